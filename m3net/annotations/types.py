@@ -1,0 +1,108 @@
+"""What an annotation object says, before it is laid over a CT.
+
+Readers turn one kind of DICOM object each into these values.  They need no pixels of the CT: a 2D
+reader is given the planes of the study's slices by SOP Instance UID.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+
+from m3net.nodule import AnnotationSource, Mask, Point
+from m3net.uids import (
+    FrameOfReferenceUID,
+    SeriesInstanceUID,
+    SOPInstanceUID,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlicePlane:
+    """Where one CT slice lies (PS3.3 C.7.6.2).
+
+    position_mm    : LPS of the centre of the first voxel (Image Position (Patient))
+    row_direction  : unit vector of growing column index (first three of Image Orientation)
+    col_direction  : unit vector of growing row index (last three)
+    spacing_mm     : (between rows, between columns), Pixel Spacing
+    """
+
+    series_instance_uid: SeriesInstanceUID
+    frame_of_reference_uid: FrameOfReferenceUID
+    position_mm: Point
+    row_direction: Point
+    col_direction: Point
+    spacing_mm: tuple[float, float]
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class References:
+    """What an annotation refers to; read from the object alone.
+
+    sop_instance_uids : every image that it refers to; the study waits for them
+    marked_uids       : those of them on which something is drawn
+    centres_mm        : LPS centres of its marks, where the object itself knows them (SEG, SCOORD3D)
+    """
+
+    frame_of_reference_uid: FrameOfReferenceUID | None
+    series_instance_uids: frozenset[SeriesInstanceUID]
+    sop_instance_uids: frozenset[SOPInstanceUID]
+    marked_uids: frozenset[SOPInstanceUID]
+    centres_mm: tuple[Point, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marking:
+    """One thing that an annotation marks: a mask, or contours, or a sphere, or a bare point.
+
+    Exactly one of `mask`, `contours_mm`, `centre_mm` is given; `diameter_mm` only where the object
+    gives or draws an extent.  `refused` holds the reason if this mark cannot be trusted.
+    """
+
+    source: AnnotationSource
+    tracking_uid: str | None
+    tracking_id: str | None
+    frame_of_reference_uid: FrameOfReferenceUID | None
+    """None for marks drawn on images: those stand where their image stands."""
+    mask: Mask | None = None
+    contours_mm: tuple[NDArray[np.float64], ...] = ()
+    """Closed planar outlines, (N, 3) LPS each, one slice each."""
+    centre_mm: Point | None = None
+    diameter_mm: float | None = None
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotation:
+    """One annotation object, read: its marks, and what it holds that is no nodule."""
+
+    sop_instance_uid: SOPInstanceUID
+    kind: str
+    """For people: "Segmentation", "Measurement report"."""
+    markings: tuple[Marking, ...]
+    ignored: tuple[str, ...] = ()
+    """One sentence each, for the report: "segment 1 'Left lung' is no nodule"."""
+
+
+class AnnotationReader(Protocol):
+    """Reads one kind of object; one module each, registered by SOP Class in `READERS`."""
+
+    kind: str
+
+    def references(self, dataset: Dataset) -> References:
+        """What the object refers to."""
+        ...
+
+    def read(
+        self, dataset: Dataset, planes: Mapping[SOPInstanceUID, SlicePlane]
+    ) -> Annotation:
+        """Its marks in LPS mm.
+
+        Raises AnnotationUnusable if the object as a whole makes no sense.
+        """
+        ...

@@ -1,0 +1,61 @@
+"""What the model says of one nodule, and who the model is."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from m3net.card import ModelCard
+from m3net.nodule import Nodule
+from m3net.scales import Scale
+from m3net.volume import CTVolume
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatMap:
+    """Grad-CAM of one scale on its patch's grid.
+
+    values    : (D, H, W) float32 in [0, 1], scaled by the patch's own maximum
+    affine    : (4, 4), index (z, y, x) -> LPS mm
+    has_depth : False where the branch has no depth axis, so that every slice shows the same map
+    """
+
+    values: NDArray[np.float32]
+    affine: NDArray[np.float64]
+    has_depth: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """Probability of malignancy in [0, 1], and per scale where the network looked."""
+
+    probability: float
+    heat_maps: Mapping[Scale, HeatMap]
+    notes: tuple[str, ...] = ()
+    """Stated in the report, for example how a nodule without a mask was treated."""
+
+
+class Classifier(Protocol):
+    """A loaded model: what `node` needs of it, and nothing else."""
+
+    @property
+    def card(self) -> ModelCard:
+        """The model card."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex sha256 over the weights, the network's config and every setting that changes p."""
+        ...
+
+    def classify(
+        self,
+        volume: CTVolume,
+        nodules: Sequence[Nodule],
+        *,
+        on_nodule: Callable[[int], None] | None = None,
+    ) -> list[Prediction]:
+        """One prediction per nodule, in order; `on_nodule(i)` is called after each."""
+        ...

@@ -1,0 +1,69 @@
+"""A CT volume in Hounsfield units that knows where every voxel lies in the patient.
+
+Indices are (z, y, x) = (slice, row, column), 0-based, at voxel centres; z grows along the slice
+normal (row direction x column direction), which for axial CT is towards the head.  Positions are
+LPS millimetres (PS3.3 C.7.6.2.1.1).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from m3net.uids import FrameOfReferenceUID, SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+
+
+def transform(affine: NDArray[np.float64], points: ArrayLike) -> NDArray[np.float64]:
+    """Apply a (4, 4) affine to points of shape (..., 3)."""
+    points = np.asarray(points, dtype=np.float64)
+    return points @ affine[:3, :3].T + affine[:3, 3]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CTVolume:
+    """One CT series as a volume.
+
+    hu      : (Z, Y, X) int16, HU; a missing slice is filled with air (-1000)
+    affine  : (4, 4) float64, index (z, y, x) -> LPS mm; a tilted gantry is a shear in it
+    missing : slice indices that the series lacks (gaps of whole slices inside the scan)
+    """
+
+    hu: NDArray[np.int16]
+    affine: NDArray[np.float64]
+    study_instance_uid: StudyInstanceUID
+    series_instance_uid: SeriesInstanceUID
+    frame_of_reference_uid: FrameOfReferenceUID
+    sop_instance_uids: Sequence[SOPInstanceUID | None]
+    missing: frozenset[int] = frozenset()
+    lossy: bool = False
+    notes: tuple[str, ...] = ()
+    _inverse: NDArray[np.float64] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_inverse", np.linalg.inv(self.affine))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(Z, Y, X)."""
+        z, y, x = self.hu.shape
+        return z, y, x
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between neighbouring voxel centres along z, y, x, in mm."""
+        z, y, x = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(z), float(y), float(x)
+
+    def to_mm(self, index: ArrayLike) -> NDArray[np.float64]:
+        """Index (..., 3) as (z, y, x) -> LPS mm (..., 3)."""
+        return transform(self.affine, index)
+
+    def to_index(self, point_mm: ArrayLike) -> NDArray[np.float64]:
+        """LPS mm (..., 3) -> fractional index (..., 3) as (z, y, x)."""
+        return transform(self._inverse, point_mm)
+
+    def contains(self, point_mm: ArrayLike) -> bool:
+        """Whether the LPS point lies in the volume, voxels' outer halves included."""
+        index = self.to_index(point_mm)
+        return bool(np.all(index >= -0.5) and np.all(index <= np.array(self.shape) - 0.5))
