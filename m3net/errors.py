@@ -4,8 +4,8 @@
 
     M3NetError
     ├── StudyError            this input will never work; the message is its one clear reason
-    │   ├── SeriesUnusable        the CT series is no volume: gaps, irregular spacing, mixed geometry
-    │   ├── AnnotationUnusable    the annotation object cannot be read or trusted as a whole
+    │   ├── SeriesUnusable        the CT series is no volume: gaps, irregular spacing, two geometries
+    │   ├── AnnotationUnusable    the object cannot be read or trusted as a whole
     │   └── NoduleUnusable        one marked nodule cannot be analysed; the others still are
     └── WeightsError          the model's files are missing, altered or of another network
 

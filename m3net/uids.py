@@ -1,4 +1,4 @@
-"""DICOM unique identifiers as distinct types, so that a series UID is never passed as a study UID."""
+"""DICOM unique identifiers as distinct types: a series UID is never passed as a study UID."""
 
 from typing import NewType
 

@@ -1,0 +1,91 @@
+"""What the node knows of a study without its pixels, and what selection chose from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from m3net.annotations.types import References, SlicePlane
+from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
+
+
+class Role(StrEnum):
+    """What an instance is to this node."""
+
+    CT = "ct"
+    LOCALIZER = "localizer"
+    UNSUPPORTED_CT = "unsupported_ct"
+    ANNOTATION = "annotation"
+    UNSUPPORTED_ANNOTATION = "unsupported_annotation"
+    OWN_RESULT = "own_result"
+    """A result of this node that a PACS routed back; never an input."""
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceFacts:
+    """One stored SOP Instance, read from its header once, when it arrived.
+
+    kind            : for people: "CT", "Segmentation", "RT Structure Set"
+    patient_key     : sha256 of Patient ID and issuer, to compare patients without naming them
+    identity_digest : sha256 over the patient and study attributes that a result copies
+    content_digest  : sha256 over SOP UID, identity, geometry, rescale and annotation content;
+                      the transfer syntax and the file's bytes are not in it
+    plane           : CT slices only
+    references      : annotations only
+    """
+
+    study_instance_uid: StudyInstanceUID
+    series_instance_uid: SeriesInstanceUID
+    sop_instance_uid: SOPInstanceUID
+    sop_class_uid: SOPClassUID
+    transfer_syntax_uid: str
+    role: Role
+    kind: str
+    patient_key: str
+    identity_digest: str
+    content_digest: str
+    plane: SlicePlane | None = None
+    slice_thickness_mm: float | None = None
+    convolution_kernel: str | None = None
+    references: References | None = None
+
+
+class Intent(StrEnum):
+    """What a job is to produce."""
+
+    ANALYSE = "analyse"
+    REPORT_NOT_ANNOTATED = "report_not_annotated"
+    REPORT_NOT_ANALYSED = "report_not_analysed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesChoice:
+    """The CT series that is analysed, and the sentence that says why this one."""
+
+    series_instance_uid: SeriesInstanceUID
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyInputs:
+    """What one job analyses; its digest is part of the job's key.
+
+    ct          : the chosen series' slices, localizers not among them
+    annotations : the annotation objects, oldest first
+    missing     : instances that an annotation refers to and that never came
+    reason      : for REPORT_NOT_ANALYSED: the one reason; else None
+    remarks     : sentences for the report (objects that were not read, the chosen series, ...)
+    """
+
+    study_instance_uid: StudyInstanceUID
+    intent: Intent
+    series: SeriesChoice | None
+    ct: Sequence[InstanceFacts]
+    annotations: Sequence[InstanceFacts]
+    missing: frozenset[SOPInstanceUID] = frozenset()
+    reason: str | None = None
+    remarks: tuple[str, ...] = ()
+
+    def instances(self) -> tuple[InstanceFacts, ...]:
+        """Everything that the job reads."""
+        return (*self.ct, *self.annotations)
