@@ -98,9 +98,7 @@ class AnnotationReader(Protocol):
         """What the object refers to."""
         ...
 
-    def read(
-        self, dataset: Dataset, planes: Mapping[SOPInstanceUID, SlicePlane]
-    ) -> Annotation:
+    def read(self, dataset: Dataset, planes: Mapping[SOPInstanceUID, SlicePlane]) -> Annotation:
         """Its marks in LPS mm.
 
         Raises AnnotationUnusable if the object as a whole makes no sense.
