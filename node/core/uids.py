@@ -1,0 +1,70 @@
+"""Identifiers of results: derived, never drawn, so that doing it again is harmless.
+
+Series UIDs come from the study and the kind alone: every run of every version lands in the same
+series, and a result that a PACS routes back is recognised without asking the database.  SOP
+Instance UIDs come from everything that the content comes from.
+"""
+
+from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
+from sr_templates.uids import derive_uid
+
+_NAMESPACE = "m3node"
+
+
+def result_series_uid(study: StudyInstanceUID, kind: ArtifactKind) -> SeriesInstanceUID:
+    """The series in which all results of one kind of one study stand."""
+    return SeriesInstanceUID(derive_uid(_NAMESPACE, "series", study, kind.value))
+
+
+def is_own_series(study: StudyInstanceUID, series: SeriesInstanceUID) -> bool:
+    """Whether the series is one of ours, whoever sends it back."""
+    return any(series == result_series_uid(study, kind) for kind in ArtifactKind)
+
+
+def report_uid(
+    *,
+    study: StudyInstanceUID,
+    input_digest: str,
+    analysis_id: str,
+    outcome: str,
+    report: ReportVariant,
+    captures: CaptureVariant,
+) -> SOPInstanceUID:
+    """The UID of one variant of the report.
+
+    The outcome is in it: a technical failure and the result of a later, lucky requeue of the same
+    job are two documents.
+    """
+    return SOPInstanceUID(
+        derive_uid(_NAMESPACE, "report", study, input_digest, analysis_id, outcome, report, captures)
+    )
+
+
+def capture_uid(
+    *,
+    study: StudyInstanceUID,
+    input_digest: str,
+    analysis_id: str,
+    tracking_uid: str,
+    captures: CaptureVariant,
+    number: int,
+) -> SOPInstanceUID:
+    """The UID of one capture object; `number` counts the single frames of one nodule."""
+    return SOPInstanceUID(
+        derive_uid(
+            _NAMESPACE,
+            "capture",
+            study,
+            input_digest,
+            analysis_id,
+            tracking_uid,
+            captures,
+            str(number),
+        )
+    )
+
+
+def device_uid(software_version: str) -> str:
+    """The Device UID under which this version of the node reports."""
+    return derive_uid(_NAMESPACE, "device", software_version)
