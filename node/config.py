@@ -1,0 +1,240 @@
+"""The node's configuration: one TOML, parsed once, one frozen model a section.
+
+Every key has a default and every key can be set from the environment (`M3NODE_RECEIVER__PORT`);
+the loader stands in `node.config_source`, the commented example is generated from these models
+by `node.config_toml`.  Each part of the node is handed its own section and nothing else.
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic.networks import IPvAnyNetwork
+
+from node.core.results import CaptureVariant, ReportVariant
+
+AETitle = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[\x20-\x5b\x5d-\x7e]+$"
+    ),
+]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+Lease = Annotated[float, Field(gt=0, le=60)]
+Attempts = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """Frozen; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ReceiverConfig(Section):
+    """The Storage SCP: what scanners and the PACS send to."""
+
+    ae_title: AETitle = "M3NODE"
+    """AE title under which this node answers; 16 characters at most."""
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 listens on every IPv4 interface."""
+    port: Port = 11112
+    """TCP port to listen on."""
+    accept: Literal["all", "listed"] = "all"
+    """Storage SOP classes to accept: "all" of the Standard, or only the "listed" ones that this
+    node interprets (CONFORMANCE.md). A PACS that routes whole studies wants "all"."""
+    allowed_called_ae_titles: tuple[AETitle, ...] | None = Field(
+        default=None, examples=[["M3NODE"]]
+    )
+    """Called AE titles to answer to; absent: every title."""
+    allowed_calling_ae_titles: tuple[AETitle, ...] | None = Field(
+        default=None, examples=[["CT1", "PACS"]]
+    )
+    """Calling AE titles to accept; absent: everyone (`m3node check` warns)."""
+    allowed_peers: tuple[IPvAnyNetwork, ...] | None = Field(
+        default=None, examples=[["10.1.0.0/16", "192.168.7.12"]]
+    )
+    """Addresses or networks to accept; absent: everyone (`m3node check` warns)."""
+    max_associations: Annotated[int, Field(ge=1)] = 32
+    """Associations served at the same time; the next one is rejected as transient."""
+    max_pdu_bytes: Annotated[int, Field(ge=4096)] = 131072
+    """Largest PDU that senders may use."""
+    network_timeout_s: Seconds = 60.0
+    """A sender that is silent for so long in the middle of an association is aborted."""
+
+
+class StudyConfig(Section):
+    """When a study is complete."""
+
+    quiet_period_s: Annotated[float, Field(ge=0)] = 60.0
+    """A study is quiet when nothing came for so long and no association to it is open."""
+    max_wait_s: Annotated[float, Field(ge=0)] = 1800.0
+    """Longest wait, from the last arrival, for instances that an annotation refers to."""
+    when_unannotated: Literal["wait", "report"] = "wait"
+    """A CT without an annotation: "wait" for one, or "report" that nothing was assessed."""
+    look_every_s: Seconds = 2.0
+    """How often the scheduler looks at the open studies."""
+
+
+class StorageConfig(Section):
+    """Where received objects and results lie: one local disk."""
+
+    directory: Path = Path("data")
+    """Folder of the received objects and the results; made if it is missing. One running node for
+    each folder."""
+    min_free_gb: Annotated[float, Field(ge=0)] = 5.0
+    """Below so much free space a C-STORE is answered with A700, Out of Resources."""
+
+
+class DatabaseConfig(Section):
+    """The queue and the diary."""
+
+    url: str = "sqlite:///data/m3node.sqlite"
+    """SQLAlchemy URL, sqlite:///FILE on a local disk or postgresql+psycopg://USER@HOST/NAME; where
+    it is left out, m3node.sqlite in storage.directory."""
+    password_file: Path | None = Field(default=None, examples=["database-password"])
+    """File whose first line is the database password, so that no secret stands here."""
+
+
+class ModelConfig(Section):
+    """Which network judges, and on what it runs."""
+
+    weights: str = "default"
+    """"default", or a .safetensors file with its model card (.json) beside it."""
+    device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    """"auto" (CUDA where there is some), "cpu", "cuda", "cuda:1"."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """"bf16" runs under autocast: faster, and probabilities move in the third digit."""
+
+
+class WorkerConfig(Section):
+    """The process that analyses studies."""
+
+    lease_s: Lease = 45.0
+    """A worker that is silent for so long loses its job to the next; at most 60."""
+    max_attempts: Attempts = 4
+    """After so many attempts a job is dead and waits for a person."""
+    retry_base_s: Seconds = 5.0
+    """First pause between attempts; doubled each time, with jitter."""
+    retry_cap_s: Seconds = 300.0
+    """Longest pause between attempts."""
+    poll_s: Seconds = 0.5
+    """How often an idle worker looks for a job."""
+
+
+class DeliveryConfig(Section):
+    """The process that sends results."""
+
+    lease_s: Lease = 45.0
+    """A deliverer that is silent for so long loses its delivery to the next; at most 60."""
+    max_attempts: Attempts = 100
+    """After so many attempts a delivery is dead and waits for a person (100: about a day)."""
+    retry_base_s: Seconds = 5.0
+    """First pause between attempts; doubled each time, with jitter."""
+    retry_cap_s: Seconds = 900.0
+    """Longest pause between attempts."""
+    poll_s: Seconds = 0.5
+    """How often an idle deliverer looks for something to send."""
+
+
+class ResultsConfig(Section):
+    """The objects that this node writes. A change here makes new results of old studies."""
+
+    report_series_number: Annotated[int, Field(ge=1)] = 9101
+    """Series Number of the reports."""
+    capture_series_number: Annotated[int, Field(ge=1)] = 9102
+    """Series Number of the heat map captures."""
+    max_frames: Annotated[int, Field(ge=1, le=56)] = 16
+    """Most frames (axial slices) in the capture of one nodule."""
+    max_capture_mb: Annotated[float, Field(gt=0)] = 64.0
+    """Most megabytes of pixels in the capture of one nodule; frames are left out beyond it."""
+    device_serial: Annotated[str, StringConstraints(min_length=1, max_length=64)] = "1"
+    """Serial number that results name as the device's; tells several nodes apart."""
+
+
+class ServeConfig(Section):
+    """The supervisor of the processes."""
+
+    drain_s: Seconds = 30.0
+    """On SIGTERM, how long the processes may finish what they hold before they are killed."""
+
+
+class LogConfig(Section):
+    """What is written to standard error; no line names a patient."""
+
+    format: Literal["auto", "human", "json"] = "auto"
+    """"json" (one object a line), "human", or "auto": human where a terminal watches."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least important level that is written."""
+
+
+class _Destination(Section):
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] = Field(
+        examples=["pacs"]
+    )
+    """Name in commands, logs and the diary; must differ from the others'."""
+    timeout_s: Seconds = 30.0
+    """Longest wait for the destination's answer to one message."""
+    report: Literal["auto"] | ReportVariant = "auto"
+    """"comprehensive_3d" (SR .88.34), "comprehensive" (.88.33), or "auto": the former, and the
+    latter where the destination rejects it."""
+    captures: Literal["auto"] | CaptureVariant = "auto"
+    """"multi_frame" (one object a nodule), "single_frame" (one object a slice), or "auto": the
+    former, and the latter where the destination rejects it."""
+
+
+class DimseDestination(_Destination):
+    """A PACS or viewer that takes results over C-STORE."""
+
+    kind: Literal["dimse"] = "dimse"
+    """C-STORE."""
+    host: Annotated[str, StringConstraints(min_length=1)] = Field(examples=["pacs.example"])
+    """Host name or address."""
+    port: Port = Field(examples=[104])
+    """TCP port."""
+    ae_title: AETitle = Field(examples=["PACS"])
+    """Its AE title."""
+    calling_ae_title: AETitle = "M3NODE"
+    """The title under which this node calls; where it is left out, receiver.ae_title."""
+
+
+class DicomwebDestination(_Destination):
+    """A PACS that takes results over DICOMweb (STOW-RS)."""
+
+    kind: Literal["dicomweb"] = "dicomweb"
+    """STOW-RS."""
+    url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] = Field(
+        examples=["https://pacs.example/dicom-web"]
+    )
+    """Base URL of the service; /studies is appended."""
+    headers_file: Path | None = Field(default=None, examples=["pacs-headers"])
+    """File of "Name: value" lines that are sent with each request, such as Authorization."""
+    ca_file: Path | None = Field(default=None, examples=["hospital-ca.pem"])
+    """PEM file of the authorities that sign its certificate; absent: the system's."""
+
+
+DestinationConfig = Annotated[DimseDestination | DicomwebDestination, Field(discriminator="kind")]
+
+
+class NodeConfig(Section):
+    """The whole node."""
+
+    receiver: ReceiverConfig = ReceiverConfig()
+    study: StudyConfig = StudyConfig()
+    storage: StorageConfig = StorageConfig()
+    database: DatabaseConfig = DatabaseConfig()
+    model: ModelConfig = ModelConfig()
+    worker: WorkerConfig = WorkerConfig()
+    delivery: DeliveryConfig = DeliveryConfig()
+    results: ResultsConfig = ResultsConfig()
+    serve: ServeConfig = ServeConfig()
+    log: LogConfig = LogConfig()
+    destinations: tuple[DestinationConfig, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        repeated = [n for n, k in Counter(d.name for d in self.destinations).items() if k > 1]
+        if repeated:
+            raise ValueError(f"two destinations are called {repeated[0]!r}; rename one")
+        return self
