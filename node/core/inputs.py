@@ -72,9 +72,12 @@ class StudyInputs:
 
     ct          : the chosen series' slices, localizers not among them
     annotations : the annotation objects, oldest first
+    elsewhere   : slices of other series on which an annotation draws; only their planes are used
     missing     : instances that an annotation refers to and that never came
     reason      : for REPORT_NOT_ANALYSED: the one reason; else None
-    remarks     : sentences for the report (objects that were not read, the chosen series, ...)
+    unread      : sentences, one per annotation object that was refused or cannot be read yet; with
+                  them no report says that everything was analysed
+    remarks     : further sentences for the report (the chosen series, ...)
     """
 
     study_instance_uid: StudyInstanceUID
@@ -82,8 +85,10 @@ class StudyInputs:
     series: SeriesChoice | None
     ct: Sequence[InstanceFacts]
     annotations: Sequence[InstanceFacts]
+    elsewhere: Sequence[InstanceFacts] = ()
     missing: frozenset[SOPInstanceUID] = frozenset()
     reason: str | None = None
+    unread: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
     def instances(self) -> tuple[InstanceFacts, ...]:

@@ -37,7 +37,9 @@ def report_uid(
     job are two documents.
     """
     return SOPInstanceUID(
-        derive_uid(_NAMESPACE, "report", study, input_digest, analysis_id, outcome, report, captures)
+        derive_uid(
+            _NAMESPACE, "report", study, input_digest, analysis_id, outcome, report, captures
+        )
     )
 
 

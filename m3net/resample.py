@@ -1,0 +1,49 @@
+"""Masks and heat maps laid over another grid, by way of the patient's frame."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from m3net.nodule import Mask
+from m3net.prediction import HeatMap
+from m3net.volume import transform
+
+
+def _index_on(
+    affine: NDArray[np.float64], grid: NDArray[np.float64], shape: tuple[int, int, int]
+) -> NDArray[np.float64]:
+    """Where the voxels of a grid (affine `grid`, `shape`) lie in the grid of `affine`: (3, ...)."""
+    indices = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), axis=-1)
+    to_index = np.linalg.inv(affine) @ grid
+    return np.moveaxis(transform(to_index, indices), -1, 0)
+
+
+def mask_on_grid(
+    mask: Mask, *, affine: NDArray[np.float64], shape: tuple[int, int, int]
+) -> NDArray[np.bool_]:
+    """The mask on another grid, nearest neighbour.
+
+    affine : (4, 4), index (z, y, x) of the wanted grid -> LPS mm
+    returns: (Z, Y, X) bool
+    """
+    index = _index_on(mask.affine, affine, shape)
+    return ndimage.map_coordinates(
+        mask.voxels.astype(np.uint8), index, order=0, mode="grid-constant", cval=0
+    ).astype(np.bool_)
+
+
+def heat_map_on_grid(
+    heat_map: HeatMap, *, affine: NDArray[np.float64], shape: tuple[int, int, int]
+) -> NDArray[np.float32]:
+    """The heat map on another grid, trilinear; NaN outside its patch.
+
+    The patch reaches to the outer faces of its voxels, not to their centres.
+    """
+    index = _index_on(heat_map.affine, affine, shape)
+    values: NDArray[np.float32] = ndimage.map_coordinates(
+        heat_map.values, index, order=1, mode="nearest", output=np.float32
+    )
+    size = np.array(heat_map.values.shape, dtype=np.float64).reshape(3, 1, 1, 1)
+    outside = np.any((index < -0.5) | (index > size - 0.5), axis=0)
+    values[outside] = np.nan
+    return values

@@ -1,0 +1,74 @@
+from node.core.wording import headline, percent
+from sr_templates.findings import Outcome
+
+
+def test_no_annotation_is_never_silence() -> None:
+    line = headline(Outcome.NOT_ANNOTATED, trained=True)
+    assert line == "No annotation received, nothing was assessed."
+
+
+def test_an_annotation_without_nodule_says_so() -> None:
+    assert headline(Outcome.NOTHING_MARKED, trained=True) == "Annotation read, it marks no nodule."
+
+
+def test_one_nodule_is_stated_with_its_probability() -> None:
+    assert (
+        headline(Outcome.ANALYSED, trained=True, probabilities=[("Nodule 1", 0.873)])
+        == "1 of 1 nodule analysed. Probability of malignancy 87.3 %."
+    )
+
+
+def test_of_several_the_highest_is_named() -> None:
+    assert (
+        headline(Outcome.ANALYSED, trained=True, probabilities=[("A", 0.1), ("B", 0.62)])
+        == "2 of 2 nodules analysed. Highest probability of malignancy 62.0 % (B)."
+    )
+
+
+def test_a_refused_nodule_stands_before_the_probability() -> None:
+    assert headline(
+        Outcome.PARTLY_ANALYSED,
+        trained=True,
+        probabilities=[("A", 0.1), ("B", 0.62), ("C", 0.3)],
+        reasons=["its centre lies outside the CT"],
+    ) == (
+        "3 of 4 nodules analysed. NOT analysed: its centre lies outside the CT. "
+        "Highest probability of malignancy 62.0 % (B)."
+    )
+
+
+def test_an_object_that_was_not_read_is_named() -> None:
+    assert headline(
+        Outcome.PARTLY_ANALYSED,
+        trained=True,
+        probabilities=[("A", 0.5)],
+        unread=["RT Structure Set not supported yet"],
+    ) == (
+        "1 of 1 nodule analysed. NOT read: RT Structure Set not supported yet. "
+        "Probability of malignancy 50.0 %."
+    )
+
+
+def test_untrained_weights_come_first_and_give_no_number() -> None:
+    assert (
+        headline(Outcome.ANALYSED, trained=False, probabilities=[("A", 0.5)])
+        == "UNTRAINED, NOT A RESULT. 1 of 1 nodule analysed."
+    )
+
+
+def test_a_reason_is_given_once() -> None:
+    assert (
+        headline(Outcome.NOT_ANALYSED, trained=True, reasons=["three slices are missing."] * 2)
+        == "Not analysed: three slices are missing."
+    )
+
+
+def test_a_technical_failure_is_unmistakable() -> None:
+    assert (
+        headline(Outcome.TECHNICAL_FAILURE, trained=True, reasons=["out of memory"])
+        == "Technical failure, nothing was assessed: out of memory."
+    )
+
+
+def test_no_probability_is_rounded_to_certainty() -> None:
+    assert (percent(0.99999), percent(0.0)) == ("99.9 %", "0.1 %")
