@@ -1,8 +1,7 @@
-"""The node's configuration: one TOML, parsed once, one frozen model a section.
+"""One frozen model a section: keys, defaults, and the sentence that explains each.
 
-Every key has a default and every key can be set from the environment (`M3NODE_RECEIVER__PORT`);
-the loader stands in `node.config_source`, the commented example is generated from these models
-by `node.config_toml`.  Each part of the node is handed its own section and nothing else.
+The docstrings under the fields are what `m3node init` writes into node.toml.  Every key has a
+default except where a destination is.
 """
 
 from collections import Counter
@@ -83,7 +82,7 @@ class StorageConfig(Section):
     directory: Path = Path("data")
     """Folder of the received objects and the results; made if it is missing. One running node for
     each folder."""
-    min_free_gb: Annotated[float, Field(ge=0)] = 5.0
+    min_free_gb: Annotated[float, Field(ge=0)] = 2.0
     """Below so much free space a C-STORE is answered with A700, Out of Resources."""
 
 
@@ -170,9 +169,7 @@ class LogConfig(Section):
 
 
 class _Destination(Section):
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] = Field(
-        examples=["pacs"]
-    )
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
     """Name in commands, logs and the diary; must differ from the others'."""
     timeout_s: Seconds = 30.0
     """Longest wait for the destination's answer to one message."""

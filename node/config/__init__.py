@@ -1,0 +1,40 @@
+"""The node's configuration: one TOML, parsed once, handed out section by section."""
+
+from node.config.sections import (
+    DatabaseConfig,
+    DeliveryConfig,
+    DestinationConfig,
+    DicomwebDestination,
+    DimseDestination,
+    LogConfig,
+    ModelConfig,
+    NodeConfig,
+    ReceiverConfig,
+    ResultsConfig,
+    ServeConfig,
+    StorageConfig,
+    StudyConfig,
+    WorkerConfig,
+)
+from node.config.source import find_config, load_config
+from node.config.toml import commented_toml
+
+__all__ = [
+    "DatabaseConfig",
+    "DeliveryConfig",
+    "DestinationConfig",
+    "DicomwebDestination",
+    "DimseDestination",
+    "LogConfig",
+    "ModelConfig",
+    "NodeConfig",
+    "ReceiverConfig",
+    "ResultsConfig",
+    "ServeConfig",
+    "StorageConfig",
+    "StudyConfig",
+    "WorkerConfig",
+    "commented_toml",
+    "find_config",
+    "load_config",
+]

@@ -1,0 +1,211 @@
+"""From a TOML file and the environment to a checked `NodeConfig`.
+
+`M3NODE_SECTION__KEY` overrides the file; lists are JSON, `M3NODE_DESTINATIONS` is a JSON list of
+tables and `M3NODE_DESTINATIONS__0__HOST` a key of the first.  Relative paths are relative to the
+file, or to the working directory where there is none.
+"""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from node.config.sections import DicomwebDestination, DimseDestination, NodeConfig
+from node.core.errors import ConfigError
+
+_PREFIX = "M3NODE_"
+_DESTINATIONS = "destinations"
+_KINDS: Mapping[str, type[BaseModel]] = {
+    "dimse": DimseDestination,
+    "dicomweb": DicomwebDestination,
+}
+_PATHS = (("storage", "directory"), ("database", "password_file"))
+_DESTINATION_PATHS = ("headers_file", "ca_file")
+_SQLITE = "sqlite:///"
+
+Tree = dict[str, Any]
+
+
+def find_config(option: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """The file that is meant: the option, then $M3NODE_CONFIG, then ./node.toml.
+
+    None if there is none but the environment sets keys: then the environment is the configuration.
+    """
+    if option is not None:
+        return option
+    if named := environ.get("M3NODE_CONFIG"):
+        return Path(named)
+    here = Path("node.toml")
+    if not here.exists() and any(_keys_of(name) for name in environ):
+        return None
+    return here
+
+
+def load_config(path: Path | None, environ: Mapping[str, str]) -> NodeConfig:
+    """The checked configuration with absolute paths.
+
+    Raises ConfigError with one line per mistake, each naming the key's path.
+    """
+    tree = _read(path) if path is not None else {}
+    set_by = _overlay(tree, environ)
+    _fill(tree)
+    _make_absolute(tree, base=(path.parent if path is not None else Path()).resolve())
+    try:
+        return NodeConfig.model_validate(tree)
+    except ValidationError as error:
+        origin = str(path) if path is not None else "environment"
+        lines = [_sentence(tree, set_by, origin, e) for e in error.errors(include_url=False)]
+        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+
+
+def _read(path: Path) -> Tree:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"no configuration at {path}; make one with `m3node init DIR`, "
+            "or name yours with --config FILE or $M3NODE_CONFIG"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no TOML: {error}") from None
+
+
+def _keys_of(name: str) -> list[str]:
+    """The key path that an environment variable sets; empty if it is none of ours."""
+    rest = name.removeprefix(_PREFIX)
+    if rest == name or not ("__" in rest or rest.lower() == _DESTINATIONS):
+        return []
+    return rest.lower().split("__")
+
+
+def _overlay(tree: Tree, environ: Mapping[str, str]) -> dict[tuple[str, ...], str]:
+    """Write the environment over the file's tree; returns which variable set which key."""
+    set_by: dict[tuple[str, ...], str] = {}
+    for name in sorted(environ):
+        keys = _keys_of(name)
+        if not keys:
+            continue
+        set_by[tuple(keys)] = name
+        at: Any = tree
+        for key in keys[:-1]:
+            at = _child(at, key, name)
+        if isinstance(at, list):
+            raise ConfigError(f"{name}: a destination is a table; name one of its keys")
+        at[keys[-1]] = _value(name, environ[name])
+    return set_by
+
+
+def _child(at: Any, key: str, name: str) -> Any:
+    if isinstance(at, list):
+        if not key.isdecimal() or int(key) >= len(at):
+            raise ConfigError(f"{name}: there are {len(at)} destinations, numbered from 0")
+        return at[int(key)]
+    child = at.setdefault(key, {})
+    if not isinstance(child, dict | list):
+        raise ConfigError(f"{name}: {key} is a value, it has no keys")
+    return child
+
+
+def _value(name: str, text: str) -> Any:
+    if not text.startswith(("[", "{")):
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{name} is no JSON: {error}") from None
+
+
+def _tables(tree: Tree) -> list[Tree]:
+    destinations = tree.get(_DESTINATIONS)
+    return (
+        [d for d in destinations if isinstance(d, dict)] if isinstance(destinations, list) else []
+    )
+
+
+def _section(tree: Tree, name: str) -> Tree:
+    section = tree.get(name)
+    return section if isinstance(section, dict) else {}
+
+
+def _fill(tree: Tree) -> None:
+    """The two defaults that come from another section."""
+    directory = _section(tree, "storage").get("directory")
+    if isinstance(directory, str):
+        database = tree.setdefault("database", {})
+        if isinstance(database, dict):
+            database.setdefault("url", f"{_SQLITE}{directory}/m3node.sqlite")
+    title = _section(tree, "receiver").get("ae_title")
+    for table in _tables(tree):
+        if title is not None and table.get("kind") == "dimse":
+            table.setdefault("calling_ae_title", title)
+
+
+def _make_absolute(tree: Tree, *, base: Path) -> None:
+    defaults = NodeConfig()
+    storage = tree.setdefault("storage", {})
+    database = tree.setdefault("database", {})
+    if isinstance(storage, dict):
+        storage.setdefault("directory", str(defaults.storage.directory))
+    if isinstance(database, dict):
+        url = database.setdefault("url", defaults.database.url)
+        if isinstance(url, str) and url.startswith(_SQLITE) and ":memory:" not in url:
+            database["url"] = _SQLITE + str(base / url.removeprefix(_SQLITE))
+    for section, key in _PATHS:
+        _anchor(_section(tree, section), key, base)
+    for table in _tables(tree):
+        for key in _DESTINATION_PATHS:
+            _anchor(table, key, base)
+    if _section(tree, "model").get("weights") != "default":
+        _anchor(_section(tree, "model"), "weights", base)
+
+
+def _anchor(table: Tree, key: str, base: Path) -> None:
+    if isinstance(table.get(key), str):
+        table[key] = str(base / table[key])
+
+
+def _sentence(tree: Tree, set_by: Mapping[tuple[str, ...], str], origin: str, error: Any) -> str:
+    """One mistake in one line: where it was set, the key's path, and what to do."""
+    path = [str(part) for part in error["loc"]]
+    if path[0:1] == [_DESTINATIONS] and len(path) > 2 and path[2] in _KINDS:
+        del path[2]
+    key = ".".join(path) or "the file"
+    variable = _variable(set_by, path)
+    place = f"{variable}: {key}" if variable else f"{origin}: {key}"
+    match error["type"]:
+        case "extra_forbidden":
+            close = difflib.get_close_matches(path[-1], _known(tree, path), n=1)
+            parent = ".".join([*path[:-1], ""])
+            return f"{place}: unknown key" + (
+                f"; did you mean {parent}{close[0]}?" if close else "; remove it"
+            )
+        case "missing":
+            return f"{place}: missing; every destination needs it"
+        case "union_tag_not_found" | "union_tag_invalid":
+            return f'{place}.kind: must be "dimse" or "dicomweb"'
+        case _:
+            return f"{place}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _variable(set_by: Mapping[tuple[str, ...], str], path: list[str]) -> str | None:
+    """The environment variable that the mistake came from."""
+    for keys, name in sorted(set_by.items(), key=lambda item: -len(item[0])):
+        if path and all(a == b for a, b in zip(keys, path, strict=False)):
+            return name
+    return None
+
+
+def _known(tree: Tree, path: list[str]) -> list[str]:
+    if len(path) == 1:
+        return list(NodeConfig.model_fields)
+    if path[0] == _DESTINATIONS:
+        index = int(path[1])
+        return list(_KINDS[tree[_DESTINATIONS][index]["kind"]].model_fields)
+    section = type(getattr(NodeConfig(), path[0]))
+    return list(section.model_fields)

@@ -1,0 +1,90 @@
+"""The complete, commented node.toml, written from the models so that it cannot drift from them."""
+
+import inspect
+import json
+import textwrap
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from node.config.sections import DicomwebDestination, DimseDestination, NodeConfig
+
+_WIDTH = 96
+_HEADER = """\
+Configuration of m3node. Every key stands here with its default, so each line may go.
+Any key can be set from the environment: M3NODE_RECEIVER__PORT=11113; lists as JSON.
+Relative paths are relative to this file. `m3node check` says what is wrong.
+"""
+
+
+def commented_toml(values: Mapping[str, Mapping[str, object]] | None = None) -> str:
+    """Every key with its sentence and its default, or with the value given by section and key.
+
+    Keys without a default and example destinations are commented out.
+    """
+    values = values or {}
+    blocks = [_comment(_HEADER)]
+    defaults = NodeConfig()
+    for name in NodeConfig.model_fields:
+        section = getattr(defaults, name)
+        if isinstance(section, BaseModel):
+            blocks.append(_section(name, section, values.get(name, {})))
+    blocks.append(_example("pacs", DimseDestination))
+    blocks.append(_example("archive", DicomwebDestination))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _section(name: str, section: BaseModel, values: Mapping[str, object]) -> str:
+    lines = [_comment(inspect.getdoc(type(section)) or ""), f"[{name}]"]
+    for key, field in type(section).model_fields.items():
+        lines.append(_comment(field.description or ""))
+        value = values.get(key, getattr(section, key))
+        if value is None:
+            lines.append(f"# {key} = {_toml(_first_example(field))}")
+        else:
+            lines.append(f"{key} = {_toml(value)}")
+    return "\n".join(lines)
+
+
+def _example(name: str, kind: type[BaseModel]) -> str:
+    lines = [_comment(inspect.getdoc(kind) or ""), "# [[destinations]]"]
+    own = [key for key in kind.model_fields if key not in ("name", "kind")]
+    own.sort(key=lambda key: key not in kind.__annotations__)
+    for key in ("name", "kind", *own):
+        field = kind.model_fields[key]
+        lines.append(_comment(field.description or ""))
+        value = name if key == "name" else field.default
+        if field.examples:
+            value = _first_example(field)
+        lines.append(f"# {key} = {_toml(value)}")
+    return "\n".join(lines)
+
+
+def _first_example(field: FieldInfo) -> object:
+    if not field.examples:
+        raise TypeError("a key without a default needs an example")
+    return field.examples[0]
+
+
+def _comment(text: str) -> str:
+    """Prose behind `##`, so that a single `#` always stands before a key to uncomment."""
+    lines: list[str] = []
+    for paragraph in text.strip().splitlines() if text == _HEADER else [" ".join(text.split())]:
+        lines.extend(textwrap.wrap(paragraph, _WIDTH - 3))
+    return "\n".join(f"## {line}" for line in lines)
+
+
+def _toml(value: object) -> str:
+    match value:
+        case Enum():
+            return _toml(value.value)
+        case bool() | int() | float() | str():
+            return json.dumps(value, ensure_ascii=False)
+        case Path():
+            return _toml(value.as_posix())
+        case list() | tuple():
+            return "[" + ", ".join(_toml(item) for item in value) + "]"
+    raise TypeError(f"no TOML for {type(value).__name__}")

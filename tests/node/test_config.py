@@ -1,0 +1,226 @@
+"""The configuration: what a person types, and what the node makes of it."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from node.config import (
+    DicomwebDestination,
+    DimseDestination,
+    NodeConfig,
+    commented_toml,
+    find_config,
+    load_config,
+)
+from node.core.errors import ConfigError
+
+MINIMAL = """
+[receiver]
+ae_title = "CAD"
+port = 4242
+[storage]
+directory = "spool"
+[database]
+url = "sqlite:///queue.sqlite"
+[[destinations]]
+name = "pacs"
+kind = "dimse"
+host = "10.1.1.1"
+port = 104
+ae_title = "PACS"
+"""
+
+
+@pytest.fixture
+def minimal(tmp_path: Path) -> Path:
+    path = tmp_path / "node.toml"
+    path.write_text(MINIMAL)
+    return path
+
+
+def test_receiver_storage_database_and_destinations_are_enough(minimal: Path) -> None:
+    config = load_config(minimal, {})
+    assert config.receiver.port == 4242
+    assert config.study.quiet_period_s == 60
+    assert config.study.max_wait_s == 1800
+    assert config.study.when_unannotated == "wait"
+    assert config.model.weights == "default"
+    assert config.worker.lease_s <= 60
+    (pacs,) = config.destinations
+    assert isinstance(pacs, DimseDestination)
+    assert (pacs.host, pacs.port, pacs.ae_title) == ("10.1.1.1", 104, "PACS")
+
+
+def test_relative_paths_are_relative_to_the_file(minimal: Path) -> None:
+    config = load_config(minimal, {})
+    assert config.storage.directory == minimal.parent / "spool"
+    assert config.database.url == f"sqlite:///{minimal.parent}/queue.sqlite"
+
+
+def test_an_absolute_path_stays(minimal: Path) -> None:
+    config = load_config(minimal, {"M3NODE_STORAGE__DIRECTORY": "/var/lib/m3node"})
+    assert config.storage.directory == Path("/var/lib/m3node")
+
+
+def test_the_database_lies_in_the_storage_directory_unless_it_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text('[storage]\ndirectory = "spool"\n')
+    assert load_config(path, {}).database.url == f"sqlite:///{tmp_path}/spool/m3node.sqlite"
+
+
+def test_a_dimse_destination_is_called_under_the_receivers_title(minimal: Path) -> None:
+    (pacs,) = load_config(minimal, {}).destinations
+    assert isinstance(pacs, DimseDestination)
+    assert pacs.calling_ae_title == "CAD"
+
+
+def test_an_unknown_key_is_an_error_that_names_its_path(minimal: Path) -> None:
+    minimal.write_text(MINIMAL.replace("[storage]", "prot = 1\n[storage]", 1))
+    with pytest.raises(ConfigError) as raised:
+        load_config(minimal, {})
+    assert str(raised.value) == (
+        f"{minimal}: receiver.prot: unknown key; did you mean receiver.port?"
+    )
+
+
+def test_an_unknown_key_of_a_destination_names_its_number(minimal: Path) -> None:
+    minimal.write_text(MINIMAL + 'aetitle = "X"\n')
+    with pytest.raises(ConfigError, match=r"destinations\.0\.aetitle: unknown key; did you mean"):
+        load_config(minimal, {})
+
+
+def test_an_unknown_section_is_an_error(minimal: Path) -> None:
+    minimal.write_text(MINIMAL + "[reciever]\nport = 1\n")
+    with pytest.raises(ConfigError, match="reciever: unknown key; did you mean receiver"):
+        load_config(minimal, {})
+
+
+def test_a_missing_key_of_a_destination_is_named(minimal: Path) -> None:
+    minimal.write_text(MINIMAL.replace('host = "10.1.1.1"\n', ""))
+    with pytest.raises(ConfigError, match=r"destinations\.0\.host: missing"):
+        load_config(minimal, {})
+
+
+def test_an_unknown_kind_of_destination_is_an_error(minimal: Path) -> None:
+    minimal.write_text(MINIMAL.replace('"dimse"', '"ftp"'))
+    with pytest.raises(ConfigError, match=r'destinations\.0\.kind: must be "dimse" or "dicomweb"'):
+        load_config(minimal, {})
+
+
+def test_two_destinations_of_one_name_are_an_error(minimal: Path) -> None:
+    table = MINIMAL[MINIMAL.index("[[destinations]]") :]
+    minimal.write_text(MINIMAL + table)
+    with pytest.raises(ConfigError, match="two destinations are called 'pacs'"):
+        load_config(minimal, {})
+
+
+def test_every_mistake_is_told_at_once(minimal: Path) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_config(minimal, {"M3NODE_RECEIVER__PORT": "x", "M3NODE_STUDY__QUIET_PERIOD_S": "-1"})
+    lines = str(raised.value).splitlines()
+    assert [line.split(": ")[0] for line in lines] == [
+        "M3NODE_RECEIVER__PORT",
+        "M3NODE_STUDY__QUIET_PERIOD_S",
+    ]
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="make one with `m3node init DIR`"):
+        load_config(tmp_path / "node.toml", {})
+
+
+def test_broken_toml_is_told_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text("[receiver\n")
+    with pytest.raises(ConfigError, match=r"no TOML.*line 1"):
+        load_config(path, {})
+
+
+def test_the_environment_overrides_the_file(minimal: Path) -> None:
+    config = load_config(
+        minimal,
+        {
+            "M3NODE_RECEIVER__PORT": "11113",
+            "M3NODE_RECEIVER__ALLOWED_CALLING_AE_TITLES": '["CT1", "CT2"]',
+            "M3NODE_RECEIVER__ALLOWED_PEERS": '["10.0.0.0/8"]',
+            "M3NODE_DESTINATIONS__0__PORT": "105",
+        },
+    )
+    assert config.receiver.port == 11113
+    assert config.receiver.allowed_calling_ae_titles == ("CT1", "CT2")
+    assert [str(n) for n in config.receiver.allowed_peers or ()] == ["10.0.0.0/8"]
+    assert config.destinations[0].model_dump()["port"] == 105
+
+
+def test_destinations_are_a_json_list_in_the_environment(minimal: Path) -> None:
+    config = load_config(
+        minimal,
+        {
+            "M3NODE_DESTINATIONS": '[{"name": "web", "kind": "dicomweb", '
+            '"url": "https://pacs.example/dicom-web", "headers_file": "headers"}]'
+        },
+    )
+    (web,) = config.destinations
+    assert isinstance(web, DicomwebDestination)
+    assert web.headers_file == minimal.parent / "headers"
+
+
+def test_an_unknown_key_in_the_environment_names_the_variable(minimal: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^M3NODE_RECIEVER__PORT: reciever: unknown key"):
+        load_config(minimal, {"M3NODE_RECIEVER__PORT": "1"})
+
+
+def test_a_variable_without_a_section_is_not_ours(minimal: Path) -> None:
+    assert load_config(minimal, {"M3NODE_LIDC": "/x"}) == load_config(minimal, {})
+
+
+def test_a_numeric_ae_title_stays_text(minimal: Path) -> None:
+    assert load_config(minimal, {"M3NODE_RECEIVER__AE_TITLE": "1234"}).receiver.ae_title == "1234"
+
+
+def test_the_file_is_found_by_option_then_variable_then_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    option, variable = Path("a.toml"), {"M3NODE_CONFIG": "b.toml"}
+    assert find_config(option, variable) == Path("a.toml")
+    assert find_config(None, variable) == Path("b.toml")
+    assert find_config(None, {}) == Path("node.toml")
+
+
+def test_the_environment_alone_is_a_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    environ = {"M3NODE_STORAGE__DIRECTORY": "/data"}
+    assert find_config(None, environ) is None
+    assert load_config(None, environ).storage.directory == Path("/data")
+
+
+def test_the_commented_file_says_every_default(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text(commented_toml())
+    empty = tmp_path / "empty.toml"
+    empty.write_text("")
+    assert load_config(path, {}) == load_config(empty, {})
+
+
+def test_every_key_stands_in_the_commented_file_and_can_be_uncommented(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text(re.sub(r"(?m)^# ", "", commented_toml()))
+    tree = tomllib.loads(path.read_text())
+    for name in NodeConfig.model_fields:
+        if name != "destinations":
+            section = type(getattr(NodeConfig(), name))
+            assert set(tree[name]) == set(section.model_fields)
+    dimse, dicomweb = tree["destinations"]
+    assert set(dimse) == set(DimseDestination.model_fields)
+    assert set(dicomweb) == set(DicomwebDestination.model_fields)
+    assert len(load_config(path, {}).destinations) == 2
+
+
+def test_the_shipped_example_is_the_generated_one() -> None:
+    shipped = Path(__file__).parents[2] / "deploy" / "node.example.toml"
+    assert shipped.read_text(encoding="utf-8") == commented_toml()
