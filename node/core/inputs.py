@@ -30,8 +30,8 @@ class InstanceFacts:
     identity_digest : sha256 over the patient and study attributes that a result copies
     content_digest  : sha256 over SOP UID, identity, geometry, rescale and annotation content;
                       the transfer syntax and the file's bytes are not in it
-    plane           : CT slices only
-    references      : annotations only
+    plane           : CT slices only; None where the header lacks its geometry
+    references      : annotations only; None where the object cannot be read
     """
 
     study_instance_uid: StudyInstanceUID
@@ -44,10 +44,24 @@ class InstanceFacts:
     patient_key: str
     identity_digest: str
     content_digest: str
+    series_number: int | None = None
     plane: SlicePlane | None = None
     slice_thickness_mm: float | None = None
     convolution_kernel: str | None = None
     references: References | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyIdentity:
+    """Whom a study is of; for the operator's eyes (`--phi`, `why ACCESSION`) and nowhere else.
+
+    study_date : DA as sent, YYYYMMDD, or empty
+    """
+
+    patient_id: str
+    patient_name: str
+    accession_number: str
+    study_date: str
 
 
 class Intent(StrEnum):

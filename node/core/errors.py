@@ -1,0 +1,69 @@
+"""What the node raises on purpose.
+
+::
+
+    NodeError
+    ├── Refused                  an instance is not taken; carries the DIMSE status of the answer
+    ├── ConfigError              the configuration, or what it points at, cannot be used
+    ├── DestinationUnreachable   transient: nobody there, out of resources, try again later
+    ├── DestinationRefused       permanent: this destination will never take these objects
+    │   └── VariantRejected          ... in this form; a poorer variant may do
+    ├── LeaseLost                somebody else holds the work now; drop it, nothing is lost
+    ├── UnknownEntry             no study, job or delivery of that name or number
+    └── NotAllowed               the state machine has no such transition from here
+
+What is wrong with a study's content is `m3net.errors.StudyError`: it ends in a report, not here.
+No message holds a patient's name, ID or birth date.
+"""
+
+OUT_OF_RESOURCES = 0xA700
+"""PS3.4 table B.2-1: refused, out of resources."""
+SOP_CLASS_MISMATCH = 0xA900
+"""PS3.4 table B.2-1: error, data set does not match SOP class (or the command's UIDs)."""
+CANNOT_UNDERSTAND = 0xC000
+"""PS3.4 table B.2-1: error, cannot understand."""
+
+
+class NodeError(Exception):
+    """The root of everything that the node raises on purpose."""
+
+
+class Refused(NodeError):
+    """An instance is not taken.
+
+    status  : DIMSE status of the C-STORE response, PS3.4 B.2.3
+    comment : Error Comment (0000,0902), LO: at most 64 characters, ASCII
+    """
+
+    def __init__(self, status: int, comment: str) -> None:
+        super().__init__(f"0x{status:04X}: {comment}")
+        self.status = status
+        self.comment = comment.encode("ascii", "replace").decode("ascii")[:64]
+
+
+class ConfigError(NodeError):
+    """The configuration, or what it points at, cannot be used."""
+
+
+class DestinationUnreachable(NodeError):
+    """The destination cannot take anything just now; the same may succeed later."""
+
+
+class DestinationRefused(NodeError):
+    """The destination will not take these objects, however often they are sent."""
+
+
+class VariantRejected(DestinationRefused):
+    """The destination does not take this storage class; another variant may do."""
+
+
+class LeaseLost(NodeError):
+    """The lease is no longer this process's own; whoever holds it now does the work."""
+
+
+class UnknownEntry(NodeError):
+    """There is no study, job or delivery of that name or number."""
+
+
+class NotAllowed(NodeError):
+    """The state machine has no such transition from the present state."""
