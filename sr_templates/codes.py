@@ -1,0 +1,30 @@
+"""The codes of our objects, each named once."""
+
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+SUMMARY = Code("121111", "DCM", "Summary")
+COMMENT = Code("121106", "DCM", "Comment")
+PROCEDURE = codes.LN.CTUnspecifiedBodyRegion
+"""Must be in CID 100, or pixelmed's validator reports an error."""
+
+NODULE = codes.SCT.Nodule
+LUNG = codes.SCT.Lung
+NOT_EVALUATED = Code("373121007", "SCT", "Not Evaluated")
+"""CID 3703; asserts neither a nodule nor its absence."""
+
+PROBABILITY_OF_CANCER = codes.DCM.ProbabilityOfCancer
+DIAMETER = codes.SCT.Diameter
+PERCENT = Code("%", "UCUM", "Percent")
+MILLIMETER = codes.UCUM.Millimeter
+MALIGNANCY = Code("RID36042", "RADLEX", "Malignancy")
+MALIGNANT = codes.SCT.Malignant
+BENIGN = codes.SCT.Benign
+
+ARTIFICIAL_INTELLIGENCE = codes.DCM.ArtificialIntelligence
+VISUAL_EXPLANATION = Code("130401", "DCM", "Visual explanation")
+SOURCE = Code("260753009", "SCT", "Source")
+IMAGE_LIBRARY = codes.DCM.ImageLibrary
+IMAGE_LIBRARY_GROUP = codes.DCM.ImageLibraryGroup
+PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
+SOURCE_OF_PROCESSING = Code("121322", "DCM", "Source image for image processing operation")

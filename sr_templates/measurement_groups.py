@@ -1,0 +1,124 @@
+"""The measurement groups of a report: one nodule each (PS3.16 TID 1410, TID 1501)."""
+
+from collections.abc import Sequence
+
+import highdicom as hd
+import numpy as np
+from highdicom.sr import RelationshipTypeValues as Relation
+from pydicom import Dataset
+from pydicom.sr.coding import Code
+
+from sr_templates import codes
+from sr_templates.findings import (
+    Algorithm,
+    Call,
+    Circle,
+    NoduleFinding,
+    Polyline,
+    RefusedFinding,
+)
+
+Group = (
+    hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations
+    | hd.sr.MeasurementsAndQualitativeEvaluations
+)
+
+_CALLS = {Call.MALIGNANT: codes.MALIGNANT, Call.BENIGN: codes.BENIGN}
+
+
+def nodule_group(nodule: NoduleFinding, algorithm: Algorithm, pictures: Sequence[Dataset]) -> Group:
+    """TID 1410 for one nodule, extended by its visual explanation and a line for people."""
+    if nodule.call is not None and not algorithm.trained:
+        raise ValueError(f"{nodule.tracking_uid}: untrained weights make no call")
+    measurements = [
+        hd.sr.Measurement(
+            name=codes.PROBABILITY_OF_CANCER,
+            value=round(100 * nodule.probability, 2),
+            unit=codes.PERCENT,
+            algorithm_id=hd.sr.AlgorithmIdentification(
+                name=algorithm.name,
+                version=algorithm.version,
+                manufacturer=algorithm.manufacturer,
+                parameters=algorithm.parameters,
+                family=codes.ARTIFICIAL_INTELLIGENCE,
+            ),
+        )
+    ]
+    if nodule.diameter_mm is not None:
+        diameter = round(nodule.diameter_mm, 2)
+        measurements.append(
+            hd.sr.Measurement(name=codes.DIAMETER, value=diameter, unit=codes.MILLIMETER)
+        )
+    calls = []
+    if nodule.call is not None:
+        calls.append(hd.sr.QualitativeEvaluation(codes.MALIGNANCY, _CALLS[nodule.call]))
+    group = hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(nodule.tracking_id, nodule.tracking_uid),
+        referenced_region=_region(nodule.region),
+        finding_type=codes.NODULE,
+        finding_sites=[hd.sr.FindingSite(codes.LUNG)],
+        measurements=measurements,
+        qualitative_evaluations=calls,
+    )
+    group[0].ContentSequence.extend(
+        [
+            *(image(codes.VISUAL_EXPLANATION, picture) for picture in pictures),
+            text(codes.COMMENT, nodule.comment),
+        ]
+    )
+    return group
+
+
+def refused_group(refused: RefusedFinding) -> Group:
+    """A marked nodule that was not analysed, and why."""
+    return not_evaluated_group(
+        refused.tracking_id, refused.tracking_uid, f"Not analysed: {refused.reason}"
+    )
+
+
+def not_evaluated_group(name: str, tracking_uid: str, sentence: str) -> Group:
+    """TID 1501 that asserts neither a nodule nor its absence, and says why."""
+    group = hd.sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(name, tracking_uid),
+        finding_type=codes.NOT_EVALUATED,
+    )
+    group[0].ContentSequence.append(text(codes.COMMENT, sentence))
+    return group
+
+
+def _tracking(identifier: str, uid: str) -> hd.sr.TrackingIdentifier:
+    return hd.sr.TrackingIdentifier(uid=uid, identifier=identifier)
+
+
+def _region(region: Circle | Polyline) -> hd.sr.ImageRegion:
+    """2D on its key slice: what IHE AI Results asks for and OHIF draws."""
+    if isinstance(region, Circle):
+        column, row = region.centre
+        kind = hd.sr.GraphicTypeValues.CIRCLE
+        points = np.array([(column, row), (column + region.radius, row)])
+    else:
+        kind = hd.sr.GraphicTypeValues.POLYLINE
+        points = np.array(region.points)
+        if not np.array_equal(points[0], points[-1]):
+            points = np.vstack([points, points[:1]])
+    image = region.image
+    return hd.sr.ImageRegion(
+        graphic_type=kind,
+        graphic_data=points,
+        source_image=hd.sr.SourceImageForRegion(image.sop_class_uid, image.sop_instance_uid),
+    )
+
+
+def text(name: Code, value: str) -> hd.sr.TextContentItem:
+    """A TEXT that its parent contains."""
+    return hd.sr.TextContentItem(name=name, value=value, relationship_type=Relation.CONTAINS)
+
+
+def image(name: Code, dataset: Dataset) -> hd.sr.ImageContentItem:
+    """A reference to a whole image that its parent contains."""
+    return hd.sr.ImageContentItem(
+        name=name,
+        referenced_sop_class_uid=dataset.SOPClassUID,
+        referenced_sop_instance_uid=dataset.SOPInstanceUID,
+        relationship_type=Relation.CONTAINS,
+    )

@@ -1,0 +1,203 @@
+"""The report of one study: a TID 1500 Imaging Measurement Report (PS3.16).
+
+::
+
+    CONTAINER (126000, DCM, Imaging Measurement Report)
+      TEXT Summary                 the headline: what happened, in one line, before all else
+      CODE Language | Observer: device | CODE Procedure reported
+      TEXT Comment                 for research use
+      CONTAINER Image Library      the slices that the tree refers to
+      CONTAINER Imaging Measurements
+        CONTAINER Measurement Group    per nodule (TID 1410): probability, call, region, explanation
+        CONTAINER Measurement Group    per refused nodule (TID 1501): "not analysed: reason"
+        CONTAINER Measurement Group    only without any nodule (TID 1501): the headline again
+      TEXT Comment                 per remark
+
+Shown by OHIF: the NUMs and the region of each nodule's group.  The root is an extensible template,
+which is why the headline may stand in front.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import highdicom as hd
+from highdicom.sr import RelationshipTypeValues as Relation
+from pydicom import Dataset
+from pydicom.uid import UID
+
+from sr_templates import codes
+from sr_templates.envelope import RESEARCH_USE, UNTRAINED, evidence_items, long_string, new_object
+from sr_templates.findings import (
+    Algorithm,
+    ObjectIdentity,
+    Outcome,
+    PredecessorReference,
+    ReportContent,
+)
+from sr_templates.measurement_groups import (
+    Group,
+    image,
+    nodule_group,
+    not_evaluated_group,
+    refused_group,
+    text,
+)
+
+SERIES_DESCRIPTION = "Nodule malignancy report (research use)"
+
+_COMPLETE = frozenset({Outcome.ANALYSED, Outcome.NOTHING_MARKED})
+
+
+def build_report(
+    *,
+    content: ReportContent,
+    evidence: Sequence[Dataset],
+    subject: Dataset,
+    algorithm: Algorithm,
+    identity: ObjectIdentity,
+    sop_class_uid: str,
+    captures: Mapping[str, Sequence[Dataset]],
+    predecessor: PredecessorReference | None,
+    tracking_uid_of_study: str,
+) -> Dataset:
+    """The report as a dataset with its file meta information; the same arguments, the same bytes.
+
+    evidence      : headers of the slices that findings are drawn on; else one slice of the CT;
+                    else the annotation
+    subject       : header whose patient and study identity is copied
+    sop_class_uid : Comprehensive 3D SR, or Comprehensive SR with the same tree
+    captures      : per tracking UID the secondary captures that explain the nodule
+    """
+    report = new_object(
+        sop_class_uid=sop_class_uid,
+        modality="SR",
+        series_description=SERIES_DESCRIPTION,
+        subject=subject,
+        algorithm=algorithm,
+        identity=identity,
+    )
+    headline = first_line(content, algorithm)
+    complete = content.outcome in _COMPLETE
+    report.CompletionFlag = "COMPLETE" if complete else "PARTIAL"
+    report.CompletionFlagDescription = long_string(headline)
+    report.VerificationFlag = "UNVERIFIED"
+    report.PreliminaryFlag = "PRELIMINARY"
+    report.PerformedProcedureCodeSequence = []
+    report.ReferencedPerformedProcedureStepSequence = []
+    _refer_to_requests(report)
+    if predecessor is not None:
+        report.PredecessorDocumentsSequence = evidence_items([_header(predecessor)])
+
+    explained = [captures.get(nodule.tracking_uid, ()) for nodule in content.nodules]
+    groups: list[Group] = [
+        nodule_group(nodule, algorithm, pictures)
+        for nodule, pictures in zip(content.nodules, explained, strict=True)
+    ]
+    groups += [refused_group(refused) for refused in content.refused]
+    if not content.nodules:
+        groups.append(not_evaluated_group("Study", tracking_uid_of_study, headline))
+    pictures = [capture for group in explained for capture in group]
+    report.CurrentRequestedProcedureEvidenceSequence = evidence_items([*evidence, *pictures])
+    root = _root(content, headline, algorithm, groups, evidence)
+    for element in root:
+        report.add(element)
+    return report
+
+
+def first_line(content: ReportContent, algorithm: Algorithm) -> str:
+    """The headline, and in front of it the warning if untrained weights gave a probability."""
+    if algorithm.trained or not content.nodules or content.headline.startswith(UNTRAINED):
+        return content.headline
+    return f"{UNTRAINED}: {content.headline}"
+
+
+def _root(
+    content: ReportContent,
+    headline: str,
+    algorithm: Algorithm,
+    groups: Sequence[Group],
+    evidence: Sequence[Dataset],
+) -> Dataset:
+    observer = hd.sr.ObserverContext(
+        observer_type=hd.sr.CodedConcept("121007", "DCM", "Device"),
+        observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
+            uid=algorithm.device_uid,
+            name=algorithm.device_model,
+            manufacturer_name=algorithm.manufacturer,
+            model_name=algorithm.device_model,
+            serial_number=algorithm.device_serial,
+        ),
+    )
+    report = hd.sr.MeasurementReport(
+        observation_context=hd.sr.ObservationContext(observer_device_context=observer),
+        procedure_reported=codes.PROCEDURE,
+        imaging_measurements=groups,
+    )
+    root: Dataset = report[0]
+    *context, measurements = root.ContentSequence
+    images = [dataset for dataset in evidence if "Rows" in dataset or dataset.Modality == "CT"]
+    root.ContentSequence = [
+        text(codes.SUMMARY, headline),
+        *context,
+        text(codes.COMMENT, f"{RESEARCH_USE}."),
+        *([_image_library(images)] if images else []),
+        measurements,
+        *(text(codes.COMMENT, remark) for remark in content.remarks),
+    ]
+    return root
+
+
+def _image_library(images: Sequence[Dataset]) -> hd.sr.ContainerContentItem:
+    """TID 1600 without descriptors: whoever shows the report has the slices' headers."""
+    group = hd.sr.ContainerContentItem(
+        codes.IMAGE_LIBRARY_GROUP, relationship_type=Relation.CONTAINS
+    )
+    group.ContentSequence = hd.sr.ContentSequence([image(codes.SOURCE, one) for one in images])
+    library = hd.sr.ContainerContentItem(codes.IMAGE_LIBRARY, relationship_type=Relation.CONTAINS)
+    library.ContentSequence = hd.sr.ContentSequence([group])
+    return library
+
+
+def _refer_to_requests(report: Dataset) -> None:
+    """The CT's request attributes as an SR document states them (PS3.3 C.17.2)."""
+    requests = report.get("RequestAttributesSequence") or []
+    if "RequestAttributesSequence" in report:
+        del report.RequestAttributesSequence
+    items = []
+    for request in requests:
+        item = Dataset()
+        item.StudyInstanceUID = request.get("StudyInstanceUID") or report.StudyInstanceUID
+        item.ReferencedStudySequence = request.get("ReferencedStudySequence") or []
+        item.AccessionNumber = request.get("AccessionNumber") or report.AccessionNumber
+        for keyword in _REQUEST_KEYWORDS:
+            setattr(item, keyword, request.get(keyword) or None)
+        for keyword in _OPTIONAL_REQUEST_KEYWORDS:
+            if request.get(keyword):
+                setattr(item, keyword, request[keyword].value)
+        items.append(item)
+    if items:
+        report.ReferencedRequestSequence = items
+
+
+_REQUEST_KEYWORDS = (  # Type 2
+    "PlacerOrderNumberImagingServiceRequest",
+    "FillerOrderNumberImagingServiceRequest",
+    "RequestedProcedureID",
+    "RequestedProcedureDescription",
+    "RequestedProcedureCodeSequence",
+)
+_OPTIONAL_REQUEST_KEYWORDS = (
+    "IssuerOfAccessionNumberSequence",
+    "OrderPlacerIdentifierSequence",
+    "OrderFillerIdentifierSequence",
+    "ReasonForTheRequestedProcedure",
+    "ReasonForRequestedProcedureCodeSequence",
+)
+
+
+def _header(predecessor: PredecessorReference) -> Dataset:
+    header = Dataset()
+    header.StudyInstanceUID = UID(predecessor.study_instance_uid)
+    header.SeriesInstanceUID = UID(predecessor.series_instance_uid)
+    header.SOPClassUID = UID(predecessor.sop_class_uid)
+    header.SOPInstanceUID = UID(predecessor.sop_instance_uid)
+    return header
