@@ -67,3 +67,23 @@ class CTVolume:
         """Whether the LPS point lies in the volume, voxels' outer halves included."""
         index = self.to_index(point_mm)
         return bool(np.all(index >= -0.5) and np.all(index <= np.array(self.shape) - 0.5))
+
+
+def window_whole(volume: CTVolume, centre_mm: ArrayLike, depth: int = 56) -> str | None:
+    """None if the `depth` slices about the centre are all there, else the reason, as a sentence.
+
+    The window is clipped at the scan's ends, beyond which the network sees air by design; a slice
+    that is absent inside the scan is filled with air as well, and that it must not see.
+    """
+    centre = round(float(volume.to_index(centre_mm)[0]))
+    first = max(centre - depth // 2, 0)
+    last = min(centre - depth // 2 + depth, volume.shape[0]) - 1
+    absent = sorted(number for number in volume.missing if first <= number <= last)
+    if not absent:
+        return None
+    near = min(absent, key=lambda number: abs(number - centre))
+    distance_mm = abs(near - centre) * volume.spacing_mm[0]
+    return (
+        f"{len(absent)} of the {last - first + 1} CT slices about the nodule are missing, "
+        f"the nearest {distance_mm:.1f} mm from its centre; resend the series"
+    )
