@@ -1,0 +1,173 @@
+"""M³Net: three scale encoders and a hierarchical fusion (Li et al. 2026, figure 1b).
+
+::
+
+    x32 -> net32 -> F32 -> Z32 \\
+    x64 -> net64 -> F64 -> Z64 -> T1 \\
+    x96 -> net96 -> F96 -> Z96 -------> T2 -> Transformer -> mean -> logits
+
+Modules bear the names of the authors' checkpoints; `m3net.released` maps the rest.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from m3net.config import M3NetConfig
+from m3net.encoders import ScaleEncoder, build_encoder
+from m3net.fusion import SUFFIX, FeatureFusion, LogitFusion
+from m3net.scales import Scale
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """Everything that a loss or a figure may want of one forward pass.
+
+    logits        : (B, 2) of the fusion, benign first
+    features      : per scale F_s (B, C_s), eq. 2
+    latents       : per scale Z_s (B, D), eq. 4; empty where one branch stands alone
+    branch_logits : per scale (B, 2), each branch's own decision, eq. 3
+    attention     : "cross1", "cross2", "transformer.0" ... -> weights (B, heads, Lq, Lk), eq. 17
+    """
+
+    logits: Tensor
+    features: Mapping[Scale, Tensor]
+    latents: Mapping[Scale, Tensor]
+    branch_logits: Mapping[Scale, Tensor]
+    attention: Mapping[str, Tensor]
+
+
+class M3Net(nn.Module):
+    """`network(x32, x64, x96)` -> logits (B, 2), benign first."""
+
+    def __init__(self, config: M3NetConfig) -> None:
+        super().__init__()
+        self.config = config
+        fusion, channels = config.fusion, config.preprocessing.channels
+        heads_on_latents = fusion.kind == "features" and fusion.branch_heads == "latent"
+        for scale in config.scales:
+            branch = config.branch(scale)
+            encoder = build_encoder(
+                branch.encoder,
+                channels=channels,
+                size=branch.patch.size,
+                classifier=not heads_on_latents,
+            )
+            self.add_module(f"net{SUFFIX[scale]}", encoder)
+        self.fusion: LogitFusion | FeatureFusion | None = None
+        if fusion.kind == "logits":
+            self.fusion = LogitFusion(fusion)
+        elif fusion.kind == "features":
+            self.fusion = FeatureFusion(
+                fusion,
+                widths={s: self.encoder(s).width for s in config.scales},
+                lengths={s: prod(config.branch(s).tokens) for s in Scale},
+            )
+        self.branch_heads = nn.ModuleDict(
+            {s: nn.Linear(fusion.dim, 2) for s in config.scales} if heads_on_latents else {}
+        )
+
+    def encoder(self, scale: Scale) -> ScaleEncoder:
+        """The encoder of one scale that the network reads."""
+        return cast(ScaleEncoder, self.get_submodule(f"net{SUFFIX[scale]}"))
+
+    def lower(self, patches: Mapping[Scale, Tensor]) -> dict[Scale, Tensor]:
+        """Patches (B, C, D, H, W) -> the activations at which Grad-CAM cuts the graph."""
+        return {s: self.encoder(s).lower(patches[s]) for s in self.config.scales}
+
+    def upper(
+        self, activations: Mapping[Scale, Tensor], present: Mapping[Scale, Tensor] | None = None
+    ) -> Outputs:
+        """From those activations to the decision.
+
+        present : per scale (B,) bool, True where the sample has that scale; None: all have all
+        """
+        maps = {s: self.encoder(s).upper(a) for s, a in activations.items()}  # (B, C_s, d, h, w)
+        features = {s: self.encoder(s).features(m) for s, m in maps.items()}  # (B, C_s)
+        match self.fusion:
+            case FeatureFusion():
+                return self._from_features(self.fusion, maps, features, present)
+            case LogitFusion():
+                if present is not None:
+                    raise ValueError("the published fusion has no stand-in for a missing scale")
+                branch = {s: self.encoder(s).logits(f) for s, f in features.items()}  # (B, 2)
+                latents = {s: self.fusion.project(s, x) for s, x in branch.items()}  # (B, D)
+                logits, attention = self.fusion(latents)  # (B, 2)
+                return Outputs(
+                    logits=logits,
+                    features=features,
+                    latents=latents,
+                    branch_logits=branch,
+                    attention=attention,
+                )
+            case _:
+                (scale,) = self.config.scales
+                logits = self.encoder(scale).logits(features[scale])  # (B, 2)
+                return Outputs(
+                    logits=logits,
+                    features=features,
+                    latents={},
+                    branch_logits={scale: logits},
+                    attention={},
+                )
+
+    def _from_features(
+        self,
+        fusion: FeatureFusion,
+        maps: Mapping[Scale, Tensor],
+        features: Mapping[Scale, Tensor],
+        present: Mapping[Scale, Tensor] | None,
+    ) -> Outputs:
+        tokens = {
+            s: fusion.project(s, self.encoder(s).tokens(m, self.config.branch(s).tokens))
+            for s, m in maps.items()
+        }  # (B, L_s, D)
+        latents = {s: fusion.project(s, f) for s, f in features.items()}  # (B, D)
+        if self.branch_heads:
+            branch = {s: self.branch_heads[s](z) for s, z in latents.items()}  # (B, 2)
+        else:
+            branch = {s: self.encoder(s).logits(f) for s, f in features.items()}  # (B, 2)
+        logits, attention = fusion(tokens, present)  # (B, 2)
+        return Outputs(
+            logits=logits,
+            features=features,
+            latents=latents,
+            branch_logits=branch,
+            attention=attention,
+        )
+
+    def forward_all(
+        self,
+        x32: Tensor | None,
+        x64: Tensor | None,
+        x96: Tensor | None,
+        *,
+        present: Mapping[Scale, Tensor] | None = None,
+    ) -> Outputs:
+        """Patches (B, C, 56, s, s) -> everything; None for a scale that it does not read."""
+        given = {Scale.MICRO: x32, Scale.MESO: x64, Scale.MACRO: x96}
+        patches = {s: x for s in self.config.scales if (x := given[s]) is not None}
+        if len(patches) != len(self.config.scales):
+            missing = ", ".join(s for s in self.config.scales if s not in patches)
+            raise ValueError(f"the network reads {missing}; pass `present` if a sample lacks it")
+        return self.upper(self.lower(patches), present)  # (B, 2) and the rest
+
+    def forward(self, x32: Tensor | None, x64: Tensor | None, x96: Tensor | None) -> Tensor:
+        """Patches (B, C, 56, s, s) -> logits (B, 2), benign first."""
+        return self.forward_all(x32, x64, x96).logits  # (B, 2)
+
+
+def parameter_count(network: nn.Module) -> int:
+    """Trainable numbers, as Table 7 counts them; BatchNorm's running statistics are not."""
+    return sum(p.numel() for p in network.parameters())
+
+
+def build(config: M3NetConfig, *, seed: int) -> M3Net:
+    """A network initialised from `seed` alone; the caller's random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return M3Net(config)
