@@ -75,9 +75,8 @@ def window_whole(volume: CTVolume, centre_mm: ArrayLike, depth: int = 56) -> str
     The window is clipped at the scan's ends, beyond which the network sees air by design; a slice
     that is absent inside the scan is filled with air as well, and that it must not see.
     """
-    centre = round(float(volume.to_index(centre_mm)[0]))
-    first = max(centre - depth // 2, 0)
-    last = min(centre - depth // 2 + depth, volume.shape[0]) - 1
+    centre, begin, end = _window(volume, centre_mm, depth)
+    first, last = max(begin, 0), min(end, volume.shape[0]) - 1
     absent = sorted(number for number in volume.missing if first <= number <= last)
     if not absent:
         return None
@@ -87,3 +86,16 @@ def window_whole(volume: CTVolume, centre_mm: ArrayLike, depth: int = 56) -> str
         f"{len(absent)} of the {last - first + 1} CT slices about the nodule are missing, "
         f"the nearest {distance_mm:.1f} mm from its centre; resend the series"
     )
+
+
+def window_reaches_end(volume: CTVolume, centre_mm: ArrayLike, depth: int = 56) -> bool:
+    """Whether the `depth` slices about the centre would go beyond the first or last slice."""
+    _, begin, end = _window(volume, centre_mm, depth)
+    return begin < 0 or end > volume.shape[0]
+
+
+def _window(volume: CTVolume, centre_mm: ArrayLike, depth: int) -> tuple[int, int, int]:
+    """The centre's slice and the window [begin, end) about it, not clipped."""
+    centre = round(float(volume.to_index(centre_mm)[0]))
+    begin = centre - depth // 2
+    return centre, begin, begin + depth

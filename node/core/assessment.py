@@ -1,0 +1,141 @@
+"""From pixels to probabilities: which nodules were judged, which were not, and why."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import dcmread
+
+from m3net.annotations import READERS
+from m3net.annotations.nodules import find_nodules
+from m3net.annotations.types import Annotation
+from m3net.ct_series import read_series_files
+from m3net.errors import AnnotationUnusable
+from m3net.nodule import Nodule, RefusedNodule
+from m3net.prediction import Classifier, Prediction
+from m3net.uids import SOPInstanceUID
+from m3net.volume import CTVolume, window_reaches_end, window_whole
+from node.core.inputs import StudyInputs
+from sr_templates.findings import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedNodule:
+    """A nodule, and what the model says of it."""
+
+    nodule: Nodule
+    prediction: Prediction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """How the analysis of a study ended.
+
+    volume  : None if the study was not analysed
+    reasons : of the study as a whole; each refused nodule has its own
+    unread  : one sentence per annotation object that was refused or cannot be read yet
+    remarks : further sentences for the report
+    """
+
+    outcome: Outcome
+    volume: CTVolume | None = None
+    judged: Sequence[JudgedNodule] = ()
+    refused: Sequence[RefusedNodule] = ()
+    reasons: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def assess(
+    inputs: StudyInputs,
+    *,
+    paths: Mapping[SOPInstanceUID, Path],
+    classifier: Classifier,
+    on_nodule: Callable[[int], None] | None = None,
+) -> Assessment:
+    """Every marked nodule is either judged or refused with its one reason.
+
+    paths : the file of each instance of `inputs`
+
+    Raises StudyError if the study as a whole cannot be analysed.
+    """
+    annotations, unreadable = _read_annotations(inputs, paths)
+    unread = (*inputs.unread, *unreadable)
+    volume = read_series_files([paths[facts.sop_instance_uid] for facts in inputs.ct])
+    found = find_nodules(annotations, volume)
+    whole, incomplete = _with_context(found.nodules, volume, inputs)
+    refused = (*found.refused, *incomplete)
+    predictions = classifier.classify(volume, whole, on_nodule=on_nodule) if whole else []
+    return Assessment(
+        outcome=_outcome(judged=len(whole), failed=len(refused) + len(unread)),
+        volume=volume,
+        judged=tuple(
+            JudgedNodule(nodule=nodule, prediction=prediction)
+            for nodule, prediction in zip(whole, predictions, strict=True)
+        ),
+        refused=refused,
+        unread=unread,
+        remarks=(*inputs.remarks, _completeness(inputs, volume), *volume.notes, *found.ignored),
+    )
+
+
+def _read_annotations(
+    inputs: StudyInputs, paths: Mapping[SOPInstanceUID, Path]
+) -> tuple[list[Annotation], tuple[str, ...]]:
+    planes = {
+        facts.sop_instance_uid: facts.plane
+        for facts in (*inputs.ct, *inputs.elsewhere)
+        if facts.plane is not None
+    }
+    annotations, unreadable = [], []
+    for facts in inputs.annotations:
+        try:
+            dataset = dcmread(paths[facts.sop_instance_uid])
+            annotations.append(READERS[facts.sop_class_uid].read(dataset, planes))
+        except AnnotationUnusable as reason:
+            unreadable.append(f"{facts.kind}: {reason}")
+    return annotations, tuple(unreadable)
+
+
+def _with_context(
+    nodules: Sequence[Nodule], volume: CTVolume, inputs: StudyInputs
+) -> tuple[list[Nodule], list[RefusedNodule]]:
+    """Part the nodules by whether the slices about them are proven to be all there."""
+    whole: list[Nodule] = []
+    incomplete: list[RefusedNodule] = []
+    for nodule in nodules:
+        reason = window_whole(volume, nodule.centre_mm)
+        if reason is None and inputs.missing and window_reaches_end(volume, nodule.centre_mm):
+            reason = (
+                f"{len(inputs.missing)} instances that the annotation refers to were not received, "
+                "and the slices about the nodule reach the end of what was; resend the series"
+            )
+        if reason is None:
+            whole.append(nodule)
+        else:
+            incomplete.append(
+                RefusedNodule(
+                    tracking_uid=nodule.tracking_uid,
+                    tracking_id=nodule.tracking_id,
+                    sources=nodule.sources,
+                    reason=reason,
+                )
+            )
+    return whole, incomplete
+
+
+def _outcome(*, judged: int, failed: int) -> Outcome:
+    if judged:
+        return Outcome.PARTLY_ANALYSED if failed else Outcome.ANALYSED
+    return Outcome.NOT_ANALYSED if failed else Outcome.NOTHING_MARKED
+
+
+def _completeness(inputs: StudyInputs, volume: CTVolume) -> str:
+    """What arrived, against what the series' own geometry and the annotation ask for."""
+    received = sum(uid is not None for uid in volume.sop_instance_uids)
+    asked = (
+        f"{len(inputs.missing)} instances that the annotation refers to were not received"
+        if inputs.missing
+        else "every instance that the annotation refers to was received"
+    )
+    return f"{received} of {volume.shape[0]} slices of the CT series were received; {asked}."
