@@ -27,9 +27,10 @@ def mask_on_grid(
     returns: (Z, Y, X) bool
     """
     index = _index_on(mask.affine, affine, shape)
-    return ndimage.map_coordinates(
+    laid = ndimage.map_coordinates(
         mask.voxels.astype(np.uint8), index, order=0, mode="grid-constant", cval=0
-    ).astype(np.bool_)
+    )
+    return np.asarray(laid, dtype=np.bool_)
 
 
 def heat_map_on_grid(
