@@ -23,7 +23,12 @@ from node.config.sections import LogConfig
 from node.core.errors import NodeError
 
 _OURS = ("node", "m3net", "sr_templates", "training")
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "action"}
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "action",
+    "fields",
+}
 _logger = logging.getLogger("node")
 
 Fields = dict[str, object]
@@ -33,7 +38,7 @@ def event(
     action: str, *, level: int = logging.INFO, error: BaseException | None = None, **fields: object
 ) -> None:
     """Write one event; `error` adds its type, its place, and its message if it is ours."""
-    _logger.log(level, "", exc_info=error, extra={"action": action, **fields})
+    _logger.log(level, "", exc_info=error, extra={"action": action, "fields": fields})
 
 
 def configure(config: LogConfig, *, role: str, stream: TextIO | None = None) -> None:
@@ -66,7 +71,7 @@ def fields_of(record: logging.LogRecord) -> Fields:
             "at": f"{record.module}.{record.funcName}:{record.lineno}",
         }
     else:
-        fields = {"action": getattr(record, "action", "message")}
+        fields = {"action": getattr(record, "action", "message"), **getattr(record, "fields", {})}
         fields.update((k, v) for k, v in vars(record).items() if k not in _STANDARD)
         if text := record.getMessage():
             fields["message"] = text
