@@ -8,6 +8,11 @@ COMMENT = Code("121106", "DCM", "Comment")
 PROCEDURE = codes.LN.CTUnspecifiedBodyRegion
 """Must be in CID 100, or pixelmed's validator reports an error."""
 
+QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
+FINDING = codes.DCM.Finding
+TRACKING_ID = codes.DCM.TrackingIdentifier
+TRACKING_UID = codes.DCM.TrackingUniqueIdentifier
+
 NODULE = codes.SCT.Nodule
 LUNG = codes.SCT.Lung
 NOT_EVALUATED = Code("373121007", "SCT", "Not Evaluated")

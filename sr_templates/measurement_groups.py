@@ -69,11 +69,21 @@ def nodule_group(nodule: NoduleFinding, algorithm: Algorithm, pictures: Sequence
     return group
 
 
-def refused_group(refused: RefusedFinding) -> Group:
-    """A marked nodule that was not analysed, and why."""
-    return not_evaluated_group(
-        refused.tracking_id, refused.tracking_uid, f"Not analysed: {refused.reason}"
+def refused_nodule(refused: RefusedFinding) -> hd.sr.CodeContentItem:
+    """A marked nodule that was not analysed, and why; a row of Qualitative Evaluations."""
+    item = hd.sr.CodeContentItem(
+        codes.FINDING, codes.NOT_EVALUATED, relationship_type=Relation.CONTAINS
     )
+    item.ContentSequence = hd.sr.ContentSequence(
+        [
+            text(codes.TRACKING_ID, refused.tracking_id, Relation.HAS_PROPERTIES),
+            hd.sr.UIDRefContentItem(
+                codes.TRACKING_UID, refused.tracking_uid, relationship_type=Relation.HAS_PROPERTIES
+            ),
+            text(codes.COMMENT, f"Not analysed: {refused.reason}", Relation.HAS_PROPERTIES),
+        ]
+    )
+    return item
 
 
 def not_evaluated_group(name: str, tracking_uid: str, sentence: str) -> Group:
@@ -109,9 +119,11 @@ def _region(region: Circle | Polyline) -> hd.sr.ImageRegion:
     )
 
 
-def text(name: Code, value: str) -> hd.sr.TextContentItem:
-    """A TEXT that its parent contains."""
-    return hd.sr.TextContentItem(name=name, value=value, relationship_type=Relation.CONTAINS)
+def text(
+    name: Code, value: str, relationship: Relation = Relation.CONTAINS
+) -> hd.sr.TextContentItem:
+    """A TEXT below its parent."""
+    return hd.sr.TextContentItem(name=name, value=value, relationship_type=relationship)
 
 
 def image(name: Code, dataset: Dataset) -> hd.sr.ImageContentItem:

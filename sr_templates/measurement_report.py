@@ -9,12 +9,14 @@
       CONTAINER Image Library      the slices that the tree refers to
       CONTAINER Imaging Measurements
         CONTAINER Measurement Group    per nodule (TID 1410): probability, call, region, explanation
-        CONTAINER Measurement Group    per refused nodule (TID 1501): "not analysed: reason"
         CONTAINER Measurement Group    only without any nodule (TID 1501): the headline again
-      TEXT Comment                 per remark
+      CONTAINER Qualitative Evaluations
+        CODE Finding = Not Evaluated   per refused nodule: its tracking, "Not analysed: reason"
+        TEXT Comment                   per remark
 
-Shown by OHIF: the NUMs and the region of each nodule's group.  The root is an extensible template,
-which is why the headline may stand in front.
+OHIF shows the NUMs and the region of each nodule's group.  The root is an extensible template,
+which is why the headline may stand in front.  Refused nodules have no group of their own, because a
+group without a region beside one with a region is an error to pixelmed's validator.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +40,7 @@ from sr_templates.measurement_groups import (
     image,
     nodule_group,
     not_evaluated_group,
-    refused_group,
+    refused_nodule,
     text,
 )
 
@@ -92,7 +94,6 @@ def build_report(
         nodule_group(nodule, algorithm, pictures)
         for nodule, pictures in zip(content.nodules, explained, strict=True)
     ]
-    groups += [refused_group(refused) for refused in content.refused]
     if not content.nodules:
         groups.append(not_evaluated_group("Study", tracking_uid_of_study, headline))
     pictures = [capture for group in explained for capture in group]
@@ -141,9 +142,24 @@ def _root(
         text(codes.COMMENT, f"{RESEARCH_USE}."),
         *([_image_library(images)] if images else []),
         measurements,
-        *(text(codes.COMMENT, remark) for remark in content.remarks),
+        *_evaluations(content),
     ]
     return root
+
+
+def _evaluations(content: ReportContent) -> list[Dataset]:
+    """Rows 12 to 14 of TID 1500, if there is anything to say."""
+    items = [
+        *(refused_nodule(refused) for refused in content.refused),
+        *(text(codes.COMMENT, remark) for remark in content.remarks),
+    ]
+    if not items:
+        return []
+    container = hd.sr.ContainerContentItem(
+        codes.QUALITATIVE_EVALUATIONS, relationship_type=Relation.CONTAINS
+    )
+    container.ContentSequence = hd.sr.ContentSequence(items)
+    return [container]
 
 
 def _image_library(images: Sequence[Dataset]) -> hd.sr.ContainerContentItem:
