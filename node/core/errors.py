@@ -54,7 +54,14 @@ class DestinationRefused(NodeError):
 
 
 class VariantRejected(DestinationRefused):
-    """The destination does not take this storage class; another variant may do."""
+    """The destination does not take this storage class; another variant may do.
+
+    sop_class_uid : the storage class
+    """
+
+    def __init__(self, message: str, *, sop_class_uid: str) -> None:
+        super().__init__(message)
+        self.sop_class_uid = sop_class_uid
 
 
 class LeaseLost(NodeError):

@@ -53,8 +53,9 @@ class NoduleResult:
 
     tracking_uid: str
     tracking_id: str
-    centre_mm: tuple[float, float, float]
-    centre_index: tuple[float, float, float]
+    centre_mm: tuple[float, float, float] | None
+    """LPS; None if the nodule was refused."""
+    centre_index: tuple[float, float, float] | None
     """(z, y, x) in the analysed series, 0-based, slices ascending along the normal."""
     diameter_mm: float | None
     probability: float | None

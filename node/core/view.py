@@ -107,15 +107,15 @@ def nodule_view(
     *,
     box: Box,
     voxels: NDArray[np.bool_],
+    shown: Sequence[int],
     key: int,
     headers: Mapping[SOPInstanceUID, Dataset],
-    max_frames: int,
 ) -> NoduleView:
     """The slices through the nodule with the maps and the outline on the CT's own grid.
 
-    headers : of the CT slices, by SOP Instance UID
+    shown   : as `slices_shown` chose them
+    headers : of these slices, by SOP Instance UID
     """
-    shown = slices_shown(volume, box=box, voxels=voxels, key=key, max_frames=max_frames)
     crop = _square(nodule, volume, prediction.heat_maps, shown)
     offsets = [z - crop.first[0] for z in shown]
     affine = crop.affine(volume)
