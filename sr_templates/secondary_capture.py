@@ -1,0 +1,116 @@
+"""The pictures of one nodule as secondary captures (PS3.3 A.8.1, A.8.5).
+
+One multi-frame true colour object for those who show it, else one object a frame.  The panels of a
+frame are zoomed differently and a viewer's ruler would lie: so there is no Pixel Spacing, and rulers
+are drawn instead.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from pydicom import Dataset
+from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage as MULTI_FRAME_CLASS
+from pydicom.uid import SecondaryCaptureImageStorage as SINGLE_FRAME_CLASS
+
+from sr_templates import codes
+from sr_templates.capture_view import Frame
+from sr_templates.envelope import UNTRAINED, coded, long_string, new_object
+from sr_templates.findings import Algorithm, ImageReference, ObjectIdentity
+
+SERIES_DESCRIPTION = "Nodule malignancy explained (research use)"
+
+
+def build_captures(
+    *,
+    frames: Sequence[Frame],
+    subject: Dataset,
+    identity_of: Callable[[int], ObjectIdentity],
+    algorithm: Algorithm,
+    multi_frame: bool,
+    tracking_id: str,
+    patient_orientation: tuple[str, str],
+    max_bytes: int | None = None,
+) -> list[Dataset]:
+    """One dataset with all frames, or one for each; the same arguments, the same bytes.
+
+    identity_of         : identity of the object with this 0-based number; a multi-frame is number 0
+    patient_orientation : letters of the rows' and of the columns' direction
+    max_bytes           : of pixels in all; too many raise ValueError, before anything is built
+    """
+    if not frames:
+        raise ValueError("no frames: a capture shows at least one slice")
+    size = sum(frame.rgb.nbytes for frame in frames)
+    if max_bytes is not None and size > max_bytes:
+        raise ValueError(f"{len(frames)} frames of {size} bytes, allowed {max_bytes}: show fewer")
+    groups = [list(frames)] if multi_frame else [[frame] for frame in frames]
+    captures = []
+    for number, group in enumerate(groups):
+        capture = new_object(
+            sop_class_uid=MULTI_FRAME_CLASS if multi_frame else SINGLE_FRAME_CLASS,
+            modality="OT",
+            series_description=SERIES_DESCRIPTION,
+            subject=subject,
+            algorithm=algorithm,
+            identity=identity_of(number),
+        )
+        _describe(capture, group, algorithm, tracking_id)
+        capture.PatientOrientation = list(patient_orientation)
+        if multi_frame:
+            _add_frames(capture, group)
+        _add_pixels(capture, group)
+        captures.append(capture)
+    return captures
+
+
+def _describe(
+    capture: Dataset, frames: Sequence[Frame], algorithm: Algorithm, tracking_id: str
+) -> None:
+    capture.ConversionType = "WSD"
+    capture.DateOfSecondaryCapture = capture.ContentDate
+    capture.TimeOfSecondaryCapture = capture.ContentTime
+    capture.SecondaryCaptureDeviceManufacturer = capture.Manufacturer
+    capture.SecondaryCaptureDeviceManufacturerModelName = capture.ManufacturerModelName
+    capture.SecondaryCaptureDeviceSoftwareVersions = capture.SoftwareVersions
+    capture.ImageType = ["DERIVED", "SECONDARY"]
+    # Or dciodvfy asks for Laterality, which a chest CT's slices have not.
+    capture.BodyPartExamined = "CHEST"
+    capture.BurnedInAnnotation = "NO"
+    capture.RecognizableVisualFeatures = "NO"
+    capture.LossyImageCompression = "00"
+    warning = "" if algorithm.trained else f"{UNTRAINED}: "
+    capture.DerivationDescription = (
+        f"{warning}Grad-CAM of {algorithm.name} {algorithm.version} over CT, {tracking_id}"
+    )[:1024]
+    shown = f", {frames[0].label}" if len(frames) == 1 else ""
+    capture.ImageComments = f"{warning}{tracking_id}{shown}"
+    sources = list(dict.fromkeys(frame.source for frame in frames))
+    capture.SourceImageSequence = [_source(source) for source in sources]
+
+
+def _source(image: ImageReference) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = image.sop_class_uid
+    item.ReferencedSOPInstanceUID = image.sop_instance_uid
+    item.PurposeOfReferenceCodeSequence = [coded(codes.SOURCE_OF_PROCESSING)]
+    return item
+
+
+def _add_frames(capture: Dataset, frames: Sequence[Frame]) -> None:
+    capture.NumberOfFrames = len(frames)
+    capture.FrameIncrementPointer = 0x00182002  # Frame Label Vector
+    capture.FrameLabelVector = [long_string(frame.label) for frame in frames]
+    keys = [number for number, frame in enumerate(frames, start=1) if frame.key]
+    if keys:
+        capture.RepresentativeFrameNumber = keys[0]
+
+
+def _add_pixels(capture: Dataset, frames: Sequence[Frame]) -> None:
+    rows, columns, samples = frames[0].rgb.shape
+    capture.Rows, capture.Columns, capture.SamplesPerPixel = rows, columns, samples
+    capture.PhotometricInterpretation = "RGB"
+    capture.PlanarConfiguration = 0
+    capture.BitsAllocated = capture.BitsStored = 8
+    capture.HighBit, capture.PixelRepresentation = 7, 0
+    pixels = b"".join(np.ascontiguousarray(frame.rgb).tobytes() for frame in frames)
+    capture.PixelData = pixels + b"\0" * (len(pixels) % 2)
+    capture["PixelData"].VR = "OB"
