@@ -1,0 +1,130 @@
+"""Whether a study is complete: DICOM has no word for "that was all".
+
+Pure: a snapshot and a time in, a verdict out, and every verdict carries the sentence that
+`m3node why` shows.  What is judged is the series that the annotation marks (`node.core.selection`),
+not scouts, reformats or dose reports.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from m3net.uids import StudyInstanceUID
+from node.core.inputs import InstanceFacts, Intent, StudyInputs
+from node.core.selection import Selection, select
+
+
+class WhenUnannotated(StrEnum):
+    """What becomes of a quiet CT that nobody has annotated."""
+
+    WAIT = "wait"
+    REPORT = "report"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRules:
+    """When a study counts as complete.
+
+    quiet_period_s : nothing came for so long, and no association that delivered to it is open
+    max_wait_s     : from the last arrival; what is missing then is not waited for any longer
+    """
+
+    quiet_period_s: float
+    max_wait_s: float
+    when_unannotated: WhenUnannotated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudySnapshot:
+    """A study at one moment.
+
+    instances : the current versions, in the order in which they came
+    change    : the study's change counter; a judgement counts only if it is still the same
+    """
+
+    study_instance_uid: StudyInstanceUID
+    instances: Sequence[InstanceFacts]
+    last_arrival_at: datetime
+    open_associations: int
+    change: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Not yet; `look_again_at` is None if only something that arrives can change that."""
+
+    reason: str
+    look_again_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A job can be made of it; `reason` says why it counts as complete."""
+
+    inputs: StudyInputs
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nothing:
+    """Nothing in it is for this node."""
+
+    reason: str
+
+
+Verdict = Wait | Ready | Nothing
+
+
+def judge(snapshot: StudySnapshot, *, now: datetime, rules: StudyRules) -> Verdict:
+    """What the study is waiting for, if anything."""
+    if snapshot.open_associations:
+        return Wait(
+            reason="an association that delivers to this study is still open", look_again_at=None
+        )
+    quiet_at = snapshot.last_arrival_at + timedelta(seconds=rules.quiet_period_s)
+    if now < quiet_at:
+        return Wait(
+            reason=f"until nothing has come for {rules.quiet_period_s:g} s", look_again_at=quiet_at
+        )
+    selection = select(snapshot.study_instance_uid, snapshot.instances)
+    if selection is None:
+        return Nothing(reason="neither a chest CT nor an annotation is among what came")
+    inputs = selection.inputs
+    if inputs.intent is Intent.REPORT_NOT_ANNOTATED:
+        if rules.when_unannotated is WhenUnannotated.WAIT:
+            return Wait(
+                reason="for an annotation: the CT is here, and nothing marks a nodule in it",
+                look_again_at=None,
+            )
+        return Ready(inputs=inputs, reason="the CT is here and nobody has annotated it")
+    if not selection.awaits:
+        return Ready(inputs=inputs, reason=_all_here(inputs))
+    given_up_at = max(quiet_at, snapshot.last_arrival_at + timedelta(seconds=rules.max_wait_s))
+    if now < given_up_at:
+        return Wait(
+            reason=f"{'; '.join(selection.awaits)} (until {rules.max_wait_s:g} s after the last "
+            "arrival)",
+            look_again_at=given_up_at,
+        )
+    return _given_up(selection, rules)
+
+
+def _all_here(inputs: StudyInputs) -> str:
+    if inputs.intent is Intent.REPORT_NOT_ANALYSED:
+        return f"it cannot be analysed: {inputs.reason}"
+    return (
+        f"{len(inputs.ct)} CT slices and {len(inputs.annotations)} annotation objects, "
+        "and every instance that they refer to"
+    )
+
+
+def _given_up(selection: Selection, rules: StudyRules) -> Ready:
+    waited = "; ".join(selection.awaits)
+    inputs = selection.inputs
+    if selection.after_waiting is not None:
+        inputs = replace(inputs, intent=Intent.REPORT_NOT_ANALYSED, reason=selection.after_waiting)
+    return Ready(
+        inputs=inputs,
+        reason=f"waited {rules.max_wait_s:g} s in vain {waited}",
+    )

@@ -1,0 +1,177 @@
+"""When two inputs are the same: digests over what DICOM objects say, not over how they are encoded.
+
+Canonical form of a dataset: its elements by tag, values decoded.  Not in it: group lengths, the
+character set (text is compared after decoding), the transfer syntax, padding, private elements
+(whose VR is unknown in implicit VR, and which no reader reads).  So the same object sent in another
+transfer syntax or character set has the same digest.
+"""
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+
+from pydicom import DataElement, Dataset
+from pydicom.datadict import tag_for_keyword
+from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag
+from pydicom.valuerep import PersonName
+
+from node.core.inputs import StudyInputs
+from sr_templates.identity import IDENTITY_KEYWORDS
+
+_SPECIFIC_CHARACTER_SET = 0x00080005
+_PIXEL_DATA = 0x7FE00010
+
+_CT_KEYWORDS = (
+    # Which object, and where its voxels lie.
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "SeriesInstanceUID",
+    "FrameOfReferenceUID",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "Rows",
+    "Columns",
+    # What its numbers mean in HU, and whether they have been tampered with.
+    "RescaleSlope",
+    "RescaleIntercept",
+    "LossyImageCompression",
+    # What the choice of the series goes by, and says.
+    "SeriesNumber",
+    "SliceThickness",
+    "ConvolutionKernel",
+)
+
+
+def identity_digest(dataset: Dataset) -> str:
+    """Over the patient and study attributes that every result copies."""
+    return _sha256(_keyed(dataset, IDENTITY_KEYWORDS))
+
+
+def patient_key(dataset: Dataset) -> str:
+    """Over Patient ID and its issuer: to compare patients without naming them."""
+    return _sha256(_keyed(dataset, ("PatientID", "IssuerOfPatientID")))
+
+
+def image_digest(dataset: Dataset) -> str:
+    """The content of a CT image as far as it reaches a result, by its header alone."""
+    return _sha256([identity_digest(dataset), _keyed(dataset, _CT_KEYWORDS)])
+
+
+def annotation_digest(dataset: Dataset) -> str:
+    """The content of an annotation: all of it."""
+    return _sha256([identity_digest(dataset), _canonical(dataset, top=True)])
+
+
+def inputs_digest(inputs: StudyInputs) -> str:
+    """Part of a job's key: what the job works on, and what its report says of that.
+
+    Order does not count, nor does anything that was not chosen: a dose report changes nothing.
+    """
+    return _sha256(
+        {
+            "study": inputs.study_instance_uid,
+            "intent": inputs.intent,
+            "series": inputs.series and [inputs.series.series_instance_uid, inputs.series.because],
+            "ct": sorted(facts.content_digest for facts in inputs.ct),
+            "annotations": sorted(facts.content_digest for facts in inputs.annotations),
+            "elsewhere": sorted(facts.content_digest for facts in inputs.elsewhere),
+            "missing": sorted(inputs.missing),
+            "reason": inputs.reason,
+            "unread": list(inputs.unread),
+            "remarks": list(inputs.remarks),
+        }
+    )
+
+
+def analysis_id(*, fingerprint: str, template_version: str, settings: Mapping[str, object]) -> str:
+    """Part of a job's key: who judges and how it is said.
+
+    fingerprint : of the weights and whatever else decides a probability
+    settings    : every setting that changes the content of a result
+    """
+    return _sha256([fingerprint, template_version, dict(settings)])
+
+
+def _sha256(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _keyed(dataset: Dataset, keywords: Iterable[str]) -> list[object]:
+    found: list[object] = []
+    for keyword in sorted(keywords):
+        tag = BaseTag(tag_for_keyword(keyword) or 0)
+        if tag in dataset:
+            value = _value(dataset[tag])
+            if value:  # an empty element says as much as an absent one
+                found.append([keyword, value])
+    return found
+
+
+def _canonical(dataset: Dataset, *, top: bool = False) -> list[object]:
+    elements: list[object] = []
+    for tag in sorted(dataset.keys()):
+        tag = BaseTag(tag)
+        if tag.is_private or tag.element == 0 or tag in (_SPECIFIC_CHARACTER_SET, 0xFFFCFFFC):
+            continue
+        if top and tag == _PIXEL_DATA:
+            elements.append([int(tag), _pixels(dataset)])
+            continue
+        value = _value(dataset[tag])
+        if value:
+            elements.append([int(tag), value])
+    return elements
+
+
+def _value(element: DataElement) -> list[object]:
+    """The element's values, decoded; [] if it is empty."""
+    if element.VR == "SQ":
+        return [_canonical(item) for item in element.value or ()]
+    value = element.value
+    if value is None or value == "" or value == b"":
+        return []
+    values: Sequence[object] = (
+        list(value) if isinstance(value, MultiValue | list | tuple) else [value]
+    )
+    return [_atom(element.VR, atom) for atom in values]
+
+
+def _atom(vr: str, value: object) -> object:
+    if isinstance(value, bytes | bytearray):
+        return hashlib.sha256(value.rstrip(b"\0")).hexdigest()
+    if vr in ("DS", "FD", "FL", "OD", "OF") and isinstance(value, int | float | str):
+        return _number(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, PersonName):
+        groups = [group.rstrip("^ ") for group in str(value).split("=")]
+        return _text("=".join(groups).rstrip("="))
+    return _text(str(value))
+
+
+def _number(value: float | str) -> object:
+    try:
+        return repr(float(value) + 0.0)
+    except ValueError:
+        return _text(str(value))
+
+
+def _text(text: str) -> str:
+    # A lone surrogate is what is left of an undecodable byte; JSON escapes it.
+    return unicodedata.normalize("NFC", text).strip(" \0")
+
+
+def _pixels(dataset: Dataset) -> object:
+    """A segmentation's voxels: decoded, so that RLE and native are the same."""
+    syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
+    if syntax is not None and syntax.is_encapsulated:
+        pixels = dataset.pixel_array
+    elif dataset.get("BitsAllocated") == 1:
+        # Padding bits after the last voxel are nobody's content.
+        pixels = dataset.pixel_array
+    else:
+        return hashlib.sha256(bytes(dataset.PixelData).rstrip(b"\0")).hexdigest()
+    return hashlib.sha256(pixels.tobytes().rstrip(b"\0")).hexdigest()

@@ -1,0 +1,226 @@
+"""What of a study is analysed: which CT series, which annotations; from headers alone.
+
+Scouts, reformats, dose reports and this node's own results are neither input nor hindrance.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+from node.core.inputs import InstanceFacts, Intent, Role, StudyInputs
+from node.core.series_choice import choose_series
+from node.core.slices import geometry_of
+
+_NOT_RECEIVED = "the CT that the annotation refers to was not received"
+_ANOTHER_PATIENT = "the annotation names another patient than the CT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What a job would work on if nothing more came.
+
+    awaits        : what may still be on its way, one phrase each ("for ..."); empty: nothing
+    after_waiting : if it does not come, the reason why the study is not analysed; None: what is
+                    there is analysed all the same
+    """
+
+    inputs: StudyInputs
+    awaits: tuple[str, ...] = ()
+    after_waiting: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Study:
+    """A study's instances by what they are to the node."""
+
+    uid: StudyInstanceUID
+    series: Mapping[SeriesInstanceUID, Sequence[InstanceFacts]]
+    unsupported_ct: Sequence[InstanceFacts]
+    readable: Sequence[InstanceFacts]
+    unsupported: Sequence[InstanceFacts]
+    present: frozenset[SOPInstanceUID]
+
+
+def select(study: StudyInstanceUID, instances: Sequence[InstanceFacts]) -> Selection | None:
+    """The inputs of a job, and what they still lack; None if nothing in the study is for this node.
+
+    instances : current versions, in the order in which they came
+    """
+    found = _sorted(study, instances)
+    annotated = bool(found.readable or found.unsupported)
+    if not (found.series or found.unsupported_ct or annotated):
+        return None
+    if not annotated:
+        return _unannotated(found)
+    if not found.series:
+        return _without_ct(found)
+    return _with_ct(found)
+
+
+def _sorted(study: StudyInstanceUID, instances: Sequence[InstanceFacts]) -> _Study:
+    series: dict[SeriesInstanceUID, list[InstanceFacts]] = {}
+    for facts in instances:
+        if facts.role is Role.CT:
+            series.setdefault(facts.series_instance_uid, []).append(facts)
+
+    def of(role: Role) -> tuple[InstanceFacts, ...]:
+        return tuple(facts for facts in instances if facts.role is role)
+
+    return _Study(
+        uid=study,
+        series={uid: sorted(series[uid], key=lambda f: f.sop_instance_uid) for uid in series},
+        unsupported_ct=of(Role.UNSUPPORTED_CT),
+        readable=of(Role.ANNOTATION),
+        unsupported=of(Role.UNSUPPORTED_ANNOTATION),
+        present=frozenset(facts.sop_instance_uid for facts in instances),
+    )
+
+
+def _unannotated(found: _Study) -> Selection:
+    """Nobody has marked anything; whether that is reported is a setting."""
+    return Selection(inputs=_inputs(found, intent=Intent.REPORT_NOT_ANNOTATED))
+
+
+def _without_ct(found: _Study) -> Selection:
+    """An annotation alone, or with a CT of a kind that cannot be read."""
+    annotations = (*found.readable, *found.unsupported)
+    if found.unsupported_ct:
+        reason = _not_supported(found.unsupported_ct[0])
+        return Selection(inputs=_inputs(found, annotations=annotations, reason=reason))
+    reason = _NOT_RECEIVED if found.readable else _not_supported(found.unsupported[0])
+    return Selection(
+        inputs=_inputs(
+            found,
+            annotations=annotations,
+            missing=_missing(found, found.readable),
+            reason=reason,
+        ),
+        awaits=("for the CT that the annotation refers to",),
+    )
+
+
+def _with_ct(found: _Study) -> Selection:
+    """CT and annotations; which of these are of the CT's patient decides what can be done."""
+    choice = choose_series(found.series, found.readable)
+    assert choice is not None, "there is a series"  # noqa: S101
+    patients = {facts.patient_key for facts in found.series[choice.series_instance_uid]}
+    accepted = [facts for facts in found.readable if facts.patient_key in patients]
+    strangers = [facts for facts in found.readable if facts.patient_key not in patients]
+    unread = (
+        *(f"{facts.kind}: {_ANOTHER_PATIENT}." for facts in strangers),
+        *(f"{_not_supported(facts)}." for facts in found.unsupported),
+    )
+    if not any(_may_mark(facts) for facts in accepted):
+        refused = (*strangers, *found.unsupported)
+        if refused:
+            reason = _ANOTHER_PATIENT if strangers else _not_supported(found.unsupported[0])
+            return Selection(
+                inputs=_inputs(
+                    found,
+                    annotations=(*accepted, *refused),
+                    reason=reason,
+                    # The first of them is the reason; nobody wants to read it twice.
+                    unread=unread[1:],
+                )
+            )
+    inputs = _inputs(
+        found,
+        intent=Intent.ANALYSE,
+        annotations=accepted,
+        missing=_missing(found, accepted),
+        unread=unread,
+    )
+    if len(patients) > 1:
+        return Selection(
+            inputs=inputs,
+            awaits=("for all slices of the CT series to name the same patient",),
+            after_waiting="the slices of the CT series name different patients",
+        )
+    return _analysable(found, inputs)
+
+
+def _analysable(found: _Study, inputs: StudyInputs) -> Selection:
+    awaits: list[str] = []
+    after_waiting = None
+    if not any(_belongs(found, facts) for facts in inputs.annotations):
+        awaits.append("for the CT that the annotation refers to")
+        if any(f.references and f.references.sop_instance_uids for f in inputs.annotations):
+            after_waiting = _NOT_RECEIVED
+    elif inputs.missing:
+        awaits.append(f"for {_count(len(inputs.missing), 'instance')} that the annotation needs")
+    geometry = geometry_of(inputs.ct)
+    if geometry is not None and geometry.missing_slices:
+        awaits.append(f"for {_count(geometry.missing_slices, 'slice')} missing in the CT series")
+    if len({facts.identity_digest for facts in inputs.ct}) > 1:
+        awaits.append("for all slices of the CT series to name patient and study alike")
+    return Selection(inputs=inputs, awaits=tuple(awaits), after_waiting=after_waiting)
+
+
+def _inputs(
+    found: _Study,
+    *,
+    intent: Intent = Intent.REPORT_NOT_ANALYSED,
+    annotations: Sequence[InstanceFacts] = (),
+    missing: frozenset[SOPInstanceUID] = frozenset(),
+    reason: str | None = None,
+    unread: tuple[str, ...] = (),
+) -> StudyInputs:
+    """The inputs around the chosen series; of a CT that cannot be read one image stands for it."""
+    of_patient = [facts for facts in annotations if facts in found.readable]
+    choice = choose_series(found.series, of_patient or found.readable)
+    ct = found.series[choice.series_instance_uid] if choice else found.unsupported_ct[:1]
+    marked = {
+        uid for facts in of_patient if facts.references for uid in facts.references.marked_uids
+    }
+    elsewhere = [
+        facts
+        for slices in found.series.values()
+        for facts in slices
+        if facts.sop_instance_uid in marked and facts not in ct
+    ]
+    return StudyInputs(
+        study_instance_uid=found.uid,
+        intent=intent,
+        series=choice,
+        ct=tuple(ct),
+        annotations=tuple(annotations),
+        elsewhere=tuple(sorted(elsewhere, key=lambda facts: facts.sop_instance_uid)),
+        missing=missing,
+        reason=reason,
+        unread=unread,
+    )
+
+
+def _missing(found: _Study, annotations: Sequence[InstanceFacts]) -> frozenset[SOPInstanceUID]:
+    wanted = (f.references.sop_instance_uids for f in annotations if f.references is not None)
+    return frozenset().union(*wanted) - found.present
+
+
+def _belongs(found: _Study, facts: InstanceFacts) -> bool:
+    """Whether the CT that the annotation is about is among what came."""
+    references = facts.references
+    if references is None:
+        return True  # it cannot be read; the report says so, whatever else comes
+    if references.sop_instance_uids:
+        return any(
+            slice_.sop_instance_uid in references.sop_instance_uids
+            for slices in found.series.values()
+            for slice_ in slices
+        )
+    geometries = (geometry_of(slices) for slices in found.series.values())
+    frames = {geometry.frame_of_reference_uid for geometry in geometries if geometry}
+    return references.frame_of_reference_uid is None or references.frame_of_reference_uid in frames
+
+
+def _may_mark(facts: InstanceFacts) -> bool:
+    """False only for an annotation that is known to mark nothing."""
+    references = facts.references
+    return references is None or bool(references.marked_uids or references.centres_mm)
+
+
+def _not_supported(facts: InstanceFacts) -> str:
+    return f"{facts.kind} not supported yet"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,106 @@
+"""Which CT series is analysed, and the sentence in the report that says why this one.
+
+The sentence names no other series, so that a scout that comes later changes nothing, and no series
+description, which is free text.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from m3net.nodule import Point
+from m3net.uids import FrameOfReferenceUID, SeriesInstanceUID, SOPInstanceUID
+from node.core.inputs import InstanceFacts, SeriesChoice
+from node.core.slices import SeriesGeometry, geometry_of
+
+SeriesMap = Mapping[SeriesInstanceUID, Sequence[InstanceFacts]]
+_FOR_ALL = "it has the thinnest slices, and of those the most"
+
+
+def choose_series(series: SeriesMap, annotations: Sequence[InstanceFacts]) -> SeriesChoice | None:
+    """The series to analyse; None if there is none.
+
+    In this order: most slices that annotations draw on; most slices that they refer to; in their
+    frame of reference and covering most of their marks; thinnest; most slices; lowest UID.
+    """
+    if not series:
+        return None
+    marked = _counted(series, annotations, drawn=True)
+    if marked:
+        return _stated(series, _best(series, marked), "the annotation draws on its slices")
+    referred = _counted(series, annotations, drawn=False)
+    if referred:
+        return _stated(series, _best(series, referred), "the annotation refers to it")
+    frames, centres = _frames(annotations), _centres(annotations)
+    in_frame = {
+        uid: geometry
+        for uid, slices in series.items()
+        if (geometry := geometry_of(slices)) and geometry.frame_of_reference_uid in frames
+    }
+    covered = Counter({uid: _covered(geometry, centres) for uid, geometry in in_frame.items()})
+    if any(covered.values()):
+        because = (
+            "it lies in the annotation's frame of reference and covers its marks; among such "
+            f"series {_FOR_ALL}"
+        )
+        return _stated(series, _best(series, covered), because)
+    if in_frame:
+        because = f"it lies in the annotation's frame of reference; among such series {_FOR_ALL}"
+        return _stated(series, _best(series, Counter(dict.fromkeys(in_frame, 1))), because)
+    because = f"of the study's CT series {_FOR_ALL}"
+    return _stated(series, _best(series, Counter(dict.fromkeys(series, 1))), because)
+
+
+def _counted(
+    series: SeriesMap, annotations: Sequence[InstanceFacts], *, drawn: bool
+) -> Counter[SeriesInstanceUID]:
+    """Per series: how many of its slices the annotations draw on, or refer to."""
+    wanted: set[SOPInstanceUID] = set()
+    for facts in annotations:
+        if facts.references is not None:
+            wanted |= facts.references.marked_uids if drawn else facts.references.sop_instance_uids
+    counted = Counter(
+        {uid: sum(s.sop_instance_uid in wanted for s in slices) for uid, slices in series.items()}
+    )
+    return +counted
+
+
+def _best(series: SeriesMap, counts: Counter[SeriesInstanceUID]) -> SeriesInstanceUID:
+    def rank(uid: SeriesInstanceUID) -> tuple[int, float, int, str]:
+        geometry = geometry_of(series[uid])
+        spacing = geometry.spacing_mm if geometry else None
+        return (-counts[uid], spacing or float("inf"), -len(series[uid]), uid)
+
+    return min((uid for uid in counts if counts[uid] > 0), key=rank)
+
+
+def _stated(series: SeriesMap, uid: SeriesInstanceUID, because: str) -> SeriesChoice:
+    slices = series[uid]
+    first = min(slices, key=lambda facts: facts.sop_instance_uid)
+    geometry = geometry_of(slices)
+    traits = [f"{len(slices)} slices"]
+    if geometry is not None and geometry.spacing_mm is not None:
+        traits.append(f"{geometry.spacing_mm:.2f} mm apart")
+    if first.convolution_kernel:
+        traits.append(f"kernel {first.convolution_kernel}")
+    name = "The CT series" if first.series_number is None else f"CT series {first.series_number}"
+    return SeriesChoice(
+        series_instance_uid=uid,
+        because=f"{name} ({', '.join(traits)}) was chosen because {because}.",
+    )
+
+
+def _frames(annotations: Sequence[InstanceFacts]) -> set[FrameOfReferenceUID | None]:
+    return {facts.references.frame_of_reference_uid for facts in annotations if facts.references}
+
+
+def _centres(annotations: Sequence[InstanceFacts]) -> list[Point]:
+    return [
+        centre
+        for facts in annotations
+        if facts.references
+        for centre in facts.references.centres_mm
+    ]
+
+
+def _covered(geometry: SeriesGeometry, centres: Sequence[Point]) -> int:
+    return sum(geometry.covers(centre) for centre in centres)

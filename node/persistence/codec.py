@@ -1,0 +1,68 @@
+"""Core values to JSON and back; what the database holds of them is text."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+from node.core.inputs import InstanceFacts, Intent, SeriesChoice, StudyInputs
+
+_FACTS = TypeAdapter(InstanceFacts)
+
+
+def facts_to_json(facts: InstanceFacts) -> str:
+    """The facts as text."""
+    return _FACTS.dump_json(facts, exclude_none=True).decode()
+
+
+def facts_from_json(text: str) -> InstanceFacts:
+    """The facts that `facts_to_json` wrote."""
+    return _FACTS.validate_json(text)
+
+
+def inputs_to_json(inputs: StudyInputs, ids: Mapping[SOPInstanceUID, int]) -> dict[str, Any]:
+    """The inputs with instances as ids of their rows: the very versions that were judged."""
+    return {
+        "intent": inputs.intent,
+        "series": inputs.series
+        and {
+            "series_instance_uid": inputs.series.series_instance_uid,
+            "because": inputs.series.because,
+        },
+        "ct": [ids[facts.sop_instance_uid] for facts in inputs.ct],
+        "annotations": [ids[facts.sop_instance_uid] for facts in inputs.annotations],
+        "elsewhere": [ids[facts.sop_instance_uid] for facts in inputs.elsewhere],
+        "missing": sorted(inputs.missing),
+        "reason": inputs.reason,
+        "unread": list(inputs.unread),
+        "remarks": list(inputs.remarks),
+    }
+
+
+def instance_ids(value: Mapping[str, Any]) -> Sequence[int]:
+    """The ids of the rows that `inputs_to_json` referred to."""
+    return [*value["ct"], *value["annotations"], *value["elsewhere"]]
+
+
+def inputs_from_json(
+    study: StudyInstanceUID, value: Mapping[str, Any], rows: Mapping[int, InstanceFacts]
+) -> StudyInputs:
+    """The inputs that `inputs_to_json` wrote; `rows` holds the facts of `instance_ids`."""
+    series = value["series"]
+    return StudyInputs(
+        study_instance_uid=study,
+        intent=Intent(value["intent"]),
+        series=series
+        and SeriesChoice(
+            series_instance_uid=SeriesInstanceUID(series["series_instance_uid"]),
+            because=series["because"],
+        ),
+        ct=tuple(rows[number] for number in value["ct"]),
+        annotations=tuple(rows[number] for number in value["annotations"]),
+        elsewhere=tuple(rows[number] for number in value["elsewhere"]),
+        missing=frozenset(SOPInstanceUID(uid) for uid in value["missing"]),
+        reason=value["reason"],
+        unread=tuple(value["unread"]),
+        remarks=tuple(value["remarks"]),
+    )

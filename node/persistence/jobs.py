@@ -1,0 +1,411 @@
+"""The worker's transactions, and what an operator may do to a job."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, case, exists, func, insert, or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
+
+from m3net.uids import SOPInstanceUID, StudyInstanceUID
+from node.core.diary import Kind
+from node.core.errors import NotAllowed, UnknownEntry
+from node.core.states import State, Step
+from node.persistence.artifacts import (
+    add_artifacts,
+    artifacts_of,
+    queue_deliveries,
+    withdraw_failure_reports,
+)
+from node.persistence.codec import facts_from_json, inputs_from_json, instance_ids
+from node.persistence.leases import Leases, claim, move, settle
+from node.persistence.rows import JobLease, Predecessor, Requeued, StoredArtifact
+from node.persistence.schema import Artifact, Delivery, Instance, Job
+from node.persistence.transactions import record
+from sr_templates.findings import Outcome
+
+
+class Jobs(Leases):
+    """Analyses."""
+
+    def claim_job(self, *, owner: str, lease_s: float, now: datetime) -> JobLease | None:
+        """The next job is this owner's for `lease_s`; None if there is none.
+
+        The jobs of one study run one at a time, in the order of their revisions.
+        """
+        try:
+            with self._write() as connection:
+                row = claim(
+                    connection,
+                    Job,
+                    eligible=_in_turn,
+                    owner=owner,
+                    lease_s=lease_s,
+                    now=now,
+                    values=_predecessor,
+                )
+                if row is None:
+                    return None
+                record(
+                    connection,
+                    Kind.JOB_CLAIMED,
+                    study=row.study_instance_uid,
+                    now=now,
+                    job_id=row.id,
+                    owner=owner,
+                    tries=row.tries,
+                    max_attempts=row.max_attempts,
+                )
+                return _lease(connection, row)
+        except IntegrityError:
+            # Two jobs of one study, claimed at the same moment on PostgreSQL: uq_job_running
+            # lets one of them through.
+            return None
+
+    def finish_job(
+        self,
+        lease: JobLease,
+        *,
+        outcome: Outcome,
+        headline: str,
+        summary: Mapping[str, Any],
+        artifacts: Sequence[StoredArtifact],
+        destinations: Sequence[str],
+        delivery_max_attempts: int,
+        now: datetime,
+    ) -> None:
+        """The job is done, its results are known, and one delivery per destination is queued.
+
+        Raises LeaseLost; then nothing has changed.
+        """
+        with self._write() as connection:
+            settle(
+                connection,
+                lease,
+                Step.FINISH,
+                now=now,
+                outcome=outcome,
+                headline=headline,
+                summary=dict(summary),
+                error=None,
+            )
+            record(
+                connection,
+                Kind.JOB_DONE,
+                study=lease.study_instance_uid,
+                now=now,
+                job_id=lease.job_id,
+                outcome=outcome,
+                headline=headline,
+            )
+            withdraw_failure_reports(connection, lease.study_instance_uid, lease.job_id, now)
+            add_artifacts(connection, lease.job_id, outcome, artifacts)
+            queue_deliveries(
+                connection,
+                job_id=lease.job_id,
+                study=lease.study_instance_uid,
+                outcome=outcome,
+                destinations=destinations,
+                max_attempts=delivery_max_attempts,
+                now=now,
+            )
+
+    def retry_job(
+        self, lease: JobLease, *, error: str, not_before: datetime, now: datetime
+    ) -> State:
+        """The job is queued again, or dead if this was its last try.  Raises LeaseLost."""
+        if lease.tries >= lease.max_attempts:
+            self.bury_job(lease, error=f"{error} (try {lease.tries}, the last)", now=now)
+            return State.DEAD
+        with self._write() as connection:
+            settle(connection, lease, Step.RETRY, now=now, error=error, not_before=not_before)
+            record(
+                connection,
+                Kind.JOB_RETRIED,
+                study=lease.study_instance_uid,
+                now=now,
+                job_id=lease.job_id,
+                error=error,
+                not_before=not_before.isoformat(timespec="seconds"),
+            )
+        return State.QUEUED
+
+    def bury_job(self, lease: JobLease, *, error: str, now: datetime) -> None:
+        """The job is dead and waits for a person.  Raises LeaseLost."""
+        with self._write() as connection:
+            settle(connection, lease, Step.BURY, now=now, error=error)
+            record(
+                connection,
+                Kind.JOB_DEAD,
+                study=lease.study_instance_uid,
+                now=now,
+                job_id=lease.job_id,
+                error=error,
+            )
+
+    def unreported_failure(self) -> JobLease | None:
+        """A dead job whose "technical failure" report is still to be written; `failed` says why.
+
+        It is no lease: the job stays dead, and writing the same report twice is harmless.
+        """
+        reported = exists().where(
+            Artifact.job_id == Job.id, Artifact.outcome == Outcome.TECHNICAL_FAILURE
+        )
+        with self._read() as connection:
+            row = connection.execute(
+                select(*Job.__table__.columns)
+                .where(Job.state == State.DEAD, ~reported)
+                .order_by(Job.id)
+                .limit(1)
+            ).one_or_none()
+            return None if row is None else _lease(connection, row)
+
+    def attach_artifacts(
+        self,
+        job_id: int,
+        *,
+        artifacts: Sequence[StoredArtifact],
+        destinations: Sequence[str],
+        delivery_max_attempts: int,
+        now: datetime,
+    ) -> bool:
+        """The dead job has its technical failure report, and deliveries of it are queued.
+
+        False if it has one already, or is dead no more.
+        """
+        with self._write() as connection:
+            row = connection.execute(
+                select(Job.study_instance_uid)
+                .where(Job.id == job_id, Job.state == State.DEAD)
+                .with_for_update()
+            ).one_or_none()
+            if row is None or artifacts_of(connection, job_id, Outcome.TECHNICAL_FAILURE):
+                return False
+            study = row.study_instance_uid
+            add_artifacts(connection, job_id, Outcome.TECHNICAL_FAILURE, artifacts)
+            record(connection, Kind.JOB_REPORTED_DEAD, study=study, now=now, job_id=job_id)
+            queue_deliveries(
+                connection,
+                job_id=job_id,
+                study=study,
+                outcome=Outcome.TECHNICAL_FAILURE,
+                destinations=destinations,
+                max_attempts=delivery_max_attempts,
+                now=now,
+            )
+            return True
+
+    def requeue_job(self, job_id: int, *, analysis_id: str, now: datetime) -> Requeued:
+        """The job runs again, or its stored results are sent again.
+
+        Dead or cancelled: queued, with all its tries.  Done: its results are sent again as they
+        lie, or, if the model or its settings have changed since, a new job analyses the same
+        inputs.  Raises UnknownEntry, and NotAllowed for one that is queued or running, or whose
+        study has a later result.
+        """
+        with self._write() as connection:
+            job = _job(connection, job_id)
+            match State(job.state):
+                case State.QUEUED | State.RUNNING:
+                    raise NotAllowed(f"job {job_id} is {job.state} already")
+                case State.DEAD | State.CANCELLED:
+                    return _requeue(connection, job, now)
+                case State.DONE if job.analysis_id == analysis_id:
+                    return _resend(connection, job, now)
+                case State.DONE:
+                    return _analyse_anew(connection, job, analysis_id, now)
+
+    def cancel_job(self, job_id: int, *, now: datetime) -> None:
+        """The job will not run.  Raises UnknownEntry, or NotAllowed unless it is queued or dead."""
+        with self._write() as connection:
+            job = _job(connection, job_id)
+            if not move(
+                connection, Job, job_id, Step.CANCEL, now=now, error="cancelled by an operator"
+            ):
+                raise NotAllowed(
+                    f"job {job_id} is {job.state}; only what is queued or dead can be cancelled"
+                )
+            record(
+                connection,
+                Kind.JOB_CANCELLED,
+                study=job.study_instance_uid,
+                now=now,
+                job_id=job_id,
+            )
+
+
+def _in_turn(candidate: Any) -> list[Any]:
+    other = aliased(Job)
+    in_the_way = exists().where(
+        other.study_instance_uid == candidate.study_instance_uid,
+        other.id != candidate.id,
+        or_(
+            other.state == State.RUNNING,
+            and_(other.state == State.QUEUED, other.revision < candidate.revision),
+        ),
+    )
+    return [~in_the_way]
+
+
+def _predecessor(job: Any) -> dict[str, Any]:
+    """Fixed by the first try, so that a rebuild names the same one."""
+    earlier = aliased(Job)
+    latest = (
+        select(earlier.id)
+        .where(
+            earlier.study_instance_uid == job.study_instance_uid,
+            earlier.revision < job.revision,
+            earlier.state == State.DONE,
+        )
+        .order_by(earlier.revision.desc())
+        .limit(1)
+        .correlate(Job)
+        .scalar_subquery()
+    )
+    return {"predecessor_id": case((job.tries == 0, latest), else_=job.predecessor_id)}
+
+
+def _lease(connection: Connection, row: Row[Any]) -> JobLease:
+    study = StudyInstanceUID(row.study_instance_uid)
+    instances = connection.execute(
+        select(Instance.id, Instance.sop_instance_uid, Instance.path, Instance.facts).where(
+            Instance.study_instance_uid == study
+        )
+    ).all()
+    wanted = set(instance_ids(row.inputs))
+    used = [instance for instance in instances if instance.id in wanted]
+    return JobLease(
+        job_id=row.id,
+        attempt=row.attempt,
+        tries=row.tries,
+        max_attempts=row.max_attempts,
+        owner=row.owner or "",
+        study_instance_uid=study,
+        inputs=inputs_from_json(
+            study, row.inputs, {item.id: facts_from_json(item.facts) for item in used}
+        ),
+        paths={SOPInstanceUID(item.sop_instance_uid): item.path for item in used},
+        revision=row.revision,
+        created_at=row.created_at,
+        analysis_id=row.analysis_id,
+        input_digest=row.input_digest,
+        predecessor=row.predecessor_id
+        and Predecessor(
+            job_id=row.predecessor_id,
+            artifacts=_results_of(connection, row.predecessor_id),
+        ),
+        failed=row.error,
+    )
+
+
+def _results_of(connection: Connection, job_id: int) -> tuple[StoredArtifact, ...]:
+    outcome = connection.execute(select(Job.outcome).where(Job.id == job_id)).scalar_one()
+    return artifacts_of(connection, job_id, Outcome(outcome)) if outcome else ()
+
+
+def _job(connection: Connection, job_id: int) -> Row[Any]:
+    row = connection.execute(
+        select(*Job.__table__.columns).where(Job.id == job_id).with_for_update()
+    ).one_or_none()
+    if row is None:
+        raise UnknownEntry(f"there is no job {job_id}")
+    return row
+
+
+def _requeue(connection: Connection, job: Row[Any], now: datetime) -> Requeued:
+    later = connection.execute(
+        select(func.min(Job.id)).where(
+            Job.study_instance_uid == job.study_instance_uid,
+            Job.revision > job.revision,
+            Job.state.in_((State.DONE, State.RUNNING)),
+        )
+    ).scalar_one()
+    if later is not None:
+        raise NotAllowed(
+            f"job {job.id} has outdated inputs: job {later} of the same study came after it; "
+            "requeue that one"
+        )
+    move(connection, Job, job.id, Step.REQUEUE, now=now, tries=0, not_before=now)
+    record(connection, Kind.JOB_REQUEUED, study=job.study_instance_uid, now=now, job_id=job.id)
+    return Requeued(job_id=job.id, deliveries=(), sentence=f"job {job.id} is queued")
+
+
+def _resend(connection: Connection, job: Row[Any], now: datetime) -> Requeued:
+    latest = connection.execute(
+        select(Delivery.destination, func.max(Delivery.max_attempts).label("max_attempts"))
+        .where(Delivery.job_id == job.id, Delivery.outcome == job.outcome)
+        .group_by(Delivery.destination)
+        .order_by(Delivery.destination)
+    ).all()
+    queued: list[int] = []
+    for row in latest:
+        queued += queue_deliveries(
+            connection,
+            job_id=job.id,
+            study=job.study_instance_uid,
+            outcome=Outcome(job.outcome),
+            destinations=[row.destination],
+            max_attempts=row.max_attempts,
+            now=now,
+        )
+    return Requeued(
+        job_id=job.id,
+        deliveries=tuple(queued),
+        sentence=f"job {job.id} is done: its stored results are sent again",
+    )
+
+
+def _analyse_anew(
+    connection: Connection, job: Row[Any], analysis_id: str, now: datetime
+) -> Requeued:
+    same = connection.execute(
+        select(Job.id, Job.state).where(
+            Job.study_instance_uid == job.study_instance_uid,
+            Job.input_digest == job.input_digest,
+            Job.analysis_id == analysis_id,
+        )
+    ).one_or_none()
+    if same is not None:
+        raise NotAllowed(
+            f"job {same.id} ({same.state}) has analysed the same inputs with the present model; "
+            "requeue that one"
+        )
+    revision = (
+        1
+        + connection.execute(
+            select(func.max(Job.revision)).where(Job.study_instance_uid == job.study_instance_uid)
+        ).scalar_one()
+    )
+    number = connection.execute(
+        insert(Job)
+        .values(
+            study_instance_uid=job.study_instance_uid,
+            input_digest=job.input_digest,
+            analysis_id=analysis_id,
+            revision=revision,
+            inputs=job.inputs,
+            summary={},
+            state=State.QUEUED,
+            attempt=0,
+            tries=0,
+            max_attempts=job.max_attempts,
+            not_before=now,
+            created_at=now,
+        )
+        .returning(Job.id)
+    ).scalar_one()
+    record(
+        connection,
+        Kind.JOB_QUEUED,
+        study=job.study_instance_uid,
+        now=now,
+        job_id=number,
+        revision=revision,
+        because=f"an operator asked for job {job.id} again, and the model has changed since",
+    )
+    return Requeued(
+        job_id=number,
+        deliveries=(),
+        sentence=f"the model has changed since job {job.id}: job {number} is queued",
+    )

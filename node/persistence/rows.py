@@ -1,0 +1,205 @@
+"""What the store hands out: leases of work, and rows for an operator's eyes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
+from node.core.inputs import StudyIdentity, StudyInputs
+from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
+from node.core.states import State
+from sr_templates.findings import Outcome
+
+
+class Arrival(StrEnum):
+    """What an instance was when it arrived."""
+
+    NEW = "new"
+    SAME = "same"
+    """The same bytes are here and current; nothing has changed."""
+    NEWER_VERSION = "newer_version"
+    """Other bytes under a UID that is here: all are kept, the last to arrive is current."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredArtifact:
+    """One result object in the spool.
+
+    artifact_id : its row; None until the store has it
+    """
+
+    kind: ArtifactKind
+    report_variant: ReportVariant | None
+    capture_variant: CaptureVariant
+    sop_class_uid: SOPClassUID
+    sop_instance_uid: SOPInstanceUID
+    series_instance_uid: SeriesInstanceUID
+    path: str
+    sha256: str
+    size: int
+    artifact_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predecessor:
+    """The earlier job of the study whose results the new ones replace."""
+
+    job_id: int
+    artifacts: tuple[StoredArtifact, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLease:
+    """A job that this process holds.
+
+    attempt     : the fencing token; grows with every claim, for ever
+    tries       : claims since the job was made or requeued, this one included
+    revision    : 1, 2, ... within the study
+    paths       : spool path of every instance of `inputs`
+    predecessor : fixed at the first claim, so that a rebuild names the same one
+    failed      : why the last try failed; for a dead job, why it is dead
+    """
+
+    job_id: int
+    attempt: int
+    tries: int
+    max_attempts: int
+    owner: str
+    study_instance_uid: StudyInstanceUID
+    inputs: StudyInputs
+    paths: Mapping[SOPInstanceUID, str]
+    revision: int
+    created_at: datetime
+    analysis_id: str
+    input_digest: str
+    predecessor: Predecessor | None
+    failed: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryLease:
+    """One job's results for one destination, held by this process.
+
+    artifacts         : every variant, in the order in which the job wrote them
+    already_delivered : artifact ids that the destination has confirmed in earlier tries
+    report_variant    : chosen in an earlier try, or None
+    """
+
+    delivery_id: int
+    attempt: int
+    tries: int
+    max_attempts: int
+    owner: str
+    destination: str
+    job_id: int
+    study_instance_uid: StudyInstanceUID
+    outcome: Outcome
+    artifacts: tuple[StoredArtifact, ...]
+    already_delivered: frozenset[int]
+    report_variant: ReportVariant | None
+    capture_variant: CaptureVariant | None
+
+
+Lease = JobLease | DeliveryLease
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRow:
+    """One study; `identity` is for `--phi` alone.
+
+    waiting_for : the sentence of the last judgement; None if it waits for nothing
+    """
+
+    study_instance_uid: StudyInstanceUID
+    identity: StudyIdentity = field(repr=False)
+    instances: int
+    bytes: int
+    first_arrival_at: datetime
+    last_arrival_at: datetime
+    open_associations: int
+    waiting_for: str | None
+    look_again_at: datetime | None
+    jobs: int
+    last_job_state: State | None
+    last_outcome: Outcome | None
+    last_headline: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRow:
+    """One job."""
+
+    job_id: int
+    study_instance_uid: StudyInstanceUID
+    revision: int
+    state: State
+    tries: int
+    max_attempts: int
+    attempt: int
+    owner: str | None
+    lease_until: datetime | None
+    not_before: datetime
+    created_at: datetime
+    settled_at: datetime | None
+    analysis_id: str
+    input_digest: str
+    outcome: Outcome | None
+    headline: str | None
+    summary: Mapping[str, Any]
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRow:
+    """One job's results for one destination; `round` counts the times they were asked for."""
+
+    delivery_id: int
+    job_id: int
+    study_instance_uid: StudyInstanceUID
+    destination: str
+    outcome: Outcome
+    round: int
+    state: State
+    tries: int
+    max_attempts: int
+    owner: str | None
+    lease_until: datetime | None
+    not_before: datetime
+    created_at: datetime
+    settled_at: datetime | None
+    delivered: int
+    report_variant: ReportVariant | None
+    capture_variant: CaptureVariant | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceRow:
+    """One stored version of one instance."""
+
+    sop_instance_uid: SOPInstanceUID
+    series_instance_uid: SeriesInstanceUID
+    sop_class_uid: SOPClassUID
+    transfer_syntax_uid: str
+    role: str
+    kind: str
+    version: int
+    current: bool
+    received_at: datetime
+    path: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requeued:
+    """What asking for a job again came to.
+
+    job_id     : the job that runs or whose results are sent; another one if the model has changed
+    deliveries : the deliveries that were queued
+    """
+
+    job_id: int
+    deliveries: tuple[int, ...]
+    sentence: str

@@ -1,0 +1,343 @@
+"""The tables.
+
+Rules for this file: every invariant that the program relies on stands here as a constraint, so that
+no transaction can break it, whoever writes it.  Times are UTC.  Patient data stands in `study` and
+nowhere else.  A change here needs a migration in `migrations/versions`; a test compares the two.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from node.core.states import LEASED, SETTLED, State
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware datetime; in the database UTC, on SQLite without saying so."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To UTC."""
+        if value is None:
+            return None
+        assert value.tzinfo is not None, "times have a zone"  # noqa: S101
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002  # the base class names it
+    ) -> datetime | None:
+        """From UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """All tables; constraints have predictable names, so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012  # SQLAlchemy reads it from the class
+        str: Text(),
+        datetime: UTCDateTime(),
+        dict[str, Any]: JSON(),
+    }
+
+
+class Study(Base):
+    """One study, and the only place where a patient is named.
+
+    change   : grows with everything that may change the judgement of completeness
+    judge_at : when to judge again; None: not before something arrives
+    waiting_for : the sentence of the last judgement, while it waits
+    """
+
+    __tablename__ = "study"
+
+    study_instance_uid: Mapped[str] = mapped_column(primary_key=True)
+    patient_id: Mapped[str]
+    patient_name: Mapped[str]
+    accession_number: Mapped[str]
+    study_date: Mapped[str]
+    first_arrival_at: Mapped[datetime]
+    last_arrival_at: Mapped[datetime]
+    change: Mapped[int]
+    judge_at: Mapped[datetime | None]
+    waiting_for: Mapped[str | None]
+
+    __table_args__ = (
+        Index(None, "judge_at"),
+        Index(None, "accession_number"),
+    )
+
+
+class Association(Base):
+    """One association of a sender; `owner` is the process that serves it."""
+
+    __tablename__ = "association"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    calling_ae: Mapped[str]
+    called_ae: Mapped[str]
+    peer: Mapped[str]
+    owner: Mapped[str]
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index(
+            "ix_association_open",
+            "id",
+            postgresql_where=text("closed_at IS NULL"),
+            sqlite_where=text("closed_at IS NULL"),
+        ),
+    )
+
+
+class Contribution(Base):
+    """What one association brought to one study; while it is open the study is not quiet."""
+
+    __tablename__ = "contribution"
+
+    association_id: Mapped[int] = mapped_column(ForeignKey(Association.id), primary_key=True)
+    study_instance_uid: Mapped[str] = mapped_column(
+        ForeignKey(Study.study_instance_uid), primary_key=True
+    )
+    new: Mapped[int]
+    same: Mapped[int]
+    newer: Mapped[int]
+
+    __table_args__ = (Index(None, "study_instance_uid"),)
+
+
+class Instance(Base):
+    """One version of one SOP Instance; of every instance exactly one version is current.
+
+    version : 1, 2, ...; the last to arrive has the highest
+    facts   : `node.core.inputs.InstanceFacts` as JSON
+    """
+
+    __tablename__ = "instance"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_instance_uid: Mapped[str] = mapped_column(ForeignKey(Study.study_instance_uid))
+    sop_instance_uid: Mapped[str]
+    version: Mapped[int]
+    current: Mapped[bool]
+    content_digest: Mapped[str]
+    sha256: Mapped[str]
+    path: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
+    facts: Mapped[str]
+    received_at: Mapped[datetime]
+
+    __table_args__ = (
+        UniqueConstraint("study_instance_uid", "sop_instance_uid", "sha256"),
+        Index(
+            "uq_instance_current",
+            "study_instance_uid",
+            "sop_instance_uid",
+            unique=True,
+            postgresql_where=text("current"),
+            sqlite_where=text("current"),
+        ),
+    )
+
+
+def _states(states: frozenset[State]) -> str:
+    return ", ".join(f"'{state}'" for state in State if state in states)
+
+
+class LeasedWork:
+    """Work that one process at a time holds on a lease; `node.core.states` is its machine.
+
+    attempt    : the fencing token; grows with every claim, for ever
+    tries      : claims since it was made or requeued; bounded by max_attempts
+    not_before : the end of the pause after a failed try
+    error      : why the last try failed, or why it is dead or cancelled
+    """
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    owner: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    attempt: Mapped[int] = mapped_column(default=0)
+    tries: Mapped[int] = mapped_column(default=0)
+    max_attempts: Mapped[int]
+    not_before: Mapped[datetime]
+    created_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        """The state machine's invariants, and what the table adds."""
+        return (
+            CheckConstraint(f"state IN ({_states(frozenset(State))})", name="state"),
+            CheckConstraint(
+                f"(state IN ({_states(LEASED)})) = (lease_until IS NOT NULL)", name="lease"
+            ),
+            CheckConstraint(f"(state IN ({_states(LEASED)})) = (owner IS NOT NULL)", name="owner"),
+            CheckConstraint(
+                f"(state IN ({_states(SETTLED)})) = (settled_at IS NOT NULL)", name="settled"
+            ),
+            CheckConstraint("tries BETWEEN 0 AND max_attempts", name="tries"),
+            CheckConstraint("attempt >= tries", name="attempt"),
+            *cls._more_table_args(),
+        )
+
+    @classmethod
+    def _more_table_args(cls) -> tuple[Any, ...]:
+        return ()
+
+
+class Job(LeasedWork, Base):
+    """Analyse one study: keyed by (study, digest of the inputs, analysis id).
+
+    revision       : 1, 2, ... within the study
+    inputs         : intent, series, ids of instances ...: `node.persistence.codec`
+    predecessor_id : fixed at the first claim
+    """
+
+    __tablename__ = "job"
+
+    study_instance_uid: Mapped[str] = mapped_column(ForeignKey(Study.study_instance_uid))
+    input_digest: Mapped[str]
+    analysis_id: Mapped[str]
+    revision: Mapped[int]
+    inputs: Mapped[dict[str, Any]]
+    predecessor_id: Mapped[int | None] = mapped_column(ForeignKey("job.id"))
+    outcome: Mapped[str | None]
+    headline: Mapped[str | None]
+    summary: Mapped[dict[str, Any]]
+
+    @classmethod
+    def _more_table_args(cls) -> tuple[Any, ...]:
+        return (
+            UniqueConstraint("study_instance_uid", "input_digest", "analysis_id"),
+            UniqueConstraint("study_instance_uid", "revision"),
+            CheckConstraint("(state = 'done') = (outcome IS NOT NULL)", name="outcome"),
+            # The jobs of a study run one at a time.
+            Index(
+                "uq_job_running",
+                "study_instance_uid",
+                unique=True,
+                postgresql_where=text("state = 'running'"),
+                sqlite_where=text("state = 'running'"),
+            ),
+            Index(
+                "ix_job_open",
+                "state",
+                "not_before",
+                postgresql_where=text("state IN ('queued', 'running')"),
+                sqlite_where=text("state IN ('queued', 'running')"),
+            ),
+        )
+
+
+class Artifact(Base):
+    """One result object of a job; `outcome` tells a result from an earlier technical failure."""
+
+    __tablename__ = "artifact"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey(Job.id))
+    outcome: Mapped[str]
+    kind: Mapped[str]
+    report_variant: Mapped[str | None]
+    capture_variant: Mapped[str]
+    sop_class_uid: Mapped[str]
+    sop_instance_uid: Mapped[str]
+    series_instance_uid: Mapped[str]
+    path: Mapped[str]
+    sha256: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = (
+        UniqueConstraint("job_id", "sop_instance_uid"),
+        CheckConstraint("(kind = 'report') = (report_variant IS NOT NULL)", name="variant"),
+    )
+
+
+class Delivery(LeasedWork, Base):
+    """One job's results for one destination.
+
+    round : 1, 2, ...; asking for a delivery that is done makes a new one, its history stays
+    """
+
+    __tablename__ = "delivery"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey(Job.id))
+    destination: Mapped[str]
+    outcome: Mapped[str]
+    round: Mapped[int]
+    report_variant: Mapped[str | None]
+    capture_variant: Mapped[str | None]
+
+    @classmethod
+    def _more_table_args(cls) -> tuple[Any, ...]:
+        return (
+            UniqueConstraint("job_id", "destination", "outcome", "round"),
+            Index(
+                "ix_delivery_open",
+                "destination",
+                "state",
+                "not_before",
+                postgresql_where=text("state IN ('queued', 'running')"),
+                sqlite_where=text("state IN ('queued', 'running')"),
+            ),
+        )
+
+
+class Delivered(Base):
+    """One object that a destination has confirmed, with its status as the destination gave it."""
+
+    __tablename__ = "delivered"
+
+    delivery_id: Mapped[int] = mapped_column(ForeignKey(Delivery.id), primary_key=True)
+    artifact_id: Mapped[int] = mapped_column(ForeignKey(Artifact.id), primary_key=True)
+    status: Mapped[int]
+    at: Mapped[datetime]
+
+
+class EventLog(Base):
+    """The diary; written in the transaction that it tells of."""
+
+    __tablename__ = "event"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    study_instance_uid: Mapped[str] = mapped_column(ForeignKey(Study.study_instance_uid))
+    job_id: Mapped[int | None] = mapped_column(ForeignKey(Job.id))
+    delivery_id: Mapped[int | None] = mapped_column(ForeignKey(Delivery.id))
+    kind: Mapped[str]
+    details: Mapped[dict[str, Any]]
+
+    __table_args__ = (Index(None, "study_instance_uid"),)

@@ -1,0 +1,26 @@
+"""The store: every transaction of the node is a named function, and these are all of them.
+
+Read `schema` for what is kept, `leases` for how work is held, and then, as needed:
+
+- `arrivals`: associations and instances (receiver)
+- `planning`: studies to judge, jobs to make (scheduler)
+- `jobs`: claim, finish, retry, bury, requeue (worker, operator)
+- `deliveries`: the same for what is sent (deliverer, operator)
+- `views`: lists and the diary (operator)
+"""
+
+from node.persistence.arrivals import Arrivals
+from node.persistence.database import open_engine
+from node.persistence.deliveries import Deliveries
+from node.persistence.jobs import Jobs
+from node.persistence.planning import Planning
+from node.persistence.views import Views
+
+
+class Store(Arrivals, Planning, Jobs, Deliveries, Views):
+    """Facts on disk.  Threads may share one; every process opens its own."""
+
+
+def open_store(url: str) -> Store:
+    """The store at a database URL, on the newest schema.  Raises ConfigError."""
+    return Store(open_engine(url))

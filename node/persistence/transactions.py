@@ -1,0 +1,63 @@
+"""What every transaction of the store has in common: begin, commit, and the diary's line in it."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, insert
+
+from node.core.diary import Kind
+from node.persistence.database import READ_ONLY
+from node.persistence.schema import EventLog
+
+
+class Transactions:
+    """An engine, and the two ways to use it.  Any number of threads may share one."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reader = engine.execution_options(**{READ_ONLY: True})
+        # SQLite has one writer at a time.  Threads that queue here do so fairly and at once; those
+        # that queue in SQLite sleep and poll.
+        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        """One transaction; committed at the end, durable when the block is left."""
+        with self._turn, self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        """One consistent view that blocks no writer."""
+        with self._reader.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Every pooled connection is closed."""
+        self._engine.dispose()
+
+
+def record(
+    connection: Connection,
+    kind: Kind,
+    *,
+    study: str,
+    now: datetime,
+    job_id: int | None = None,
+    delivery_id: int | None = None,
+    **details: Any,
+) -> None:
+    """The diary has a line of it, if the transaction commits."""
+    connection.execute(
+        insert(EventLog).values(
+            at=now,
+            study_instance_uid=study,
+            job_id=job_id,
+            delivery_id=delivery_id,
+            kind=kind,
+            details=details,
+        )
+    )

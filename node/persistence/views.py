@@ -1,0 +1,300 @@
+"""What an operator sees."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, or_, select
+
+from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
+from node.core.diary import Event, Kind
+from node.core.errors import UnknownEntry
+from node.core.inputs import InstanceFacts, StudyIdentity
+from node.core.results import CaptureVariant, ReportVariant
+from node.core.states import State
+from node.persistence.arrivals import open_associations
+from node.persistence.artifacts import artifacts_of
+from node.persistence.codec import facts_from_json
+from node.persistence.rows import DeliveryRow, InstanceRow, JobRow, StoredArtifact, StudyRow
+from node.persistence.schema import Delivered, Delivery, EventLog, Instance, Job, Study
+from node.persistence.transactions import Transactions
+from sr_templates.findings import Outcome
+
+
+class Views(Transactions):
+    """Reading without changing anything."""
+
+    def list_studies(
+        self, *, since: datetime | None = None, limit: int | None = None
+    ) -> list[StudyRow]:
+        """Studies, the last to receive something first."""
+        query = select(*Study.__table__.columns).order_by(Study.last_arrival_at.desc())
+        if since is not None:
+            query = query.where(Study.last_arrival_at >= since)
+        with self._read() as connection:
+            return [_study(connection, row) for row in connection.execute(query.limit(limit)).all()]
+
+    def find_study(self, accession_or_uid: str) -> StudyRow:
+        """The study of that UID, or the last received of that accession number.
+
+        Raises UnknownEntry.
+        """
+        with self._read() as connection:
+            row = connection.execute(
+                select(*Study.__table__.columns)
+                .where(
+                    or_(
+                        Study.study_instance_uid == accession_or_uid,
+                        Study.accession_number == accession_or_uid,
+                    ),
+                )
+                .order_by(Study.last_arrival_at.desc())
+                .limit(1)
+            ).one_or_none()
+            if row is None or not accession_or_uid:
+                raise UnknownEntry(
+                    "no study of that accession number or Study Instance UID has been received"
+                )
+            return _study(connection, row)
+
+    def list_instances(self, study: StudyInstanceUID) -> list[InstanceRow]:
+        """Every stored version of every instance of the study, in the order of arrival."""
+        with self._read() as connection:
+            rows = connection.execute(
+                select(*Instance.__table__.columns)
+                .where(Instance.study_instance_uid == study)
+                .order_by(Instance.received_at, Instance.id)
+            ).all()
+        return [_instance(row) for row in rows]
+
+    def list_jobs(
+        self,
+        *,
+        study: StudyInstanceUID | None = None,
+        states: Sequence[State] = (),
+        since: datetime | None = None,
+        ids: Sequence[int] = (),
+        limit: int | None = None,
+    ) -> list[JobRow]:
+        """Jobs that fit every given filter, newest first."""
+        query = select(*Job.__table__.columns).order_by(Job.id.desc())
+        if study is not None:
+            query = query.where(Job.study_instance_uid == study)
+        query = _filtered(query, Job, states, since, ids).limit(limit)
+        with self._read() as connection:
+            return [_job(row) for row in connection.execute(query).all()]
+
+    def list_deliveries(
+        self,
+        *,
+        study: StudyInstanceUID | None = None,
+        job_id: int | None = None,
+        destination: str | None = None,
+        states: Sequence[State] = (),
+        since: datetime | None = None,
+        ids: Sequence[int] = (),
+        limit: int | None = None,
+    ) -> list[DeliveryRow]:
+        """Deliveries that fit every given filter, newest first."""
+        delivered = (
+            select(func.count())
+            .where(Delivered.delivery_id == Delivery.id)
+            .correlate(Delivery)
+            .scalar_subquery()
+        )
+        query: Select[Any] = (
+            select(
+                *Delivery.__table__.columns,
+                Job.study_instance_uid,
+                delivered.label("delivered"),
+            )
+            .join(Job, Job.id == Delivery.job_id)
+            .order_by(Delivery.id.desc())
+        )
+        if study is not None:
+            query = query.where(Job.study_instance_uid == study)
+        if job_id is not None:
+            query = query.where(Delivery.job_id == job_id)
+        if destination is not None:
+            query = query.where(Delivery.destination == destination)
+        query = _filtered(query, Delivery, states, since, ids).limit(limit)
+        with self._read() as connection:
+            return [_delivery(row) for row in connection.execute(query).all()]
+
+    def job(self, job_id: int) -> JobRow:
+        """One job.  Raises UnknownEntry."""
+        found = self.list_jobs(ids=[job_id])
+        if not found:
+            raise UnknownEntry(f"there is no job {job_id}")
+        return found[0]
+
+    def artifacts(self, job_id: int) -> tuple[StoredArtifact, ...]:
+        """The stored results of a job: of its analysis, else of its technical failure."""
+        outcome = self.job(job_id).outcome or Outcome.TECHNICAL_FAILURE
+        with self._read() as connection:
+            return artifacts_of(connection, job_id, outcome)
+
+    def diary(self, study: StudyInstanceUID) -> list[Event]:
+        """Everything that happened to the study, in order."""
+        with self._read() as connection:
+            rows = connection.execute(
+                select(*EventLog.__table__.columns)
+                .where(EventLog.study_instance_uid == study)
+                .order_by(EventLog.id)
+            ).all()
+        return [
+            Event(
+                at=row.at,
+                study_instance_uid=study,
+                kind=Kind(row.kind),
+                job_id=row.job_id,
+                delivery_id=row.delivery_id,
+                details=row.details,
+            )
+            for row in rows
+        ]
+
+    def path_of(self, facts: InstanceFacts) -> str:
+        """The spool path of the newest version with this content.  Raises UnknownEntry."""
+        with self._read() as connection:
+            path = connection.execute(
+                select(Instance.path)
+                .where(
+                    Instance.study_instance_uid == facts.study_instance_uid,
+                    Instance.sop_instance_uid == facts.sop_instance_uid,
+                    Instance.content_digest == facts.content_digest,
+                )
+                .order_by(Instance.version.desc())
+                .limit(1)
+            ).scalar_one_or_none()
+        if path is None:
+            raise UnknownEntry(f"instance {facts.sop_instance_uid} is not stored")
+        return path
+
+    def counts(self) -> dict[str, dict[State, int]]:
+        """How many jobs and deliveries stand in each state."""
+        with self._read() as connection:
+            return {
+                work.__tablename__: {
+                    State(state): number
+                    for state, number in connection.execute(
+                        select(work.state, func.count()).group_by(work.state)
+                    ).all()
+                }
+                for work in (Job, Delivery)
+            }
+
+
+def _filtered(
+    query: Select[Any],
+    work: type[Job] | type[Delivery],
+    states: Sequence[State],
+    since: datetime | None,
+    ids: Sequence[int],
+) -> Select[Any]:
+    if states:
+        query = query.where(work.state.in_(states))
+    if since is not None:
+        query = query.where(work.created_at >= since)
+    if ids:
+        query = query.where(work.id.in_(ids))
+    return query
+
+
+def _study(connection: Connection, row: Row[Any]) -> StudyRow:
+    uid = row.study_instance_uid
+    stored = connection.execute(
+        select(
+            func.count().filter(Instance.current).label("instances"),
+            func.coalesce(func.sum(Instance.size), 0).label("bytes"),
+        ).where(Instance.study_instance_uid == uid)
+    ).one()
+    jobs = connection.execute(
+        select(Job.state, Job.outcome, Job.headline)
+        .where(Job.study_instance_uid == uid)
+        .order_by(Job.revision)
+    ).all()
+    last = jobs[-1] if jobs else None
+    return StudyRow(
+        study_instance_uid=StudyInstanceUID(uid),
+        identity=StudyIdentity(
+            patient_id=row.patient_id,
+            patient_name=row.patient_name,
+            accession_number=row.accession_number,
+            study_date=row.study_date,
+        ),
+        instances=stored.instances,
+        bytes=int(stored.bytes),
+        first_arrival_at=row.first_arrival_at,
+        last_arrival_at=row.last_arrival_at,
+        open_associations=open_associations(connection, uid),
+        waiting_for=row.waiting_for,
+        look_again_at=row.judge_at,
+        jobs=len(jobs),
+        last_job_state=last and State(last.state),
+        last_outcome=Outcome(last.outcome) if last and last.outcome else None,
+        last_headline=last.headline if last else None,
+    )
+
+
+def _instance(row: Row[Any]) -> InstanceRow:
+    facts = facts_from_json(row.facts)
+    return InstanceRow(
+        sop_instance_uid=SOPInstanceUID(row.sop_instance_uid),
+        series_instance_uid=SeriesInstanceUID(facts.series_instance_uid),
+        sop_class_uid=SOPClassUID(facts.sop_class_uid),
+        transfer_syntax_uid=facts.transfer_syntax_uid,
+        role=facts.role,
+        kind=facts.kind,
+        version=row.version,
+        current=row.current,
+        received_at=row.received_at,
+        path=row.path,
+        size=row.size,
+    )
+
+
+def _job(row: Row[Any]) -> JobRow:
+    return JobRow(
+        job_id=row.id,
+        study_instance_uid=StudyInstanceUID(row.study_instance_uid),
+        revision=row.revision,
+        state=State(row.state),
+        tries=row.tries,
+        max_attempts=row.max_attempts,
+        attempt=row.attempt,
+        owner=row.owner,
+        lease_until=row.lease_until,
+        not_before=row.not_before,
+        created_at=row.created_at,
+        settled_at=row.settled_at,
+        analysis_id=row.analysis_id,
+        input_digest=row.input_digest,
+        outcome=Outcome(row.outcome) if row.outcome else None,
+        headline=row.headline,
+        summary=row.summary,
+        error=row.error,
+    )
+
+
+def _delivery(row: Row[Any]) -> DeliveryRow:
+    return DeliveryRow(
+        delivery_id=row.id,
+        job_id=row.job_id,
+        study_instance_uid=StudyInstanceUID(row.study_instance_uid),
+        destination=row.destination,
+        outcome=Outcome(row.outcome),
+        round=row.round,
+        state=State(row.state),
+        tries=row.tries,
+        max_attempts=row.max_attempts,
+        owner=row.owner,
+        lease_until=row.lease_until,
+        not_before=row.not_before,
+        created_at=row.created_at,
+        settled_at=row.settled_at,
+        delivered=row.delivered,
+        report_variant=row.report_variant and ReportVariant(row.report_variant),
+        capture_variant=row.capture_variant and CaptureVariant(row.capture_variant),
+        error=row.error,
+    )
