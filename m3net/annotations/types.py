@@ -57,23 +57,57 @@ class References:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FrameGrid:
+    """The grid of a segmentation's whole frames, before its masks were cropped.
+
+    affine : (4, 4), index (z, y, x) -> LPS mm
+    """
+
+    rows: int
+    columns: int
+    affine: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentReference:
+    """A segment of another object, which holds the mask that a report speaks of."""
+
+    sop_instance_uid: SOPInstanceUID
+    segment_number: int
+
+    @property
+    def place(self) -> str:
+        """As the segmentation's own `AnnotationSource.place` names it."""
+        return f"segment {self.segment_number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Marking:
     """One thing that an annotation marks: a mask, or contours, or a sphere, or a bare point.
 
-    Exactly one of `mask`, `contours_mm`, `centre_mm` is given; `diameter_mm` only where the object
-    gives or draws an extent.  `refused` holds the reason if this mark cannot be trusted.
+    Exactly one of `mask`, `contours_mm`, `centre_mm`, `segment` is given, or `refused`: the reason
+    why this mark cannot be trusted.
+
+    diameter_mm     : only where the object gives or draws an extent
+    diameter_stated : whether it is written as a measurement; a drawn one yields to a mask's own
+    unchecked_grid  : of a mask whose frames name no slice of this study that would vouch for them
     """
 
     source: AnnotationSource
     tracking_uid: str | None
     tracking_id: str | None
     frame_of_reference_uid: FrameOfReferenceUID | None
-    """None for marks drawn on images: those stand where their image stands."""
+    """Of a mark drawn on an image: that image's.  None only where a segment or nothing is given."""
     mask: Mask | None = None
     contours_mm: tuple[NDArray[np.float64], ...] = ()
     """Closed planar outlines, (N, 3) LPS each, one slice each."""
     centre_mm: Point | None = None
+    segment: SegmentReference | None = None
     diameter_mm: float | None = None
+    diameter_stated: bool = False
+    also_in: tuple[AnnotationSource, ...] = ()
+    """Other places that speak of the same mark, such as a report's group about a segment."""
+    unchecked_grid: FrameGrid | None = None
     refused: str | None = None
 
 

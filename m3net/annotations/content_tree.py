@@ -1,0 +1,63 @@
+"""Walking the content tree of a structured report (PS3.3 C.17.3).
+
+Our own walker, since it must read what others write: items given by reference, measurements that
+carry their region, concepts coded in SRT or SCT.
+"""
+
+from collections.abc import Iterator
+
+from pydicom import Dataset
+from pydicom.sr.coding import Code
+
+from m3net.annotations.meaning import first_code
+
+DEEPEST = 32
+"""A tree deeper than this is a loop of references."""
+
+
+def concept(item: Dataset) -> Code | None:
+    """The item's concept name."""
+    return first_code(item, "ConceptNameCodeSequence")
+
+
+class ContentTree:
+    """A report's tree; items by reference are followed as if they stood in place."""
+
+    def __init__(self, root: Dataset) -> None:
+        self.root = root
+
+    def children(self, item: Dataset) -> list[Dataset]:
+        """The item's children, references followed; one that leads nowhere is left out."""
+        found = []
+        for child in item.get("ContentSequence") or []:
+            target = self._target(child) if "ReferencedContentItemIdentifier" in child else child
+            if target is not None:
+                found.append(target)
+        return found
+
+    def below(self, item: Dataset, *, depth: int = DEEPEST) -> Iterator[Dataset]:
+        """Every item below this one, each before its own children."""
+        if depth == 0:
+            return
+        for child in self.children(item):
+            yield child
+            yield from self.below(child, depth=depth - 1)
+
+    def named(self, item: Dataset, *names: Code) -> list[Dataset]:
+        """The direct children with one of these concept names."""
+        return [child for child in self.children(item) if concept(child) in names]
+
+    def _target(self, child: Dataset) -> Dataset | None:
+        """The item that a Referenced Content Item Identifier (0040,DB73) names.
+
+        It counts from 1; its first number is the root itself.
+        """
+        path = child.ReferencedContentItemIdentifier
+        numbers = [int(path)] if isinstance(path, int) else [int(number) for number in path]
+        item = self.root
+        for number in numbers[1:]:
+            items = item.get("ContentSequence") or []
+            if not 1 <= number <= len(items):
+                return None
+            item = items[number - 1]
+        return None if "ReferencedContentItemIdentifier" in item else item

@@ -1,0 +1,190 @@
+"""Spatial coordinates of a report as points in the patient, and what they outline.
+
+SCOORD (PS3.3 C.18.6) is (column, row) on an image, (0, 0) being the outer corner of its first
+pixel:  LPS = IPP + (column - 0.5) * column spacing * row direction
+            + (row - 0.5) * row spacing * column direction.
+SCOORD3D (PS3.3 C.18.9) is LPS in a frame of reference of its own.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+
+from m3net.annotations.content_tree import ContentTree, concept
+from m3net.annotations.types import SlicePlane
+from m3net.errors import NoduleUnusable
+from m3net.nodule import Point
+from m3net.uids import FrameOfReferenceUID, SOPInstanceUID
+
+ELLIPSE_POINTS = 72
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """One SCOORD or SCOORD3D, in LPS mm.
+
+    shape     : the Standard's graphic type
+    points_mm : (N, 3)
+    """
+
+    shape: str
+    points_mm: NDArray[np.float64]
+    frame_of_reference_uid: FrameOfReferenceUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """What the regions of one nodule come to: outlines, or else a centre.
+
+    diameter_mm : as drawn, None for outlines and bare points
+    """
+
+    contours_mm: tuple[NDArray[np.float64], ...] = ()
+    centre_mm: Point | None = None
+    diameter_mm: float | None = None
+
+
+def is_label_position(item: Dataset) -> bool:
+    """Whether a SCOORD only says where a viewer put its text (OHIF's TextPosition)."""
+    name = concept(item)
+    if name is None:
+        return False
+    words = name.meaning.lower().replace(" ", "")
+    return "textposition" in words or "textannotationposition" in words
+
+
+def images_of(tree: ContentTree, item: Dataset) -> list[SOPInstanceUID]:
+    """The images that a SCOORD is selected from."""
+    return [
+        SOPInstanceUID(str(reference.ReferencedSOPInstanceUID))
+        for child in tree.children(item)
+        if child.get("ValueType") == "IMAGE"
+        for reference in child.get("ReferencedSOPSequence") or []
+    ]
+
+
+def read_region(
+    tree: ContentTree, item: Dataset, planes: Mapping[SOPInstanceUID, SlicePlane]
+) -> Region:
+    """The region in LPS mm.
+
+    Raises NoduleUnusable if its image is unknown or its points make no sense.
+    """
+    shape = str(item.get("GraphicType") or "")
+    flat = item.get("GraphicData")
+    values = np.asarray([] if flat is None else flat, dtype=np.float64).reshape(-1)
+    width = 2 if item.ValueType == "SCOORD" else 3
+    if len(values) == 0 or len(values) % width or not np.all(np.isfinite(values)):
+        raise NoduleUnusable(
+            f"its {shape} has {len(values)} coordinates, which is no list of points"
+        )
+    points = values.reshape(-1, width)
+    if width == 3:
+        frame = str(item.get("ReferencedFrameOfReferenceUID") or "")
+        return Region(
+            shape=shape, points_mm=points, frame_of_reference_uid=FrameOfReferenceUID(frame)
+        )
+    uids = images_of(tree, item)
+    if len(uids) != 1:
+        raise NoduleUnusable(f"its {shape} is drawn on {len(uids)} images, expected one")
+    plane = planes.get(uids[0])
+    if plane is None:
+        raise NoduleUnusable(
+            f"it is drawn on image {uids[0]}, which is not a CT slice of this study"
+        )
+    columns, rows = points[:, :1] - 0.5, points[:, 1:] - 0.5
+    placed = (
+        np.asarray(plane.position_mm)
+        + columns * plane.spacing_mm[1] * np.asarray(plane.row_direction)
+        + rows * plane.spacing_mm[0] * np.asarray(plane.col_direction)
+    )
+    return Region(
+        shape=shape, points_mm=placed, frame_of_reference_uid=plane.frame_of_reference_uid
+    )
+
+
+def measure(regions: Sequence[Region]) -> Extent:
+    """What the regions of one nodule come to.
+
+    Outlines go before circles, circles before lines, lines before points.  An outline that was left
+    open is closed.  Several points are refused: which of them is the centre is not said.
+
+    Raises NoduleUnusable.
+    """
+    outlines: list[NDArray[np.float64]] = []
+    balls: list[tuple[NDArray[np.float64], float]] = []
+    lines: list[NDArray[np.float64]] = []
+    points: list[NDArray[np.float64]] = []
+    for region in regions:
+        p = region.points_mm
+        match region.shape:
+            case "POLYLINE" | "POLYGON" if _is_area(p):
+                outlines.append(p)
+            case "POLYLINE" | "POLYGON":
+                lines.append(p)
+            case "ELLIPSE" if len(p) == 4:
+                outlines.append(_ellipse(p))
+            case "CIRCLE" if len(p) == 2:
+                balls.append((p[0], 2 * float(np.linalg.norm(p[1] - p[0]))))
+            case "ELLIPSOID" if len(p) == 6:
+                axes = [float(np.linalg.norm(p[i + 1] - p[i])) for i in (0, 2, 4)]
+                balls.append((p.mean(axis=0), max(axes)))
+            case "POINT" | "MULTIPOINT":
+                points.extend(p)
+            case _:
+                raise NoduleUnusable(f"its {region.shape} has {len(p)} points")
+    if outlines:
+        return Extent(contours_mm=tuple(outlines))
+    if balls:
+        # One circle a slice: the largest shows where the nodule's middle is.
+        centre, diameter = max(balls, key=lambda ball: ball[1])
+        return Extent(centre_mm=_point(centre), diameter_mm=diameter)
+    if lines:
+        longest = max(lines, key=_length)
+        return Extent(centre_mm=_point(_middle(longest)), diameter_mm=_length(longest))
+    distinct = {_point(point) for point in points}
+    if len(distinct) != 1:
+        raise NoduleUnusable(
+            f"it is marked by {len(distinct)} points, and which is its centre is not said"
+        )
+    return Extent(centre_mm=distinct.pop())
+
+
+def _is_area(points: NDArray[np.float64]) -> bool:
+    """Whether the points enclose an area; two points, or points in a row, are a line."""
+    offsets = points - points.mean(axis=0)
+    widths = np.linalg.svd(offsets, compute_uv=False)
+    return len(points) > 2 and bool(widths[1] > 1e-3 * max(widths[0], 1e-9))
+
+
+def _ellipse(ends: NDArray[np.float64]) -> NDArray[np.float64]:
+    """An outline from the ends of the major, then of the minor axis."""
+    centre = ends.mean(axis=0)
+    angles = np.linspace(0, 2 * np.pi, ELLIPSE_POINTS, endpoint=False)[:, None]
+    major, minor = (ends[1] - ends[0]) / 2, (ends[3] - ends[2]) / 2
+    outline: NDArray[np.float64] = centre + np.cos(angles) * major + np.sin(angles) * minor
+    return outline
+
+
+def _farthest(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    one, other = np.unravel_index(int(np.argmax(apart)), apart.shape)
+    return points[one], points[other]
+
+
+def _length(points: NDArray[np.float64]) -> float:
+    one, other = _farthest(points)
+    return float(np.linalg.norm(one - other))
+
+
+def _middle(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    one, other = _farthest(points)
+    return (one + other) / 2
+
+
+def _point(values: Iterable[float]) -> Point:
+    x, y, z = (float(value) for value in values)
+    return x, y, z
