@@ -145,7 +145,9 @@ class Receiver:
             ) from error
         server.on_end = self.association_ended
         self._server = server
-        self._thread = threading.Thread(target=server.serve_forever, name="receiver", daemon=True)
+        self._thread = threading.Thread(
+            target=server.serve_forever, args=(0.1,), name="receiver", daemon=True
+        )
         self._thread.start()
         event(
             "receiver.listening",
