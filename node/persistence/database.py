@@ -43,12 +43,18 @@ def open_engine(url: str) -> Engine:
                 raise ConfigError("database url names no file; write sqlite:///path/m3node.sqlite")
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
             engine = create_engine(
-                parsed, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
+                parsed,
+                hide_parameters=True,  # an error's text would name patients
+                connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
             )
             event.listen(engine, "connect", _configure_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
         case "postgresql":
-            engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+            engine = create_engine(
+                parsed.set(drivername="postgresql+psycopg"),
+                hide_parameters=True,
+                pool_pre_ping=True,
+            )
         case other:
             raise ConfigError(f"database {other!r} is not supported; use sqlite or postgresql")
     _migrate(engine)
