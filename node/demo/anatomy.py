@@ -1,5 +1,6 @@
 """The whole chest as a volume: thorax, great vessels, airways, lung vessels, nodules, noise."""
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,7 +19,7 @@ _TWIGS = {"artery": 1000, "vein": 850}
 def chest_hu(grid: Grid, nodules: Sequence[PhantomNodule], seed: int) -> Field:
     """(Z, Y, X) float32 HU of the chest, noiseless; nodules laid into it."""
     hu = np.stack([_slice(grid, z, seed) for z in grid.z_mm])
-    arteries, veins = _trees(np.random.default_rng(seed))
+    arteries, veins = _trees(seed)
     _airways(hu, arteries, grid)
     paint_tubes(hu, veins, grid, 40.0)
     paint_tubes(hu, arteries, grid, 45.0)
@@ -94,7 +95,9 @@ _HILA: dict[str, tuple[tuple[float, float, float], ...]] = {
 }
 
 
-def _trees(rng: Generator) -> tuple[list[Tube], list[Tube]]:
+@functools.cache
+def _trees(seed: int) -> tuple[list[Tube], list[Tube]]:
+    rng = np.random.default_rng(seed)
     lobes = _lobes(_lung_points(rng))
     total = sum(len(lobe) for lobe in lobes)
     trees: dict[str, list[Tube]] = {"artery": [], "vein": []}

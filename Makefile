@@ -1,0 +1,51 @@
+# The first target that runs sets up .venv; nothing else is needed but Python 3.11 or newer.
+#
+#   make demo                 a phantom's study through a node of its own, results in demo-out/
+#   make demo INPUT=folder    the same with your study: a chest CT and its SEG or SR
+#   make test                 lint, types, import contracts, tests
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/
+STAMP := $(VENV)/.installed-from-setup.cfg
+WORKERS ?= 2
+
+# On Linux the public torch wheel carries CUDA, some gigabytes of it.  Where only a CPU is to be had,
+# point pip to an index or folder of CPU wheels: PIP_INSTALL_FLAGS="--find-links DIR".
+PIP_INSTALL_FLAGS ?=
+
+.PHONY: demo test lint format types contracts unit clean
+.DELETE_ON_ERROR:
+
+demo: $(STAMP)
+	$(RUN)m3node demo $(if $(INPUT),"$(INPUT)") --output demo-out
+
+test: lint types contracts unit
+
+lint: $(STAMP)
+	$(RUN)ruff check .
+	$(RUN)ruff format --check .
+
+format: $(STAMP)
+	$(RUN)ruff check --fix .
+	$(RUN)ruff format .
+
+types: $(STAMP)
+	$(RUN)mypy
+
+contracts: $(STAMP)
+	$(RUN)lint-imports --config setup.cfg
+
+# Threads of torch and BLAS beside each other's on few cores only wait for each other.
+unit: $(STAMP)
+	OMP_NUM_THREADS=1 $(RUN)pytest -n $(WORKERS) --dist worksteal $(PYTEST_FLAGS)
+
+$(VENV): $(STAMP)
+
+$(STAMP): setup.cfg pyproject.toml
+	test -x $(RUN)python || $(PYTHON) -m venv $(VENV)
+	$(RUN)python -m pip install --quiet --upgrade pip
+	$(RUN)python -m pip install --quiet $(PIP_INSTALL_FLAGS) -e '.[test,training]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo-out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,28 @@
+"""`m3node demo`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from node.demo.run import run_demo
+
+
+@click.command()
+@click.argument(
+    "study", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("demo-out"),
+    show_default=True,
+    help="Folder for the results; the demo empties it when it runs again.",
+)
+def demo(study: Path | None, output: Path) -> None:
+    """Send a study the whole way, in over C-STORE and out again, on this machine alone.
+
+    STUDY is a folder with a chest CT and its SEG or TID 1500 SR; without it a chest phantom is
+    made.  A node of the demo's own is started, fed and stopped; a running node is not touched.
+    """
+    sys.exit(run_demo(study, output=output))
