@@ -79,10 +79,9 @@ class MeasurementReportReader:
                 if item.ValueType == "SCOORD3D":
                     frames.add(FrameOfReferenceUID(str(item.get("ReferencedFrameOfReferenceUID"))))
                     centres.extend(_known_centre(tree, item))
-            if _segment(tree, group) is not None:
-                for source in tree.named(group, codes.DCM.SourceImageForSegmentation):
-                    for reference in source.get("ReferencedSOPSequence") or []:
-                        marked.add(SOPInstanceUID(str(reference.ReferencedSOPInstanceUID)))
+            for source in tree.named(group, codes.DCM.SourceImageForSegmentation):
+                for reference in source.get("ReferencedSOPSequence") or []:
+                    marked.add(SOPInstanceUID(str(reference.ReferencedSOPInstanceUID)))
         elsewhere, series_of = _evidence(dataset)
         named -= elsewhere
         series = {series_of[uid] for uid in marked or named if uid in series_of}

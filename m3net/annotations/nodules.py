@@ -4,8 +4,8 @@
   others derive theirs; pieces under `LEAST_VOLUME_MM3` are ignored, and said to be.
 - The centre is the centroid of what is marked; the diameter is the stated one, else the longest
   in-plane extent on the slice of largest area.
-- The same tracking UID in several objects is one nodule.  A mask wins over a circle or point, the
-  later object's over the earlier one's.  If the centres disagree by more than `SAME_NODULE_MM` and
+- The same tracking UID in several objects is one nodule.  A segmentation's mask wins over outlines,
+  these over a circle or point, and among equals the later object's over the earlier one's.  If the centres disagree by more than `SAME_NODULE_MM` and
   more than the nodule's radius, it is refused: one of the places is wrong, and which is not known.
 - Marks of different objects within `SAME_PLACE_MM` are one nodule if one of them has no tracking
   UID.  If both have one, both are kept and it is said.
@@ -39,9 +39,15 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Candidate:
-    """A nodule on its way: what marks it, and whether its UID and diameter are the input's own."""
+    """A nodule on its way.
+
+    fineness : of what marks it: 2 a segmentation's mask, 1 outlines, 0 a circle or point
+    own_uid  : whether the input gives its tracking UID
+    stated   : whether the input gives its diameter
+    """
 
     nodule: Nodule
+    fineness: int
     own_uid: bool
     stated: bool
 
@@ -150,6 +156,7 @@ def _candidate(marking: Marking, spot: Spot) -> _Candidate:
             sources=_sources(marking),
             notes=spot.notes,
         ),
+        fineness=2 if marking.mask is not None else 1 if marking.contours_mm else 0,
         own_uid=marking.tracking_uid is not None and spot.part[0] == 1,
         stated=marking.diameter_stated and spot.part[0] == 1,
     )
@@ -203,9 +210,8 @@ def _objects(nodule: Nodule) -> set[str]:
 
 
 def _one(first: _Candidate, second: _Candidate) -> _Candidate:
-    """Two marks of one nodule as one: the later one's shape, unless only the earlier has a mask."""
-    later_wins = second.nodule.mask is not None or first.nodule.mask is None
-    winner, other = (second, first) if later_wins else (first, second)
+    """Two marks of one nodule as one, with the finer one's shape."""
+    winner, other = (second, first) if second.fineness >= first.fineness else (first, second)
     named = first if first.own_uid or not second.own_uid else second
     by_statement = other.stated and not winner.stated
     apart = _apart_mm(first.nodule, second.nodule)
@@ -226,6 +232,7 @@ def _one(first: _Candidate, second: _Candidate) -> _Candidate:
                 f"{apart:.1f} mm apart; the place in {_places(winner.nodule)} was used.",
             ),
         ),
+        fineness=winner.fineness,
         own_uid=first.own_uid or second.own_uid,
         stated=first.stated or second.stated,
     )
