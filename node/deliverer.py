@@ -11,11 +11,12 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 from node.config import DeliveryConfig, DestinationConfig
-from node.core.errors import DestinationRefused, LeaseLost, NodeError, VariantRejected
+from node.core.errors import DestinationRefused, LeaseLost, VariantRejected, in_words
 from node.core.retry import RetryPolicy, Verdict, classify
 from node.core.states import State
 from node.core.variants import Form, Wishes, in_form, kind_of
 from node.destinations import ArtifactFile, Destination, connect
+from node.heartbeat import Heartbeat
 from node.logs import event
 from node.persistence.owner import this_process
 from node.persistence.rows import DeliveryLease, StoredArtifact
@@ -101,7 +102,7 @@ class Courier:
         )
         if lease is None:
             return False
-        with _Heartbeat(self._store, lease, self._config.lease_s, self._clock):
+        with Heartbeat(self._store, lease, lease_s=self._config.lease_s, clock=self._clock):
             try:
                 self._send(lease)
                 self._store.finish_delivery(lease, now=self._clock())
@@ -170,13 +171,13 @@ class Courier:
         now = self._clock()
         try:
             if classify(error) is Verdict.PERMANENT:
-                self._store.bury_delivery(lease, error=_words(error), now=now)
+                self._store.bury_delivery(lease, error=in_words(error), now=now)
                 state = State.DEAD
             else:
                 pause_s = self._retry.delay_s(lease.tries, self._rng)
                 state = self._store.retry_delivery(
                     lease,
-                    error=_words(error),
+                    error=in_words(error),
                     not_before=now + timedelta(seconds=pause_s),
                     now=now,
                 )
@@ -207,40 +208,3 @@ class Courier:
             tries=lease.tries,
             **fields,
         )
-
-
-class _Heartbeat:
-    """Keeps a lease alive while its holder waits for the network."""
-
-    def __init__(self, store: Store, lease: DeliveryLease, lease_s: float, clock: Clock) -> None:
-        self._store = store
-        self._lease = lease
-        self._lease_s = lease_s
-        self._clock = clock
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _beat(self) -> None:
-        while not self._over.wait(self._lease_s / 3):
-            try:
-                if not self._store.extend(self._lease, self._lease_s, self._clock()):
-                    return  # whoever has overtaken us settles; our own settling raises LeaseLost
-            except Exception as error:
-                # One beat missed is not the lease lost; the next may succeed.
-                event("delivery.beat_missed", level=logging.WARNING, error=error)
-
-
-def _words(error: Exception) -> str:
-    """The reason as the diary keeps it: our own messages; of others only what they are."""
-    if isinstance(error, NodeError):
-        return str(error)
-    if isinstance(error, OSError) and error.strerror:
-        return f"{type(error).__name__}: {error.strerror}"
-    return f"unexpected {type(error).__name__}"

@@ -75,7 +75,13 @@ def assess(
         ),
         refused=refused,
         unread=unread,
-        remarks=(*inputs.remarks, _completeness(inputs, volume), *volume.notes, *found.ignored),
+        remarks=(
+            *_choice(inputs),
+            *inputs.remarks,
+            _completeness(inputs, volume),
+            *volume.notes,
+            *found.ignored,
+        ),
     )
 
 
@@ -128,6 +134,10 @@ def _outcome(*, judged: int, failed: int) -> Outcome:
     if judged:
         return Outcome.PARTLY_ANALYSED if failed else Outcome.ANALYSED
     return Outcome.NOT_ANALYSED if failed else Outcome.NOTHING_MARKED
+
+
+def _choice(inputs: StudyInputs) -> tuple[str, ...]:
+    return () if inputs.series is None else (inputs.series.because,)
 
 
 def _completeness(inputs: StudyInputs, volume: CTVolume) -> str:

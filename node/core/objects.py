@@ -47,7 +47,8 @@ from sr_templates.findings import (
 )
 from sr_templates.identity import names_patient
 from sr_templates.measurement_report import build_report
-from sr_templates.overlay import render_capture
+from sr_templates.orientation import letters
+from sr_templates.overlay import FRAME_BYTES, render_capture
 from sr_templates.secondary_capture import build_captures
 from sr_templates.uids import derive_uid
 
@@ -63,7 +64,7 @@ REPORT_CLASSES: Mapping[ReportVariant, str] = {
 class Stamp:
     """What a result takes from its job's row, so that a rebuild is the same object.
 
-    at           : with its time zone; every date of every object
+    at           : when the job was made, in the site's time zone; every date of every object
     revision     : 1, 2, ... within the study; the Instance Number
     predecessors : per variant the report that this one replaces
     """
@@ -92,6 +93,10 @@ class ResultSettings:
     software_version: str
     variants: Sequence[Variant]
 
+    def frames(self) -> int:
+        """Most frames of one capture, by number and by size."""
+        return max(1, min(self.max_frames, self.max_capture_bytes // FRAME_BYTES))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Drawn:
@@ -99,7 +104,7 @@ class _Drawn:
 
     finding: NoduleFinding
     frames: Sequence[Frame]
-    sources: Sequence[Dataset]
+    orientation: tuple[str, str]
     key: Dataset
 
 
@@ -208,7 +213,7 @@ def _draw(
     assert volume is not None  # noqa: S101  # a nodule is judged in a volume
     box, voxels = nodule_on_ct(nodule, volume)
     key = key_slice(nodule, volume, box, voxels)
-    shown = slices_shown(volume, box=box, voxels=voxels, key=key, max_frames=settings.max_frames)
+    shown = slices_shown(volume, box=box, voxels=voxels, key=key, max_frames=settings.frames())
     headers = {
         uid: header_of(uid) for z in shown if (uid := volume.sop_instance_uids[z]) is not None
     }
@@ -258,8 +263,8 @@ def _draw(
     )
     return _Drawn(
         finding=finding,
-        frames=render_capture(view, legend, max_bytes=settings.max_capture_bytes),
-        sources=[headers[SOPInstanceUID(s.source.sop_instance_uid)] for s in view.slices],
+        frames=render_capture(view, legend),
+        orientation=(letters(view.row_direction), letters(view.col_direction)),
         key=headers[key_uid],
     )
 
@@ -344,11 +349,11 @@ def _captures(
     return build_captures(
         frames=nodule.frames,
         subject=subject,
-        sources=nodule.sources,
         algorithm=algorithm,
         identity_of=identity_of,
         tracking_id=nodule.finding.tracking_id,
         multi_frame=variant is CaptureVariant.MULTI_FRAME,
+        patient_orientation=nodule.orientation,
     )
 
 
