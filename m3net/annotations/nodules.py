@@ -4,28 +4,20 @@
   others derive theirs; pieces under `LEAST_VOLUME_MM3` are ignored, and said to be.
 - The centre is the centroid of what is marked; the diameter is the stated one, else the longest
   in-plane extent on the slice of largest area.
-- The same tracking UID in several objects is one nodule.  A segmentation's mask wins over outlines,
-  these over a circle or point, and among equals the later object's over the earlier one's.  If the centres disagree by more than `SAME_NODULE_MM` and
-  more than the nodule's radius, it is refused: one of the places is wrong, and which is not known.
-- Marks of different objects within `SAME_PLACE_MM` are one nodule if one of them has no tracking
-  UID.  If both have one, both are kept and it is said.
+- Marks of one nodule in several objects become one: `merging` says how.
 - A mark in a foreign frame of reference, or with its centre outside the CT, is refused.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from m3net.annotations.identity import derived_uid
+from m3net.annotations.merging import Candidate, merge, say_neighbours, say_refused
 from m3net.annotations.placing import Spot, place
 from m3net.annotations.types import Annotation, Marking
 from m3net.errors import NoduleUnusable
 from m3net.nodule import AnnotationSource, Nodule, RefusedNodule
 from m3net.volume import CTVolume
-
-SAME_NODULE_MM = 5.0
-SAME_PLACE_MM = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,21 +29,6 @@ class Found:
     ignored: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Candidate:
-    """A nodule on its way.
-
-    fineness : of what marks it: 2 a segmentation's mask, 1 outlines, 0 a circle or point
-    own_uid  : whether the input gives its tracking UID
-    stated   : whether the input gives its diameter
-    """
-
-    nodule: Nodule
-    fineness: int
-    own_uid: bool
-    stated: bool
-
-
 def find_nodules(annotations: Sequence[Annotation], volume: CTVolume) -> Found:
     """Every nodule that the annotations, oldest first, mark in the CT.
 
@@ -59,7 +36,7 @@ def find_nodules(annotations: Sequence[Annotation], volume: CTVolume) -> Found:
     """
     refused: list[RefusedNodule] = []
     ignored = [sentence for annotation in annotations for sentence in annotation.ignored]
-    candidates: list[_Candidate] = []
+    candidates: list[Candidate] = []
     for marking in _with_segments(annotations, refused):
         try:
             placed = place(marking, volume)
@@ -72,14 +49,15 @@ def find_nodules(annotations: Sequence[Annotation], volume: CTVolume) -> Found:
                 candidates.append(_candidate(marking, spot))
             else:
                 refused.append(_refusal(marking, spot.refused, spot=spot))
-    merged = _merge(candidates, refused)
-    nodules = _say_neighbours([candidate.nodule for candidate in merged])
+    merged = [candidate.nodule for candidate in merge(candidates, refused)]
+    nodules = say_neighbours(say_refused(merged, refused))
+    kept = {nodule.tracking_uid for nodule in nodules}
     return Found(
         nodules=tuple(
             replace(nodule, tracking_id=nodule.tracking_id or f"Nodule {number}")
             for number, nodule in enumerate(nodules, start=1)
         ),
-        refused=tuple(refused),
+        refused=tuple(refusal for refusal in refused if refusal.tracking_uid not in kept),
         ignored=tuple(ignored),
     )
 
@@ -144,9 +122,9 @@ def _refusal(marking: Marking, reason: str, *, spot: Spot | None = None) -> Refu
     )
 
 
-def _candidate(marking: Marking, spot: Spot) -> _Candidate:
+def _candidate(marking: Marking, spot: Spot) -> Candidate:
     uid, label = _tracking(marking, spot.part)
-    return _Candidate(
+    return Candidate(
         nodule=Nodule(
             centre_mm=spot.centre_mm,
             mask=spot.mask,
@@ -160,113 +138,3 @@ def _candidate(marking: Marking, spot: Spot) -> _Candidate:
         own_uid=marking.tracking_uid is not None and spot.part[0] == 1,
         stated=marking.diameter_stated and spot.part[0] == 1,
     )
-
-
-def _merge(candidates: Sequence[_Candidate], refused: list[RefusedNodule]) -> list[_Candidate]:
-    """Each nodule once, in the order in which it was first marked."""
-    merged: list[_Candidate] = []
-    contradicted: set[int] = set()
-    for candidate in candidates:
-        index = _same_uid(merged, candidate)
-        if index is None:
-            index = _same_place(merged, candidate, but=contradicted)
-        if index is None:
-            merged.append(candidate)
-            continue
-        apart = _apart_mm(merged[index].nodule, candidate.nodule)
-        radius = max(merged[index].nodule.diameter_mm or 0, candidate.nodule.diameter_mm or 0) / 2
-        if apart > max(SAME_NODULE_MM, radius):
-            contradicted.add(index)
-            refused.append(_contradiction(merged[index].nodule, candidate.nodule, apart))
-            continue
-        merged[index] = _one(merged[index], candidate)
-    return [kept for index, kept in enumerate(merged) if index not in contradicted]
-
-
-def _same_uid(merged: Sequence[_Candidate], candidate: _Candidate) -> int | None:
-    for index, other in enumerate(merged):
-        if other.nodule.tracking_uid == candidate.nodule.tracking_uid:
-            return index
-    return None
-
-
-def _same_place(
-    merged: Sequence[_Candidate], candidate: _Candidate, *, but: set[int]
-) -> int | None:
-    """The nearest mark of another object, if it is near and one of the two has no UID."""
-    near = [
-        (_apart_mm(other.nodule, candidate.nodule), index)
-        for index, other in enumerate(merged)
-        if index not in but
-        and not (other.own_uid and candidate.own_uid)
-        and _objects(other.nodule).isdisjoint(_objects(candidate.nodule))
-    ]
-    apart, index = min(near, default=(np.inf, -1))
-    return index if apart <= SAME_PLACE_MM else None
-
-
-def _objects(nodule: Nodule) -> set[str]:
-    return {source.sop_instance_uid for source in nodule.sources}
-
-
-def _one(first: _Candidate, second: _Candidate) -> _Candidate:
-    """Two marks of one nodule as one, with the finer one's shape."""
-    winner, other = (second, first) if second.fineness >= first.fineness else (first, second)
-    named = first if first.own_uid or not second.own_uid else second
-    by_statement = other.stated and not winner.stated
-    apart = _apart_mm(first.nodule, second.nodule)
-    return _Candidate(
-        nodule=replace(
-            winner.nodule,
-            diameter_mm=(
-                other.nodule.diameter_mm
-                if by_statement or winner.nodule.diameter_mm is None
-                else winner.nodule.diameter_mm
-            ),
-            tracking_uid=named.nodule.tracking_uid,
-            tracking_id=named.nodule.tracking_id or other.nodule.tracking_id,
-            sources=(*first.nodule.sources, *second.nodule.sources),
-            notes=(
-                *dict.fromkeys((*first.nodule.notes, *second.nodule.notes)),
-                f"Marked in {_places(first.nodule)} and in {_places(second.nodule)}, "
-                f"{apart:.1f} mm apart; the place in {_places(winner.nodule)} was used.",
-            ),
-        ),
-        fineness=winner.fineness,
-        own_uid=first.own_uid or second.own_uid,
-        stated=first.stated or second.stated,
-    )
-
-
-def _contradiction(first: Nodule, second: Nodule, apart_mm: float) -> RefusedNodule:
-    return RefusedNodule(
-        tracking_uid=first.tracking_uid,
-        tracking_id=first.tracking_id or second.tracking_id or "Nodule",
-        sources=(*first.sources, *second.sources),
-        reason=(
-            f"one tracking UID stands at two places, {apart_mm:.1f} mm apart: "
-            f"{_places(first)} and {_places(second)}; correct one of them and resend it"
-        ),
-    )
-
-
-def _places(nodule: Nodule) -> str:
-    return " and ".join(source.place for source in nodule.sources)
-
-
-def _say_neighbours(nodules: Sequence[Nodule]) -> list[Nodule]:
-    """Nodules that stand at one place under different UIDs are kept, and each says so."""
-    said = []
-    for index, nodule in enumerate(nodules):
-        notes = [
-            f"{_apart_mm(nodule, other):.1f} mm from here {_places(other)} marks another nodule; "
-            "it may be the same one."
-            for number, other in enumerate(nodules)
-            if number != index and _apart_mm(nodule, other) <= SAME_PLACE_MM
-        ]
-        said.append(replace(nodule, notes=(*nodule.notes, *notes)))
-    return said
-
-
-def _apart_mm(one: Nodule, other: Nodule) -> float:
-    return float(np.linalg.norm(np.subtract(one.centre_mm, other.centre_mm)))
