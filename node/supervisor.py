@@ -45,14 +45,16 @@ class _Child:
 class Supervisor:
     """Starts the roles, restarts what crashes, ends them together.
 
-    command : role -> argument vector of its process
-    is_up   : whether the node answers; asked until it says so, then the service is reported ready
+    command      : role -> argument vector of its process
+    before_start : called with the lock held, before the first process; may raise ConfigError
+    is_up        : whether the node answers; asked until it says so, then it is reported ready
     """
 
     directory: Path
     command: Callable[[str], Sequence[str]]
     drain_s: float
     roles: Sequence[str] = ROLES
+    before_start: Callable[[], None] = lambda: None
     is_up: Callable[[], bool] = lambda: True
     first_pause_s: float = _FIRST_PAUSE_S
     _children: list[_Child] = field(default_factory=list)
@@ -72,6 +74,7 @@ class Supervisor:
         before = {number: signal.signal(number, self._on_signal) for number in _HANDLED}
         before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
+            self.before_start()
             event("serve.started", directory=str(self.directory))
             self._children = [_Child(role=role, pause_s=self.first_pause_s) for role in self.roles]
             self._loop(mark, wake)

@@ -1,0 +1,198 @@
+"""The composition root: from the configuration to running parts, each with its own section.
+
+Everything that is heavy (torch, pynetdicom, the HTTP client) is imported where it is needed, so
+that each process carries only what it uses.
+"""
+
+import hashlib
+import json
+import logging
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from sqlalchemy import make_url
+
+from m3net.errors import InferenceError, WeightsError
+from node import __version__, family, logs
+from node.config import DatabaseConfig, DestinationConfig, NodeConfig, StorageConfig
+from node.core.completeness import StudyRules, WhenUnannotated
+from node.core.errors import ConfigError
+from node.core.results import CaptureVariant, ReportVariant
+from node.logs import event
+from node.persistence.spool import Spool
+from node.persistence.store import Store, open_store
+from node.supervisor import EX_CONFIG
+from sr_templates.version import TEMPLATE_VERSION
+
+if TYPE_CHECKING:
+    from node.intake import Intake
+
+MANUFACTURER = "m3node"
+DEVICE_MODEL = "m3node"
+
+
+def now_utc() -> datetime:
+    """The one clock; everything else is told the time."""
+    return datetime.now(UTC)
+
+
+def open_database(config: DatabaseConfig) -> Store:
+    """The store, on the newest schema.  Raises ConfigError."""
+    url = make_url(config.url)
+    if config.password_file is not None:
+        try:
+            password = config.password_file.read_text(encoding="utf-8").partition("\n")[0]
+        except OSError as error:
+            raise ConfigError(
+                f"database.password_file: {config.password_file} cannot be read: {error.strerror}"
+            ) from None
+        url = url.set(password=password)
+    return open_store(url.render_as_string(hide_password=False))
+
+
+def spool_directory(config: StorageConfig) -> Path:
+    """Where received objects and results lie, named by their content."""
+    return config.directory / "spool"
+
+
+def open_spool(config: StorageConfig) -> Spool:
+    """The spool; its directories are made if they are missing."""
+    directory = spool_directory(config)
+    directory.mkdir(parents=True, exist_ok=True)
+    return Spool(directory)
+
+
+def open_intake(config: NodeConfig, store: Store) -> "Intake":
+    """The seam from encoded bytes to the disk."""
+    from node.intake import Intake
+
+    return Intake(
+        spool=open_spool(config.storage),
+        store=store,
+        min_free_bytes=int(config.storage.min_free_gb * 1e9),
+        clock=now_utc,
+    )
+
+
+def study_rules(config: NodeConfig) -> StudyRules:
+    """When a study is complete."""
+    return StudyRules(
+        quiet_period_s=config.study.quiet_period_s,
+        max_wait_s=config.study.max_wait_s,
+        when_unannotated=WhenUnannotated(config.study.when_unannotated),
+    )
+
+
+def analysis_id_of(config: NodeConfig) -> str:
+    """Hex sha256 over everything but the study that a result depends on.
+
+    The weights and what changes a probability, the template, the device's identity, and the
+    settings under [results].  Not the variants: those have UIDs of their own.
+    """
+    from m3net.weights import fingerprint
+
+    parts = {
+        "model": fingerprint(config.model.weights, config.model.precision),
+        "template": TEMPLATE_VERSION,
+        "results": config.results.model_dump(mode="json"),
+        "device": [MANUFACTURER, DEVICE_MODEL, __version__],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def variants_of(
+    destinations: Sequence[DestinationConfig],
+) -> tuple[tuple[ReportVariant, CaptureVariant], ...]:
+    """Every form that a destination may need, the richest first; never none."""
+    wanted = {
+        (report, captures)
+        for destination in destinations
+        for report in _reports(destination.report)
+        for captures in _captures(destination.captures)
+    } or {(ReportVariant.COMPREHENSIVE_3D, CaptureVariant.MULTI_FRAME)}
+    return tuple((r, c) for r in ReportVariant for c in CaptureVariant if (r, c) in wanted)
+
+
+def _reports(setting: str) -> list[ReportVariant]:
+    return list(ReportVariant) if setting == "auto" else [ReportVariant(setting)]
+
+
+def _captures(setting: str) -> list[CaptureVariant]:
+    return list(CaptureVariant) if setting == "auto" else [CaptureVariant(setting)]
+
+
+def run_role(role: str, config: NodeConfig) -> int:
+    """Be one of the supervisor's processes until SIGTERM; returns the exit status."""
+    family.die_with_parent()
+    logs.configure(config.log, role=role)
+    stop = _stopped_by_sigterm()
+    try:
+        store = open_database(config.database)
+        now = now_utc()
+        if released := store.release_leases(now=now):
+            event("leases.released", number=released)
+        store.close_associations_of_dead(now)
+        _ROLES[role](config, store, stop)
+    except (ConfigError, WeightsError, InferenceError) as error:
+        event("process.cannot_run", level=logging.ERROR, error=error)
+        return EX_CONFIG
+    except Exception as error:
+        event("process.crashed", level=logging.ERROR, error=error)
+        return 1
+    event("process.stopped")
+    return 0
+
+
+def _stopped_by_sigterm() -> threading.Event:
+    stop = threading.Event()
+
+    def on_sigterm(number: int, frame: FrameType | None) -> None:
+        # In a thread of its own: the main one may hold the event's lock at this very moment.
+        del number, frame
+        threading.Thread(target=stop.set, daemon=True).start()
+
+    signal.signal(signal.SIGTERM, on_sigterm)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the whole group
+    return stop
+
+
+def _receive(config: NodeConfig, store: Store, stop: threading.Event) -> None:
+    from node import receiver
+
+    intake = open_intake(config, store)
+    receiver.run(config.receiver, intake, store, stop, drain_s=0.8 * config.serve.drain_s)
+
+
+def _deliver(config: NodeConfig, store: Store, stop: threading.Event) -> None:
+    from node import deliverer
+
+    if not config.destinations:
+        event("deliverer.no_destination", level=logging.WARNING)
+    deliverer.run(config.delivery, config.destinations, store, open_spool(config.storage), stop)
+
+
+def _schedule(config: NodeConfig, store: Store, stop: threading.Event) -> None:
+    from node import scheduler
+
+    scheduler.run(
+        store=store,
+        spool=open_spool(config.storage),
+        rules=study_rules(config),
+        analysis_id=analysis_id_of(config),
+        max_attempts=config.worker.max_attempts,
+        look_every_s=config.study.look_every_s,
+        clock=now_utc,
+        stop=stop,
+    )
+
+
+_ROLES: Mapping[str, Callable[[NodeConfig, Store, threading.Event], None]] = {
+    "receiver": _receive,
+    "deliverer": _deliver,
+    "scheduler": _schedule,
+}

@@ -1,0 +1,98 @@
+"""`m3node`: noun, then verb; exit status 0 done, 1 failed, 2 misused.
+
+Only click is imported before a command is chosen, so that `m3node --help` comes at once.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+import click
+
+from node import __version__
+
+_COMMANDS: Mapping[str, tuple[str, str]] = {
+    "init": ("node.cli.init:init", "Make a folder with a complete, commented node.toml."),
+    "serve": ("node.cli.serve:serve", "Receive, analyse and deliver until told to stop."),
+    "check": ("node.cli.check:check", "Is everything there that the node needs?"),
+    "ingest": ("node.cli.ingest:ingest", "Take in files and folders, as if received."),
+    "study": ("node.cli.study:study", "What has been received, and what came of it."),
+    "job": ("node.cli.job:job", "Analyses: list, show, requeue, cancel."),
+    "delivery": ("node.cli.delivery:delivery", "What is sent where: list, requeue."),
+    "why": ("node.cli.why:why", "The diary of one study, in words."),
+    "echo": ("node.cli.echo:echo", "Ask a destination whether it answers."),
+    "model": ("node.cli.model:model", "The network's weights: show, verify, import."),
+    "demo": ("node.demo.command:demo", "A phantom study all the way, into a folder of pictures."),
+    "health": ("node.cli.serve:health", "Exit 0 if the running node answers a C-ECHO."),
+    "_run": ("node.cli.serve:run_role", ""),
+}
+_HIDDEN = frozenset({"health", "_run"})
+
+
+class _Commands(click.Group):
+    """Imports a command when it is called; its one line of help stands here."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which an operator meets them."""
+        del ctx
+        return [name for name in _COMMANDS if name not in _HIDDEN]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command; None if there is none of that name."""
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, attribute = _COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module}:{attribute} is no command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of the help page, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="m3node", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Malignancy of annotated pulmonary nodules in chest CT: a DICOM node. For research use.
+
+    \b
+    m3node init DIR                       a folder with a configuration that works at once
+    m3node serve --config DIR/node.toml   run it
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    try:
+        status = cli.main(
+            args=list(arguments) if arguments is not None else None,
+            prog_name="m3node",
+            standalone_mode=False,
+        )
+    except click.ClickException as error:
+        error.show()
+        return 2 if isinstance(error, click.UsageError) else 1
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if os.environ.get("M3NODE_TRACEBACK"):
+            raise
+        click.echo(_in_words(error), err=True)
+        return 1
+    return status if isinstance(status, int) else 0
+
+
+def _in_words(error: Exception) -> str:
+    """What happened and what to do, without a traceback and without quoting a library."""
+    from node.cli.words import in_words
+
+    return in_words(error)

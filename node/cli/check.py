@@ -1,0 +1,46 @@
+"""`m3node check`: is everything there that the node needs?"""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from node.cli.options import config_option, console, json_option, loaded, show_json
+
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+@click.command()
+@json_option
+@config_option
+def check(as_json: bool, config_path: Path | None) -> None:
+    """Look at configuration, disk, database, model, receiver and every destination.
+
+    Exit status 1 if something fails; warnings do not.
+    """
+    from node.check import Finding, Status, check_node, fail
+    from node.core.errors import ConfigError
+
+    findings: list[Finding] = []
+    try:
+        config = loaded(config_path)
+    except ConfigError as error:
+        findings = [fail("configuration", line) for line in str(error).splitlines()]
+        if not as_json:
+            for finding in findings:
+                _show(finding.what, finding.status, finding.says)
+    else:
+        for finding in check_node(config):
+            findings.append(finding)
+            if not as_json:
+                _show(finding.what, finding.status, finding.says)
+    if as_json:
+        show_json([asdict(finding) for finding in findings])
+    if any(finding.status is Status.FAIL for finding in findings):
+        raise SystemExit(1)
+
+
+def _show(what: str, status: str, says: str) -> None:
+    from rich.text import Text
+
+    console().print(Text.assemble((f"{status:5}", _COLOURS[status]), f"{what:22} {says}"))

@@ -1,0 +1,106 @@
+"""`m3node ingest`: files and folders, taken in as if they had been received."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from node.cli.options import config_option, loaded
+
+if TYPE_CHECKING:
+    from node.intake import Intake
+
+_DICOMDIR = "1.2.840.10008.1.3.10"
+
+
+@click.command()
+@click.argument(
+    "paths",
+    metavar="PATH...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path, exists=True),
+)
+@config_option
+def ingest(paths: tuple[Path, ...], config_path: Path | None) -> None:
+    """Take in files, and folders with all that lies below.
+
+    What is not DICOM is skipped and listed.  A running node analyses the study when it is quiet;
+    without one it is analysed by the next `m3node serve`.  Exit status 1 if a file was refused.
+    """
+    from rich.progress import track
+
+    from node.app import open_database, open_intake
+    from node.cli.options import console
+    from node.core.errors import Refused
+    from node.persistence.owner import this_process
+
+    config = loaded(config_path)
+    store = open_database(config.database)
+    intake = open_intake(config, store)
+    files = sorted(file for path in paths for file in _files(path))
+    counts: dict[str, int] = {}
+    skipped: list[Path] = []
+    refused = 0
+    association = store.open_association(
+        calling_ae="INGEST",
+        called_ae=config.receiver.ae_title,
+        peer="this machine",
+        owner=this_process(),
+        now=datetime.now(UTC),
+    )
+    try:
+        for file in track(files, "taking in", console=console(), disable=not console().is_terminal):
+            try:
+                arrival = _take_in(file, intake, association)
+            except Refused as error:
+                refused += 1
+                click.echo(f"refused {file}: {error}", err=True)
+                continue
+            if arrival is None:
+                skipped.append(file)
+            else:
+                counts[arrival] = counts.get(arrival, 0) + 1
+    finally:
+        store.close_association(association, datetime.now(UTC))
+        store.close()
+    for file in skipped:
+        click.echo(f"skipped, not a DICOM object: {file}")
+    click.echo(
+        f"{counts.get('new', 0)} new, {counts.get('same', 0)} known already, "
+        f"{counts.get('newer_version', 0)} newer versions, "
+        f"{len(skipped)} skipped, {refused} refused"
+    )
+    if refused:
+        raise SystemExit(1)
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        yield path
+        return
+    for folder, _, names in os.walk(path):
+        yield from (Path(folder, name) for name in names)
+
+
+def _take_in(file: Path, intake: "Intake", association: int) -> str | None:
+    """What the object was when it arrived; None if the file is no DICOM object."""
+    if not _is_dicom_object(file):
+        return None
+    return intake.accept_file(file, association_id=association).value
+
+
+def _is_dicom_object(file: Path) -> bool:
+    from pydicom.errors import InvalidDicomError
+    from pydicom.filereader import read_file_meta_info
+
+    with file.open("rb") as stream:
+        if stream.read(132)[128:] != b"DICM":
+            return False
+    try:
+        return bool(read_file_meta_info(file).get("MediaStorageSOPClassUID") != _DICOMDIR)
+    except (InvalidDicomError, EOFError, ValueError):
+        return True  # it says that it is: let it be refused with a reason

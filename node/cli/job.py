@@ -1,0 +1,216 @@
+"""`m3node job`: analyses, and what an operator may do to them."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from node.cli.options import (
+    config_option,
+    json_option,
+    loaded,
+    opened_store,
+    show_fields,
+    show_json,
+    show_table,
+    since_option,
+)
+
+if TYPE_CHECKING:
+    from node.persistence.rows import JobRow
+    from node.persistence.store import Store
+
+STATES = ("queued", "running", "done", "dead", "cancelled")
+REQUEUEABLE = ("dead", "cancelled", "done")
+
+
+@click.group()
+def job() -> None:
+    """Analyses: list, show, requeue, cancel."""
+
+
+@job.command("list")
+@click.option("--state", "states", type=click.Choice(STATES), multiple=True)
+@click.option("--study", metavar="STUDY_UID|ACCESSION", help="Only this study's.")
+@since_option("Only those made since")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@json_option
+@config_option
+def list_jobs(
+    states: tuple[str, ...],
+    study: str | None,
+    since: datetime | None,
+    limit: int,
+    as_json: bool,
+    config_path: Path | None,
+) -> None:
+    """Jobs, newest first."""
+    with opened_store(loaded(config_path)) as store:
+        rows = _jobs(store, states=states, study=study, since=since, limit=limit)
+    if as_json:
+        show_json([job_json(row) for row in rows])
+    else:
+        _show_jobs(rows)
+
+
+@job.command("show")
+@click.argument("job_id", metavar="JOB", type=int)
+@json_option
+@config_option
+def show_job(job_id: int, as_json: bool, config_path: Path | None) -> None:
+    """One job: its state, its nodules and the objects that it wrote."""
+    from node.app import spool_directory
+    from node.cli.study import show_nodules
+
+    config = loaded(config_path)
+    with opened_store(config) as store:
+        row = store.job(job_id)
+        artifacts = store.artifacts(job_id)
+    files = [
+        {
+            "kind": a.kind,
+            "report_variant": a.report_variant,
+            "capture_variant": a.capture_variant,
+            "sop_instance_uid": a.sop_instance_uid,
+            "path": str(spool_directory(config.storage) / a.path),
+        }
+        for a in artifacts
+    ]
+    if as_json:
+        show_json({**job_json(row), "artifacts": files})
+        return
+    show_fields(
+        {
+            "job": row.job_id,
+            "study": row.study_instance_uid,
+            "revision": row.revision,
+            "state": row.state,
+            "says": row.headline,
+            "error": row.error,
+            "tries": f"{row.tries} of {row.max_attempts}",
+            "made": row.created_at,
+            "settled": row.settled_at,
+            "held by": row.owner,
+            "analysis": row.analysis_id,
+            "inputs": row.input_digest,
+        }
+    )
+    show_nodules(row)
+    for file in files:
+        forms = [v for v in (file["report_variant"], file["capture_variant"]) if v]
+        click.echo(f"{file['kind']} ({', '.join(forms)}): {file['path']}")
+
+
+@job.command("requeue")
+@click.argument("ids", metavar="[JOB]...", type=int, nargs=-1)
+@click.option("--state", "states", type=click.Choice(REQUEUEABLE), multiple=True)
+@click.option("--study", metavar="STUDY_UID|ACCESSION", help="The latest job of this study.")
+@since_option("Only those made since")
+@click.option("--dry-run", is_flag=True, help="Only list what would be requeued.")
+@config_option
+def requeue(
+    ids: tuple[int, ...],
+    states: tuple[str, ...],
+    study: str | None,
+    since: datetime | None,
+    dry_run: bool,
+    config_path: Path | None,
+) -> None:
+    """Ask for jobs again: those named, or the latest of each study that the options choose.
+
+    A dead or cancelled job is analysed again.  Of a done one the stored results are sent again,
+    or, if model, template or settings have changed since, the study is analysed anew.  Without
+    --state and --study only dead jobs are chosen.
+    """
+    if not (ids or states or study or since):
+        raise click.UsageError("name jobs, or choose them with --state, --study or --since")
+    if ids and (states or study or since):
+        raise click.UsageError("either name jobs or choose them with options, not both")
+    from node.app import analysis_id_of
+    from node.core.errors import NodeError
+
+    config = loaded(config_path)
+    failed = False
+    with opened_store(config) as store:
+        if ids:
+            rows = [store.job(job_id) for job_id in ids]
+        else:
+            chosen = states or (REQUEUEABLE if study else ("dead",))
+            rows = _latest(store, _jobs(store, states=chosen, study=study, since=since))
+        if dry_run or not rows:
+            _show_jobs(rows)
+            click.echo(f"{len(rows)} would be requeued" if dry_run else "no job to requeue")
+            return
+        analysis_id = analysis_id_of(config)
+        for row in rows:
+            try:
+                done = store.requeue_job(row.job_id, analysis_id=analysis_id, now=datetime.now(UTC))
+            except NodeError as error:
+                failed = True
+                click.echo(f"job {row.job_id} not requeued: {error}", err=True)
+            else:
+                click.echo(f"job {row.job_id}: {done.sentence}")
+    if failed:
+        raise SystemExit(1)
+
+
+@job.command("cancel")
+@click.argument("ids", metavar="JOB...", type=int, nargs=-1, required=True)
+@config_option
+def cancel(ids: tuple[int, ...], config_path: Path | None) -> None:
+    """Cancel queued or dead jobs."""
+    with opened_store(loaded(config_path)) as store:
+        for job_id in ids:
+            store.cancel_job(job_id, now=datetime.now(UTC))
+            click.echo(f"job {job_id} cancelled")
+
+
+def job_json(row: "JobRow") -> dict[str, Any]:
+    """A job for programs."""
+    return asdict(row)
+
+
+def _jobs(
+    store: "Store",
+    *,
+    states: tuple[str, ...],
+    study: str | None,
+    since: datetime | None,
+    limit: int | None = None,
+) -> "list[JobRow]":
+    from node.core.states import State
+
+    uid = store.find_study(study).study_instance_uid if study else None
+    return store.list_jobs(
+        study=uid, states=[State(state) for state in states], since=since, limit=limit
+    )
+
+
+def _latest(store: "Store", rows: "list[JobRow]") -> "list[JobRow]":
+    """Those that no later job of their study has overtaken."""
+    newest = {
+        uid: store.list_jobs(study=uid, limit=1)[0].job_id
+        for uid in {row.study_instance_uid for row in rows}
+    }
+    return [row for row in rows if newest[row.study_instance_uid] == row.job_id]
+
+
+def _show_jobs(rows: "list[JobRow]") -> None:
+    show_table(
+        ["job", "study", "rev", "state", "tries", "made", "settled", "says"],
+        [
+            [
+                row.job_id,
+                row.study_instance_uid,
+                row.revision,
+                row.state,
+                f"{row.tries}/{row.max_attempts}",
+                row.created_at,
+                row.settled_at,
+                row.error if row.state == "dead" else row.headline,
+            ]
+            for row in rows
+        ],
+    )

@@ -1,0 +1,68 @@
+"""`m3node model`: the network's weights."""
+
+from pathlib import Path
+
+import click
+
+from node.cli.options import config_option, json_option, loaded, show_fields, show_json
+
+
+@click.group()
+def model() -> None:
+    """The network's weights: show, verify, import."""
+
+
+_weights = click.argument("weights", metavar="[WEIGHTS]", required=False)
+
+
+@model.command("show")
+@_weights
+@json_option
+@config_option
+def show(weights: str | None, as_json: bool, config_path: Path | None) -> None:
+    """The model card: of WEIGHTS, or of the configured ones."""
+    from m3net.weights import load_card
+
+    card = load_card(_meant(weights, config_path)).to_json()
+    if as_json:
+        show_json(card)
+        return
+    metrics = card.pop("metrics")
+    card.pop("config")
+    show_fields({name.replace("_", " "): value for name, value in card.items()})
+    if metrics:
+        click.echo("metrics")
+        show_fields({f"  {name}": value for name, value in metrics.items()})
+
+
+@model.command("verify")
+@_weights
+@config_option
+def verify(weights: str | None, config_path: Path | None) -> None:
+    """Compare the weights with their card: sha256, and the shape of every tensor."""
+    from m3net.weights import verify as verified
+
+    card = verified(_meant(weights, config_path))
+    click.echo(f"{card.name} {card.version}: unaltered")
+    if not card.trained:
+        click.echo("UNTRAINED: its probabilities are no results", err=True)
+
+
+@model.command("import")
+@click.argument("checkpoint", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("output", metavar="OUTPUT.safetensors", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Overwrite OUTPUT.")
+def import_checkpoint(checkpoint: Path, output: Path, force: bool) -> None:
+    """Write a checkpoint of the paper's authors as safetensors with a model card."""
+    from m3net.weights import import_released
+
+    if output.suffix != ".safetensors":
+        raise click.UsageError(f"{output} does not end in .safetensors")
+    if output.exists() and not force:
+        raise click.ClickException(f"{output} is there already; --force overwrites it")
+    card = import_released(checkpoint, output)
+    click.echo(f"{output} and {output.with_suffix('.json')} written: {card.name} {card.version}")
+
+
+def _meant(weights: str | None, config_path: Path | None) -> str:
+    return weights if weights is not None else loaded(config_path).model.weights

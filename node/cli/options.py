@@ -1,0 +1,142 @@
+"""What the verbs share: --config, --json, --phi, --since, and how lists are shown."""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from node.config import NodeConfig
+    from node.persistence.store import Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+_AGE = re.compile(r"(\d+)\s*([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def config_option(command: F) -> F:
+    """--config FILE, for every verb."""
+    return click.option(
+        "--config",
+        "config_path",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="The configuration; default: $M3NODE_CONFIG, then ./node.toml.",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    """--json, for everything that lists."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(
+        command
+    )
+
+
+def phi_option(command: F) -> F:
+    """--phi: patients are named only when asked for."""
+    return click.option("--phi", is_flag=True, help="Name the patients.")(command)
+
+
+def moment(text: str) -> datetime:
+    """An aware datetime from an age such as 90m, 12h or 3d, or from an ISO date or time."""
+    if age := _AGE.fullmatch(text.strip()):
+        return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is neither an age (90m, 12h, 3d) nor an ISO time"
+        ) from None
+
+
+def since_option(what: str) -> Callable[[F], F]:
+    """--since WHEN."""
+    return click.option("--since", metavar="WHEN", type=moment, help=f"{what} (12h, 3d, a date).")
+
+
+def loaded(config_path: Path | None) -> "NodeConfig":
+    """The configuration that is meant."""
+    from node.config import find_config, load_config
+
+    return load_config(find_config(config_path, os.environ), os.environ)
+
+
+@contextmanager
+def opened_store(config: "NodeConfig") -> Iterator["Store"]:
+    """The store of a node that has run before; a mistyped path makes no empty database."""
+    from node.app import open_database
+    from node.core.errors import ConfigError
+
+    file = config.database.url.removeprefix("sqlite:///")
+    if file != config.database.url and not Path(file).exists():
+        raise ConfigError(f"no database at {file} yet; `m3node serve` or `m3node ingest` make it")
+    store = open_database(config.database)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def console() -> "Console":
+    """Standard output; wide where no terminal cuts it."""
+    from rich.console import Console
+
+    plain = Console(highlight=False)
+    return plain if plain.is_terminal else Console(highlight=False, width=240)
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """One line a row; UIDs are never cut."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(in_cell(value)) for value in row))
+    console().print(table)
+
+
+def show_fields(fields: Mapping[str, object]) -> None:
+    """One line a field."""
+    width = max(map(len, fields))
+    for name, value in fields.items():
+        click.echo(f"{name:{width}}  {in_cell(value)}")
+
+
+def show_json(value: object) -> None:
+    """Indented JSON; times as ISO 8601 in UTC."""
+    click.echo(json.dumps(value, indent=2, default=in_json, ensure_ascii=False))
+
+
+def in_json(value: object) -> object:
+    """What JSON has no word for."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    return str(value)
+
+
+def in_cell(value: object) -> str:
+    """A value for human eyes; times are local."""
+    match value:
+        case None:
+            return "-"
+        case datetime():
+            return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.3g}"
+        case _:
+            return str(value)

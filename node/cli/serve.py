@@ -1,0 +1,68 @@
+"""`m3node serve`, and what runs inside it."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from node.cli.options import config_option, loaded
+
+
+@click.command()
+@config_option
+def serve(config_path: Path | None) -> int:
+    """Receive, analyse and deliver until SIGTERM or Ctrl-C.
+
+    Directories and the database are made if they are missing.  The configuration is read once:
+    restart to change it; SIGHUP does nothing.  Exit status 1 if the node cannot run.
+    """
+    from node import logs
+    from node.config import find_config
+    from node.core.errors import ConfigError
+    from node.supervisor import ROLES, Supervisor, port_is_free
+
+    config = loaded(config_path)
+    path = find_config(config_path, os.environ)
+    logs.configure(config.log, role="supervisor")
+    host, port = config.receiver.host, config.receiver.port
+    config.storage.directory.mkdir(parents=True, exist_ok=True)
+
+    def free_or_fail() -> None:
+        if not port_is_free(host, port):
+            raise ConfigError(
+                f"port {port} on {host} is taken; stop what listens there, "
+                "or choose another receiver.port"
+            )
+
+    def command(role: str) -> list[str]:
+        named = ["--config", str(path.resolve())] if path is not None else []
+        return [sys.executable, "-m", "node", "_run", role, *named]
+
+    return Supervisor(
+        directory=config.storage.directory,
+        command=command,
+        drain_s=config.serve.drain_s,
+        roles=ROLES,
+        before_start=free_or_fail,
+        is_up=lambda: not port_is_free(host, port),
+    ).run()
+
+
+@click.command("_run", hidden=True)
+@click.argument("role")
+@config_option
+def run_role(role: str, config_path: Path | None) -> int:
+    """Be one of the processes that `serve` starts."""
+    from node.app import run_role as run
+
+    return run(role, loaded(config_path))
+
+
+@click.command(hidden=True)
+@config_option
+def health(config_path: Path | None) -> None:
+    """Exit 0 if the running node answers a C-ECHO."""
+    from node.check import echo_self
+
+    click.echo(echo_self(loaded(config_path).receiver))

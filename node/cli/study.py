@@ -1,0 +1,185 @@
+"""`m3node study`: what has been received, and what came of it."""
+
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from node.cli.options import (
+    config_option,
+    in_cell,
+    json_option,
+    loaded,
+    opened_store,
+    phi_option,
+    show_fields,
+    show_json,
+    show_table,
+    since_option,
+)
+
+if TYPE_CHECKING:
+    from node.persistence.rows import InstanceRow, JobRow, StudyRow
+
+
+@click.group()
+def study() -> None:
+    """What has been received, and what came of it."""
+
+
+@study.command("list")
+@since_option("Only what received something since")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@json_option
+@phi_option
+@config_option
+def list_studies(
+    since: datetime | None, limit: int, as_json: bool, phi: bool, config_path: Path | None
+) -> None:
+    """Studies, the last to receive something first."""
+    with opened_store(loaded(config_path)) as store:
+        rows = store.list_studies(since=since, limit=limit)
+    if as_json:
+        show_json([_study_json(row, phi=phi) for row in rows])
+        return
+    columns = ["study", "last arrival", "instances", "state", "says"]
+    cells = [
+        [row.study_instance_uid, row.last_arrival_at, row.instances, _state(row), _says(row)]
+        for row in rows
+    ]
+    if phi:
+        columns[1:1] = ["patient id", "name", "accession"]
+        for row, line in zip(rows, cells, strict=True):
+            line[1:1] = _identity_cells(row)
+    show_table(columns, cells)
+
+
+@study.command("show")
+@click.argument("study_or_accession", metavar="STUDY_UID|ACCESSION")
+@json_option
+@phi_option
+@config_option
+def show_study(study_or_accession: str, as_json: bool, phi: bool, config_path: Path | None) -> None:
+    """One study: its series, its analyses with their nodules, and its deliveries."""
+    with opened_store(loaded(config_path)) as store:
+        row = store.find_study(study_or_accession)
+        instances = store.list_instances(row.study_instance_uid)
+        jobs = store.list_jobs(study=row.study_instance_uid)
+        deliveries = store.list_deliveries(study=row.study_instance_uid)
+    if as_json:
+        from node.cli.delivery import delivery_json
+        from node.cli.job import job_json
+
+        show_json(
+            {
+                **_study_json(row, phi=phi),
+                "series": _series(instances),
+                "job_list": [job_json(job) for job in jobs],
+                "deliveries": [delivery_json(delivery) for delivery in deliveries],
+            }
+        )
+        return
+    fields: dict[str, object] = {"study": row.study_instance_uid}
+    if phi:
+        fields |= dict(zip(("patient id", "name", "accession"), _identity_cells(row), strict=True))
+    fields |= {
+        "first arrival": row.first_arrival_at,
+        "last arrival": row.last_arrival_at,
+        "stored": f"{row.instances} instances, {row.bytes / 1e6:.0f} MB",
+        "state": _state(row),
+        "says": _says(row),
+    }
+    show_fields(fields)
+    click.echo()
+    series = [[s["kind"], s["series_instance_uid"], s["instances"]] for s in _series(instances)]
+    show_table(["kind", "series", "instances"], series)
+    for job in jobs:
+        click.echo()
+        click.echo(f"job {job.job_id} ({job.state}, revision {job.revision}): {job.headline or ''}")
+        show_nodules(job)
+    if deliveries:
+        click.echo()
+        show_table(
+            ["delivery", "job", "destination", "state", "objects", "error"],
+            [
+                [d.delivery_id, d.job_id, d.destination, d.state, d.delivered, d.error]
+                for d in deliveries
+            ],
+        )
+
+
+def show_nodules(job: "JobRow") -> None:
+    """The nodules of one job, with probability or the reason why there is none."""
+    nodules: list[dict[str, Any]] = job.summary.get("nodules", [])
+    if nodules:
+        show_table(
+            ["nodule", "centre z, y, x", "centre mm (L, P, S)", "diameter mm", "probability", ""],
+            [
+                [
+                    n["tracking_id"],
+                    _numbers(n["centre_index"]),
+                    _numbers(n["centre_mm"]),
+                    n["diameter_mm"],
+                    None if n["probability"] is None else f"{100 * n['probability']:.1f} %",
+                    n["reason"] or "",
+                ]
+                for n in nodules
+            ],
+        )
+
+
+def _numbers(values: list[float] | None) -> str:
+    return "-" if values is None else ", ".join(f"{value:.1f}" for value in values)
+
+
+def _identity_cells(row: "StudyRow") -> list[object]:
+    identity = row.identity
+    return [identity.patient_id, identity.patient_name, identity.accession_number]
+
+
+def _state(row: "StudyRow") -> str:
+    if row.open_associations:
+        return "receiving"
+    if row.waiting_for:
+        return "waiting"
+    return in_cell(row.last_outcome or row.last_job_state)
+
+
+def _says(row: "StudyRow") -> str:
+    return in_cell(row.waiting_for or row.last_headline)
+
+
+def _series(instances: "list[InstanceRow]") -> list[dict[str, Any]]:
+    counted = Counter((i.series_instance_uid, i.kind) for i in instances if i.current)
+    return [
+        {"kind": kind, "series_instance_uid": uid, "instances": n}
+        for (uid, kind), n in counted.items()
+    ]
+
+
+def _study_json(row: "StudyRow", *, phi: bool) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "study_instance_uid": row.study_instance_uid,
+        "instances": row.instances,
+        "bytes": row.bytes,
+        "first_arrival_at": row.first_arrival_at,
+        "last_arrival_at": row.last_arrival_at,
+        "open_associations": row.open_associations,
+        "state": _state(row),
+        "waiting_for": row.waiting_for,
+        "look_again_at": row.look_again_at,
+        "jobs": row.jobs,
+        "last_job_state": row.last_job_state,
+        "last_outcome": row.last_outcome,
+        "last_headline": row.last_headline,
+    }
+    if phi:
+        data |= {
+            "patient_id": row.identity.patient_id,
+            "patient_name": row.identity.patient_name,
+            "accession_number": row.identity.accession_number,
+            "study_date": row.identity.study_date,
+        }
+    return data

@@ -1,0 +1,53 @@
+"""`m3node why`: the diary of one study, in words."""
+
+from pathlib import Path
+
+import click
+
+from node.cli.options import (
+    config_option,
+    in_cell,
+    json_option,
+    loaded,
+    opened_store,
+    show_json,
+)
+
+
+@click.command()
+@click.argument("study_or_accession", metavar="ACCESSION|STUDY_UID")
+@json_option
+@config_option
+def why(study_or_accession: str, as_json: bool, config_path: Path | None) -> None:
+    """Say what happened to a study, and what it is waiting for."""
+    from node.core.diary import sentence
+
+    with opened_store(loaded(config_path)) as store:
+        row = store.find_study(study_or_accession)
+        events = store.diary(row.study_instance_uid)
+    if as_json:
+        show_json(
+            {
+                "study_instance_uid": row.study_instance_uid,
+                "waiting_for": row.waiting_for,
+                "look_again_at": row.look_again_at,
+                "events": [
+                    {
+                        "at": event.at,
+                        "kind": event.kind,
+                        "job_id": event.job_id,
+                        "delivery_id": event.delivery_id,
+                        "details": event.details,
+                        "sentence": sentence(event),
+                    }
+                    for event in events
+                ],
+            }
+        )
+        return
+    click.echo(f"study {row.study_instance_uid}")
+    for event in events:
+        click.echo(f"{in_cell(event.at)}  {sentence(event)}")
+    if row.waiting_for:
+        again = f" (next look {in_cell(row.look_again_at)})" if row.look_again_at else ""
+        click.echo(f"now: waiting: {row.waiting_for}{again}")
