@@ -157,16 +157,17 @@ def _decoded(source: Dataset, tag: BaseTag) -> DataElement | None:
         return None
     try:
         element = source[tag]
+        return DataElement(tag, element.VR, _decoded_value(element), validation_mode=IGNORE)
     except ValueError:
         return None
-    value = element.value
+
+
+def _decoded_value(element: DataElement) -> object:
     if element.VR == "SQ":
-        value = [_decoded_item(item) for item in value]
-    elif element.VR == "PN":
-        value = _each(value, lambda name: PersonName(str(name)))
-    else:
-        value = deepcopy(value)
-    return DataElement(tag, element.VR, value, validation_mode=IGNORE)
+        return [_decoded_item(item) for item in element.value]
+    if element.VR == "PN":
+        return _each(element.value, lambda name: PersonName(str(name)))
+    return deepcopy(element.value)
 
 
 def _decoded_item(item: Dataset) -> Dataset:

@@ -1,8 +1,7 @@
 """The pictures of one nodule as secondary captures (PS3.3 A.8.1, A.8.5).
 
-One multi-frame true colour object for those who show it, else one object a frame.  The panels of a
-frame are zoomed differently and a viewer's ruler would lie: so there is no Pixel Spacing, and rulers
-are drawn instead.
+One multi-frame true colour object for those who show it, else one object a frame.  There is no
+Pixel Spacing: the panels of a frame are zoomed differently and a viewer's ruler would lie.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,0 +1,145 @@
+"""One small study's worth of arguments for the templates."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import numpy as np
+from pydicom import Dataset
+
+from sr_templates.capture_view import CaptureSlice, Legend, NoduleView
+from sr_templates.findings import (
+    Algorithm,
+    Call,
+    Circle,
+    ImageReference,
+    NoduleFinding,
+    ObjectIdentity,
+    Outcome,
+    Polyline,
+    RefusedFinding,
+    ReportContent,
+)
+from tests.synthetic import ct_series
+
+COMPREHENSIVE_3D = "1.2.840.10008.5.1.4.1.1.88.34"
+COMPREHENSIVE = "1.2.840.10008.5.1.4.1.1.88.33"
+TOKYO = timezone(timedelta(hours=9))
+
+ALGORITHM = Algorithm(
+    name="M3Net small",
+    version="0.1.0",
+    manufacturer="m3node",
+    parameters=("threshold = 0.5", "weights sha256 = 3f9a2c11"),
+    device_uid="2.25.40",
+    device_model="m3node",
+    device_serial="2.25.40",
+    software_version="0.1.0",
+    trained=True,
+)
+UNTRAINED = replace(ALGORITHM, trained=False)
+
+CT: list[Dataset] = ct_series()
+SLICE = CT[4]
+REFERENCE = ImageReference(sop_class_uid=SLICE.SOPClassUID, sop_instance_uid=SLICE.SOPInstanceUID)
+
+ROUND = NoduleFinding(
+    tracking_uid="2.25.71",
+    tracking_id="Nodule 1",
+    probability=0.873,
+    call=Call.MALIGNANT,
+    diameter_mm=12.4,
+    region=Circle(image=REFERENCE, centre=(10.5, 8.5), radius=3.0),
+    comment="Nodule 1: probability of malignancy 87.3 %, at or above the threshold of 50 %",
+)
+OUTLINED = NoduleFinding(
+    tracking_uid="2.25.72",
+    tracking_id="Nodule 2",
+    probability=0.041,
+    call=Call.BENIGN,
+    diameter_mm=None,
+    region=Polyline(image=REFERENCE, points=((2.0, 2.0), (6.0, 2.0), (4.0, 6.0))),
+    comment="Nodule 2: probability of malignancy 4.1 %, below the threshold of 50 %",
+)
+REFUSED = RefusedFinding(
+    tracking_uid="2.25.73", tracking_id="Nodule 3", reason="its centre is outside the CT"
+)
+FULL = ReportContent(
+    outcome=Outcome.PARTLY_ANALYSED,
+    headline="2 of 3 nodules analysed; Nodule 3 was not",
+    nodules=(ROUND, OUTLINED),
+    refused=(REFUSED,),
+    remarks=("8 of 8 slices read.", "The CT was compressed with loss."),
+)
+
+
+def identity(number: int = 1, *, uid: str = "2.25.50", series: str = "2.25.60") -> ObjectIdentity:
+    """An object of 2026-03-04 05:06:07.5 in Tokyo."""
+    return ObjectIdentity(
+        sop_instance_uid=f"{uid}{number}",
+        series_instance_uid=series,
+        series_number=9001,
+        instance_number=number,
+        at=datetime(2026, 3, 4, 5, 6, 7, 500000, tzinfo=TOKYO),
+    )
+
+
+def view(
+    *,
+    slices: int = 3,
+    side: int = 40,
+    peak: tuple[int, int] = (14, 26),
+    row_direction: tuple[float, float, float] = (1.0, 0.0, 0.0),
+    col_direction: tuple[float, float, float] = (0.0, 1.0, 0.0),
+) -> NoduleView:
+    """Lung of -800 HU; every map is hot at `peak` (row, column) alone."""
+    shape = (slices, side, side)
+    heat = np.zeros(shape, dtype=np.float32)
+    rows, columns = np.mgrid[:side, :side]
+    heat[:] = np.exp(-((rows - peak[0]) ** 2 + (columns - peak[1]) ** 2) / 8)
+    return NoduleView(
+        slab_hu=np.full(shape, -800, dtype=np.int16),
+        spacing_mm=(0.7, 0.7),
+        row_direction=row_direction,
+        col_direction=col_direction,
+        outline=None,
+        maps={"macro": heat, "meso": _within(heat, 16), "micro": _within(heat, 10)},
+        slices=[
+            CaptureSlice(
+                source=ImageReference(
+                    sop_class_uid=CT[number].SOPClassUID,
+                    sop_instance_uid=CT[number].SOPInstanceUID,
+                ),
+                number=number + 1,
+                position_mm=-100 + 2.5 * number,
+                instance_number=number + 1,
+            )
+            for number in range(slices)
+        ],
+        total_slices=8,
+        key=1,
+        flat_scales=frozenset({"micro"}),
+    )
+
+
+def _within(heat: np.ndarray, reach: int) -> np.ndarray:
+    """NaN farther than `reach` from the middle."""
+    middle = heat.shape[-1] // 2
+    cut = np.full_like(heat, np.nan)
+    here = slice(middle - reach, middle + reach)
+    cut[:, here, here] = heat[:, here, here]
+    return cut
+
+
+def legend(**changes: object) -> Legend:
+    """The legend of ROUND."""
+    plain = Legend(
+        tracking_id="Nodule 1",
+        probability=0.873,
+        call=Call.MALIGNANT,
+        threshold=0.5,
+        diameter_mm=12.4,
+        model_name="M3Net small",
+        model_version="0.1.0",
+        trained=True,
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]  # a test names real fields

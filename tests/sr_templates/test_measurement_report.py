@@ -1,0 +1,281 @@
+from copy import deepcopy
+from dataclasses import replace
+from io import BytesIO
+
+import highdicom as hd
+import pytest
+from pydicom import Dataset
+
+from sr_templates.findings import Outcome, PredecessorReference, ReportContent
+from sr_templates.measurement_report import build_report
+from tests import validators
+from tests.sr_templates.examples import (
+    ALGORITHM,
+    COMPREHENSIVE,
+    COMPREHENSIVE_3D,
+    FULL,
+    OUTLINED,
+    ROUND,
+    SLICE,
+    UNTRAINED,
+    identity,
+)
+
+HEADLINES = {
+    Outcome.NOTHING_MARKED: "Annotation read, it marks no nodule",
+    Outcome.NOT_ANNOTATED: "No annotation received, nothing was assessed",
+    Outcome.NOT_ANALYSED: "Not analysed: three slices are missing at slice 41",
+    Outcome.TECHNICAL_FAILURE: "Technical failure: nothing was assessed",
+}
+
+
+def picture(number: int) -> Dataset:
+    """The header of a capture."""
+    capture = Dataset()
+    capture.StudyInstanceUID = SLICE.StudyInstanceUID
+    capture.SeriesInstanceUID = "2.25.61"
+    capture.SOPClassUID = "1.2.840.10008.5.1.4.1.1.7.4"
+    capture.SOPInstanceUID = f"2.25.80{number}"
+    return capture
+
+
+def report(content: ReportContent = FULL, **changes: object) -> Dataset:
+    arguments = {
+        "content": content,
+        "evidence": [SLICE],
+        "subject": SLICE,
+        "algorithm": ALGORITHM,
+        "identity": identity(),
+        "sop_class_uid": COMPREHENSIVE_3D,
+        "captures": {ROUND.tracking_uid: [picture(1)], OUTLINED.tracking_uid: [picture(2)]},
+        "predecessor": None,
+        "tracking_uid_of_study": "2.25.9",
+    }
+    return build_report(**{**arguments, **changes})
+
+
+def without_nodule(outcome: Outcome) -> ReportContent:
+    return ReportContent(outcome=outcome, headline=HEADLINES[outcome], remarks=("One remark.",))
+
+
+def encoded(dataset: Dataset) -> bytes:
+    buffer = BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def written(dataset: Dataset, folder) -> object:
+    path = folder / "report.dcm"
+    path.write_bytes(encoded(dataset))
+    return path
+
+
+def items(dataset: Dataset, code: str) -> list[Dataset]:
+    """Every content item with this concept, depth first."""
+    found = []
+    for item in dataset.get("ContentSequence", []):
+        if item.ConceptNameCodeSequence[0].CodeValue == code:
+            found.append(item)
+        found += items(item, code)
+    return found
+
+
+def test_a_report_reads_back_with_its_nodules():
+    read = hd.sr.srread(BytesIO(encoded(report())))
+    first, second = read.content.get_planar_roi_measurement_groups()
+    assert first.tracking_uid == "2.25.71"
+    assert first.tracking_identifier == "Nodule 1"
+    assert [(m.name.meaning, m.value, m.unit.value) for m in first.get_measurements()] == [
+        ("Probability of cancer", 87.3, "%"),
+        ("Diameter", 12.4, "mm"),
+    ]
+    assert first.roi.graphic_type.value == "CIRCLE"
+    assert first.roi.value.tolist() == [[10.5, 8.5], [13.5, 8.5]]
+    (call,) = first.get_qualitative_evaluations()
+    assert (call.name.value, call.value.value) == ("RID36042", "21594007")
+    assert [m.value for m in second.get_measurements()] == [4.1]
+    assert second.roi.value.tolist() == [[2, 2], [6, 2], [4, 6], [2, 2]]
+    assert second.get_qualitative_evaluations()[0].value.meaning == "Benign"
+
+
+def test_the_algorithm_stands_beneath_the_probability():
+    probability = items(report(), "111047")[0]
+    said = {
+        item.ConceptNameCodeSequence[0].CodeValue: item.get("TextValue")
+        for item in probability.ContentSequence
+    }
+    assert said["111001"] == "M3Net small"
+    assert said["111003"] == "0.1.0"
+    texts = [item.TextValue for item in items(probability, "111002")]
+    assert texts == ["threshold = 0.5", "weights sha256 = 3f9a2c11"]
+
+
+def test_the_headline_is_the_first_thing_that_is_read():
+    built = report()
+    first = built.ContentSequence[0]
+    assert first.TextValue == "2 of 3 nodules analysed; Nodule 3 was not"
+    assert built.CompletionFlagDescription == "2 of 3 nodules analysed; Nodule 3 was not"
+    assert built.CompletionFlag == "PARTIAL"
+
+
+def test_a_refused_nodule_is_in_the_tree_with_its_reason():
+    (evaluations,) = items(report(), "C0034375")
+    refused = evaluations.ContentSequence[0]
+    assert refused.ConceptCodeSequence[0].CodeValue == "373121007"
+    assert items(refused, "112040")[0].UID == "2.25.73"
+    assert items(refused, "121106")[0].TextValue == "Not analysed: its centre is outside the CT"
+    remarks = [item.TextValue for item in evaluations.ContentSequence[1:]]
+    assert remarks == ["8 of 8 slices read.", "The CT was compressed with loss."]
+
+
+def test_research_use_is_stated():
+    built = report()
+    assert built.ContentQualification == "RESEARCH"
+    texts = [item.TextValue for item in items(built, "121106")]
+    assert texts[0] == "For research use; not a cleared medical device."
+
+
+def test_untrained_weights_are_in_the_first_line_and_make_no_call():
+    nodules = [replace(nodule, call=None) for nodule in FULL.nodules]
+    built = report(replace(FULL, nodules=nodules), algorithm=UNTRAINED)
+    assert built.ContentSequence[0].TextValue.startswith("UNTRAINED, NOT A RESULT: 2 of 3")
+    assert built.CompletionFlagDescription.startswith("UNTRAINED, NOT A RESULT")
+    assert items(built, "RID36042") == []
+    with pytest.raises(ValueError, match="no call"):
+        report(algorithm=UNTRAINED)
+
+
+def test_a_warning_that_the_headline_already_has_is_not_doubled():
+    nodules = [replace(nodule, call=None) for nodule in FULL.nodules]
+    content = replace(FULL, nodules=nodules, headline="UNTRAINED, NOT A RESULT. 2 of 3")
+    first = report(content, algorithm=UNTRAINED).ContentSequence[0]
+    assert first.TextValue == "UNTRAINED, NOT A RESULT. 2 of 3"
+
+
+@pytest.mark.parametrize("outcome", HEADLINES)
+def test_a_report_without_nodule_asserts_neither_a_nodule_nor_its_absence(outcome):
+    built = report(without_nodule(outcome))
+    assert built.ContentSequence[0].TextValue == HEADLINES[outcome]
+    (group,) = items(built, "125007")
+    assert items(group, "121071")[0].ConceptCodeSequence[0].CodeMeaning == "Not Evaluated"
+    assert items(group, "121106")[0].TextValue == HEADLINES[outcome]
+    assert items(built, "111047") == []
+    complete = "COMPLETE" if outcome is Outcome.NOTHING_MARKED else "PARTIAL"
+    assert built.CompletionFlag == complete
+    hd.sr.srread(BytesIO(encoded(built)))
+
+
+def test_the_pictures_explain_their_nodule_and_are_evidence():
+    built = report()
+    explained = [
+        item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for item in items(built, "130401")
+    ]
+    assert explained == ["2.25.801", "2.25.802"]
+    (study,) = built.CurrentRequestedProcedureEvidenceSequence
+    uids = [
+        item.ReferencedSOPInstanceUID
+        for series in study.ReferencedSeriesSequence
+        for item in series.ReferencedSOPSequence
+    ]
+    assert uids == [SLICE.SOPInstanceUID, "2.25.801", "2.25.802"]
+
+
+def test_a_predecessor_is_named():
+    old = PredecessorReference(
+        study_instance_uid=SLICE.StudyInstanceUID,
+        series_instance_uid="2.25.60",
+        sop_class_uid=COMPREHENSIVE_3D,
+        sop_instance_uid="2.25.49",
+    )
+    built = report(predecessor=old)
+    series = built.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
+    assert series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "2.25.49"
+    assert "PredecessorDocumentsSequence" not in report()
+
+
+def test_the_same_arguments_give_the_same_bytes():
+    assert encoded(report()) == encoded(report())
+
+
+def test_all_dates_are_the_jobs_in_its_zone():
+    built = report()
+    assert (built.ContentDate, built.ContentTime) == ("20260304", "050607.500000")
+    assert built.InstanceCreationTime == "050607.500000"
+    assert built.TimezoneOffsetFromUTC == "+0900"
+    equipment = built.ContributingEquipmentSequence[0]
+    assert equipment.ContributionDateTime == "20260304050607.500000+0900"
+
+
+def test_the_studys_own_zone_goes_before_the_nodes():
+    subject = deepcopy(SLICE)
+    subject.TimezoneOffsetFromUTC = "-0230"
+    built = report(subject=subject)
+    assert (built.ContentDate, built.ContentTime) == ("20260303", "173607.500000")
+    assert built.TimezoneOffsetFromUTC == "-0230"
+    assert built.StudyTime == SLICE.StudyTime
+
+
+def test_the_requests_of_the_ct_are_the_reports_requests():
+    subject = deepcopy(SLICE)
+    request = Dataset()
+    request.RequestedProcedureID = "RP-1"
+    request.RequestedProcedureDescription = "CT chest"
+    subject.RequestAttributesSequence = [request]
+    built = report(subject=subject)
+    (item,) = built.ReferencedRequestSequence
+    assert item.RequestedProcedureID == "RP-1"
+    assert item.AccessionNumber == "A1"
+    assert "RequestAttributesSequence" not in built
+
+
+def test_a_report_on_an_annotation_alone_refers_to_it():
+    annotation = deepcopy(SLICE)
+    del annotation.Rows
+    annotation.Modality, annotation.SOPClassUID = "SR", COMPREHENSIVE_3D
+    built = report(without_nodule(Outcome.NOT_ANALYSED), evidence=[annotation], subject=annotation)
+    assert items(built, "111028") == []
+    (study,) = built.CurrentRequestedProcedureEvidenceSequence
+    (item,) = study.ReferencedSeriesSequence[0].ReferencedSOPSequence
+    assert item.ReferencedSOPClassUID == COMPREHENSIVE_3D
+
+
+def test_a_headline_that_is_too_long_for_the_flag_is_shortened_there_alone():
+    long = "Not analysed: " + "the series has a gap of three slices " * 3
+    built = report(replace(without_nodule(Outcome.NOT_ANALYSED), headline=long))
+    assert built.CompletionFlagDescription == (
+        "Not analysed: the series has a gap of three slices the..."
+    )
+    assert built.ContentSequence[0].TextValue == long
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("sop_class_uid", [COMPREHENSIVE_3D, COMPREHENSIVE])
+@pytest.mark.parametrize("outcome", [*HEADLINES, Outcome.PARTLY_ANALYSED])
+def test_dciodvfy_finds_no_error(outcome, sop_class_uid, tmp_path):
+    content = FULL if outcome is Outcome.PARTLY_ANALYSED else without_nodule(outcome)
+    path = written(report(content, sop_class_uid=sop_class_uid), tmp_path)
+    assert validators.dciodvfy(path) == []
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(
+    ("content", "sop_class_uid"),
+    [
+        (replace(FULL, nodules=FULL.nodules[:1]), COMPREHENSIVE_3D),
+        (FULL, COMPREHENSIVE),
+        (without_nodule(Outcome.NOT_ANALYSED), COMPREHENSIVE_3D),
+    ],
+    ids=["one nodule and one refused", "comprehensive", "not analysed"],
+)
+def test_pixelmed_is_content_with_the_template(content, sop_class_uid, tmp_path):
+    path = written(report(content, sop_class_uid=sop_class_uid), tmp_path)
+    assert "Found Root Template TID_1500" in validators.pixelmed_sr(path)
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("outcome", HEADLINES)
+def test_dsrdump_shows_the_headline_first(outcome, tmp_path):
+    text = validators.dsrdump(written(report(without_nodule(outcome)), tmp_path))
+    header, tree = text.split("<CONTAINER", 1)
+    assert HEADLINES[outcome] in header
+    assert f'Summary")="{HEADLINES[outcome]}"' in tree.splitlines()[1]

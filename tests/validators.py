@@ -1,0 +1,82 @@
+"""Other people's judgement of our objects: dicom3tools, pixelmed and dcmtk, from Debian."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.required import require_binary, unavailable
+
+_PIXELMED = Path("/usr/share/java/pixelmed.jar")
+_JAVA = (
+    # Java 17 limits XPath: the rules do not compile, and the validator exits 0 all the same.
+    "-Djdk.xml.xpathExprGrpLimit=0",
+    "-Djdk.xml.xpathExprOpLimit=0",
+    "-Djdk.xml.xpathTotalOpLimit=0",
+    "-Xmx4g",
+    "-Xss64m",
+    "-Dfile.encoding=UTF-8",
+)
+
+
+def dciodvfy(path: Path) -> list[str]:
+    """The errors that dciodvfy finds; warnings are not among them."""
+    done = _run(require_binary("dciodvfy", "dicom3tools"), "-new", path)
+    lines = (done.stdout + done.stderr).splitlines()
+    errors = [line for line in lines if line.startswith("Error")]
+    if done.returncode != 0 and not errors:
+        pytest.fail(f"dciodvfy ended with {done.returncode}: {done.stderr}")
+    return errors
+
+
+def pixelmed_sr(path: Path) -> str:
+    """What pixelmed's SR validator prints; fails unless it came to the end and found no error."""
+    java = require_binary("java", "default-jre-headless")
+    if not _PIXELMED.exists():
+        unavailable(f"{_PIXELMED} is not there: apt-get install libpixelmed-java")
+    done = _run(
+        java,
+        *_JAVA,
+        "-cp",
+        _PIXELMED,
+        "com.pixelmed.validate.DicomSRValidator",
+        path,
+        timeout_s=240,
+    )
+    text = done.stdout + done.stderr
+    errors = [line for line in text.splitlines() if line.startswith("Error")]
+    if "Root Template Validation Complete" not in text or errors:
+        pytest.fail(f"pixelmed's SR validator is not content with {path.name}:\n{text}")
+    return text
+
+
+def dsrdump(path: Path) -> str:
+    """The report as dcmtk prints it for people, nothing shortened."""
+    done = _run(require_binary("dsrdump", "dcmtk"), "+Pl", path)
+    if done.returncode != 0:
+        pytest.fail(f"dsrdump ended with {done.returncode}: {done.stderr}")
+    return done.stdout
+
+
+def render(path: Path, target: Path, *, frame: int = 1) -> Path:
+    """One frame (from 1) as dcmtk draws it, a PNG at `target`."""
+    program = require_binary("dcmj2pnm", "dcmtk")
+    done = _run(program, "--write-png", "--nointerlace", "--frame", str(frame), path, target)
+    if done.returncode != 0:
+        pytest.fail(f"dcmj2pnm ended with {done.returncode}: {done.stderr}")
+    return target
+
+
+def _run(
+    program: Path, *arguments: str | Path, timeout_s: float = 60
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(program), *(str(argument) for argument in arguments)],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=timeout_s,
+        check=False,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )
