@@ -1,16 +1,21 @@
 """The model card: who a set of weights is, what it was made from and what it may be used for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
-    """Stated in every report and by `m3node model show`.
+    """Stated in every report and by `m3node model show`; lies as JSON beside the weights.
 
-    trained   : False for a seeded initialisation; its results are no results
-    threshold : probability at and above which a nodule is called malignant; None: no call is made
-    meaning   : what the probability means, in one sentence for a radiologist
+    trained        : False for a seeded initialisation; its results are no results
+    threshold      : probability at and above which a nodule is called malignant; None: no call
+    meaning        : what the probability means, in one sentence for a radiologist
+    preprocessing  : in words; the settings themselves are in `config`
+    temperature    : the logits are divided by it before the softmax; fitted, else 1
+    config         : `M3NetConfig.to_json()` of the network that the weights belong to
+    weights_sha256 : hex, of the safetensors file
     """
 
     name: str
@@ -24,3 +29,21 @@ class ModelCard:
     licence: str
     metrics: Mapping[str, float] = field(default_factory=dict)
     attribution: str = ""
+    temperature: float = 1.0
+    config: Mapping[str, Any] = field(default_factory=dict)
+    weights_sha256: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dicts, lists, strings and numbers."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "ModelCard":
+        """The card that `to_json` was called on; a missing or unknown key is a ValueError."""
+        known = {f.name for f in fields(cls)}
+        if unknown := sorted(set(data) - known):
+            raise ValueError(f"a model card has no {', '.join(unknown)}")
+        try:
+            return cls(**data)
+        except TypeError as error:
+            raise ValueError(f"the model card is incomplete: {error}") from error

@@ -1,9 +1,11 @@
 """What tells one M³Net from another: every difference between the presets is a field here.
 
-`release` is the network that was published, `small` the same design for a CPU.  A config is plain
+`release` is the network that was published, `paper` what the paper's text says made sound, `small`
+the same for a CPU.  A config is plain
 data: it goes into the model card as JSON and comes back as the same value.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
@@ -32,7 +34,8 @@ class ResNet3D:
     """3D ResNet of basic blocks (He et al. 2016).
 
     depths, widths : blocks and channels of the four stages
-    norm           : "batch", or "group": the same in training and serving, and for any batch size
+    norm           : "batch", or "group" (of 8 channels): the same in training and serving, and
+                     for any batch size
     """
 
     depths: tuple[int, int, int, int]
@@ -82,6 +85,25 @@ class Preprocessing:
     def channels(self) -> int:
         """How many channels a patch has."""
         return 1 + self.validity + self.mask
+
+    def in_words(self) -> str:
+        """For the model card."""
+        low, high = self.window_hu
+        words = [
+            {
+                "minmax_per_crop": "each crop's own minimum and maximum to 0 and 1",
+                "none": "HU as they are",
+                "hu_window": f"{low:g} to {high:g} HU to 0 and 1, clipped",
+            }[self.intensity]
+        ]
+        if self.validity:
+            words.append("a channel that marks padding")
+        if self.mask:
+            words.append("the nodule's mask as a channel")
+        if self.context is not None:
+            z, y, x = self.context.margin_mm
+            words.append(f"nothing beyond {z:g} x {y:g} x {x:g} mm (z, y, x) about the nodule")
+        return "; ".join(words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +164,9 @@ class M3NetConfig:
         return {Scale.MICRO: self.micro, Scale.MESO: self.meso, Scale.MACRO: self.macro}[scale]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dicts, lists, strings and numbers."""
-        return asdict(self)
+        """Plain dicts, lists, strings and numbers, as they come back from a file."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "M3NetConfig":
@@ -199,6 +222,20 @@ RELEASE = M3NetConfig(
 )
 """The published network: 184,608,072 parameters."""
 
+PAPER = M3NetConfig(
+    preset="paper",
+    micro=Branch(patch=_native(32), encoder=ConvNeXt2D(), tokens=(1, 7, 7)),
+    meso=Branch(patch=_native(64), encoder=ResNet3D(depths=(3, 4, 6, 3)), tokens=(4, 2, 2)),
+    macro=Branch(patch=_native(96), encoder=ResNet3D(depths=(2, 2, 2, 2)), tokens=(4, 3, 3)),
+    fusion=Fusion(kind="features", transformer="parallel"),
+    preprocessing=Preprocessing(intensity="none"),
+)
+"""The paper's text (eq. 2 to 18) made sound, on the published backbones.
+
+Tokens are the backbones' last feature maps as they are: 49, 16 and 36, each place with a learnt
+position.
+"""
+
 _NARROW = ResNet3D(
     depths=(1, 1, 1, 1),
     widths=(16, 32, 64, 96),
@@ -218,7 +255,7 @@ SMALL = M3NetConfig(
 )
 """The same design, sound and narrow: three 3D encoders and spatial tokens, for CPUs."""
 
-PRESETS: Mapping[str, M3NetConfig] = {c.preset: c for c in (RELEASE, SMALL)}
+PRESETS: Mapping[str, M3NetConfig] = {c.preset: c for c in (RELEASE, PAPER, SMALL)}
 
 
 def preset(name: str, **changes: Any) -> M3NetConfig:

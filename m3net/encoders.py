@@ -280,7 +280,7 @@ def build_encoder(config: Encoder, *, channels: int, size: Size3, classifier: bo
 
 def _norm(kind: str, width: int) -> nn.Module:
     """Named bn as in the checkpoints, whichever it is."""
-    return nn.GroupNorm(min(8, width), width) if kind == "group" else nn.BatchNorm3d(width)
+    return nn.GroupNorm(max(1, width // 8), width) if kind == "group" else nn.BatchNorm3d(width)
 
 
 def _truncated_normal(module: nn.Module) -> None:
