@@ -83,7 +83,7 @@ def draw_key(
 def draw_result(pen: Pen, legend: Legend, *, top: int, margin: int, width: int) -> None:
     """Probability, call and threshold on the left; the model and the notes on the right."""
     tone = _tone(legend)
-    number = f"{100 * legend.probability:.0f} %"
+    number = f"{100 * legend.probability:.1f} %"
     length = pen.text((margin, top + 66), number, size=52, colour=tone)
     left = margin + length + 20
     pen.text((left, top + 42), "probability of malignancy", size=17)
@@ -126,4 +126,4 @@ def _verdict(legend: Legend) -> str:
     if legend.call is None or legend.threshold is None:
         return "no call: the model states no threshold"
     side = "at or above" if legend.probability >= legend.threshold else "below"
-    return f"{legend.call.value}: {side} the threshold of {100 * legend.threshold:.0f} %"
+    return f"{legend.call.value}: {side} the threshold of {100 * legend.threshold:g} %"
