@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from m3net.uids import StudyInstanceUID
 from node.core.inputs import InstanceFacts, Intent, StudyInputs
-from node.core.selection import Selection, select
+from node.core.selection import Selection, counted, select
 
 
 class WhenUnannotated(StrEnum):
@@ -114,7 +114,8 @@ def _all_here(inputs: StudyInputs) -> str:
     if inputs.intent is Intent.REPORT_NOT_ANALYSED:
         return f"it cannot be analysed: {inputs.reason}"
     return (
-        f"{len(inputs.ct)} CT slices and {len(inputs.annotations)} annotation objects, "
+        f"{counted(len(inputs.ct), 'CT slice')} and "
+        f"{counted(len(inputs.annotations), 'annotation object')}, "
         "and every instance that they refer to"
     )
 

@@ -147,10 +147,10 @@ def _analysable(found: _Study, inputs: StudyInputs) -> Selection:
         if any(f.references and f.references.sop_instance_uids for f in inputs.annotations):
             after_waiting = _NOT_RECEIVED
     elif inputs.missing:
-        awaits.append(f"for {_count(len(inputs.missing), 'instance')} that the annotation needs")
+        awaits.append(f"for {counted(len(inputs.missing), 'instance')} that the annotation needs")
     geometry = geometry_of(inputs.ct)
     if geometry is not None and geometry.missing_slices:
-        awaits.append(f"for {_count(geometry.missing_slices, 'slice')} missing in the CT series")
+        awaits.append(f"for {counted(geometry.missing_slices, 'slice')} missing in the CT series")
     if len({facts.identity_digest for facts in inputs.ct}) > 1:
         awaits.append("for all slices of the CT series to name patient and study alike")
     return Selection(inputs=inputs, awaits=tuple(awaits), after_waiting=after_waiting)
@@ -222,5 +222,6 @@ def _not_supported(facts: InstanceFacts) -> str:
     return f"{facts.kind} not supported yet"
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """The number and its noun, in the plural where that is due."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,73 @@
+"""Backoff and the one judge of failures."""
+
+from random import Random
+
+import pytest
+
+from m3net.errors import NoduleUnusable, WeightsError
+from node.core.errors import (
+    ConfigError,
+    DestinationRefused,
+    DestinationUnreachable,
+    LeaseLost,
+    Refused,
+    VariantRejected,
+)
+from node.core.retry import RetryPolicy, Verdict, classify
+
+POLICY = RetryPolicy(max_attempts=5, base_s=4.0, cap_s=60.0)
+
+
+class Longest(Random):
+    def uniform(self, a: float, b: float) -> float:
+        return b
+
+
+class Shortest(Random):
+    def uniform(self, a: float, b: float) -> float:
+        return a
+
+
+def test_the_pause_doubles_up_to_the_cap() -> None:
+    assert [POLICY.delay_s(n, Longest()) for n in range(1, 7)] == [4, 8, 16, 32, 60, 60]
+
+
+def test_jitter_takes_away_half_of_it_at_most() -> None:
+    assert [POLICY.delay_s(n, Shortest()) for n in range(1, 7)] == [2, 4, 8, 16, 30, 30]
+
+
+def test_the_thousandth_try_overflows_nothing() -> None:
+    assert POLICY.delay_s(1000, Longest()) == 60
+
+
+def test_the_same_seed_gives_the_same_pauses() -> None:
+    assert POLICY.delay_s(3, Random(7)) == POLICY.delay_s(3, Random(7))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NoduleUnusable("gaps"),
+        WeightsError("altered"),
+        ConfigError("no port"),
+        DestinationRefused("0x0122"),
+        VariantRejected("no context", sop_class_uid="1.2"),
+        Refused(0xC000, "nonsense"),
+        LeaseLost("overtaken"),
+    ],
+)
+def test_what_will_never_work_is_permanent(error: Exception) -> None:
+    assert classify(error) is Verdict.PERMANENT
+
+
+@pytest.mark.parametrize(
+    "error", [DestinationUnreachable("down"), OSError(28, "full"), MemoryError(), KeyError("bug")]
+)
+def test_everything_else_is_tried_again(error: Exception) -> None:
+    assert classify(error) is Verdict.TRANSIENT
+
+
+def test_an_error_comment_fits_its_attribute() -> None:
+    refused = Refused(0xC000, "Ü" + "x" * 100)
+    assert refused.comment == "?" + "x" * 63
+    assert refused.status == 0xC000

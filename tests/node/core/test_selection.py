@@ -1,0 +1,167 @@
+"""Which series and which annotations are analysed, and what the report says of the choice."""
+
+from node.core.inputs import InstanceFacts, Intent, Role
+from node.core.selection import Selection, select
+from tests.node.core.facts_of import (
+    STUDY,
+    THICK,
+    THIN,
+    ct_series,
+    ct_slice,
+    facts,
+    segmentation,
+    structure_set,
+    uids,
+)
+
+
+def chosen(*instances: InstanceFacts) -> Selection:
+    selection = select(STUDY, instances)
+    assert selection is not None
+    return selection
+
+
+def test_the_series_that_the_annotation_draws_on_is_chosen_though_another_is_thinner() -> None:
+    thick, thin = ct_series(20), ct_series(50, series=THIN, step_mm=1.0, series_number=4)
+    selection = chosen(*thick, *thin, segmentation(drawn_on=uids(*thick[7:9])))
+    assert selection.inputs.series is not None
+    assert selection.inputs.series.series_instance_uid == THICK
+    assert selection.inputs.series.because == (
+        "CT series 3 (20 slices, 2.50 mm apart, kernel B30f) was chosen because the annotation "
+        "draws on its slices."
+    )
+    assert selection.inputs.ct == tuple(sorted(thick, key=lambda f: f.sop_instance_uid))
+
+
+def test_without_references_the_thinnest_series_of_its_frame_that_covers_the_mark_is_chosen() -> (
+    None
+):
+    thick = ct_series(20)
+    short = ct_series(10, series=THIN, step_mm=1.0)  # -100 to -91 mm; the mark is at -80 mm
+    selection = chosen(*thick, *short, segmentation())
+    assert selection.inputs.series is not None
+    assert selection.inputs.series.series_instance_uid == THICK
+    long = ct_series(50, series=THIN, step_mm=1.0)
+    selection = chosen(*thick, *long, segmentation())
+    assert selection.inputs.series is not None
+    assert selection.inputs.series.series_instance_uid == THIN
+
+
+def test_of_equally_thin_series_the_longest_is_chosen() -> None:
+    selection = chosen(*ct_series(20), *ct_series(30, series=THIN), segmentation())
+    assert selection.inputs.series is not None
+    assert selection.inputs.series.series_instance_uid == THIN
+
+
+def test_a_scout_a_reformat_and_a_dose_report_change_nothing() -> None:
+    slices = ct_series(20)
+    annotation = segmentation(drawn_on=uids(slices[8]))
+    alone = chosen(*slices, annotation)
+    scout = facts(uid="1.2.3.70.1", role=Role.LOCALIZER, series="1.2.3.70", kind="CT localizer")
+    dose = facts(uid="1.2.3.71.1", role=Role.OTHER, series="1.2.3.71")
+    coronal = ct_series(9, series=THIN, row=(1.0, 0.0, 0.0), col=(0.0, 0.0, -1.0))
+    assert chosen(scout, *coronal, *slices, dose, annotation).inputs == alone.inputs
+
+
+def test_our_own_results_are_no_inputs() -> None:
+    own = facts(uid="1.2.3.80.1", role=Role.OWN_RESULT)
+    assert select(STUDY, [own]) is None
+
+
+def test_planes_of_other_series_that_are_drawn_on_are_handed_over() -> None:
+    thick, thin = ct_series(20), ct_series(50, series=THIN, step_mm=1.0)
+    one = segmentation(drawn_on=uids(*thick[7:9]))
+    other = segmentation(uid="1.2.3.50.2", drawn_on=uids(thin[20]))
+    selection = chosen(*thick, *thin, one, other)
+    assert selection.inputs.elsewhere == (thin[20],)
+    assert selection.awaits == ()
+
+
+def test_another_patients_annotation_is_refused_and_the_rest_is_analysed() -> None:
+    slices = ct_series(20)
+    ours = segmentation(drawn_on=uids(slices[8]))
+    theirs = segmentation(uid="1.2.3.50.2", drawn_on=uids(slices[8]), patient="somebody else")
+    selection = chosen(*slices, ours, theirs)
+    assert selection.inputs.intent is Intent.ANALYSE
+    assert selection.inputs.annotations == (ours,)
+    assert selection.inputs.unread == (
+        "Segmentation: the annotation names another patient than the CT.",
+    )
+
+
+def test_another_patients_annotation_alone_is_one_reason_and_no_analysis() -> None:
+    slices = ct_series(20)
+    selection = chosen(*slices, segmentation(drawn_on=uids(slices[8]), patient="somebody else"))
+    assert selection.inputs.intent is Intent.REPORT_NOT_ANALYSED
+    assert selection.inputs.reason == "the annotation names another patient than the CT"
+    assert selection.inputs.unread == ()
+    assert selection.awaits == ()
+
+
+def test_a_structure_set_alone_is_not_analysed_and_never_no_nodule() -> None:
+    selection = chosen(*ct_series(20), structure_set())
+    assert selection.inputs.intent is Intent.REPORT_NOT_ANALYSED
+    assert selection.inputs.reason == "RT Structure Set not supported yet"
+
+
+def test_a_structure_set_beside_a_segmentation_that_marks_nothing_is_not_no_nodule() -> None:
+    slices = ct_series(20)
+    empty = segmentation(refers_to=uids(*slices), centres_mm=())
+    selection = chosen(*slices, empty, structure_set())
+    assert selection.inputs.intent is Intent.REPORT_NOT_ANALYSED
+    assert selection.inputs.reason == "RT Structure Set not supported yet"
+
+
+def test_a_structure_set_beside_a_mark_is_said() -> None:
+    slices = ct_series(20)
+    selection = chosen(*slices, segmentation(drawn_on=uids(slices[8])), structure_set())
+    assert selection.inputs.intent is Intent.ANALYSE
+    assert selection.inputs.unread == ("RT Structure Set not supported yet.",)
+
+
+def test_an_annotation_that_marks_nothing_is_analysed_so_that_the_report_says_no_nodule() -> None:
+    slices = ct_series(20)
+    selection = chosen(*slices, segmentation(refers_to=uids(*slices), centres_mm=()))
+    assert selection.inputs.intent is Intent.ANALYSE
+
+
+def test_an_enhanced_ct_is_not_supported_yet() -> None:
+    enhanced = facts(uid="1.2.3.90.1", role=Role.UNSUPPORTED_CT, kind="Enhanced CT")
+    selection = chosen(enhanced, segmentation(refers_to=["1.2.3.90.1"]))
+    assert selection.inputs.intent is Intent.REPORT_NOT_ANALYSED
+    assert selection.inputs.reason == "Enhanced CT not supported yet"
+    assert selection.awaits == ()
+
+
+def test_a_foreign_frame_of_reference_is_waited_for_and_then_left_to_the_pipeline() -> None:
+    selection = chosen(*ct_series(20), segmentation(frame="9.9.9"))
+    assert selection.awaits == ("for the CT that the annotation refers to",)
+    assert selection.after_waiting is None
+    assert selection.inputs.intent is Intent.ANALYSE
+
+
+def test_a_mark_outside_the_ct_is_not_waited_for() -> None:
+    slices = ct_series(20)
+    lying = segmentation(refers_to=uids(*slices), centres_mm=((0.0, 0.0, 107.5),))
+    assert chosen(*slices, lying).awaits == ()
+
+
+def test_a_gap_inside_the_series_is_waited_for() -> None:
+    slices = ct_series(20)
+    del slices[9:12]
+    selection = chosen(*slices, segmentation())
+    assert selection.awaits == ("for 3 slices missing in the CT series",)
+    assert selection.after_waiting is None
+
+
+def test_two_patients_in_one_series_are_never_analysed() -> None:
+    slices = [*ct_series(19), ct_slice(19, patient="somebody else")]
+    selection = chosen(*slices, segmentation())
+    assert selection.awaits == ("for all slices of the CT series to name the same patient",)
+    assert selection.after_waiting == "the slices of the CT series name different patients"
+
+
+def test_the_order_of_arrival_changes_nothing_about_the_ct() -> None:
+    slices = ct_series(20)
+    annotation = segmentation(drawn_on=uids(slices[8]))
+    assert chosen(*slices, annotation).inputs == chosen(annotation, *slices[::-1]).inputs
