@@ -49,7 +49,7 @@ class AcceptsObjects(Protocol):
         transfer_syntax_uid: str,
         association_id: int | None,
     ) -> object:
-        """Keep one object, a whole DICOM file."""
+        """Keep one object: its Data Set as it came, without File Meta."""
         ...
 
 
@@ -253,7 +253,7 @@ class Receiver:
         request = cast(C_STORE, received.request)
         try:
             self._intake.accept(
-                received.encoded_dataset(),
+                received.encoded_dataset(include_meta=False),
                 sop_class_uid=str(request.AffectedSOPClassUID),
                 sop_instance_uid=str(request.AffectedSOPInstanceUID),
                 transfer_syntax_uid=str(received.context.transfer_syntax),
