@@ -57,6 +57,7 @@ def configure(config: LogConfig, *, role: str, stream: TextIO | None = None) -> 
         library.handlers[:] = []
         library.setLevel(logging.WARNING)
         library.propagate = True
+    warnings.simplefilter("default")
     warnings.showwarning = _on_warning
     sys.excepthook = _on_uncaught
     threading.excepthook = _on_uncaught_in_thread

@@ -4,8 +4,10 @@ Only click is imported before a command is chosen, so that `m3node --help` comes
 """
 
 import importlib
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 
 import click
@@ -68,6 +70,15 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
+    # A library's warning may quote a patient; what a process logs is `node.logs`'s business.
+    logging.getLogger().addHandler(logging.NullHandler())
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         status = cli.main(
             args=list(arguments) if arguments is not None else None,

@@ -151,7 +151,7 @@ def requeue(
                 failed = True
                 click.echo(f"job {row.job_id} not requeued: {error}", err=True)
             else:
-                click.echo(f"job {row.job_id}: {done.sentence}")
+                click.echo(done.sentence)
     if failed:
         raise SystemExit(1)
 

@@ -1,0 +1,114 @@
+"""`m3node check` finds what is missing before a patient does."""
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node import check
+from node.config import ReceiverConfig
+from tests.node.cli.conftest import Cli
+
+
+def findings(said_json: list[dict[str, Any]], what: str) -> list[tuple[str, str]]:
+    return [(f["status"], f["says"]) for f in said_json if f["what"] == what]
+
+
+def test_a_fresh_node_passes_with_its_warnings(cli: Cli, config_file: Path) -> None:
+    said = cli("check", "--json", "--config", config_file)
+    assert said.status == 0
+    found = said.json()
+    assert {f["status"] for f in found} <= {"ok", "warn"}
+    assert ("warn", "none is configured: results stay in the storage directory") in findings(
+        found, "destinations"
+    )
+    everyone = [says for status, says in findings(found, "receiver") if status == "warn"]
+    assert everyone == [
+        "receiver.allowed_calling_ae_titles is absent: everyone may send",
+        "receiver.allowed_peers is absent: everyone may send",
+    ]
+
+
+def test_allow_lists_end_the_warning(
+    cli: Cli, config_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("M3NODE_RECEIVER__ALLOWED_PEERS", '["10.0.0.0/8"]')
+    monkeypatch.setenv("M3NODE_RECEIVER__ALLOWED_CALLING_AE_TITLES", '["CT1"]')
+    found = cli("check", "--json", "--config", config_file).json()
+    assert [status for status, _ in findings(found, "receiver")] == ["ok"]
+
+
+def test_a_broken_configuration_fails_and_names_the_key(cli: Cli, config_file: Path) -> None:
+    config_file.write_text("[receiver]\nprot = 1\n")
+    said = cli("check", "--config", config_file)
+    assert said.status == 1
+    assert "receiver.prot: unknown key; did you mean receiver.port?" in said.out
+
+
+def test_a_destination_that_is_down_fails_and_the_others_are_still_checked(
+    cli: Cli, config_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+    down = {"kind": "dimse", "host": "127.0.0.1", "port": port, "ae_title": "X", "timeout_s": 2}
+    monkeypatch.setenv(
+        "M3NODE_DESTINATIONS", json.dumps([down | {"name": "one"}, down | {"name": "two"}])
+    )
+    said = cli("check", "--json", "--config", config_file)
+    assert said.status == 1
+    assert [findings(said.json(), f"destination {n}")[0][0] for n in ("one", "two")] == [
+        "fail",
+        "fail",
+    ]
+
+
+def test_missing_weights_fail_and_say_what_to_do(
+    cli: Cli, config_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("M3NODE_MODEL__WEIGHTS", "absent.safetensors")
+    said = cli("check", "--json", "--config", config_file)
+    assert said.status == 1
+    ((status, says),) = findings(said.json(), "model")
+    assert status == "fail"
+    assert "absent.safetensors" in says
+
+
+def test_too_little_space_fails(
+    cli: Cli, config_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("M3NODE_STORAGE__MIN_FREE_GB", "1e9")
+    found = cli("check", "--json", "--config", config_file).json()
+    assert findings(found, "storage")[0][0] == "fail"
+
+
+def test_a_port_that_something_else_holds_fails(
+    cli: Cli, config_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Silent(Exception):
+        pass
+
+    monkeypatch.setattr(check, "echo_self", lambda config: (_ for _ in ()).throw(Silent()))
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        monkeypatch.setenv("M3NODE_RECEIVER__PORT", str(sock.getsockname()[1]))
+        found = cli("check", "--json", "--config", config_file).json()
+    assert findings(found, "receiver")[0][0] == "fail"
+
+
+def test_health_asks_as_somebody_who_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str, str, int]] = []
+
+    class Answers:
+        def __init__(self, config: Any) -> None:
+            asked.append((config.calling_ae_title, config.ae_title, config.host, config.port))
+
+        def verify(self) -> None:
+            pass
+
+    monkeypatch.setattr("node.destinations.connect", Answers)
+    config = ReceiverConfig.model_validate(
+        {"host": "0.0.0.0", "port": 4242, "allowed_calling_ae_titles": ["CT1", "CT2"]}
+    )
+    assert check.echo_self(config) == "M3NODE answers a C-ECHO"
+    assert asked == [("CT1", "M3NODE", "127.0.0.1", 4242)]

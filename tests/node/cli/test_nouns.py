@@ -1,0 +1,191 @@
+"""What an operator sees and does, over a real store."""
+
+from pathlib import Path
+
+from node.core.states import State
+from node.persistence.store import Store
+from tests.node.cli.conftest import PATIENT, STUDY, Cli, bury, finish, write_slice
+
+
+def names_no_patient(text: str) -> bool:
+    return not any(value in text for value in [*PATIENT.values(), "Müller", "19561224"])
+
+
+def test_ingest_takes_in_what_is_dicom_and_lists_what_is_not(
+    cli: Cli, ct: Path, config_file: Path
+) -> None:
+    (ct / "readers.xml").write_text("<xml/>")
+    said = cli("ingest", ct, "--config", config_file)
+    assert said.status == 0
+    assert said.out.splitlines() == [
+        f"skipped, not a DICOM object: {ct / 'readers.xml'}",
+        "3 new, 0 known already, 0 newer versions, 1 skipped, 0 refused",
+    ]
+
+
+def test_ingesting_twice_changes_nothing(
+    cli: Cli, store: Store, ct: Path, config_file: Path
+) -> None:
+    said = cli("ingest", ct, "--config", config_file)
+    assert "0 new, 3 known already" in said.out
+    assert [row.instances for row in store.list_studies()] == [3]
+
+
+def test_a_refused_file_is_told_and_fails_the_command(
+    cli: Cli, ct: Path, config_file: Path
+) -> None:
+    (ct / "broken.dcm").write_bytes(bytes(128) + b"DICM" + b"\xff" * 40)
+    said = cli("ingest", ct, "--config", config_file)
+    assert said.status == 1
+    assert f"refused {ct / 'broken.dcm'}: 0xC000" in said.err
+    assert "3 new" in said.out
+
+
+def test_an_ingested_study_is_listed_without_the_patient(
+    cli: Cli, store: Store, config_file: Path
+) -> None:
+    said = cli("study", "list", "--config", config_file)
+    assert said.status == 0
+    assert STUDY in said.out
+    assert names_no_patient(said.out)
+
+
+def test_phi_names_the_patient(cli: Cli, store: Store, config_file: Path) -> None:
+    said = cli("study", "list", "--phi", "--config", config_file)
+    assert all(value in said.out for value in PATIENT.values())
+
+
+def test_json_names_the_patient_only_with_phi(cli: Cli, store: Store, config_file: Path) -> None:
+    (row,) = cli("study", "list", "--json", "--config", config_file).json()
+    assert row["study_instance_uid"] == STUDY
+    assert row["instances"] == 3
+    assert "patient_id" not in row
+    (row,) = cli("study", "list", "--json", "--phi", "--config", config_file).json()
+    assert row["patient_id"] == "PAT-4711"
+
+
+def test_a_study_is_shown_by_its_accession_number_with_its_nodules(
+    cli: Cli, store: Store, job: int, config_file: Path
+) -> None:
+    finish(store)
+    said = cli("study", "show", "ACC-0815", "--config", config_file)
+    assert said.status == 0
+    assert "1 of 1 nodule analysed" in said.out
+    assert "Nodule 1" in said.out
+    assert "73.1 %" in said.out
+    assert "40.0, 30.0, 20.0" in said.out
+    assert names_no_patient(said.out)
+    data = cli("study", "show", STUDY, "--json", "--config", config_file).json()
+    assert data["job_list"][0]["summary"]["nodules"][0]["probability"] == 0.731
+    assert data["series"] == [{"kind": "CT", "series_instance_uid": f"{STUDY}.2", "instances": 3}]
+
+
+def test_an_unknown_study_is_an_error_that_does_not_repeat_the_number(
+    cli: Cli, store: Store, config_file: Path
+) -> None:
+    said = cli("study", "show", "ACC-9999", "--config", config_file)
+    assert said.status == 1
+    assert "ACC-9999" not in said.err
+
+
+def test_jobs_are_listed_and_filtered(cli: Cli, store: Store, job: int, config_file: Path) -> None:
+    (row,) = cli("job", "list", "--json", "--config", config_file).json()
+    assert (row["job_id"], row["state"]) == (job, "queued")
+    assert cli("job", "list", "--state", "dead", "--json", "--config", config_file).json() == []
+    assert len(cli("job", "list", "--since", "1h", "--json", "--config", config_file).json()) == 1
+    assert (
+        cli("job", "list", "--since", "2999-01-01", "--json", "--config", config_file).json() == []
+    )
+
+
+def test_a_job_shows_where_its_objects_lie(
+    cli: Cli, store: Store, job: int, config_file: Path, tmp_path: Path
+) -> None:
+    finish(store)
+    said = cli("job", "show", job, "--config", config_file)
+    assert str(tmp_path / "data" / "spool" / "ab" / "abcd.dcm") in said.out
+
+
+def test_dead_jobs_are_requeued_but_not_by_a_dry_run(
+    cli: Cli, store: Store, job: int, config_file: Path
+) -> None:
+    bury(store)
+    said = cli("job", "requeue", "--state", "dead", "--dry-run", "--config", config_file)
+    assert (said.status, said.out.splitlines()[-1]) == (0, "1 would be requeued")
+    assert store.job(job).state is State.DEAD
+    assert cli("job", "requeue", "--state", "dead", "--config", config_file).status == 0
+    assert store.job(job).state is State.QUEUED
+
+
+def test_requeueing_a_done_job_of_the_same_model_sends_its_results_again(
+    cli: Cli, store: Store, job: int, config_file: Path
+) -> None:
+    finish(store)
+    said = cli("job", "requeue", "--study", "ACC-0815", "--config", config_file)
+    assert said.status == 0
+    assert "sent again" in said.out
+    assert [d.job_id for d in store.list_deliveries()][-1] == job
+
+
+def test_a_job_that_cannot_be_requeued_fails_the_command_with_its_reason(
+    cli: Cli, store: Store, job: int, config_file: Path
+) -> None:
+    said = cli("job", "requeue", job, "--config", config_file)
+    assert said.status == 1
+    assert f"job {job} not requeued: job {job} is queued already" in said.err
+
+
+def test_a_queued_job_is_cancelled(cli: Cli, store: Store, job: int, config_file: Path) -> None:
+    assert cli("job", "cancel", job, "--config", config_file).status == 0
+    assert store.job(job).state is State.CANCELLED
+
+
+def test_deliveries_are_listed_and_requeued(
+    cli: Cli, store: Store, job: int, config_file: Path
+) -> None:
+    finish(store)
+    (row,) = cli("delivery", "list", "--json", "--config", config_file).json()
+    assert (row["destination"], row["state"]) == ("pacs", "queued")
+    said = cli("delivery", "requeue", "--destination", "pacs", "--config", config_file)
+    assert said.out.splitlines()[-1] == "no delivery to requeue"
+    said = cli("delivery", "requeue", "4711", "--config", config_file)
+    assert (said.status, said.err) == (1, "error: there is no delivery 4711\n")
+
+
+def test_why_tells_the_diary_in_words_and_names_nobody(
+    cli: Cli, store: Store, job: int, config_file: Path
+) -> None:
+    bury(store)
+    said = cli("why", "ACC-0815", "--config", config_file)
+    assert said.status == 0
+    assert f"job {job} is dead and waits for a person: the GPU is on fire" in said.out
+    assert "INGEST at this machine" in said.out
+    assert names_no_patient(said.out)
+    events = cli("why", STUDY, "--json", "--config", config_file).json()["events"]
+    assert events[-1]["kind"] == "job.dead"
+
+
+def test_a_corrected_slice_is_a_newer_version(
+    cli: Cli, store: Store, ct: Path, config_file: Path
+) -> None:
+    write_slice(ct / "1.dcm", 1)
+    from pydicom import dcmread
+
+    corrected = dcmread(ct / "1.dcm")
+    corrected.PatientName = "Mueller^Hans"
+    corrected.save_as(ct / "1.dcm")
+    said = cli("ingest", ct / "1.dcm", "--config", config_file)
+    assert "1 newer versions" in said.out
+
+
+def test_echo_of_an_unknown_destination_names_the_known_ones(cli: Cli, config_file: Path) -> None:
+    said = cli("echo", "pacs", "--config", config_file)
+    assert said.status == 2
+    assert "there are: none" in said.err
+
+
+def test_the_untrained_model_says_so(cli: Cli, config_file: Path) -> None:
+    card = cli("model", "show", "--json", "--config", config_file).json()
+    said = cli("model", "verify", "--config", config_file)
+    assert said.status == 0
+    assert ("UNTRAINED" in said.err) == (not card["trained"])
