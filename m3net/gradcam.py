@@ -36,19 +36,22 @@ def explain(network: M3Net, patches: Mapping[Scale, Tensor]) -> Explained:
 
     Parameters get no gradients; the caller's grad mode does not matter.
     """
-    with torch.no_grad():
+    # inside inference_mode there is no autograd at all, so it is left for the time being
+    with torch.inference_mode(False), torch.no_grad():
         below = network.lower(patches)  # (B, c, d, h, w) per scale
-    with torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad():
         activations = {scale: a.detach().requires_grad_() for scale, a in below.items()}
         outputs = network.upper(activations)
         score = outputs.logits[:, MALIGNANT].sum()  # samples do not mix in eval mode
         gradients = torch.autograd.grad(score, list(activations.values()), allow_unused=True)
     maps = {}
-    for (scale, activation), gradient in zip(activations.items(), gradients, strict=True):
-        size = patches[scale].shape[2:]
-        cam = class_activation(activation.detach(), gradient)  # (B, d, h, w)
-        axes = network.encoder(scale).target_axes
-        maps[scale] = scaled(spread(cam, axes, (size[0], size[1], size[2])))  # (B, D, H, W)
+    # maps are drawn in fp32 whatever the network ran in
+    with torch.no_grad(), torch.autocast(score.device.type, enabled=False):
+        for (scale, activation), gradient in zip(activations.items(), gradients, strict=True):
+            depth, height, width = patches[scale].shape[2:]
+            cam = class_activation(activation, gradient)  # (B, d, h, w)
+            axes = network.encoder(scale).target_axes
+            maps[scale] = scaled(spread(cam, axes, (depth, height, width)))  # (B, D, H, W)
     return Explained(outputs=_detached(outputs), maps=maps)
 
 
