@@ -1,0 +1,260 @@
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+
+from m3net.ct_series import is_localizer, read_series, read_series_files, slice_plane
+from m3net.errors import SeriesUnusable
+from m3net.volume import CTVolume, window_whole
+from tests import synthetic
+
+TILT = np.radians(20)
+TILTED = (1.0, 0.0, 0.0, 0.0, float(np.cos(TILT)), float(-np.sin(TILT)))
+OBLIQUE = (0.8, 0.6, 0.0, -0.36, 0.48, 0.8)
+
+
+def shuffled(slices: list[Dataset]) -> list[Dataset]:
+    order = np.random.default_rng(1).permutation(len(slices))
+    return [slices[index] for index in order]
+
+
+def test_a_voxel_lies_where_its_slice_says() -> None:
+    volume = read_series(synthetic.ct_series())
+    # origin (-10, -20, -100); 2.5 mm slices, 0.7 mm rows, 0.8 mm columns
+    assert volume.to_mm([2, 3, 4]) == pytest.approx([-6.8, -17.9, -95.0], abs=1e-9)
+    assert volume.to_index([-6.8, -17.9, -95.0]) == pytest.approx([2, 3, 4])
+    assert volume.spacing_mm == pytest.approx((2.5, 0.7, 0.8))
+    assert volume.hu[0, 0, :3].tolist() == [-1000, -993, -986]
+
+
+def test_slices_are_sorted_by_position_whatever_their_order_and_number() -> None:
+    slices = synthetic.ct_series()
+    expected = read_series(slices)
+    for number, ds in enumerate(slices):
+        ds.InstanceNumber = 100 - number
+    volume = read_series(shuffled(slices))
+    assert np.array_equal(volume.hu, expected.hu)
+    assert np.array_equal(volume.affine, expected.affine)
+    assert list(volume.sop_instance_uids) == [ds.SOPInstanceUID for ds in slices]
+
+
+@pytest.mark.parametrize(
+    ("orientation", "head"),
+    [
+        ((1, 0, 0, 0, 1, 0), 1.0),  # supine
+        ((-1, 0, 0, 0, -1, 0), 1.0),  # prone
+        ((0, 1, 0, -1, 0, 0), 1.0),  # decubitus
+        ((1, 0, 0, 0, -1, 0), -1.0),  # mirrored display: the normal points to the feet
+    ],
+)
+def test_the_volume_grows_along_the_normal_in_every_patient_position(
+    orientation: tuple[float, ...], head: float
+) -> None:
+    slices = synthetic.ct_series(orientation=orientation)
+    volume = read_series(shuffled(slices))
+    assert volume.affine[:3, 0] == pytest.approx([0, 0, head * 2.5])
+    for z in (0, 5):
+        position = [float(v) for v in slices[z].ImagePositionPatient]
+        assert volume.to_mm([z, 0, 0]) == pytest.approx(position)
+        row, col = np.array(orientation[:3]), np.array(orientation[3:])
+        assert volume.to_mm([z, 2, 3]) == pytest.approx(position + 3 * 0.8 * row + 2 * 0.7 * col)
+
+
+def test_an_oblique_series_keeps_its_directions() -> None:
+    volume = read_series(shuffled(synthetic.ct_series(orientation=OBLIQUE)))
+    normal = np.cross(OBLIQUE[:3], OBLIQUE[3:])
+    assert volume.affine[:3, 0] == pytest.approx(2.5 * normal, abs=1e-6)
+    assert volume.to_mm([1, 2, 3]) == pytest.approx(
+        np.array([-10, -20, -100])
+        + 2.5 * normal
+        + 2 * 0.7 * np.array(OBLIQUE[3:])
+        + 3 * 0.8 * np.array(OBLIQUE[:3]),
+        abs=1e-5,
+    )
+
+
+def test_a_tilted_gantry_shears_the_affine() -> None:
+    volume = read_series(synthetic.ct_series(orientation=TILTED, step_mm=(0.0, 0.0, 2.5)))
+    assert volume.affine[:3, 0] == pytest.approx([0, 0, 2.5])
+    assert volume.notes == ("The gantry was tilted: the slices are sheared by 20.0 degrees.",)
+
+
+def test_a_gap_of_whole_slices_is_air_and_is_listed() -> None:
+    slices = synthetic.ct_series(shape=(80, 4, 4))
+    del slices[40:43]
+    volume = read_series(slices)
+    assert volume.shape == (80, 4, 4)
+    assert volume.missing == {40, 41, 42}
+    assert np.all(volume.hu[40:43] == -1000)
+    assert volume.sop_instance_uids[39:44].count(None) == 3
+    assert volume.to_mm([79, 0, 0])[2] == pytest.approx(-100 + 79 * 2.5)
+
+
+def gapped() -> CTVolume:
+    slices = synthetic.ct_series(shape=(120, 4, 4))
+    del slices[40:43]
+    return read_series(slices)
+
+
+@pytest.mark.parametrize(("centre", "whole"), [(12, True), (13, False), (41, False), (71, True)])
+def test_the_window_is_whole_if_the_gap_is_outside_its_56_slices(centre: int, whole: bool) -> None:
+    # the window of slice c is c - 28 ... c + 27
+    volume = gapped()
+    assert (window_whole(volume, volume.to_mm([centre, 2, 2])) is None) is whole
+
+
+def test_a_gap_near_the_nodule_is_said() -> None:
+    volume = gapped()
+    assert window_whole(volume, volume.to_mm([44, 2, 2])) == (
+        "3 of the 56 CT slices about the nodule are missing, the nearest 5.0 mm from its centre; "
+        "resend the series"
+    )
+
+
+def moved(slices: list[Dataset], index: int, *, z: float = 0.0, x: float = 0.0) -> list[Dataset]:
+    position = [float(v) for v in slices[index].ImagePositionPatient]
+    slices[index].ImagePositionPatient = [position[0] + x, position[1], position[2] + z]
+    return slices
+
+
+def test_rounded_positions_make_one_volume() -> None:
+    volume = read_series(moved(synthetic.ct_series(), 3, z=0.05, x=0.05))
+    assert volume.spacing_mm == pytest.approx((2.5, 0.7, 0.8), abs=0.01)
+
+
+def test_irregular_spacing_is_refused_and_says_where() -> None:
+    slices = moved(synthetic.ct_series(), 3, z=-1.25)
+    with pytest.raises(
+        SeriesUnusable, match=r"has gaps: 1\.25 mm before slice 4 of 8, at .*, 2\.5 mm elsewhere"
+    ):
+        read_series(slices)
+
+
+def test_a_slice_beside_the_others_is_refused() -> None:
+    with pytest.raises(SeriesUnusable, match=r"slice 4 of 8.*beside the line of the others"):
+        read_series(moved(synthetic.ct_series(), 3, x=3.0))
+
+
+def test_more_gap_than_scan_is_refused() -> None:
+    slices = synthetic.ct_series(shape=(80, 2, 2))
+    with pytest.raises(SeriesUnusable, match="lacks 75 of 80 slices"):
+        read_series([*slices[:3], *slices[-2:]])
+
+
+def test_localizers_are_left_out() -> None:
+    slices = synthetic.ct_series()
+    scout = synthetic.ct_series(shape=(1, 30, 30), orientation=(1, 0, 0, 0, 0, -1))[0]
+    scout.SOPInstanceUID = synthetic.uid("scout")
+    scout.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+    assert is_localizer(scout)
+    assert not is_localizer(slices[0])
+    assert read_series([scout, *slices]).shape == (8, 16, 20)
+
+
+def test_of_two_slices_at_one_place_the_earlier_is_kept_and_it_is_said() -> None:
+    slices = synthetic.ct_series()
+    again = synthetic.ct_series(hu=np.full((8, 16, 20), 7))
+    for ds in again:
+        ds.SOPInstanceUID = synthetic.uid("again", ds.InstanceNumber)
+        ds.InstanceNumber = ds.InstanceNumber + 8
+    volume = read_series([*again, *slices])
+    assert volume.shape == (8, 16, 20)
+    assert not np.any(np.all(volume.hu == 7, axis=(1, 2)))
+    assert volume.notes == (
+        "8 slices of the CT stand where another one stands; at each place the one with the lower "
+        "acquisition and instance number was used.",
+    )
+
+
+def test_the_same_slice_twice_is_one_slice() -> None:
+    slices = synthetic.ct_series()
+    volume = read_series([*slices, slices[2]])
+    assert (volume.shape, volume.notes) == ((8, 16, 20), ())
+
+
+def test_a_few_slices_of_a_reformat_are_left_out_and_named() -> None:
+    slices = synthetic.ct_series(shape=(30, 4, 4))
+    stray = synthetic.ct_series(shape=(1, 4, 4), orientation=(1, 0, 0, 0, 0, -1))[0]
+    stray.SOPInstanceUID = synthetic.uid("stray")
+    volume = read_series([stray, *slices])
+    assert volume.shape == (30, 4, 4)
+    assert volume.notes == (
+        "1 of 31 images of the CT series are of another orientation and were left out.",
+    )
+
+
+def test_a_series_of_two_orientations_is_refused() -> None:
+    coronal = synthetic.ct_series(orientation=(1, 0, 0, 0, 0, -1))
+    for ds in coronal:
+        ds.SOPInstanceUID = synthetic.uid("coronal", ds.InstanceNumber)
+    with pytest.raises(SeriesUnusable, match=r"mixes orientations.*a series of its own"):
+        read_series([*synthetic.ct_series(), *coronal])
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "reason"),
+    [
+        ("PixelSpacing", [0.9, 0.8], "mixes 2 pixel spacings"),
+        ("FrameOfReferenceUID", "1.2.3", "mixes 2 frames of reference"),
+        ("SeriesInstanceUID", "1.2.3", "of 2 series"),
+        ("RescaleSlope", None, "no Rescale Slope and Intercept"),
+        ("RescaleSlope", 0, "Rescale Slope 0"),
+        ("RescaleType", "US", "Rescale Type US, expected HU"),
+        ("SamplesPerPixel", 3, "no single-frame greyscale image"),
+        ("ImagePositionPatient", None, "has no ImagePositionPatient of 3 numbers"),
+        ("ImageOrientationPatient", [1, 0, 0, 1, 0, 0], "no orthonormal Image Orientation"),
+        ("PixelSpacing", [0, 0.8], "Pixel Spacing 0.0"),
+        ("PixelData", b"\0\0", "cannot be decoded"),
+    ],
+)
+def test_a_slice_that_does_not_belong_is_refused_with_its_reason(
+    keyword: str, value: object, reason: str
+) -> None:
+    slices = synthetic.ct_series()
+    setattr(slices[3], keyword, value)
+    with pytest.raises(SeriesUnusable, match=reason):
+        read_series(slices)
+
+
+def test_other_rows_and_columns_are_refused() -> None:
+    odd = synthetic.ct_series(shape=(8, 10, 20))[3]
+    slices = synthetic.ct_series()
+    slices[3] = odd
+    with pytest.raises(SeriesUnusable, match="mixes 2 image sizes"):
+        read_series(slices)
+
+
+def test_nothing_and_one_slice_are_no_volume() -> None:
+    with pytest.raises(SeriesUnusable, match="has no slices"):
+        read_series([])
+    with pytest.raises(SeriesUnusable, match="1 slice at 1 place; a volume needs 2 or more"):
+        read_series(synthetic.ct_series()[:1])
+
+
+def test_a_series_without_frame_of_reference_has_one_of_its_own() -> None:
+    slices = synthetic.ct_series()
+    for ds in slices:
+        del ds.FrameOfReferenceUID
+    assert read_series(slices).frame_of_reference_uid == slices[0].SeriesInstanceUID
+    assert slice_plane(slices[0]).frame_of_reference_uid == slices[0].SeriesInstanceUID
+
+
+def test_what_the_scan_does_not_show_between_thin_slices_is_said() -> None:
+    slices = synthetic.ct_series(spacing_mm=(10.0, 0.7, 0.8))
+    for ds in slices:
+        ds.SliceThickness = 1.25
+    assert read_series(slices).notes == (
+        "The slices are 1.25 mm thick and 10 mm apart: the CT does not show what lies between "
+        "them.",
+    )
+
+
+def test_files_give_the_same_volume(tmp_path) -> None:
+    slices = synthetic.ct_series()
+    paths = []
+    for number, ds in enumerate(slices):
+        paths.append(tmp_path / f"{number}.dcm")
+        ds.save_as(paths[-1], enforce_file_format=True)
+    assert np.array_equal(read_series_files(paths[::-1]).hu, read_series(slices).hu)
+    paths[2].write_text("<xml/>")
+    with pytest.raises(SeriesUnusable, match="no DICOM file"):
+        read_series_files(paths)
