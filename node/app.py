@@ -30,6 +30,7 @@ from node.supervisor import EX_CONFIG
 from sr_templates.version import TEMPLATE_VERSION
 
 if TYPE_CHECKING:
+    from node.core.objects import ResultSettings
     from node.intake import Intake
 
 MANUFACTURER = "m3node"
@@ -126,6 +127,23 @@ def _captures(setting: str) -> list[CaptureVariant]:
     return list(CaptureVariant) if setting == "auto" else [CaptureVariant(setting)]
 
 
+def result_settings(config: NodeConfig) -> "ResultSettings":
+    """How results look, and in which forms they are written."""
+    from node.core.objects import ResultSettings
+
+    return ResultSettings(
+        report_series_number=config.results.report_series_number,
+        capture_series_number=config.results.capture_series_number,
+        max_frames=config.results.max_frames,
+        max_capture_bytes=int(config.results.max_capture_mb * 1e6),
+        manufacturer=MANUFACTURER,
+        device_model=DEVICE_MODEL,
+        device_serial=config.results.device_serial,
+        software_version=__version__,
+        variants=variants_of(config.destinations),
+    )
+
+
 def run_role(role: str, config: NodeConfig) -> int:
     """Be one of the supervisor's processes until SIGTERM; returns the exit status."""
     family.die_with_parent()
@@ -168,6 +186,31 @@ def _receive(config: NodeConfig, store: Store, stop: threading.Event) -> None:
     receiver.run(config.receiver, intake, store, stop, drain_s=0.8 * config.serve.drain_s)
 
 
+def _work(config: NodeConfig, store: Store, stop: threading.Event) -> None:
+    from m3net.weights import load_classifier
+    from node import worker
+
+    classifier = load_classifier(
+        config.model.weights, device=config.model.device, precision=config.model.precision
+    )
+    card = classifier.card
+    event("model.loaded", model=card.name, version=card.version, device=str(classifier.device))
+    if not card.trained:
+        event("model.untrained", level=logging.WARNING, says="its probabilities are no results")
+    worker.run(
+        config.worker,
+        store=store,
+        spool=open_spool(config.storage),
+        classifier=classifier,
+        settings=result_settings(config),
+        outbox=worker.Outbox(
+            destinations=[d.name for d in config.destinations],
+            max_attempts=config.delivery.max_attempts,
+        ),
+        stop=stop,
+    )
+
+
 def _deliver(config: NodeConfig, store: Store, stop: threading.Event) -> None:
     from node import deliverer
 
@@ -193,6 +236,7 @@ def _schedule(config: NodeConfig, store: Store, stop: threading.Event) -> None:
 
 _ROLES: Mapping[str, Callable[[NodeConfig, Store, threading.Event], None]] = {
     "receiver": _receive,
+    "worker": _work,
     "deliverer": _deliver,
     "scheduler": _schedule,
 }
