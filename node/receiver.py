@@ -18,7 +18,7 @@ from typing import Protocol, TypedDict, cast
 
 from pydicom import Dataset
 from pydicom.uid import UID
-from pynetdicom import AE, _config, evt
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import A_ASSOCIATE, SOPClassCommonExtendedNegotiation
@@ -33,6 +33,7 @@ from node.negotiation import acceptable, as_storage
 from node.persistence.owner import this_process
 from node.sop_classes import VERIFICATION
 from node.transfer_syntaxes import decodable, missing
+from node.upper_layer import prepare
 
 SUCCESS = 0x0000
 
@@ -117,7 +118,7 @@ class Receiver:
 
     def start(self) -> None:
         """Listen; raises ConfigError if the port is taken."""
-        _config.LOG_HANDLER_LEVEL = "none"  # pynetdicom would format every PDU for its own log
+        prepare()
         ae = AE(ae_title=self._config.ae_title)
         ae.maximum_pdu_size = self._config.max_pdu_bytes
         ae.network_timeout = self._config.network_timeout_s

@@ -7,7 +7,7 @@ from typing import cast
 
 from pydicom import Dataset, dcmread
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE, _config, build_context, evt
+from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
@@ -15,6 +15,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # m
 from node.config import DimseDestination
 from node.core.errors import DestinationRefused, DestinationUnreachable, VariantRejected
 from node.destinations import ArtifactFile, OnStored, require_stored, without_identity
+from node.upper_layer import prepare
 
 _TRANSFER_SYNTAXES: list[str | UID] = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
 _REJECTED_PERMANENT = 1
@@ -80,7 +81,7 @@ class StorageProvider:
 
     def _request(self, sop_classes: Iterable[str]) -> Association:
         config = self._config
-        _config.LOG_HANDLER_LEVEL = "none"  # pynetdicom would format every PDU for its own log
+        prepare()
         ae = AE(ae_title=config.calling_ae_title)
         ae.connection_timeout = ae.acse_timeout = config.timeout_s
         ae.dimse_timeout = ae.network_timeout = config.timeout_s

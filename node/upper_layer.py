@@ -1,0 +1,24 @@
+"""What this node needs of pynetdicom beyond its settings; called before it is first used."""
+
+import socket
+from contextlib import suppress
+
+from pynetdicom import _config
+from pynetdicom.transport import AssociationSocket
+
+
+def prepare() -> None:
+    """Sockets are always closed, and PDUs are not formatted for a log that nobody reads.
+
+    pynetdicom 3.0 calls close() only if shutdown() succeeded, which it does not on a connection
+    that was refused or reset: the descriptor stays open until the garbage collector comes by.
+    """
+    AssociationSocket._shutdown_socket = _shutdown_and_close  # type: ignore[method-assign]
+    _config.LOG_HANDLER_LEVEL = "none"
+
+
+def _shutdown_and_close(self: AssociationSocket) -> None:
+    if self.socket is not None:
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()

@@ -1,0 +1,87 @@
+"""A real store with one job's results, queued for destinations."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+
+from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
+from node.core.inputs import Intent, StudyInputs
+from node.intake import Intake
+from node.persistence.rows import StoredArtifact
+from node.persistence.spool import Spool
+from node.persistence.store import Store, open_store
+from sr_templates.findings import Outcome
+from tests.results import STUDY_UID, every_variant
+
+NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
+
+
+def now_utc() -> datetime:
+    """The real clock."""
+    return datetime.now(UTC)
+
+
+def open_node(directory: Path) -> tuple[Store, Spool, Intake]:
+    """An empty node's disk."""
+    directory.mkdir(exist_ok=True)
+    store = open_store(f"sqlite:///{directory / 'm3node.sqlite'}")
+    spool = Spool(directory / "spool")
+    return store, spool, Intake(spool=spool, store=store, min_free_bytes=0, clock=now_utc)
+
+
+def queue_results(
+    store: Store,
+    spool: Spool,
+    intake: Intake,
+    destinations: Sequence[str],
+    *,
+    max_attempts: int = 5,
+) -> None:
+    """`tests.results.every_variant` is done and waits for its destinations."""
+    written = []
+    for kind, report, captures, dataset in every_variant():
+        buffer = BytesIO()
+        dataset.save_as(buffer, enforce_file_format=True)
+        file = spool.write([buffer.getvalue()])
+        written.append(
+            StoredArtifact(
+                kind=kind,
+                report_variant=report,
+                capture_variant=captures,
+                sop_class_uid=SOPClassUID(dataset.SOPClassUID),
+                sop_instance_uid=SOPInstanceUID(dataset.SOPInstanceUID),
+                series_instance_uid=SeriesInstanceUID(dataset.SeriesInstanceUID),
+                path=file.path,
+                sha256=file.sha256,
+                size=file.size,
+            )
+        )
+        if not written[1:]:
+            intake.accept(
+                buffer.getvalue(),
+                sop_class_uid=str(dataset.SOPClassUID),
+                sop_instance_uid=str(dataset.SOPInstanceUID),
+                transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
+                association_id=None,
+            )
+    inputs = StudyInputs(
+        study_instance_uid=StudyInstanceUID(STUDY_UID),
+        intent=Intent.REPORT_NOT_ANNOTATED,
+        series=None,
+        ct=(),
+        annotations=(),
+    )
+    store.enqueue(inputs, digest="d", analysis_id="a", max_attempts=3, now=NOON)
+    lease = store.claim_job(owner="test:1:1", lease_s=30, now=NOON)
+    assert lease is not None
+    store.finish_job(
+        lease,
+        outcome=Outcome.ANALYSED,
+        headline="one nodule",
+        summary={},
+        artifacts=written,
+        destinations=destinations,
+        delivery_max_attempts=max_attempts,
+        now=NOON,
+    )

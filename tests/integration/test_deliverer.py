@@ -1,0 +1,349 @@
+"""Deliveries to real peers: what they hold afterwards, and what happens when they are down."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from pydicom import Dataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE, evt
+
+from node import deliverer
+from node.config import (
+    DeliveryConfig,
+    DestinationConfig,
+    DicomwebDestination,
+    DimseDestination,
+)
+from node.core.results import CaptureVariant, ReportVariant
+from node.core.states import State
+from node.deliverer import Courier
+from node.persistence.rows import DeliveryRow
+from node.persistence.spool import Spool
+from node.persistence.store import Store
+from tests.integration.queueing import NOON, open_node, queue_results
+from tests.peers import free_port, orthanc, storescp, wait_until
+from tests.results import SC_MULTI, SC_SINGLE, SR, SR_3D, capture_uid, report_uid
+
+MULTI, SINGLE = CaptureVariant.MULTI_FRAME, CaptureVariant.SINGLE_FRAME
+REPORT_3D, REPORT = ReportVariant.COMPREHENSIVE_3D, ReportVariant.COMPREHENSIVE
+IMPLICIT, EXPLICIT = ImplicitVRLittleEndian, ExplicitVRLittleEndian
+QUICK = DeliveryConfig(retry_base_s=10, retry_cap_s=100, poll_s=0.02)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOON + timedelta(minutes=1)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+class Queue:
+    """One job's results, and a courier to one destination whose time we set."""
+
+    def __init__(self, tmp_path: Path, destination: DestinationConfig, **options: Any) -> None:
+        self.clock = Clock()
+        self.store, self.spool, intake = open_node(tmp_path / "node")
+        queue_results(self.store, self.spool, intake, [destination.name], **options)
+        self.courier = Courier(
+            QUICK, destination, self.store, self.spool, clock=self.clock, rng=Random(1)
+        )
+
+    def row(self) -> DeliveryRow:
+        (row,) = self.store.list_deliveries()
+        return row
+
+    def try_again(self) -> bool:
+        self.clock.now += timedelta(hours=1)
+        return self.courier.deliver_one()
+
+
+def dimse(port: int, *, ae_title: str = "STORESCP", name: str = "pacs", **more: Any) -> Any:
+    return DimseDestination(
+        name=name, host="127.0.0.1", port=port, ae_title=ae_title, timeout_s=5, **more
+    )
+
+
+@contextmanager
+def pacs(
+    sop_classes: tuple[str, ...] = (SR_3D, SR, SC_MULTI, SC_SINGLE),
+    answers: tuple[int | Dataset, ...] = (),
+    transfer_syntaxes: tuple[str, ...] = (EXPLICIT,),
+) -> Iterator[tuple[int, list[str]]]:
+    """A small Storage SCP that gives these answers first and success afterwards."""
+    received: list[str] = []
+    pending = list(answers)
+
+    def on_store(event: evt.Event) -> int | Dataset:
+        received.append(str(event.request.AffectedSOPInstanceUID))
+        return pending.pop(0) if pending else 0x0000
+
+    ae = AE(ae_title="STORESCP")
+    for uid in sop_classes:
+        ae.add_supported_context(uid, list(transfer_syntaxes))
+    server = ae.start_server(
+        ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, on_store)]
+    )
+    try:
+        yield server.server_address[1], received
+    finally:
+        server.shutdown()
+
+
+def test_storescp_gets_the_capture_and_then_the_report(tmp_path: Path) -> None:
+    with storescp(tmp_path) as peer:
+        queue = Queue(tmp_path, dimse(peer.port))
+        assert queue.courier.deliver_one()
+        received = peer.received()
+    assert [d.SOPInstanceUID for d in received] == [
+        capture_uid(MULTI),
+        report_uid(REPORT_3D, MULTI),
+    ]
+    assert received[0].PatientName == "Müller^Anna"
+    assert (queue.row().state, queue.row().delivered) == (State.DONE, 2)
+    assert not queue.try_again()
+
+
+@pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT])
+def test_objects_are_encoded_as_the_peer_wants_them(tmp_path: Path, syntax: str) -> None:
+    with storescp(tmp_path, accepts={SR_3D: [syntax], SC_MULTI: [syntax]}) as peer:
+        queue = Queue(tmp_path, dimse(peer.port))
+        queue.courier.deliver_one()
+        assert queue.row().state is State.DONE
+        capture, report = peer.received()
+    assert capture.file_meta.TransferSyntaxUID == report.file_meta.TransferSyntaxUID == syntax
+    assert capture.pixel_array.shape == (3, 16, 16, 3)
+    assert capture.pixel_array[0, 0, 0].tolist() == [1, 2, 3]
+
+
+def test_a_peer_that_rejects_comprehensive_3d_gets_comprehensive_with_its_own_set(
+    tmp_path: Path,
+) -> None:
+    accepts = {SR: [EXPLICIT], SC_MULTI: [EXPLICIT], SC_SINGLE: [EXPLICIT]}
+    with storescp(tmp_path, accepts=accepts) as peer:
+        queue = Queue(tmp_path, dimse(peer.port))
+        queue.courier.deliver_one()
+        capture, report = peer.received()
+    assert (capture.SOPInstanceUID, report.SOPInstanceUID) == (
+        capture_uid(MULTI),
+        report_uid(REPORT, MULTI),
+    )
+    assert (queue.row().report_variant, queue.row().capture_variant) == (REPORT, MULTI)
+
+
+def test_a_peer_that_knows_old_classes_only_gets_single_frames_and_their_report(
+    tmp_path: Path,
+) -> None:
+    with storescp(tmp_path, accepts={SR: [IMPLICIT], SC_SINGLE: [IMPLICIT]}) as peer:
+        queue = Queue(tmp_path, dimse(peer.port))
+        queue.courier.deliver_one()
+        received = peer.received()
+    assert [d.SOPInstanceUID for d in received] == [
+        capture_uid(SINGLE, 1),
+        capture_uid(SINGLE, 2),
+        report_uid(REPORT, SINGLE),
+    ]
+    report = received[-1]
+    referenced = report.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+    assert referenced == capture_uid(SINGLE, 1)
+
+
+def test_a_form_that_the_configuration_fixes_has_no_fallback(tmp_path: Path) -> None:
+    with storescp(tmp_path, accepts={SR: [EXPLICIT], SC_MULTI: [EXPLICIT]}) as peer:
+        queue = Queue(tmp_path, dimse(peer.port, report=REPORT_3D))
+        queue.courier.deliver_one()
+        assert peer.files() == []
+    assert queue.row().state is State.DEAD
+    assert f"rejects the presentation context of SOP class {SR_3D}" in str(queue.row().error)
+
+
+def test_a_class_refused_by_its_status_falls_back_and_sends_no_capture_twice(
+    tmp_path: Path,
+) -> None:
+    with pacs(answers=(0x0000, 0x0122)) as (port, received):
+        queue = Queue(tmp_path, dimse(port))
+        queue.courier.deliver_one()
+    assert received == [
+        capture_uid(MULTI),
+        report_uid(REPORT_3D, MULTI),
+        report_uid(REPORT, MULTI),
+    ]
+    assert queue.row().state is State.DONE
+
+
+@pytest.mark.parametrize("warning", [0xB000, 0xB006, 0xB007])
+def test_a_warning_counts_as_stored(tmp_path: Path, warning: int) -> None:
+    with pacs(answers=(warning, warning)) as (port, _):
+        queue = Queue(tmp_path, dimse(port))
+        queue.courier.deliver_one()
+    assert (queue.row().state, queue.row().delivered) == (State.DONE, 2)
+
+
+def test_out_of_resources_is_tried_again_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    with pacs(answers=(0x0000, 0xA700)) as (port, received):
+        queue = Queue(tmp_path, dimse(port))
+        queue.courier.deliver_one()
+        assert queue.row().state is State.QUEUED
+        assert "is out of resources: status A700" in str(queue.row().error)
+        assert not queue.courier.deliver_one(), "not before the pause is over"
+        assert queue.try_again()
+    report = report_uid(REPORT_3D, MULTI)
+    assert received == [capture_uid(MULTI), report, report]
+    assert queue.row().state is State.DONE
+
+
+def test_a_refusal_is_for_a_person_and_keeps_a_comment_of_64_characters(tmp_path: Path) -> None:
+    answer = Dataset()
+    answer.Status = 0xC000
+    answer.ErrorComment = "x" * 64
+    with pacs(answers=(answer,)) as (port, received):
+        queue = Queue(tmp_path, dimse(port))
+        queue.courier.deliver_one()
+        assert not queue.try_again()
+    assert received == [capture_uid(MULTI)]
+    assert queue.row().state is State.DEAD
+    assert f"status C000 ({'x' * 64})" in str(queue.row().error)
+
+
+def test_a_comment_that_names_the_patient_reaches_no_list(tmp_path: Path) -> None:
+    answer = Dataset()
+    answer.Status = 0xA900
+    answer.ErrorComment = "P-1234 is unknown"
+    with pacs(answers=(answer,)) as (port, _):
+        queue = Queue(tmp_path, dimse(port))
+        queue.courier.deliver_one()
+    assert "P-1234" not in str(queue.row().error)
+
+
+def test_a_peer_that_is_down_for_two_tries_gets_everything_at_the_third(tmp_path: Path) -> None:
+    port = free_port()
+    queue = Queue(tmp_path, dimse(port))
+    assert queue.courier.deliver_one()
+    assert queue.try_again()
+    assert queue.row().state is State.QUEUED
+    assert queue.row().tries == 2
+    with storescp(tmp_path, port=port) as peer:
+        assert queue.try_again()
+        assert len(peer.files()) == 2
+    assert queue.row().state is State.DONE
+
+
+def test_a_peer_that_stays_down_is_given_up_and_served_when_requeued(tmp_path: Path) -> None:
+    port = free_port()
+    queue = Queue(tmp_path, dimse(port), max_attempts=2)
+    queue.courier.deliver_one()
+    queue.try_again()
+    assert queue.row().state is State.DEAD
+    assert not queue.try_again()
+    queue.store.requeue_delivery(queue.row().delivery_id, now=queue.clock())
+    with storescp(tmp_path, port=port) as peer:
+        assert queue.try_again()
+        assert len(peer.files()) == 2
+
+
+def test_a_peer_that_rejects_the_association_for_good_is_for_a_person(tmp_path: Path) -> None:
+    with storescp(tmp_path, options=("--refuse",)) as peer:
+        queue = Queue(tmp_path, dimse(peer.port))
+        queue.courier.deliver_one()
+    assert queue.row().state is State.DEAD
+    assert "rejected the association" in str(queue.row().error)
+
+
+@pytest.mark.parametrize("when", ["--abort-during", "--abort-after"])
+def test_a_peer_that_aborts_is_tried_again(tmp_path: Path, when: str) -> None:
+    with storescp(tmp_path, options=(when,)) as peer:
+        queue = Queue(tmp_path, dimse(peer.port))
+        queue.courier.deliver_one()
+    assert queue.row().state is State.QUEUED
+
+
+def test_a_peer_that_never_answers_is_tried_again_over_a_new_association(tmp_path: Path) -> None:
+    with storescp(tmp_path, options=("--sleep-during", "60")) as peer:
+        queue = Queue(
+            tmp_path,
+            DimseDestination(
+                name="pacs", host="127.0.0.1", port=peer.port, ae_title="STORESCP", timeout_s=0.5
+            ),
+        )
+        queue.courier.deliver_one()
+        assert queue.row().state is State.QUEUED
+        assert "no answer to a C-STORE" in str(queue.row().error)
+
+
+def test_orthanc_holds_what_was_sent_over_dimse_and_over_dicomweb(tmp_path: Path) -> None:
+    with orthanc(tmp_path) as peer:
+        by_dimse = dimse(peer.dicom_port, ae_title="ORTHANC")
+        Queue(tmp_path, by_dimse).courier.deliver_one()
+        first = {capture_uid(MULTI), report_uid(REPORT_3D, MULTI)}
+        assert peer.sop_instance_uids() == first
+        by_web = DicomwebDestination(
+            name="web", url=peer.dicomweb_url, report=REPORT, captures=SINGLE
+        )
+        (tmp_path / "second").mkdir()
+        queue = Queue(tmp_path / "second", by_web)
+        queue.courier.deliver_one()
+        assert queue.row().state is State.DONE
+        second = {capture_uid(SINGLE, 1), capture_uid(SINGLE, 2), report_uid(REPORT, SINGLE)}
+        assert peer.sop_instance_uids() == first | second
+        assert peer.tags(report_uid(REPORT, SINGLE))["PatientName"] == "Müller^Anna"
+
+
+def test_orthanc_wants_the_password_from_the_headers_file(tmp_path: Path) -> None:
+    settings = {"AuthenticationEnabled": True, "RegisteredUsers": {"alice": "wonder"}}
+    headers = tmp_path / "headers"
+    headers.write_text("Authorization: Basic YWxpY2U6d29uZGVy\n")
+    with orthanc(tmp_path, settings=settings) as peer:
+        without = Queue(tmp_path, DicomwebDestination(name="web", url=peer.dicomweb_url))
+        without.courier.deliver_one()
+        assert without.row().state is State.DEAD
+        assert "HTTP 401" in str(without.row().error)
+        (tmp_path / "second").mkdir()
+        with_it = Queue(
+            tmp_path / "second",
+            DicomwebDestination(name="web", url=peer.dicomweb_url, headers_file=headers),
+        )
+        with_it.courier.deliver_one()
+        assert with_it.row().state is State.DONE
+
+
+def test_a_destination_that_is_down_delays_nobody_else(tmp_path: Path) -> None:
+    store, spool, intake = open_node(tmp_path / "node")
+    with storescp(tmp_path) as peer:
+        silent = DimseDestination(name="down", host="127.0.0.1", port=free_port(), ae_title="X")
+        destinations = [silent, dimse(peer.port, name="up")]
+        queue_results(store, spool, intake, ["down", "up"])
+        with running(store, spool, destinations):
+            wait_until(lambda: state_of(store, "up") is State.DONE, "the one that is up has all")
+            wait_until(lambda: state_of(store, "down") is State.QUEUED, "the other one waits")
+        assert len(peer.files()) == 2
+
+
+def test_stopping_ends_every_thread(tmp_path: Path) -> None:
+    store, spool, _ = open_node(tmp_path / "node")
+    before = threading.active_count()
+    with running(store, spool, [dimse(free_port(), name=f"d{n}") for n in range(3)]):
+        wait_until(lambda: threading.active_count() >= before + 4, "three couriers run")
+    assert threading.active_count() == before
+
+
+def state_of(store: Store, destination: str) -> State:
+    return next(r.state for r in store.list_deliveries() if r.destination == destination)
+
+
+@contextmanager
+def running(store: Store, spool: Spool, destinations: list[DestinationConfig]) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=deliverer.run, args=(QUICK, destinations, store, spool, stop))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(20)
+    assert not thread.is_alive()
