@@ -1,0 +1,128 @@
+"""Deliveries: one a destination, each with its own tries, nothing confirmed is sent twice."""
+
+import pytest
+
+from node.core.diary import sentence
+from node.core.errors import LeaseLost, NotAllowed, UnknownEntry
+from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
+from node.core.states import State
+from node.persistence.rows import DeliveryLease
+from node.persistence.store import Store
+from tests.node.core.facts_of import STUDY
+from tests.node.persistence.filling import NOON, at, claimed, finish, queued
+
+
+def claim(store: Store, destination: str = "pacs", *, seconds: float = 0) -> DeliveryLease:
+    lease = store.claim_delivery(
+        destination=destination, owner="host-a:1:1", lease_s=60, now=at(seconds)
+    )
+    assert lease is not None
+    return lease
+
+
+@pytest.fixture
+def filled(store: Store) -> Store:
+    """Two deliveries of one job are queued."""
+    queued(store, 0)
+    finish(store, claimed(store), destinations=("pacs", "viewer"))
+    return store
+
+
+def test_a_delivery_holds_every_artifact_of_its_job(filled: Store) -> None:
+    lease = claim(filled)
+    assert [item.kind for item in lease.artifacts] == [ArtifactKind.CAPTURE, ArtifactKind.REPORT]
+    assert lease.study_instance_uid == STUDY
+    assert lease.report_variant is None
+
+
+def test_one_destination_that_is_down_delays_no_other(filled: Store) -> None:
+    down = claim(filled)
+    filled.retry_delivery(down, error="connection refused", not_before=at(600), now=NOON)
+    assert (
+        filled.claim_delivery(destination="pacs", owner="host-a:1:1", lease_s=60, now=at(1)) is None
+    )
+    assert claim(filled, "viewer").destination == "viewer"
+
+
+def test_what_was_confirmed_and_the_form_that_was_taken_are_known_to_the_next_try(
+    filled: Store,
+) -> None:
+    lease = claim(filled)
+    capture = lease.artifacts[0].artifact_id
+    assert capture is not None
+    filled.note_variant(
+        lease,
+        report_variant=ReportVariant.COMPREHENSIVE,
+        capture_variant=CaptureVariant.MULTI_FRAME,
+        now=NOON,
+    )
+    filled.mark_delivered(lease, capture, status=0xB000, now=NOON)
+    filled.mark_delivered(lease, capture, status=0x0000, now=NOON)
+    filled.retry_delivery(lease, error="aborted", not_before=at(5), now=NOON)
+    second = claim(filled, seconds=5)
+    assert second.already_delivered == {capture}
+    assert second.report_variant is ReportVariant.COMPREHENSIVE
+    assert second.tries == 2
+
+
+def test_an_overtaken_deliverer_settles_nothing(filled: Store) -> None:
+    slow = claim(filled)
+    claim(filled, seconds=61)
+    with pytest.raises(LeaseLost):
+        filled.finish_delivery(slow, now=at(62))
+    with pytest.raises(LeaseLost):
+        filled.note_variant(
+            slow,
+            report_variant=ReportVariant.COMPREHENSIVE,
+            capture_variant=CaptureVariant.MULTI_FRAME,
+            now=at(62),
+        )
+    assert filled.list_deliveries(destination="pacs")[0].state is State.RUNNING
+
+
+def test_a_dead_delivery_is_requeued_with_all_its_tries(filled: Store) -> None:
+    for second in (0, 10, 20):
+        state = filled.retry_delivery(
+            claim(filled, seconds=second), error="A700", not_before=at(second), now=at(second)
+        )
+    assert state is State.DEAD
+    row = filled.list_deliveries(destination="pacs")[0]
+    assert row.error == "A700 (try 3, the last)"
+    assert filled.requeue_delivery(row.delivery_id, now=at(30)) == row.delivery_id
+    assert claim(filled, seconds=30).tries == 1
+
+
+def test_a_done_delivery_asked_for_again_is_a_new_round(filled: Store) -> None:
+    lease = claim(filled)
+    filled.finish_delivery(lease, now=NOON)
+    number = filled.requeue_delivery(lease.delivery_id, now=NOON)
+    assert number != lease.delivery_id
+    with pytest.raises(NotAllowed, match="is being sent again already"):
+        filled.requeue_delivery(lease.delivery_id, now=NOON)
+    with pytest.raises(NotAllowed, match=f"delivery {number} is queued already"):
+        filled.requeue_delivery(number, now=NOON)
+    with pytest.raises(UnknownEntry):
+        filled.requeue_delivery(99, now=NOON)
+
+
+def test_a_delivery_whose_process_keeps_dying_ends_dead(filled: Store) -> None:
+    for second in (0, 61, 122):
+        claim(filled, seconds=second)
+    assert filled.release_leases(now=at(999)) == 1
+    assert filled.list_deliveries(destination="pacs")[0].error == "its lease lapsed in try 3 of 3"
+
+
+def test_a_deliverys_life_in_words(filled: Store) -> None:
+    filled.retry_delivery(claim(filled), error="refused", not_before=at(5), now=NOON)
+    lease = claim(filled, seconds=5)
+    for item in lease.artifacts:
+        assert item.artifact_id is not None
+        filled.mark_delivered(lease, item.artifact_id, status=0, now=NOON)
+    filled.finish_delivery(lease, now=at(6))
+    assert [sentence(event) for event in filled.diary(STUDY)][-4:] == [
+        "delivery 1 to pacs begins, try 1 of 3",
+        "delivery 1 to pacs failed, next try not before 2026-03-01T12:00:05+00:00: refused",
+        "delivery 1 to pacs begins, try 2 of 3",
+        "delivery 1 to pacs done: 2 objects stored",
+    ]
+    assert filled.counts() == {"job": {"done": 1}, "delivery": {"done": 1, "queued": 1}}

@@ -1,0 +1,315 @@
+"""Jobs: keyed by their inputs, held on a lease, run in order, requeued by a person."""
+
+from collections.abc import Callable
+
+import pytest
+
+from node.core.diary import Kind, sentence
+from node.core.digest import inputs_digest
+from node.core.errors import LeaseLost, NotAllowed, UnknownEntry
+from node.core.states import State
+from node.persistence.owner import this_process
+from node.persistence.rows import JobLease
+from node.persistence.store import Store
+from sr_templates.findings import Outcome
+from tests.node.core.facts_of import STUDY, ct_slice
+from tests.node.persistence.filling import (
+    MODEL,
+    NOON,
+    arrive,
+    artifact,
+    at,
+    claimed,
+    finish,
+    inputs_of,
+    queued,
+)
+
+
+def again(store: Store, *numbers: int, analysis_id: str = MODEL) -> int | None:
+    """The same inputs judged once more."""
+    inputs = inputs_of(*(ct_slice(number) for number in numbers))
+    return store.enqueue(
+        inputs, digest=inputs_digest(inputs), analysis_id=analysis_id, max_attempts=3, now=NOON
+    )
+
+
+def states(store: Store) -> list[tuple[int, str]]:
+    return [(row.job_id, row.state.value) for row in reversed(store.list_jobs())]
+
+
+def test_a_claimed_job_names_the_very_versions_that_were_judged(store: Store) -> None:
+    job_id = queued(store, 0, 1)
+    arrive(store, ct_slice(0, identity="corrected"))
+    lease = claimed(store)
+    assert lease.job_id == job_id
+    assert lease.inputs == inputs_of(ct_slice(0), ct_slice(1))
+    assert sorted(lease.paths) == ["1.2.3.10.0", "1.2.3.10.1"]
+    assert lease.paths[ct_slice(0).sop_instance_uid] == store.path_of(ct_slice(0))
+    assert lease.created_at == NOON
+    assert (lease.revision, lease.attempt, lease.tries) == (1, 1, 1)
+
+
+def test_the_same_inputs_and_the_same_model_make_no_second_job(store: Store) -> None:
+    job_id = queued(store, 0, 1)
+    assert again(store, 0, 1) is None
+    finish(store, claimed(store))
+    assert again(store, 0, 1) is None
+    assert states(store) == [(job_id, "done")]
+    assert "these inputs are those of job 1" in sentence(store.diary(STUDY)[-1])
+
+
+def test_another_model_makes_a_new_job_with_the_next_revision(store: Store) -> None:
+    queued(store, 0, 1)
+    finish(store, claimed(store))
+    assert again(store, 0, 1, analysis_id="model-2") is not None
+    assert claimed(store).revision == 2
+
+
+def test_newer_inputs_cancel_what_is_queued_and_what_comes_back_is_queued_again(
+    store: Store,
+) -> None:
+    first = queued(store, 0)
+    second = queued(store, 0, 1)
+    assert states(store) == [(first, "cancelled"), (second, "queued")]
+    assert again(store, 0) == first
+    assert states(store) == [(first, "queued"), (second, "cancelled")]
+    assert claimed(store).revision == 3
+
+
+def test_a_cancelled_job_is_not_brought_back_by_sending_the_study_again(store: Store) -> None:
+    job_id = queued(store, 0)
+    store.cancel_job(job_id, now=NOON)
+    assert again(store, 0) is None
+    assert states(store) == [(job_id, "cancelled")]
+
+
+def test_the_jobs_of_a_study_run_one_at_a_time_in_the_order_of_their_revisions(
+    store: Store,
+) -> None:
+    queued(store, 0)
+    first = claimed(store)
+    queued(store, 0, 1)
+    assert store.claim_job(owner="host-b:1:1", lease_s=60, now=NOON) is None
+    finish(store, first)
+    assert claimed(store, owner="host-b:1:1").revision == 2
+
+
+def test_the_predecessor_is_the_latest_result_and_stays_the_same_in_a_rebuild(
+    store: Store,
+) -> None:
+    first = queued(store, 0)
+    finish(store, claimed(store))
+    queued(store, 0, 1)
+    lease = claimed(store)
+    assert lease.predecessor is not None
+    assert lease.predecessor.job_id == first
+    assert [item.sop_instance_uid for item in lease.predecessor.artifacts] == [
+        artifact(f"capture of {first}").sop_instance_uid,
+        artifact(f"report of {first}").sop_instance_uid,
+    ]
+    store.retry_job(lease, error="GPU gone", not_before=NOON, now=NOON)
+    rebuilt = claimed(store)
+    assert rebuilt.predecessor == lease.predecessor
+    assert rebuilt.failed == "GPU gone"
+
+
+def test_a_lapsed_lease_is_taken_over_and_its_holder_can_change_nothing_any_more(
+    store: Store,
+) -> None:
+    queued(store, 0)
+    slow = claimed(store)
+    assert store.claim_job(owner="host-b:1:1", lease_s=60, now=at(60)) is None
+    quick = claimed(store, owner="host-b:1:1", now=at(61))
+    assert (quick.attempt, quick.tries) == (2, 2)
+    overtaken: list[Callable[[JobLease], object]] = [
+        lambda lease: finish(store, lease),
+        lambda lease: store.retry_job(lease, error="x", not_before=NOON, now=NOON),
+        lambda lease: store.bury_job(lease, error="x", now=NOON),
+    ]
+    for change in overtaken:
+        with pytest.raises(LeaseLost):
+            change(slow)
+    assert not store.extend(slow, 60, at(61))
+    assert store.list_deliveries() == []
+    finish(store, quick)
+    assert len(store.list_deliveries()) == 1
+
+
+def test_a_heartbeat_keeps_the_lease(store: Store) -> None:
+    queued(store, 0)
+    lease = claimed(store)
+    assert store.extend(lease, 60, at(50))
+    assert store.claim_job(owner="host-b:1:1", lease_s=60, now=at(100)) is None
+
+
+def test_a_failed_job_pauses_and_after_its_last_try_it_is_dead(store: Store) -> None:
+    queued(store, 0, max_attempts=2)
+    assert (
+        store.retry_job(claimed(store), error="out of memory", not_before=at(10), now=NOON)
+        is State.QUEUED
+    )
+    assert store.claim_job(owner="host-a:1:1", lease_s=60, now=at(9)) is None
+    lease = claimed(store, now=at(10))
+    assert (
+        store.retry_job(lease, error="out of memory", not_before=at(30), now=at(11)) is State.DEAD
+    )
+    assert store.list_jobs()[0].error == "out of memory (try 2, the last)"
+    assert store.claim_job(owner="host-a:1:1", lease_s=60, now=at(99)) is None
+
+
+def test_a_study_that_kills_its_process_ends_dead(store: Store) -> None:
+    queued(store, 0, max_attempts=2)
+    claimed(store, now=at(0))
+    claimed(store, now=at(61))
+    assert store.claim_job(owner="host-a:1:1", lease_s=60, now=at(999)) is None
+    assert store.release_leases(now=at(999)) == 1
+    assert store.list_jobs()[0].state is State.DEAD
+    assert store.list_jobs()[0].error == "its lease lapsed in try 2 of 2"
+
+
+def test_leases_given_back_willingly_cost_no_try(store: Store) -> None:
+    queued(store, 0, max_attempts=1)
+    lease = claimed(store, owner=this_process())
+    assert store.release_leases(now=NOON, owner=this_process()) == 1
+    once_more = claimed(store)
+    assert (once_more.tries, once_more.attempt) == (1, 2)
+    with pytest.raises(LeaseLost):
+        finish(store, lease)
+
+
+def test_leases_of_the_living_and_of_other_hosts_stay(store: Store) -> None:
+    queued(store, 0)
+    claimed(store, owner=this_process())
+    assert store.release_leases(now=NOON) == 0
+
+
+def test_a_requeued_dead_job_has_all_its_tries_and_a_higher_fencing_token(store: Store) -> None:
+    job_id = queued(store, 0, max_attempts=1)
+    store.bury_job(claimed(store), error="weights altered", now=NOON)
+    result = store.requeue_job(job_id, analysis_id=MODEL, now=at(5))
+    assert result.job_id == job_id
+    lease = claimed(store, now=at(5))
+    assert (lease.attempt, lease.tries) == (2, 1)
+
+
+def test_requeueing_a_done_job_sends_its_stored_results_again(store: Store) -> None:
+    job_id = queued(store, 0)
+    finish(store, claimed(store), destinations=("pacs", "viewer"))
+    lease = store.claim_delivery(destination="pacs", owner="host-a:1:1", lease_s=60, now=NOON)
+    assert lease is not None
+    store.finish_delivery(lease, now=NOON)
+    result = store.requeue_job(job_id, analysis_id=MODEL, now=NOON)
+    # The viewer's first delivery is still queued: one is enough.
+    assert len(result.deliveries) == 1
+    rows = {(row.destination, row.round): row.state.value for row in store.list_deliveries()}
+    assert rows == {("pacs", 1): "done", ("pacs", 2): "queued", ("viewer", 1): "queued"}
+    second = store.claim_delivery(destination="pacs", owner="host-a:1:1", lease_s=60, now=NOON)
+    assert second is not None
+    assert second.artifacts == lease.artifacts
+    assert second.already_delivered == frozenset()
+
+
+def test_requeueing_a_done_job_after_the_model_has_changed_analyses_anew(store: Store) -> None:
+    first = queued(store, 0)
+    finish(store, claimed(store))
+    result = store.requeue_job(first, analysis_id="model-2", now=at(5))
+    assert result.job_id != first
+    lease = claimed(store, now=at(5))
+    assert (lease.job_id, lease.analysis_id, lease.revision) == (result.job_id, "model-2", 2)
+    assert lease.inputs == inputs_of(ct_slice(0))
+    finish(store, lease)
+    with pytest.raises(NotAllowed, match="requeue that one"):
+        store.requeue_job(first, analysis_id="model-2", now=at(6))
+
+
+def test_a_dead_job_that_a_later_result_has_overtaken_stays_dead(store: Store) -> None:
+    first = queued(store, 0)
+    store.bury_job(claimed(store), error="x", now=NOON)
+    queued(store, 0, 1)
+    finish(store, claimed(store))
+    with pytest.raises(NotAllowed, match=f"job {first} has outdated inputs: job 2"):
+        store.requeue_job(first, analysis_id=MODEL, now=NOON)
+
+
+def test_what_cannot_be_requeued_or_cancelled_says_why(store: Store) -> None:
+    with pytest.raises(UnknownEntry, match="there is no job 17"):
+        store.requeue_job(17, analysis_id=MODEL, now=NOON)
+    job_id = queued(store, 0)
+    with pytest.raises(NotAllowed, match=f"job {job_id} is queued already"):
+        store.requeue_job(job_id, analysis_id=MODEL, now=NOON)
+    finish(store, claimed(store))
+    with pytest.raises(NotAllowed, match="only what is queued or dead can be cancelled"):
+        store.cancel_job(job_id, now=NOON)
+
+
+def test_a_dead_job_is_reported_once_and_its_report_withdrawn_when_a_result_comes(
+    store: Store,
+) -> None:
+    job_id = queued(store, 0)
+    assert store.unreported_failure() is None
+    store.bury_job(claimed(store), error="CUDA is gone", now=NOON)
+    failure = store.unreported_failure()
+    assert failure is not None
+    assert (failure.job_id, failure.failed) == (job_id, "CUDA is gone")
+    for attached in (True, False):
+        assert (
+            store.attach_artifacts(
+                job_id,
+                artifacts=[artifact("failure report")],
+                destinations=("pacs",),
+                delivery_max_attempts=3,
+                now=NOON,
+            )
+            is attached
+        )
+    assert store.unreported_failure() is None
+    store.requeue_job(job_id, analysis_id=MODEL, now=at(5))
+    finish(store, claimed(store, now=at(5)))
+    assert [(row.outcome, row.state.value) for row in reversed(store.list_deliveries())] == [
+        (Outcome.TECHNICAL_FAILURE, "cancelled"),
+        (Outcome.NOT_ANNOTATED, "queued"),
+    ]
+    assert [item.sop_instance_uid for item in store.artifacts(job_id)] == [
+        artifact(f"capture of {job_id}").sop_instance_uid,
+        artifact(f"report of {job_id}").sop_instance_uid,
+    ]
+
+
+def test_every_kind_of_event_that_a_jobs_life_writes_has_its_words(store: Store) -> None:
+    job_id = queued(store, 0, max_attempts=1)
+    store.cancel_job(job_id, now=NOON)
+    store.requeue_job(job_id, analysis_id=MODEL, now=NOON)
+    store.bury_job(claimed(store), error="weights altered", now=NOON)
+    store.requeue_job(job_id, analysis_id=MODEL, now=NOON)
+    finish(store, claimed(store))
+    assert [sentence(event) for event in store.diary(STUDY)] == [
+        "job 1 queued (revision 1): it is the only one",
+        "job 1 cancelled by an operator",
+        "job 1 requeued by an operator",
+        "job 1 taken by host-a:1:1, try 1 of 1",
+        "job 1 is dead and waits for a person: weights altered",
+        "job 1 requeued by an operator",
+        "job 1 taken by host-a:1:1, try 1 of 1",
+        "job 1 done: No annotation received, nothing was assessed",
+        "delivery 1 of job 1 to pacs queued",
+    ]
+
+
+def test_what_fails_in_the_middle_of_a_transaction_leaves_nothing(store: Store) -> None:
+    queued(store, 0)
+    lease = claimed(store)
+    with pytest.raises(Exception, match=r"uq_artifact|UNIQUE"):
+        store.finish_job(
+            lease,
+            outcome=Outcome.ANALYSED,
+            headline="",
+            summary={},
+            artifacts=[artifact("twice"), artifact("twice")],
+            destinations=("pacs",),
+            delivery_max_attempts=3,
+            now=NOON,
+        )
+    assert store.list_jobs()[0].state is State.RUNNING
+    assert Kind.JOB_DONE not in {event.kind for event in store.diary(STUDY)}
+    finish(store, lease)
