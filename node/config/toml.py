@@ -13,6 +13,8 @@ from pydantic.fields import FieldInfo
 from node.config.sections import DicomwebDestination, DimseDestination, NodeConfig
 
 _WIDTH = 96
+_DERIVED = frozenset({("database", "url")})
+"""Keys whose default follows another key: commented out, or they would not follow."""
 _HEADER = """\
 Configuration of m3node. Every key stands here with its default, so each line may go.
 Any key can be set from the environment: M3NODE_RECEIVER__PORT=11113; lists as JSON.
@@ -23,7 +25,8 @@ Relative paths are relative to this file. `m3node check` says what is wrong.
 def commented_toml(values: Mapping[str, Mapping[str, object]] | None = None) -> str:
     """Every key with its sentence and its default, or with the value given by section and key.
 
-    Keys without a default and example destinations are commented out.
+    Keys without a default, keys that follow another key, and example destinations are commented
+    out.
     """
     values = values or {}
     blocks = [_comment(_HEADER)]
@@ -44,6 +47,8 @@ def _section(name: str, section: BaseModel, values: Mapping[str, object]) -> str
         value = values.get(key, getattr(section, key))
         if value is None:
             lines.append(f"# {key} = {_toml(_first_example(field))}")
+        elif (name, key) in _DERIVED and key not in values:
+            lines.append(f"# {key} = {_toml(value)}")
         else:
             lines.append(f"{key} = {_toml(value)}")
     return "\n".join(lines)
