@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+
+from m3net.annotations.components import split
+from m3net.annotations.contours import rasterise
+from m3net.ct_series import read_series
+from m3net.errors import NoduleUnusable
+from m3net.volume import CTVolume
+from tests import synthetic
+
+
+def isotropic() -> CTVolume:
+    """(12, 24, 24) voxels of 1 mm, the first at (0, 0, 0)."""
+    return read_series(
+        synthetic.ct_series(
+            shape=(12, 24, 24), spacing_mm=(1.0, 1.0, 1.0), origin_mm=(0.0, 0.0, 0.0)
+        )
+    )
+
+
+def square(z: float, *, low: float = 5.5, high: float = 9.5) -> np.ndarray:
+    return np.array([[low, low, z], [high, low, z], [high, high, z], [low, high, z]])
+
+
+def circle(z: float, *, centre: tuple[float, float], radius: float) -> np.ndarray:
+    angles = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+    x, y = centre
+    return np.column_stack(
+        [x + radius * np.cos(angles), y + radius * np.sin(angles), np.full(200, z)]
+    )
+
+
+def picture(share: np.ndarray) -> list[str]:
+    return ["".join("#" if value >= 0.5 else "." for value in row) for row in share]
+
+
+def test_a_voxel_belongs_if_half_of_it_is_inside() -> None:
+    coverage = rasterise([circle(3.0, centre=(8.0, 8.0), radius=2.6)], isotropic())
+    assert coverage is not None
+    assert coverage.first == (3, 5, 5)
+    assert picture(coverage.share[0]) == [
+        ".......",
+        "..###..",
+        ".#####.",
+        ".#####.",
+        ".#####.",
+        "..###..",
+        ".......",
+    ]
+
+
+def test_the_centre_is_finer_than_the_voxels() -> None:
+    volume = isotropic()
+    coverage = rasterise([circle(3.0, centre=(8.3, 7.9), radius=3.0)], volume)
+    assert coverage is not None
+    affine = volume.affine.copy()
+    affine[:3, 3] = volume.to_mm(coverage.first)
+    (piece,) = split(coverage.share >= 0.5, affine, share=coverage.share)
+    assert piece.centre_mm == pytest.approx((8.3, 7.9, 3.0), abs=0.01)
+    assert piece.volume_mm3 == pytest.approx(np.pi * 9, rel=0.005)
+    assert piece.diameter_mm == pytest.approx(6.0, abs=0.6)
+
+
+def test_outlines_of_every_third_slice_stay_one_nodule() -> None:
+    coverage = rasterise([square(2.0), square(5.0), square(8.0)], isotropic())
+    assert coverage is not None
+    assert coverage.first == (1, 6, 6)
+    assert coverage.share.sum(axis=(1, 2)).tolist() == [16.0] * 9
+
+
+def test_an_outline_between_two_slices_keeps_its_height() -> None:
+    coverage = rasterise([square(4.25)], isotropic())
+    assert coverage is not None
+    assert coverage.first[0] == pytest.approx(4.25)
+
+
+def test_outlines_on_one_slice_are_united() -> None:
+    coverage = rasterise([square(4.0), square(4.0), square(4.0, low=12.5, high=14.5)], isotropic())
+    assert coverage is not None
+    assert coverage.share.sum() == pytest.approx(16 + 4)
+
+
+def test_an_outline_across_the_slices_is_not_rasterised() -> None:
+    assert rasterise([square(4.0) @ np.eye(3)[[0, 2, 1]]], isotropic()) is None
+
+
+def test_an_outline_larger_than_the_ct_is_refused() -> None:
+    with pytest.raises(NoduleUnusable, match="larger than the CT"):
+        rasterise([square(4.0, low=-50, high=50)], isotropic())
+
+
+def test_a_row_of_pixels_is_as_long_as_its_pixels() -> None:
+    voxels = np.zeros((2, 5, 9), dtype=np.bool_)
+    voxels[0, 2, 1:8] = True
+    (piece,) = split(voxels, np.diag([2.0, 0.5, 0.5, 1.0])[[2, 1, 0, 3]])
+    assert piece.diameter_mm == pytest.approx(3.5)
+    assert piece.volume_mm3 == pytest.approx(7 * 0.5)

@@ -1,0 +1,244 @@
+import numpy as np
+import pytest
+
+from m3net.annotations.identity import derived_uid
+from tests import synthetic
+from tests.m3net.annotations.scene import BOX_CENTRE_MM, as_received, box, found, outlined
+
+
+def point_report(ct, points_mm, *, uids, name="sr", diameter_mm=None):
+    """One group per LPS point; a UID of None is left out of the object."""
+    import highdicom as hd
+
+    groups = [
+        synthetic.measurement_group(
+            [
+                hd.sr.ImageRegion3D(
+                    graphic_type="POINT",
+                    graphic_data=np.array([point]),
+                    frame_of_reference_uid=ct[0].FrameOfReferenceUID,
+                )
+            ],
+            tracking_id=f"Point {number}",
+            tracking_uid=uid or "1.2.3",
+            diameter_mm=diameter_mm,
+        )
+        for number, (point, uid) in enumerate(zip(points_mm, uids, strict=True), start=1)
+    ]
+    report = as_received(synthetic.measurement_report(ct, groups, name=name))
+    for item in report.ContentSequence:
+        if item.ConceptNameCodeSequence[0].CodeValue != "126010":
+            continue
+        for group, uid in zip(item.ContentSequence, uids, strict=True):
+            if uid is None:
+                group.ContentSequence = [
+                    child for child in group.ContentSequence if child.ValueType != "UIDREF"
+                ]
+    return report
+
+
+def near(offset_mm: float) -> tuple[float, float, float]:
+    x, y, z = BOX_CENTRE_MM
+    return x + offset_mm, y, z
+
+
+def test_separate_pieces_are_nodules_of_their_own_and_the_largest_keeps_the_uid() -> None:
+    ct = synthetic.ct_series()
+    mask = box()
+    mask[6:8, 10:13, 12:15] = True  # 2 x 3 x 3 voxels of 1.4 mm³
+    result = found(ct, synthetic.segmentation(ct, [mask], tracking_uids=["1.2.3"]))
+    assert [(n.tracking_id, n.tracking_uid) for n in result.nodules] == [
+        ("Nodule 1 1 / 2", "1.2.3"),
+        ("Nodule 1 2 / 2", derived_uid("piece", "1.2.3", "2")),
+    ]
+    assert result.nodules[0].centre_mm == pytest.approx(BOX_CENTRE_MM)
+    assert result.nodules[1].centre_mm == pytest.approx((-10 + 13 * 0.8, -20 + 11 * 0.7, -83.75))
+
+
+def test_voxels_that_touch_at_a_corner_are_one_nodule() -> None:
+    ct = synthetic.ct_series()
+    mask = box()
+    mask[5, 8, 9] = True
+    assert len(found(ct, synthetic.segmentation(ct, [mask])).nodules) == 1
+
+
+def test_a_speck_is_ignored_and_it_is_said() -> None:
+    ct = synthetic.ct_series()
+    mask = box()
+    mask[7, 14, 18] = True
+    result = found(ct, synthetic.segmentation(ct, [mask]))
+    assert [n.tracking_id for n in result.nodules] == ["Nodule 1"]
+    assert result.ignored == ("1 piece of segment 1 under 4 mm³ was ignored.",)
+
+
+def test_a_nodule_without_tracking_uid_derives_one_that_stays() -> None:
+    ct = synthetic.ct_series()
+    seg = synthetic.segmentation(ct, [box()], tracking_uids=[None])
+    first, again = found(ct, seg), found(ct[::-1], seg)
+    (nodule,) = first.nodules
+    assert nodule.tracking_uid == derived_uid("nodule", seg.SOPInstanceUID, "segment 1")
+    assert nodule.tracking_id == "Nodule 1"
+    assert again.nodules[0].tracking_uid == nodule.tracking_uid
+
+
+def test_derived_uids_are_valid_and_do_not_collide() -> None:
+    assert derived_uid("a", "b") != derived_uid("ab", "")
+    assert derived_uid("a", "b").startswith("2.25.")
+    assert len(derived_uid("a", "b")) <= 64
+
+
+def test_a_foreign_frame_of_reference_is_refused() -> None:
+    ct = synthetic.ct_series()
+    seg = synthetic.segmentation(ct, [box()])
+    seg.FrameOfReferenceUID = "1.2.3"
+    result = found(ct, seg)
+    assert result.nodules == ()
+    assert result.refused[0].reason == (
+        "it is marked in a foreign frame of reference, 1.2.3; "
+        f"the CT's is {ct[0].FrameOfReferenceUID}"
+    )
+
+
+def test_a_centre_outside_the_ct_is_refused_and_the_others_are_kept() -> None:
+    ct = synthetic.ct_series()
+    outside = (BOX_CENTRE_MM[0], BOX_CENTRE_MM[1], 100.0)
+    result = found(ct, point_report(ct, [outside, BOX_CENTRE_MM], uids=["1.1", "1.2"]))
+    assert [n.tracking_uid for n in result.nodules] == ["1.2"]
+    assert [(r.tracking_uid, r.tracking_id, r.reason) for r in result.refused] == [
+        (
+            "1.1",
+            "Point 1",
+            "its centre (-5.2, -16.5, 100.0) mm lies outside the CT, "
+            "which spans (-10.0, -20.0, -100.0) to (5.2, -9.5, -82.5) mm",
+        )
+    ]
+
+
+def test_the_same_uid_in_a_seg_and_an_sr_is_one_nodule_with_the_segs_mask() -> None:
+    ct = synthetic.ct_series()
+    uid = synthetic.uid("nodule")
+    mask = box()
+    mask[2:5, 3:8, 8] = False  # one column narrower than the report's outline
+    seg = synthetic.segmentation(ct, [mask], tracking_uids=[uid])
+    report = outlined(ct, tracking_uid=uid)
+    for objects in ((seg, report), (report, seg)):
+        (nodule,) = found(ct, *objects).nodules
+        assert nodule.tracking_uid == uid
+        assert nodule.mask is not None
+        assert nodule.mask.voxels.shape == (3, 5, 4)
+        assert nodule.centre_mm == pytest.approx((-5.6, -16.5, -92.5))
+        assert len(nodule.sources) == 2
+        assert nodule.notes[0].endswith("0.4 mm apart; the place in segment 1 was used.")
+
+
+def test_a_stated_diameter_goes_with_the_other_objects_mask() -> None:
+    ct = synthetic.ct_series()
+    seg = synthetic.segmentation(ct, [box()], tracking_uids=["1.2.3"])
+    report = point_report(ct, [BOX_CENTRE_MM], uids=["1.2.3"], diameter_mm=9.0)
+    (nodule,) = found(ct, seg, report).nodules
+    assert nodule.diameter_mm == pytest.approx(9.0)
+    assert nodule.mask is not None
+
+
+def test_one_uid_at_two_places_is_refused() -> None:
+    ct = synthetic.ct_series()
+    seg = synthetic.segmentation(ct, [box()], tracking_uids=["1.2.3"])
+    result = found(ct, seg, point_report(ct, [near(7.0)], uids=["1.2.3"]))
+    assert result.nodules == ()
+    assert [r.reason for r in result.refused] == [
+        "one tracking UID stands at two places, 7.0 mm apart: segment 1 and measurement group 1; "
+        "correct one of them and resend it"
+    ]
+
+
+def test_a_refused_mark_beside_a_good_one_is_a_note() -> None:
+    ct = synthetic.ct_series()
+    seg = synthetic.segmentation(ct, [box()], tracking_uids=["1.2.3"])
+    seg.FrameOfReferenceUID = "1.9"
+    result = found(ct, seg, outlined(ct, tracking_uid="1.2.3"))
+    assert result.refused == ()
+    (nodule,) = result.nodules
+    assert nodule.notes[0].startswith(
+        "Also marked in segment 1, which was not used: it is marked in a foreign frame"
+    )
+
+
+def test_marks_without_uid_are_matched_by_distance() -> None:
+    ct = synthetic.ct_series()
+    seg = synthetic.segmentation(ct, [box()], tracking_uids=["1.2.3"])
+    report = point_report(ct, [near(2.0), near(9.0)], uids=[None, None])
+    result = found(ct, seg, report)
+    assert [n.centre_mm[0] for n in result.nodules] == pytest.approx([-5.2, 3.8])
+    assert result.nodules[0].tracking_uid == "1.2.3"
+    assert "2.0 mm apart" in result.nodules[0].notes[0]
+
+
+def test_two_uids_at_one_place_are_kept_and_say_so() -> None:
+    ct = synthetic.ct_series()
+    seg = synthetic.segmentation(ct, [box()], tracking_uids=["1.2.3"])
+    result = found(ct, seg, point_report(ct, [near(2.0)], uids=["1.2.4"]))
+    assert [n.tracking_uid for n in result.nodules] == ["1.2.3", "1.2.4"]
+    assert result.nodules[0].notes == (
+        "2.0 mm from here measurement group 1 marks another nodule; it may be the same one.",
+    )
+
+
+def segment_report(ct, seg, *, number=1, tracking_uid="1.7"):
+    import highdicom as hd
+
+    group = hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=hd.sr.TrackingIdentifier(uid=tracking_uid, identifier="Lesion 7"),
+        finding_type=synthetic.codes.SCT.Nodule,
+        measurements=[
+            hd.sr.Measurement(
+                name=synthetic.codes.SCT.Diameter,
+                value=8.0,
+                unit=synthetic.codes.UCUM.Millimeter,
+            )
+        ],
+        referenced_segment=hd.sr.ReferencedSegment(
+            sop_class_uid=seg.SOPClassUID,
+            sop_instance_uid=seg.SOPInstanceUID,
+            segment_number=number,
+            source_images=[
+                hd.sr.SourceImageForSegmentation(ct[3].SOPClassUID, ct[3].SOPInstanceUID)
+            ],
+        ),
+    )
+    return as_received(synthetic.measurement_report(ct, [group], evidence=[*ct, seg]))
+
+
+def test_a_report_about_a_segment_speaks_of_that_segments_mask() -> None:
+    ct = synthetic.ct_series()
+    seg = synthetic.segmentation(ct, [box()], tracking_uids=[None])
+    report = segment_report(ct, seg)
+    for objects in ((seg, report), (report, seg)):
+        result = found(ct, *objects)
+        assert result.refused == ()
+        (nodule,) = result.nodules
+        assert nodule.tracking_uid == "1.7"
+        assert nodule.diameter_mm == pytest.approx(8.0)
+        assert nodule.centre_mm == pytest.approx(BOX_CENTRE_MM)
+        assert [s.place for s in nodule.sources] == ["segment 1", "measurement group 1"]
+
+
+def test_a_report_about_a_segment_that_never_came_is_refused() -> None:
+    ct = synthetic.ct_series()
+    report = segment_report(ct, synthetic.segmentation(ct, [box()]))
+    (refusal,) = found(ct, report).refused
+    assert refusal.reason == "it is segment 1 of a segmentation, which was not received"
+    assert refusal.tracking_uid == "1.7"
+
+
+def test_a_mask_that_reaches_out_of_the_scan_is_kept_and_says_so() -> None:
+    ct = synthetic.ct_series()
+    seg = synthetic.segmentation(ct, [box()])
+    (nodule,) = found(ct[3:], seg).nodules
+    assert nodule.centre_mm == pytest.approx(BOX_CENTRE_MM)
+    assert "33 % of the marked voxels lie outside the CT." in nodule.notes
+
+
+def test_nodules_come_in_the_order_in_which_they_are_marked() -> None:
+    ct = synthetic.ct_series()
+    report = point_report(ct, [near(9.0), near(0.0), near(5.0)], uids=["1.3", "1.1", "1.2"])
+    assert [n.tracking_uid for n in found(ct, report).nodules] == ["1.3", "1.1", "1.2"]
