@@ -1,0 +1,193 @@
+"""What the results say of each nodule: as values, in words and in pictures."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pydicom import Dataset
+
+from m3net.card import ModelCard
+from m3net.uids import SOPInstanceUID
+from m3net.volume import CTVolume
+from node.core.assessment import Assessment, JudgedNodule
+from node.core.results import NoduleResult
+from node.core.view import (
+    NOMINAL_RADIUS_MM,
+    image_reference,
+    key_slice,
+    nodule_on_ct,
+    nodule_view,
+    region_of,
+    slices_shown,
+)
+from node.core.wording import UNTRAINED, headline, percent
+from sr_templates.capture_view import Frame, Legend
+from sr_templates.findings import Call, NoduleFinding, RefusedFinding, ReportContent
+from sr_templates.identity import names_patient
+from sr_templates.orientation import letters
+from sr_templates.overlay import render_capture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribedNodule:
+    """One judged nodule, ready for report and capture.
+
+    name        : its tracking identifier, or "Nodule 3" where that one names the patient
+    orientation : letters of the rows' and of the columns' direction
+    key         : header of the slice on which the finding is drawn
+    """
+
+    name: str
+    finding: NoduleFinding
+    frames: Sequence[Frame]
+    orientation: tuple[str, str]
+    key: Dataset
+
+
+def describe_nodule(
+    judged: JudgedNodule,
+    volume: CTVolume,
+    *,
+    name: str,
+    card: ModelCard,
+    header_of: Callable[[SOPInstanceUID], Dataset],
+    max_frames: int,
+) -> DescribedNodule:
+    """The nodule as it is drawn and told; `header_of` gives the header of a CT slice."""
+    nodule, prediction = judged.nodule, judged.prediction
+    box, voxels = nodule_on_ct(nodule, volume)
+    key = key_slice(nodule, volume, box, voxels)
+    shown = slices_shown(volume, box=box, voxels=voxels, key=key, max_frames=max_frames)
+    uid_of = {z: uid for z, uid in enumerate(volume.sop_instance_uids) if uid is not None}
+    headers = {uid_of[z]: header_of(uid_of[z]) for z in shown}
+    key_header = headers[uid_of[key]]
+    image = image_reference(key_header)
+    region = region_of(nodule, volume, box=box, voxels=voxels, key=key, image=image)
+    view = nodule_view(
+        nodule,
+        prediction,
+        volume,
+        box=box,
+        voxels=voxels,
+        shown=shown,
+        key=key,
+        headers=headers,
+    )
+    call = _call(card, prediction.probability)
+    notes = (*_extent_note(judged), *nodule.notes, *prediction.notes)
+    legend = Legend(
+        tracking_id=name,
+        probability=prediction.probability,
+        call=call,
+        threshold=card.threshold,
+        diameter_mm=nodule.diameter_mm,
+        model_name=card.name,
+        model_version=card.version,
+        trained=card.trained,
+        notes=notes,
+    )
+    finding = NoduleFinding(
+        tracking_uid=nodule.tracking_uid,
+        tracking_id=nodule.tracking_id,
+        probability=prediction.probability,
+        call=call,
+        diameter_mm=nodule.diameter_mm,
+        region=region,
+        comment=_comment(
+            card, prediction.probability, place=f"Slice {key + 1} of {volume.shape[0]}", notes=notes
+        ),
+    )
+    return DescribedNodule(
+        name=name,
+        finding=finding,
+        frames=render_capture(view, legend),
+        orientation=(letters(view.row_direction), letters(view.col_direction)),
+        key=key_header,
+    )
+
+
+def speakable(tracking_id: str, subject: Dataset, number: int) -> str:
+    """The nodule's name for pixels, logs and the diary, which must not name the patient.
+
+    Some workstations put a patient's name into their tracking identifiers.
+    """
+    return f"Nodule {number}" if names_patient(tracking_id, subject) else tracking_id
+
+
+def report_content(
+    assessment: Assessment, described: Sequence[DescribedNodule], card: ModelCard
+) -> ReportContent:
+    """The whole report, before it is DICOM."""
+    return ReportContent(
+        outcome=assessment.outcome,
+        headline=headline(
+            assessment.outcome,
+            trained=card.trained,
+            probabilities=[(each.name, each.finding.probability) for each in described],
+            reasons=[*assessment.reasons, *(each.reason for each in assessment.refused)],
+            unread=assessment.unread,
+        ),
+        nodules=[each.finding for each in described],
+        refused=[
+            RefusedFinding(
+                tracking_uid=each.tracking_uid, tracking_id=each.tracking_id, reason=each.reason
+            )
+            for each in assessment.refused
+        ],
+        remarks=(*assessment.unread, *assessment.remarks, *((card.meaning,) if described else ())),
+    )
+
+
+def nodule_rows(assessment: Assessment, subject: Dataset) -> list[NoduleResult]:
+    """One row per marked nodule, first the judged, then the refused."""
+    rows = []
+    for number, judged in enumerate(assessment.judged, start=1):
+        assert assessment.volume is not None, "judged in a volume"  # noqa: S101
+        z, y, x = (float(value) for value in assessment.volume.to_index(judged.nodule.centre_mm))
+        rows.append(
+            NoduleResult(
+                tracking_uid=judged.nodule.tracking_uid,
+                tracking_id=speakable(judged.nodule.tracking_id, subject, number),
+                centre_mm=judged.nodule.centre_mm,
+                centre_index=(z, y, x),
+                diameter_mm=judged.nodule.diameter_mm,
+                probability=judged.prediction.probability,
+                reason=None,
+            )
+        )
+    for number, refused in enumerate(assessment.refused, start=len(rows) + 1):
+        rows.append(
+            NoduleResult(
+                tracking_uid=refused.tracking_uid,
+                tracking_id=speakable(refused.tracking_id, subject, number),
+                centre_mm=None,
+                centre_index=None,
+                diameter_mm=None,
+                probability=None,
+                reason=refused.reason,
+            )
+        )
+    return rows
+
+
+def _call(card: ModelCard, probability: float) -> Call | None:
+    if not card.trained or card.threshold is None:
+        return None
+    return Call.MALIGNANT if probability >= card.threshold else Call.BENIGN
+
+
+def _extent_note(judged: JudgedNodule) -> tuple[str, ...]:
+    if judged.nodule.mask is None and judged.nodule.diameter_mm is None:
+        return (
+            "the annotation gives a point without extent, drawn as a circle of nominal radius "
+            f"{NOMINAL_RADIUS_MM:g} mm",
+        )
+    return ()
+
+
+def _comment(card: ModelCard, probability: float, *, place: str, notes: Sequence[str]) -> str:
+    """The finding in one line."""
+    parts = [f"Probability of malignancy {percent(probability)}" if card.trained else UNTRAINED]
+    if card.trained and card.threshold is not None:
+        parts.append(f"called malignant from {percent(card.threshold)}")
+    sentences = ["; ".join([*parts, place]), *(note.rstrip(".") for note in notes)]
+    return f"{'. '.join(sentences)}."
