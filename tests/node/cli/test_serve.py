@@ -1,0 +1,88 @@
+"""`m3node serve` with its real processes: what cannot work ends at once, with one clear line."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+
+def serve(config_file: Path, port: int, **environ: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "node", "serve", "--config", str(config_file)],
+        env={**os.environ, "M3NODE_RECEIVER__PORT": str(port), **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return int(sock.getsockname()[1])
+
+
+def actions(log: str) -> list[str]:
+    return [json.loads(line)["action"] for line in log.splitlines() if line.startswith("{")]
+
+
+def test_a_taken_port_is_one_clear_error_and_nothing_is_started(config_file: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = serve(config_file, port)
+        _, log = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert log == (
+        f"error: port {port} on 127.0.0.1 is taken; stop what listens there, "
+        "or choose another receiver.port\n"
+    )
+
+
+@pytest.mark.acceptance
+def test_missing_weights_end_the_service_instead_of_restarting_for_ever(
+    config_file: Path,
+) -> None:
+    process = serve(config_file, free_port(), M3NODE_MODEL__WEIGHTS="absent.safetensors")
+    _, log = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert actions(log).count("process.gave_up") == 1
+    assert "process.ended" not in actions(log)
+    assert "absent.safetensors" in log
+
+
+@pytest.mark.acceptance
+def test_it_serves_from_next_to_nothing_answers_and_drains(
+    config_file: Path, tmp_path: Path
+) -> None:
+    port = free_port()
+    process = serve(config_file, port)
+    try:
+        assert process.stderr is not None
+        log = ""
+        while "serve.ready" not in log:
+            line = process.stderr.readline()
+            assert line, log
+            log += line
+        environ = {**os.environ, "M3NODE_RECEIVER__PORT": str(port)}
+        health = [sys.executable, "-m", "node", "health", "--config", str(config_file)]
+        end = time.monotonic() + 60
+        while subprocess.run(health, env=environ, capture_output=True, check=False).returncode:
+            assert time.monotonic() < end, "no answer to a C-ECHO"
+        assert (tmp_path / "data" / "m3node.sqlite").exists()
+        second = serve(config_file, free_port())
+        _, said = second.communicate(timeout=60)
+        assert second.returncode == 1
+        assert f"is served by process {process.pid} already" in said
+        process.send_signal(signal.SIGTERM)
+        _, rest = process.communicate(timeout=60)
+        assert process.returncode == 0
+        assert actions(rest)[-1] == "serve.stopped"
+    finally:
+        process.kill()
+        process.wait()
