@@ -13,7 +13,7 @@ _FACTS = TypeAdapter(InstanceFacts)
 
 def facts_to_json(facts: InstanceFacts) -> str:
     """The facts as text."""
-    return _FACTS.dump_json(facts, exclude_none=True).decode()
+    return _FACTS.dump_json(facts, exclude_defaults=True).decode()
 
 
 def facts_from_json(text: str) -> InstanceFacts:
