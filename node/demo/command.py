@@ -1,5 +1,6 @@
 """`m3node demo`."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -25,4 +26,6 @@ def demo(study: Path | None, output: Path) -> None:
     STUDY is a folder with a chest CT and its SEG or TID 1500 SR; without it a chest phantom is
     made.  A node of the demo's own is started, fed and stopped; a running node is not touched.
     """
+    # SIGTERM ends as Ctrl-C does, through the blocks that stop what was started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run_demo(study, output=output))

@@ -1,6 +1,8 @@
 """A node of the demo's own: configured, started, fed over C-STORE, and stopped again."""
 
+import ctypes
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from node.demo.study import DemoFailed
 _TITLE, _PACS = "M3NODE", "DEMO_PACS"
 _VERIFICATION = UID("1.2.840.10008.1.1")
 _MAX_CONTEXTS = 128
+_PR_SET_PDEATHSIG = 1
 _START_S, _STOP_S = 120.0, 40.0
 
 _CONFIG = """\
@@ -83,6 +86,7 @@ def own_node(directory: Path, *, pacs_port: int) -> Iterator[OwnNode]:
             # What the user's shell sets for a real node must not reach this one.
             env=_clean(os.environ),
             start_new_session=True,
+            preexec_fn=_end_with_parent,
         )
     node = OwnNode(port=port, log=log, process=process)
     try:
@@ -111,6 +115,11 @@ def _wait_for_echo(node: OwnNode) -> None:
                     return
         time.sleep(0.2)
     raise DemoFailed(f"the node did not answer within {_START_S:.0f} s; see {node.log}")
+
+
+def _end_with_parent() -> None:
+    """If the demo is killed, the kernel asks its node to stop."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

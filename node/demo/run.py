@@ -22,7 +22,7 @@ from node.demo.study import DemoFailed, DemoStudy, survey, write_phantom
 
 _MARK = ".m3node-demo"
 _SIZE, _SLICES = 512, 120
-_PATIENCE_S = 900.0
+_PATIENCE_S = 600.0
 
 
 def run_demo(
