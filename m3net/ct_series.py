@@ -249,8 +249,8 @@ def _stack(slices: list[_Slice], normal: NDArray[np.float64], series: SeriesInst
         where = f"slice {error.index + 1} of {len(slices)}, at ({_mm(at)}) mm"
         if error.aside_mm:
             raise SeriesUnusable(
-                f"series {series}: {where}, stands {error.aside_mm:.2f} mm beside the line of the "
-                "others; resend the series"
+                f"series {series}: {where}, stands {error.aside_mm:.2f} mm off the regular places "
+                "of the others; resend the series"
             ) from error
         raise SeriesUnusable(
             f"series {series} has gaps: {error.found_mm:.4g} mm before {where}, "

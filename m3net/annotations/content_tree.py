@@ -20,6 +20,12 @@ def concept(item: Dataset) -> Code | None:
     return first_code(item, "ConceptNameCodeSequence")
 
 
+def is_named(item: Dataset, *names: Code) -> bool:
+    """Whether the item has one of these concept names."""
+    name = concept(item)
+    return name is not None and name in names
+
+
 class ContentTree:
     """A report's tree; items by reference are followed as if they stood in place."""
 
@@ -45,7 +51,7 @@ class ContentTree:
 
     def named(self, item: Dataset, *names: Code) -> list[Dataset]:
         """The direct children with one of these concept names."""
-        return [child for child in self.children(item) if concept(child) in names]
+        return [child for child in self.children(item) if is_named(child, *names)]
 
     def _target(self, child: Dataset) -> Dataset | None:
         """The item that a Referenced Content Item Identifier (0040,DB73) names.

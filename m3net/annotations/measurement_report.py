@@ -11,7 +11,8 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from m3net.annotations.content_tree import ContentTree, concept
+from m3net.annotations.content_tree import ContentTree, is_named
+from m3net.annotations.incomplete import incomplete_is_unusable
 from m3net.annotations.meaning import first_code, why_no_nodule
 from m3net.annotations.regions import images_of, is_label_position, measure, read_region
 from m3net.annotations.types import (
@@ -49,7 +50,7 @@ def is_measurement_report(dataset: Dataset) -> bool:
         if str(template.get("TemplateIdentifier")) == "1500":
             return True
     tree = ContentTree(dataset)
-    return concept(dataset) == TITLE or bool(tree.named(dataset, IMAGING_MEASUREMENTS))
+    return is_named(dataset, TITLE) or bool(tree.named(dataset, IMAGING_MEASUREMENTS))
 
 
 class MeasurementReportReader:
@@ -58,66 +59,84 @@ class MeasurementReportReader:
     kind = "Measurement report"
 
     def references(self, dataset: Dataset) -> References:
-        """What the report refers to."""
-        tree = ContentTree(dataset)
-        named: set[SOPInstanceUID] = set()
-        marked: set[SOPInstanceUID] = set()
-        frames: set[FrameOfReferenceUID] = set()
-        centres: list[Point] = []
-        for item in tree.below(dataset):
-            kind = item.get("ValueType")
-            if kind == "IMAGE":
-                named.update(
-                    SOPInstanceUID(str(reference.ReferencedSOPInstanceUID))
-                    for reference in item.get("ReferencedSOPSequence") or []
-                )
-        for group in _groups(tree):
-            if _why_other(tree, group) is not None:
-                continue
-            for item in _coordinates(tree, group):
-                marked.update(images_of(tree, item))
-                if item.ValueType == "SCOORD3D":
-                    frames.add(FrameOfReferenceUID(str(item.get("ReferencedFrameOfReferenceUID"))))
-                    centres.extend(_known_centre(tree, item))
-            for source in tree.named(group, codes.DCM.SourceImageForSegmentation):
-                for reference in source.get("ReferencedSOPSequence") or []:
-                    marked.add(SOPInstanceUID(str(reference.ReferencedSOPInstanceUID)))
-        elsewhere, series_of = _evidence(dataset)
-        named -= elsewhere
-        series = {series_of[uid] for uid in marked or named if uid in series_of}
-        return References(
-            frame_of_reference_uid=frames.pop() if len(frames) == 1 else None,
-            series_instance_uids=frozenset(series),
-            sop_instance_uids=frozenset(named),
-            marked_uids=frozenset(marked),
-            centres_mm=tuple(centres),
-        )
+        """What the report refers to.
+
+        Raises AnnotationUnusable if the object lacks what every report has.
+        """
+        with incomplete_is_unusable(self.kind):
+            return _references(dataset)
 
     def read(self, dataset: Dataset, planes: Mapping[SOPInstanceUID, SlicePlane]) -> Annotation:
-        """One marking per measurement group that may be about a nodule."""
-        tree = ContentTree(dataset)
-        markings: list[Marking] = []
-        ignored: list[str] = []
-        for number, group in enumerate(_groups(tree), start=1):
-            other = _why_other(tree, group)
-            if other is not None:
-                ignored.append(f"Measurement group {number} is about no lung nodule: {other}.")
-                continue
-            if not _coordinates(tree, group) and _segment(tree, group) is None:
-                ignored.append(f"Measurement group {number} marks no place.")
-                continue
-            source = AnnotationSource(
-                sop_class_uid=SOPClassUID(str(dataset.SOPClassUID)),
-                sop_instance_uid=SOPInstanceUID(str(dataset.SOPInstanceUID)),
-                place=f"measurement group {number}",
+        """One marking per measurement group that may be about a nodule.
+
+        Raises AnnotationUnusable if the object lacks what every report has.
+        """
+        with incomplete_is_unusable(self.kind):
+            return _read(dataset, planes, kind=self.kind)
+
+
+def _references(dataset: Dataset) -> References:
+    tree = ContentTree(dataset)
+    named: set[SOPInstanceUID] = set()
+    marked: set[SOPInstanceUID] = set()
+    frames: set[FrameOfReferenceUID] = set()
+    centres: list[Point] = []
+    for item in tree.below(dataset):
+        kind = item.get("ValueType")
+        if kind == "IMAGE":
+            named.update(
+                SOPInstanceUID(str(reference.ReferencedSOPInstanceUID))
+                for reference in item.get("ReferencedSOPSequence") or []
             )
-            markings.append(_marking(tree, group, source, planes))
-        return Annotation(
+    for group in _groups(tree):
+        if _why_other(tree, group) is not None:
+            continue
+        for item in _coordinates(tree, group):
+            marked.update(images_of(tree, item))
+            if item.ValueType == "SCOORD3D":
+                frames.add(FrameOfReferenceUID(str(item.get("ReferencedFrameOfReferenceUID"))))
+                centres.extend(_known_centre(tree, item))
+        for source in tree.named(group, codes.DCM.SourceImageForSegmentation):
+            for reference in source.get("ReferencedSOPSequence") or []:
+                marked.add(SOPInstanceUID(str(reference.ReferencedSOPInstanceUID)))
+    elsewhere, series_of = _evidence(dataset)
+    named -= elsewhere
+    series = {series_of[uid] for uid in marked or named if uid in series_of}
+    return References(
+        frame_of_reference_uid=frames.pop() if len(frames) == 1 else None,
+        series_instance_uids=frozenset(series),
+        sop_instance_uids=frozenset(named),
+        marked_uids=frozenset(marked),
+        centres_mm=tuple(centres),
+    )
+
+
+def _read(
+    dataset: Dataset, planes: Mapping[SOPInstanceUID, SlicePlane], *, kind: str
+) -> Annotation:
+    tree = ContentTree(dataset)
+    markings: list[Marking] = []
+    ignored: list[str] = []
+    for number, group in enumerate(_groups(tree), start=1):
+        other = _why_other(tree, group)
+        if other is not None:
+            ignored.append(f"Measurement group {number} is about no lung nodule: {other}.")
+            continue
+        if not _coordinates(tree, group) and _segment(tree, group) is None:
+            ignored.append(f"Measurement group {number} marks no place.")
+            continue
+        source = AnnotationSource(
+            sop_class_uid=SOPClassUID(str(dataset.SOPClassUID)),
             sop_instance_uid=SOPInstanceUID(str(dataset.SOPInstanceUID)),
-            kind=self.kind,
-            markings=tuple(markings),
-            ignored=tuple(ignored),
+            place=f"measurement group {number}",
         )
+        markings.append(_marking(tree, group, source, planes))
+    return Annotation(
+        sop_instance_uid=SOPInstanceUID(str(dataset.SOPInstanceUID)),
+        kind=kind,
+        markings=tuple(markings),
+        ignored=tuple(ignored),
+    )
 
 
 def _marking(
@@ -167,7 +186,7 @@ def _marking(
 
 
 def _groups(tree: ContentTree) -> list[Dataset]:
-    return [item for item in tree.below(tree.root) if concept(item) == GROUP]
+    return [item for item in tree.below(tree.root) if is_named(item, GROUP)]
 
 
 def _why_other(tree: ContentTree, group: Dataset) -> str | None:

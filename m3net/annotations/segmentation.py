@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.pixels.utils import pixel_array
 
+from m3net.annotations.incomplete import incomplete_is_unusable
 from m3net.annotations.meaning import first_code, why_no_nodule
 from m3net.annotations.segmentation_frames import Frame, Frames, frame_sources, read_frames
 from m3net.annotations.types import (
@@ -36,62 +37,80 @@ class SegmentationReader:
     kind = "Segmentation"
 
     def references(self, dataset: Dataset) -> References:
-        """What the segmentation refers to; its centres only if the dataset holds the pixels."""
-        marked: set[SOPInstanceUID] = set()
-        for group in dataset.get("PerFrameFunctionalGroupsSequence") or []:
-            marked |= frame_sources(group)
-        named, series = set(marked), set()
-        for item in dataset.get("ReferencedSeriesSequence") or []:
-            series.add(SeriesInstanceUID(str(item.SeriesInstanceUID)))
-            for instance in item.get("ReferencedInstanceSequence") or []:
-                named.add(SOPInstanceUID(str(instance.ReferencedSOPInstanceUID)))
-        frame_of_reference = dataset.get("FrameOfReferenceUID")
-        centres: tuple[Point, ...] = ()
-        if "PixelData" in dataset:
-            masks = (m.mask for m in self.read(dataset, {}).markings)
-            centres = tuple(_centre(mask) for mask in masks if mask is not None)
-        return References(
-            frame_of_reference_uid=(
-                FrameOfReferenceUID(str(frame_of_reference)) if frame_of_reference else None
-            ),
-            series_instance_uids=frozenset(series),
-            sop_instance_uids=frozenset(named),
-            marked_uids=frozenset(marked),
-            centres_mm=centres,
-        )
+        """What the segmentation refers to; its centres only if the dataset holds the pixels.
+
+        Raises AnnotationUnusable if a reference has no UID.
+        """
+        with incomplete_is_unusable(self.kind):
+            return _references(dataset)
 
     def read(self, dataset: Dataset, planes: Mapping[SOPInstanceUID, SlicePlane]) -> Annotation:
         """One marking per segment that may be a nodule.
 
         Raises AnnotationUnusable if frames have no place, or no common grid.
         """
-        frames = read_frames(dataset)
-        pixels = _decode(dataset, len(frames.frames))
-        markings: list[Marking] = []
-        ignored: list[str] = []
-        for segment in dataset.get("SegmentSequence") or []:
-            number = int(segment.SegmentNumber)
-            if number == 0:  # a label map's background
-                continue
-            other = why_no_nodule(
-                category=first_code(segment, "SegmentedPropertyCategoryCodeSequence"),
-                kind=first_code(segment, "SegmentedPropertyTypeCodeSequence"),
-                site=first_code(segment, "AnatomicRegionSequence"),
-            )
-            if other is not None:
-                ignored.append(f"Segment {number} of the segmentation is no lung nodule: {other}.")
-                continue
-            chosen = _drawn(dataset, frames, pixels, number)
-            if not chosen:
-                ignored.append(f"Segment {number} of the segmentation is empty.")
-                continue
-            markings.append(_marking(dataset, segment, frames, chosen, planes))
-        return Annotation(
-            sop_instance_uid=SOPInstanceUID(str(dataset.SOPInstanceUID)),
-            kind=self.kind,
-            markings=tuple(markings),
-            ignored=tuple(ignored),
+        with incomplete_is_unusable(self.kind):
+            return _read(dataset, planes, kind=self.kind)
+
+
+def _references(dataset: Dataset) -> References:
+    marked: set[SOPInstanceUID] = set()
+    for group in dataset.get("PerFrameFunctionalGroupsSequence") or []:
+        marked |= frame_sources(group)
+    named, series = set(marked), set()
+    for item in dataset.get("ReferencedSeriesSequence") or []:
+        series.add(SeriesInstanceUID(str(item.SeriesInstanceUID)))
+        for instance in item.get("ReferencedInstanceSequence") or []:
+            named.add(SOPInstanceUID(str(instance.ReferencedSOPInstanceUID)))
+    frame_of_reference = dataset.get("FrameOfReferenceUID")
+    centres: tuple[Point, ...] = ()
+    if "PixelData" in dataset:
+        try:
+            masks = [marking.mask for marking in _read(dataset, {}, kind="").markings]
+        except AnnotationUnusable:  # said when the study is analysed
+            masks = []
+        centres = tuple(_centre(mask) for mask in masks if mask is not None)
+    return References(
+        frame_of_reference_uid=(
+            FrameOfReferenceUID(str(frame_of_reference)) if frame_of_reference else None
+        ),
+        series_instance_uids=frozenset(series),
+        sop_instance_uids=frozenset(named),
+        marked_uids=frozenset(marked),
+        centres_mm=centres,
+    )
+
+
+def _read(
+    dataset: Dataset, planes: Mapping[SOPInstanceUID, SlicePlane], *, kind: str
+) -> Annotation:
+    frames = read_frames(dataset)
+    pixels = _decode(dataset, len(frames.frames))
+    markings: list[Marking] = []
+    ignored: list[str] = []
+    for segment in dataset.get("SegmentSequence") or []:
+        number = int(segment.SegmentNumber)
+        if number == 0:  # a label map's background
+            continue
+        other = why_no_nodule(
+            category=first_code(segment, "SegmentedPropertyCategoryCodeSequence"),
+            kind=first_code(segment, "SegmentedPropertyTypeCodeSequence"),
+            site=first_code(segment, "AnatomicRegionSequence"),
         )
+        if other is not None:
+            ignored.append(f"Segment {number} of the segmentation is no lung nodule: {other}.")
+            continue
+        chosen = _drawn(dataset, frames, pixels, number)
+        if not chosen:
+            ignored.append(f"Segment {number} of the segmentation is empty.")
+            continue
+        markings.append(_marking(dataset, segment, frames, chosen, planes))
+    return Annotation(
+        sop_instance_uid=SOPInstanceUID(str(dataset.SOPInstanceUID)),
+        kind=kind,
+        markings=tuple(markings),
+        ignored=tuple(ignored),
+    )
 
 
 def _marking(

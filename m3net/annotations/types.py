@@ -135,6 +135,9 @@ class AnnotationReader(Protocol):
     def read(self, dataset: Dataset, planes: Mapping[SOPInstanceUID, SlicePlane]) -> Annotation:
         """Its marks in LPS mm.
 
+        planes : of the study's CT slices.  Localizers must not be among them: where a mark on a
+                 scout lies in depth is not known.
+
         Raises AnnotationUnusable if the object as a whole makes no sense.
         """
         ...

@@ -130,7 +130,7 @@ def test_irregular_spacing_is_refused_and_says_where() -> None:
 
 
 def test_a_slice_beside_the_others_is_refused() -> None:
-    with pytest.raises(SeriesUnusable, match=r"slice 4 of 8.*beside the line of the others"):
+    with pytest.raises(SeriesUnusable, match=r"slice 4 of 8.*off the regular places of the others"):
         read_series(moved(synthetic.ct_series(), 3, x=3.0))
 
 
