@@ -72,8 +72,9 @@ def _scp() -> list[str]:
         *_table(("Transfer syntax", "UID"), syntaxes),
         "",
         "Of the transfer syntaxes in a presentation context, the first one proposed that is in "
-        "this list is accepted. Asynchronous operations, user identity and extended negotiation "
-        "are not used.",
+        "this list is accepted; JPEG Extended only if nothing else of it is proposed, since its "
+        "samples of more than 8 bits cannot be decoded here (kept, and reported as not analysed). "
+        "Asynchronous operations, user identity and extended negotiation are not used.",
         "",
         *_table(
             ("Status", "Meaning"),

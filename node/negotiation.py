@@ -9,6 +9,7 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import _STORAGE_CLASSES
 
 from node.sop_classes import VERIFICATION, is_accepted
+from node.transfer_syntaxes import LAST_RESORT
 
 _STORAGE_SERVICE_CLASS = UID("1.2.840.10008.4.2")
 
@@ -34,6 +35,7 @@ def acceptable(
         context = PresentationContext()
         context.abstract_syntax = abstract_syntax
         ours = [uid for uid in wishes if uid in transfer_syntaxes]
+        ours.sort(key=lambda uid: uid in LAST_RESORT)
         context.transfer_syntax = list(dict.fromkeys([*ours, *transfer_syntaxes]))
         supported.append(context)
     return supported

@@ -28,6 +28,10 @@ REQUIRED: Mapping[str, str] = {
 }
 """What a node must decode; an installation that cannot does not start."""
 
+LAST_RESORT = frozenset({UID("1.2.840.10008.1.2.4.51")})
+"""Decoded for samples of 8 bits only (python-gdcm and Pillow both stop there), so chosen only where
+the sender offers nothing else; a CT that comes so is kept and reported as not analysed."""
+
 
 def decodable() -> tuple[UID, ...]:
     """Every transfer syntax whose pixels pydicom decodes here, in the Standard's order."""

@@ -22,12 +22,16 @@ def now_utc() -> datetime:
     return datetime.now(UTC)
 
 
-def open_node(directory: Path) -> tuple[Store, Spool, Intake]:
+def open_node(directory: Path, *, min_free_bytes: int = 0) -> tuple[Store, Spool, Intake]:
     """An empty node's disk."""
     directory.mkdir(exist_ok=True)
     store = open_store(f"sqlite:///{directory / 'm3node.sqlite'}")
     spool = Spool(directory / "spool")
-    return store, spool, Intake(spool=spool, store=store, min_free_bytes=0, clock=now_utc)
+    return (
+        store,
+        spool,
+        Intake(spool=spool, store=store, min_free_bytes=min_free_bytes, clock=now_utc),
+    )
 
 
 def queue_results(

@@ -22,6 +22,13 @@ def test_the_senders_order_of_transfer_syntaxes_is_kept() -> None:
     assert context.transfer_syntax[:3] == [JPEG_LOSSLESS, EXPLICIT, IMPLICIT]
 
 
+def test_jpeg_extended_is_the_last_resort() -> None:
+    extended = UID("1.2.840.10008.1.2.4.51")
+    proposed = [build_context(CT, [extended, EXPLICIT])]
+    (context,) = acceptable(proposed, accept="all", transfer_syntaxes=decodable())
+    assert context.transfer_syntax[:2] == [EXPLICIT, extended]
+
+
 def test_two_contexts_of_one_class_become_one_that_takes_both_syntaxes() -> None:
     proposed = [build_context(CT, [JPEG_LOSSLESS]), build_context(CT, [IMPLICIT])]
     (context,) = acceptable(proposed, accept="all", transfer_syntaxes=decodable())
