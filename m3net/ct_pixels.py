@@ -65,8 +65,15 @@ def hounsfield(dataset: Dataset) -> NDArray[np.int16]:
     Raises SeriesUnusable if the pixels cannot be decoded.
     """
     try:
-        stored = pixel_array(dataset)
-    except (AttributeError, KeyError, NotImplementedError, RuntimeError, ValueError) as error:
+        stored = pixel_array(dataset, allow_excess_frames=False)
+    except (
+        AttributeError,
+        KeyError,
+        NotImplementedError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise SeriesUnusable(
             f"the pixels of slice {dataset.SOPInstanceUID} cannot be decoded: {error}"
         ) from error

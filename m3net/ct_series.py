@@ -172,6 +172,9 @@ def _slices(headers: Sequence[Dataset], notes: list[str]) -> tuple[SeriesInstanc
     """The slices that belong to one volume: one series, one frame, one orientation, one grid."""
     if not headers:
         raise SeriesUnusable("the series has no slices")
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+        if not all(header.get(keyword) for header in headers):
+            raise SeriesUnusable(f"a slice has no {keyword}; resend the series")
     names = sorted({str(header.SeriesInstanceUID) for header in headers})
     if len(names) > 1 or len({str(header.StudyInstanceUID) for header in headers}) > 1:
         raise SeriesUnusable(f"these slices are of {len(names)} series, expected one")

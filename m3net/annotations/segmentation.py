@@ -213,7 +213,7 @@ def _contradiction(
 def _decode(dataset: Dataset, count: int) -> NDArray[np.generic]:
     """(F, R, C) pixels."""
     try:
-        pixels = pixel_array(dataset)
+        pixels = pixel_array(dataset, allow_excess_frames=False)
     except (AttributeError, KeyError, NotImplementedError, RuntimeError, ValueError) as error:
         raise AnnotationUnusable(f"the segmentation's pixels cannot be decoded: {error}") from error
     pixels = pixels.reshape(-1, dataset.Rows, dataset.Columns)
