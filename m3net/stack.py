@@ -86,7 +86,8 @@ def fit_stack(positions_mm: ArrayLike, normal: ArrayLike, *, step_mm: float | No
     sorted_numbers = np.concatenate(([0], np.cumsum(multiples)))
 
     design = np.stack([np.ones_like(sorted_numbers), sorted_numbers], axis=1)
-    solution = np.round(np.linalg.lstsq(design, positions[order], rcond=None)[0], 9) + 0.0  # no -0
+    fitted: NDArray[np.float64] = np.linalg.lstsq(design, positions[order], rcond=None)[0]
+    solution = np.around(fitted, 9) + np.zeros(1)  # to the nanometre, and no -0
     aside = np.linalg.norm(positions[order] - design @ solution, axis=1)
     if aside.max() > JITTER_MM:
         worst = int(np.argmax(aside))

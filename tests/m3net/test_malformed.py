@@ -34,6 +34,7 @@ def _paths(ds: Dataset) -> Iterator[list[tuple[int, int]]]:
                 yield [(element.tag, 0), *path]
 
 
+@pytest.mark.filterwarnings("ignore:The pixel data is:UserWarning")  # pydicom, of damaged pixels
 @pytest.mark.parametrize("kind", ["segmentation", "report"])
 def test_an_annotation_without_any_one_attribute_is_read_right_or_refused(kind: str) -> None:
     ct = synthetic.ct_series(shape=(6, 10, 10))
