@@ -16,6 +16,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from m3net.errors import InferenceError, WeightsError
 from node import __version__, family, logs
@@ -44,15 +45,19 @@ def now_utc() -> datetime:
 
 def open_database(config: DatabaseConfig) -> Store:
     """The store, on the newest schema.  Raises ConfigError."""
-    url = make_url(config.url)
-    if config.password_file is not None:
-        try:
-            password = config.password_file.read_text(encoding="utf-8").partition("\n")[0]
-        except OSError as error:
-            raise ConfigError(
-                f"database.password_file: {config.password_file} cannot be read: {error.strerror}"
-            ) from None
-        url = url.set(password=password)
+    if config.password_file is None:
+        return open_store(config.url)
+    try:
+        password = config.password_file.read_text(encoding="utf-8").partition("\n")[0]
+        url = make_url(config.url).set(password=password)
+    except OSError as error:
+        raise ConfigError(
+            f"database.password_file: {config.password_file} cannot be read: {error.strerror}"
+        ) from None
+    except ArgumentError:
+        raise ConfigError(
+            "database.url is no URL; write sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
+        ) from None
     return open_store(url.render_as_string(hide_password=False))
 
 
@@ -95,7 +100,7 @@ def analysis_id_of(config: NodeConfig) -> str:
     The weights and what changes a probability, the template, the device's identity, and the
     settings under [results].  Not the variants: those have UIDs of their own.
     """
-    from m3net.weights import fingerprint
+    from m3net.model_files import fingerprint
 
     parts = {
         "model": fingerprint(config.model.weights, config.model.precision),

@@ -21,7 +21,7 @@ _weights = click.argument("weights", metavar="[WEIGHTS]", required=False)
 @config_option
 def show(weights: str | None, as_json: bool, config_path: Path | None) -> None:
     """The model card: of WEIGHTS, or of the configured ones."""
-    from m3net.weights import load_card
+    from m3net.model_files import load_card
 
     card = load_card(_meant(weights, config_path)).to_json()
     if as_json:

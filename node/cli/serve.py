@@ -39,7 +39,7 @@ def serve(config_path: Path | None) -> int:
         named = ["--config", str(path.resolve())] if path is not None else []
         return [sys.executable, "-m", "node", "_run", role, *named]
 
-    return Supervisor(
+    status = Supervisor(
         directory=config.storage.directory,
         command=command,
         drain_s=config.serve.drain_s,
@@ -47,6 +47,9 @@ def serve(config_path: Path | None) -> int:
         before_start=free_or_fail,
         is_up=lambda: not port_is_free(host, port),
     ).run()
+    if status:
+        click.echo("error: the node cannot run; process.cannot_run above says why", err=True)
+    return status
 
 
 @click.command("_run", hidden=True)
