@@ -110,12 +110,7 @@ def _with_context(
     whole: list[Nodule] = []
     incomplete: list[RefusedNodule] = []
     for nodule in nodules:
-        reason = window_whole(volume, nodule.centre_mm)
-        if reason is None and inputs.missing and window_reaches_end(volume, nodule.centre_mm):
-            reason = (
-                f"{len(inputs.missing)} instances that the annotation refers to were not received, "
-                "and the slices about the nodule reach the end of what was; resend the series"
-            )
+        reason = window_whole(volume, nodule.centre_mm) or _cut_off(nodule, volume, inputs)
         if reason is None:
             whole.append(nodule)
         else:
@@ -128,6 +123,27 @@ def _with_context(
                 )
             )
     return whole, incomplete
+
+
+def _cut_off(nodule: Nodule, volume: CTVolume, inputs: StudyInputs) -> str | None:
+    """The reason, if slices next to the nodule may lie beyond the end of what was received.
+
+    An instance that the nodule's own annotation refers to, that never came and that no gap inside
+    the scan explains can only lie beyond its ends.
+    """
+    sources = {source.sop_instance_uid for source in nodule.sources}
+    wanted = (
+        facts.references.sop_instance_uids
+        for facts in inputs.annotations
+        if facts.sop_instance_uid in sources and facts.references is not None
+    )
+    absent = len(inputs.missing & frozenset().union(*wanted))
+    if absent <= len(volume.missing) or not window_reaches_end(volume, nodule.centre_mm):
+        return None
+    return (
+        f"{absent} instances that the annotation refers to were not received, and the slices about "
+        "the nodule reach the end of what was; resend the series"
+    )
 
 
 def _outcome(*, judged: int, failed: int) -> Outcome:

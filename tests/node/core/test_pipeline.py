@@ -1,0 +1,316 @@
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import Dataset, dcmread
+
+from m3net.predict import TorchClassifier
+from m3net.uids import SOPInstanceUID, StudyInstanceUID
+from m3net.weights import load_classifier
+from node.core.inputs import StudyInputs
+from node.core.objects import ResultSettings, Stamp
+from node.core.pipeline import analyse, report_failure
+from node.core.results import ArtifactKind, CaptureVariant, ReportVariant, Results
+from node.core.selection import select
+from node.facts import read_facts
+from sr_templates.findings import Outcome, PredecessorReference
+from tests import synthetic
+
+RICHEST = (ReportVariant.COMPREHENSIVE_3D, CaptureVariant.MULTI_FRAME)
+SHAPE = (60, 24, 24)
+SETTINGS = ResultSettings(
+    report_series_number=9101,
+    capture_series_number=9102,
+    max_frames=4,
+    max_capture_bytes=100_000_000,
+    manufacturer="m3node",
+    device_model="m3node",
+    device_serial="1",
+    software_version="0.1.0",
+    variants=(RICHEST,),
+)
+
+
+@dataclass(frozen=True)
+class Files:
+    inputs: StudyInputs
+    paths: dict[SOPInstanceUID, Path]
+    stamp: Stamp
+
+
+@pytest.fixture(scope="module")
+def classifier() -> TorchClassifier:
+    return load_classifier("default", device="cpu")
+
+
+def mask(z: slice, y: slice = slice(10, 14), x: slice = slice(6, 10)) -> np.ndarray:
+    marked = np.zeros(SHAPE, bool)
+    marked[z, y, x] = True
+    return marked
+
+
+def files(folder: Path, ct: list[Dataset], *annotations: Dataset) -> Files:
+    facts, paths = [], {}
+    for number, dataset in enumerate([*ct, *annotations]):
+        path = folder / f"{number}.dcm"
+        dataset.save_as(path, enforce_file_format=True)
+        read = dcmread(path)
+        fact, _ = read_facts(read, transfer_syntax=str(read.file_meta.TransferSyntaxUID))
+        facts.append(fact)
+        paths[fact.sop_instance_uid] = path
+    study = StudyInstanceUID(str(ct[0].StudyInstanceUID))
+    selection = select(study, facts)
+    assert selection is not None
+    stamp = Stamp(
+        study_instance_uid=study,
+        input_digest="digest",
+        analysis_id="analysis",
+        revision=3,
+        at=datetime(2026, 5, 6, 7, 8, 9, tzinfo=timezone(timedelta(hours=2))),
+        predecessors={},
+    )
+    return Files(selection.inputs, paths, stamp)
+
+
+def run(given: Files, classifier: TorchClassifier) -> Results:
+    return analyse(
+        given.inputs,
+        paths=given.paths,
+        classifier=classifier,
+        stamp=given.stamp,
+        settings=SETTINGS,
+    )
+
+
+def report_of(results: Results) -> Dataset:
+    (report,) = [a.dataset for a in results.artifacts if a.kind is ArtifactKind.REPORT]
+    return report
+
+
+def in_bytes(dataset: Dataset) -> bytes:
+    buffer = BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def codes_in(item: Dataset) -> list[str]:
+    found = []
+    for child in item.get("ContentSequence", []):
+        if "ConceptCodeSequence" in child:
+            found.append(child.ConceptCodeSequence[0].CodeMeaning)
+        found += codes_in(child)
+    return found
+
+
+def test_every_marked_nodule_has_a_probability_where_it_lies(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    seg = synthetic.segmentation(ct, [mask(slice(20, 23)), mask(slice(40, 42), x=slice(14, 18))])
+    results = run(files(tmp_path, ct, seg), classifier)
+    assert results.outcome is Outcome.ANALYSED
+    assert [n.tracking_id for n in results.nodules] == ["Nodule 1", "Nodule 2"]
+    assert results.nodules[0].centre_index == pytest.approx((21, 11.5, 7.5))
+    # 21 slices of 2.5 mm above -100; 11.5 rows of 0.7 mm from -20; 7.5 columns of 0.8 from -10
+    assert results.nodules[0].centre_mm == pytest.approx((-4.0, -11.95, -47.5))
+    assert results.nodules[1].centre_index == pytest.approx((40.5, 11.5, 15.5))
+    assert all(0 < n.probability < 1 for n in results.nodules if n.probability is not None)
+    captures = [a for a in results.artifacts if a.kind is ArtifactKind.CAPTURE]
+    assert len(captures) == 2
+    assert "60 of 60 slices of the CT series were received" in results.remarks[1]
+
+
+def test_untrained_weights_make_no_result(tmp_path: Path, classifier: TorchClassifier) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    results = run(
+        files(tmp_path, ct, synthetic.segmentation(ct, [mask(slice(20, 23))])), classifier
+    )
+    assert results.headline == "UNTRAINED, NOT A RESULT. 1 of 1 nodule analysed."
+    report = report_of(results)
+    assert report.ContentSequence[0].TextValue == results.headline
+    assert not {"Malignant", "Benign"} & set(codes_in(report))
+
+
+def test_a_rebuild_is_the_same_object(tmp_path: Path, classifier: TorchClassifier) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    given = files(tmp_path, ct, synthetic.segmentation(ct, [mask(slice(20, 23))]))
+    first, second = run(given, classifier), run(given, classifier)
+    assert [in_bytes(a.dataset) for a in first.artifacts] == [
+        in_bytes(a.dataset) for a in second.artifacts
+    ]
+
+
+def test_dates_are_the_jobs_and_the_number_is_its_revision(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    report = report_of(
+        run(files(tmp_path, ct, synthetic.segmentation(ct, [mask(slice(20, 23))])), classifier)
+    )
+    assert (report.ContentDate, report.ContentTime[:6]) == ("20260506", "070809")
+    assert report.TimezoneOffsetFromUTC == "+0200"
+    assert report.InstanceNumber == 3
+
+
+def test_another_analysis_has_other_uids_in_the_same_series(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    given = files(tmp_path, ct, synthetic.segmentation(ct, [mask(slice(20, 23))]))
+    one = report_of(run(given, classifier))
+    other = report_of(
+        run(replace(given, stamp=replace(given.stamp, analysis_id="better")), classifier)
+    )
+    assert one.SOPInstanceUID != other.SOPInstanceUID
+    assert one.SeriesInstanceUID == other.SeriesInstanceUID
+
+
+def test_each_variant_refers_to_the_captures_of_its_own_set(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    given = files(tmp_path, ct, synthetic.segmentation(ct, [mask(slice(20, 23))]))
+    results = analyse(
+        given.inputs,
+        paths=given.paths,
+        classifier=classifier,
+        stamp=given.stamp,
+        settings=replace(
+            SETTINGS, variants=tuple((r, c) for r in ReportVariant for c in CaptureVariant)
+        ),
+    )
+    reports = [a for a in results.artifacts if a.kind is ArtifactKind.REPORT]
+    assert len({a.dataset.SOPInstanceUID for a in results.artifacts}) == len(results.artifacts)
+    for report in reports:
+        own = {
+            a.dataset.SOPInstanceUID
+            for a in results.artifacts
+            if a.kind is ArtifactKind.CAPTURE and a.capture_variant is report.capture_variant
+        }
+        referred = {
+            item.ReferencedSOPInstanceUID
+            for study in report.dataset.CurrentRequestedProcedureEvidenceSequence
+            for series in study.ReferencedSeriesSequence
+            for item in series.ReferencedSOPSequence
+        }
+        slices = {dataset.SOPInstanceUID for dataset in ct}
+        assert referred - slices == own
+
+
+def test_a_gap_through_the_nodule_is_not_analysed(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    seg = synthetic.segmentation(ct, [mask(slice(28, 33))])
+    results = run(files(tmp_path, [*ct[:29], *ct[32:]], seg), classifier)
+    assert results.outcome is Outcome.NOT_ANALYSED
+    assert results.headline == (
+        "Not analysed: 3 of the 56 CT slices about the nodule are missing, the nearest 0.0 mm "
+        "from its centre; resend the series."
+    )
+    assert not [a for a in results.artifacts if a.kind is ArtifactKind.CAPTURE]
+
+
+def test_a_gap_far_from_one_nodule_leaves_it_analysed(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    ct = synthetic.ct_series(shape=(120, 24, 24))
+    masks = np.zeros((2, 120, 24, 24), bool)
+    masks[0, 20:23, 10:14, 6:10] = True
+    masks[1, 90:93, 10:14, 6:10] = True
+    seg = synthetic.segmentation(ct, list(masks))
+    results = run(files(tmp_path, [*ct[:89], *ct[92:]], seg), classifier)
+    assert results.outcome is Outcome.PARTLY_ANALYSED
+    assert results.headline.startswith(
+        "UNTRAINED, NOT A RESULT. 1 of 2 nodules analysed. NOT analysed: 3 of the 56 CT slices"
+    )
+    assert [n.probability is None for n in results.nodules] == [False, True]
+
+
+def test_a_scan_that_ends_at_the_nodule_is_not_analysed_if_slices_are_known_to_be_missing(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    seg = synthetic.segmentation(ct, [mask(slice(28, 33))])
+    results = run(files(tmp_path, ct[:50], seg), classifier)
+    assert results.outcome is Outcome.NOT_ANALYSED
+    assert "10 instances that the annotation refers to were not received" in results.headline
+
+
+def test_an_annotation_of_another_patient_gives_no_probability(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    theirs = synthetic.ct_series(shape=SHAPE, patient_id="SOMEBODY-ELSE")
+    seg = synthetic.segmentation(theirs, [mask(slice(20, 23))])
+    results = run(files(tmp_path, ct, seg), classifier)
+    assert results.headline == "Not analysed: the annotation names another patient than the CT."
+    assert results.nodules == []
+
+
+def test_a_nodule_outside_the_ct_is_refused_and_the_other_analysed(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    good = synthetic.segmentation(ct, [mask(slice(20, 23))], name="good")
+    elsewhere = synthetic.ct_series(shape=SHAPE, origin_mm=(500, -20, -100), series="far")
+    bad = synthetic.segmentation(elsewhere, [mask(slice(20, 23))], name="bad")
+    results = run(files(tmp_path, ct, good, bad), classifier)
+    assert results.outcome is Outcome.PARTLY_ANALYSED
+    assert [n.probability is None for n in results.nodules] == [False, True]
+    assert "1 of 2 nodules analysed" in results.headline
+
+
+def test_a_tracking_identifier_that_names_the_patient_stays_in_the_report(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    ct = synthetic.ct_series(shape=SHAPE, patient_name="Quintessa^Zebulon")
+    masks = [mask(slice(20, 23)), mask(slice(40, 42))]
+    seg = synthetic.segmentation(ct, masks)
+    for segment in seg.SegmentSequence:
+        segment.TrackingID = f"Quintessa nodule {segment.SegmentNumber}"
+    results = run(files(tmp_path, ct, seg), classifier)
+    assert "uintessa" not in results.headline
+    assert [n.tracking_id for n in results.nodules] == ["Nodule 1", "Nodule 2"]
+    for artifact in results.artifacts:
+        if artifact.kind is ArtifactKind.CAPTURE:
+            assert "uintessa" not in str(artifact.dataset.get("ImageComments"))
+
+
+def test_a_dead_job_is_reported_as_a_technical_failure(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    given = files(tmp_path, ct, synthetic.segmentation(ct, [mask(slice(20, 23))]))
+    results = report_failure(
+        given.inputs,
+        reason="the process died four times",
+        paths=given.paths,
+        card=classifier.card,
+        fingerprint=classifier.fingerprint,
+        stamp=given.stamp,
+        settings=SETTINGS,
+    )
+    assert results.headline == (
+        "Technical failure, nothing was assessed: the process died four times."
+    )
+    assert report_of(results).CompletionFlag == "PARTIAL"
+    assert report_of(results).SOPInstanceUID != report_of(run(given, classifier)).SOPInstanceUID
+
+
+def test_a_newer_report_names_its_predecessor(tmp_path: Path, classifier: TorchClassifier) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    given = files(tmp_path, ct, synthetic.segmentation(ct, [mask(slice(20, 23))]))
+    before = PredecessorReference(
+        study_instance_uid=given.stamp.study_instance_uid,
+        series_instance_uid="2.25.5",
+        sop_class_uid="1.2.840.10008.5.1.4.1.1.88.34",
+        sop_instance_uid="2.25.6",
+    )
+    stamp = replace(given.stamp, predecessors={RICHEST: before})
+    report = report_of(run(replace(given, stamp=stamp), classifier))
+    series = report.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
+    assert series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "2.25.6"
