@@ -1,7 +1,7 @@
 """Deliveries to real peers: what they hold afterwards, and what happens when they are down."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from node.config import (
 from node.core.results import CaptureVariant, ReportVariant
 from node.core.states import State
 from node.deliverer import Courier
+from node.destinations import ArtifactFile, OnStored
 from node.persistence.rows import DeliveryRow
 from node.persistence.spool import Spool
 from node.persistence.store import Store
@@ -48,7 +49,7 @@ class Queue:
     """One job's results, and a courier to one destination whose time we set."""
 
     def __init__(self, tmp_path: Path, destination: DestinationConfig, **options: Any) -> None:
-        self.clock = Clock()
+        self.clock, self.destination = Clock(), destination
         self.store, self.spool, intake = open_node(tmp_path / "node")
         queue_results(self.store, self.spool, intake, [destination.name], **options)
         self.courier = Courier(
@@ -347,3 +348,74 @@ def running(store: Store, spool: Spool, destinations: list[DestinationConfig]) -
         stop.set()
         thread.join(20)
     assert not thread.is_alive()
+
+
+class Slow:
+    """A destination that is overtaken while it sends."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        self.meanwhile = meanwhile
+
+    def send(self, artifacts: Sequence[ArtifactFile], on_stored: OnStored) -> None:
+        on_stored(artifacts[0], 0x0000)
+        self.meanwhile()
+        on_stored(artifacts[1], 0x0000)
+
+    def verify(self) -> None:
+        raise AssertionError("nobody asks")
+
+
+def test_a_deliverer_that_lost_its_lease_settles_nothing_and_its_objects_are_not_sent_again(
+    tmp_path: Path,
+) -> None:
+    queue = Queue(tmp_path, dimse(free_port()))
+
+    def somebody_else_claims() -> None:
+        queue.clock.now += timedelta(minutes=5)
+        lease = queue.store.claim_delivery(
+            destination="pacs", owner="other:1:1", lease_s=30, now=queue.clock()
+        )
+        assert lease is not None
+        assert len(lease.already_delivered) == 1
+
+    slow = Slow(somebody_else_claims)
+    courier = Courier(
+        QUICK,
+        queue.destination,
+        queue.store,
+        queue.spool,
+        connect=lambda _: slow,
+        clock=queue.clock,
+    )
+    assert courier.deliver_one()
+    assert queue.row().state is State.RUNNING
+    assert (queue.row().owner, queue.row().delivered) == ("other:1:1", 2)
+
+
+def test_an_error_that_nobody_foresaw_is_tried_again_and_quotes_nothing(tmp_path: Path) -> None:
+    queue = Queue(tmp_path, dimse(free_port()))
+
+    def fail() -> None:
+        raise ValueError("invalid value for PN: Müller^Anna")
+
+    courier = Courier(
+        QUICK,
+        queue.destination,
+        queue.store,
+        queue.spool,
+        connect=lambda _: Slow(fail),
+        clock=queue.clock,
+    )
+    courier.deliver_one()
+    assert queue.row().state is State.QUEUED
+    assert str(queue.row().error).startswith("unexpected ValueError")
+    assert "Müller" not in str(queue.row().error)
+
+
+def test_a_result_whose_file_is_gone_is_for_a_person(tmp_path: Path) -> None:
+    queue = Queue(tmp_path, dimse(free_port()))
+    for file in queue.spool.directory.rglob("*.dcm"):
+        file.unlink()
+    queue.courier.deliver_one()
+    assert queue.row().state is State.DEAD
+    assert "is gone from this node's storage" in str(queue.row().error)
