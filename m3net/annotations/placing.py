@@ -70,6 +70,12 @@ def place(marking: Marking, volume: CTVolume) -> Placed:
 
 def _pieces(marking: Marking, pieces: Sequence[Component], volume: CTVolume) -> Placed:
     large = [piece for piece in pieces if piece.volume_mm3 >= LEAST_VOLUME_MM3]
+    if not large:
+        volume_mm3 = sum(piece.volume_mm3 for piece in pieces)
+        raise NoduleUnusable(
+            f"what is marked is {volume_mm3:.1f} mm³ large; no piece of {LEAST_VOLUME_MM3:g} mm³ "
+            "or more is in it, so it is too small to be judged"
+        )
     specks = len(pieces) - len(large)
     ignored: tuple[str, ...] = ()
     if specks:

@@ -71,6 +71,18 @@ def test_a_speck_is_ignored_and_it_is_said() -> None:
     assert result.ignored == ("1 piece of segment 1 under 4 mm³ was ignored.",)
 
 
+def test_a_nodule_that_is_but_a_speck_is_refused_not_forgotten() -> None:
+    ct = synthetic.ct_series()
+    mask = np.zeros_like(box())
+    mask[7, 14, 18] = True
+    result = found(ct, synthetic.segmentation(ct, [mask]))
+    assert result.nodules == ()
+    assert [refusal.reason for refusal in result.refused] == [
+        "what is marked is 1.4 mm³ large; no piece of 4 mm³ or more is in it, "
+        "so it is too small to be judged"
+    ]
+
+
 def test_a_nodule_without_tracking_uid_derives_one_that_stays() -> None:
     ct = synthetic.ct_series()
     seg = synthetic.segmentation(ct, [box()], tracking_uids=[None])
