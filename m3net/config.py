@@ -101,8 +101,12 @@ class Preprocessing:
         if self.mask:
             words.append("the nodule's mask as a channel")
         if self.context is not None:
-            z, y, x = self.context.margin_mm
-            words.append(f"nothing beyond {z:g} x {y:g} x {x:g} mm (z, y, x) about the nodule")
+            shares = " x ".join(f"{share:.0%}" for share in self.context.margin_share)
+            least = " x ".join(str(length) for length in self.context.min_extent_voxels)
+            words.append(
+                f"nothing beyond the nodule's extent and {shares} of it (z, y, x) on each side, in "
+                f"all at least {least} voxels"
+            )
         return "; ".join(words)
 
 

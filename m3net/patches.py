@@ -65,10 +65,10 @@ def cut_patches(
             f"the nodule's centre lies outside the CT: at slice, row, column {at} of "
             f"{' x '.join(map(str, volume.shape))}; check the annotation's frame of reference"
         )
-    low, high = np.full(3, -0.5), np.array(volume.shape) - 0.5
+    low, high = np.zeros(3, dtype=int), np.array(volume.shape) - 1
     if context is not None:
         box_low, box_high = _box(volume, nodule, context)
-        low, high = np.maximum(low, box_low - 0.5), np.minimum(high, box_high + 0.5)
+        low, high = np.maximum(low, box_low), np.minimum(high, box_high)
     cut = {
         scale: _cut(volume, nodule, spec, low=low, high=high, mask=mask)
         for scale, spec in scales.items()
@@ -81,22 +81,23 @@ def _cut(
     nodule: Nodule,
     spec: ScaleSpec,
     *,
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
+    low: NDArray[np.int_],
+    high: NDArray[np.int_],
     mask: bool,
 ) -> Patch:
-    """One patch; `low` and `high` bound what may be seen, as (z, y, x) index of the volume."""
+    """One patch; `low` and `high` are the first and last voxel (z, y, x) that may be seen."""
     affine, to_volume = _grid(volume, nodule, spec)
     index = _grid_points(to_volume, spec.size)
     valid = np.ones(spec.size, dtype=np.bool_)
     for axis in range(3):
-        valid &= (index[axis] > low[axis]) & (index[axis] < high[axis])
+        valid &= (index[axis] > low[axis] - 0.5) & (index[axis] < high[axis] + 0.5)
     if volume.missing:
         valid &= ~np.isin(_nearest(index[0]), list(volume.missing))
     hu: NDArray[np.float32] = ndimage.affine_transform(
-        volume.hu,
+        # cut first: half a voxel within the border, what lies beyond it must not show through
+        volume.hu[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))],
         to_volume[:3, :3],
-        offset=to_volume[:3, 3],
+        offset=to_volume[:3, 3] - low,
         output_shape=spec.size,
         output=np.float32,
         order=0 if spec.spacing_mm is None else 1,
@@ -143,22 +144,24 @@ def _nearest(index: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _box(
     volume: CTVolume, nodule: Nodule, context: ContextBox
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """First and last voxel (z, y, x) of the volume that the context shows."""
-    spacing = np.array(volume.spacing_mm)
+) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """First and last voxel (z, y, x) that the context shows; they may lie beyond the volume."""
     if nodule.mask is not None:
         voxels = np.argwhere(nodule.mask.voxels)
         index = volume.to_index(transform(nodule.mask.affine, voxels))
-        low, high = index.min(0), index.max(0)
+        first, last = index.min(0), index.max(0)
     else:
-        diameter = nodule.diameter_mm or context.bare_diameter_mm
+        radius = (nodule.diameter_mm or context.bare_diameter_mm) / 2 / np.array(volume.spacing_mm)
         centre = volume.to_index(nodule.centre_mm)
-        low, high = centre - diameter / 2 / spacing, centre + diameter / 2 / spacing
-    margin = _nearest(np.array(context.margin_mm) / spacing)
-    low, high = _nearest(low) - margin, _nearest(high) + margin
-    short_mm = np.array(context.min_extent_mm) - (high - low + 1) * spacing
-    more = np.maximum(np.ceil(short_mm / 2 / spacing), 0)
-    return low - more, high + more
+        first, last = centre - radius, centre + radius
+    low, high = _nearest(first).astype(int), _nearest(last).astype(int)
+    extent = high - low + 1
+    margin = np.maximum(
+        np.floor(np.array(context.margin_share) * extent).astype(int),
+        (np.array(context.min_extent_voxels) - extent) // 2,
+    )
+    margin = np.maximum(margin, 0)
+    return low - margin, high + margin
 
 
 def _mask(

@@ -33,13 +33,15 @@ class ScaleSpec:
 class ContextBox:
     """How far around the annotated extent a model may look; beyond it, all is as if not scanned.
 
-    For models trained on cut-outs that end where the readers' contours end.
+    For models trained on cut-outs that end where the readers' contours end.  Counted in the CT's
+    voxels along z, y, x, the same number on both sides of the extent.
 
-    margin_mm        : added on each side along z, y, x, rounded to whole voxels
-    min_extent_mm    : the box is at least this long along z, y, x, margins included
-    bare_diameter_mm : the extent assumed for a centre without a diameter
+    margin_share      : of the extent, rounded down
+    min_extent_voxels : where the box would be shorter, margins grow until it is this long, or one
+                        voxel shorter, so that both are equal
+    bare_diameter_mm  : the extent assumed for a centre without a diameter
     """
 
-    margin_mm: tuple[float, float, float]
-    min_extent_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    margin_share: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    min_extent_voxels: tuple[int, int, int] = (0, 0, 0)
     bare_diameter_mm: float = 8.0

@@ -17,7 +17,7 @@ def test_a_config_comes_back_from_json_as_it_was(name: str) -> None:
 
 def test_a_config_with_every_option_comes_back_too() -> None:
     physical = ScaleSpec(size=(32, 32, 32), spacing_mm=(1.0, 1.0, 1.0))
-    context = ContextBox(margin_mm=(0.0, 10.0, 10.0), min_extent_mm=(0.0, 30.0, 30.0))
+    context = ContextBox(margin_share=(0.15, 0.15, 0.15), min_extent_voxels=(0, 44, 44))
     config = replace(
         SMALL,
         micro=replace(SMALL.micro, patch=physical),

@@ -159,9 +159,9 @@ def test_the_context_box_ends_at_the_annotation_and_its_margin() -> None:
     volume = numbered(AXIAL)
     nodule = nodule_at(volume.to_mm([2, 4, 5]), mask=BALL)
     spec = {Scale.MACRO: ScaleSpec(size=(6, 8, 10))}
-    context = ContextBox(margin_mm=(0.0, 0.5, 0.0))
+    context = ContextBox(margin_share=(0.0, 0.5, 0.0))
     patch = cut_patches(volume, nodule, spec, context=context).scales["macro"]
-    # the mask is slice 2, rows 3 to 5, columns 4 to 6; a row more on each side
+    # the mask is slice 2, rows 3 to 5, columns 4 to 6; half of three rows, so one on each side
     expected = np.zeros((6, 8, 10), dtype=bool)
     expected[2, 2:7, 4:7] = True
     at = np.argwhere(patch.valid)
@@ -175,11 +175,22 @@ def test_the_context_box_ends_at_the_annotation_and_its_margin() -> None:
 def test_the_context_box_has_a_least_length() -> None:
     volume = numbered(AXIAL)
     nodule = nodule_at(volume.to_mm([2, 4, 5]), mask=BALL)
-    context = ContextBox(margin_mm=(0.0, 0.0, 0.0), min_extent_mm=(7.5, 0.0, 0.0))
+    context = ContextBox(min_extent_voxels=(4, 0, 0))
     spec = {Scale.MACRO: ScaleSpec(size=(6, 8, 10))}
     patch = cut_patches(volume, nodule, spec, context=context).scales["macro"]
-    # one slice is 2.5 mm; one more on each side makes 7.5 mm
+    # one slice; one more on each side makes three, two more would be longer than the four
     assert patch.valid.any(axis=(1, 2)).tolist() == [False, False, True, True, True, False]
+
+
+def test_nothing_beyond_the_context_box_shows_through() -> None:
+    volume = numbered(AXIAL)
+    nodule = nodule_at(volume.to_mm([2, 4, 5]), mask=BALL)
+    fine = {Scale.MICRO: ScaleSpec(size=(12, 12, 12), spacing_mm=(0.4, 0.3, 0.3))}
+    cut = cut_patches(volume, nodule, fine, context=ContextBox()).scales["micro"]
+    altered = volume_of(np.where(np.indices(volume.shape)[0] == 2, volume.hu, 3000), AXIAL)
+    assert np.array_equal(
+        cut.hu, cut_patches(altered, nodule, fine, context=ContextBox()).scales["micro"].hu
+    )
 
 
 def test_patches_of_all_scales_share_their_centre() -> None:
