@@ -4,6 +4,7 @@
 the tests stand on it, since no patient's images may travel with the program.
 """
 
+import functools
 import json
 import uuid
 from collections.abc import Sequence
@@ -117,10 +118,17 @@ def chest_phantom(
     ten seconds of one core, 60 of 128 well under one.
     """
     grid, subject = Grid(size=size, slices=slices), subject or Subject()
-    clean = chest_hu(grid, nodules, seed)
-    noisy = add_noise(clean, grid, deviation_hu=20.0, sharp=True, seed=seed)
+    clean, noisy = _volumes(grid, tuple(nodules), seed)
     ct = ct_series(noisy, grid, subject, number=2, description="CHEST LUNG", kernel="LUNG")
     return Phantom(ct=ct, nodules=tuple(nodules), grid=grid, subject=subject, clean=clean)
+
+
+@functools.lru_cache(maxsize=1)  # the same chest under another subject costs nothing
+def _volumes(
+    grid: Grid, nodules: tuple[PhantomNodule, ...], seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    clean = chest_hu(grid, nodules, seed)
+    return clean, add_noise(clean, grid, deviation_hu=20.0, sharp=True, seed=seed)
 
 
 def ct_series(

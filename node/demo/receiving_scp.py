@@ -10,6 +10,7 @@ from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts
 from pynetdicom.events import Event
 
 SUCCESS, OUT_OF_RESOURCES = 0x0000, 0xA700
+_DEFERRED_BYTES = 1 << 16
 
 
 class ReceivingSCP:
@@ -59,8 +60,8 @@ class ReceivingSCP:
             return list(self._arrived)
 
     def received(self, modality: str | None = None) -> list[Dataset]:
-        """The arrivals, read; only those of one modality if it is given."""
-        datasets = [dcmread(path) for path in self.files()]
+        """The arrivals; only those of one modality if it is given; pixels are read when used."""
+        datasets = [dcmread(path, defer_size=_DEFERRED_BYTES) for path in self.files()]
         return [ds for ds in datasets if modality is None or ds.Modality == modality]
 
     def _store(self, event: Event) -> int:

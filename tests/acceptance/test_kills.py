@@ -1,0 +1,51 @@
+"""kill -9 at the worst moment loses nothing and repeats nothing that anybody sees."""
+
+import os
+import signal
+
+import pytest
+
+from node.demo.annotations import measurement_report, segmentation
+from tests.acceptance import studies
+from tests.acceptance.bed import PATIENCE_S, Bed
+from tests.peers import listens, wait_until
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.peers]
+
+
+def test_a_worker_killed_in_mid_analysis_is_replaced_and_one_report_arrives(own: Bed):
+    own.start()
+    phantom = studies.phantom("kill-worker")
+    own.send([*phantom.ct, segmentation(phantom), measurement_report(phantom)])
+    uid = studies.study_uid(phantom)
+    wait_until(lambda: _state(own) == "running", "a worker has the job", PATIENCE_S)
+    worker = own.role("worker")
+    assert worker is not None
+    os.kill(worker, signal.SIGKILL)
+    own.wait_for_reports(uid, within_s=90)
+    (job,) = own.json("job", "list")
+    assert (job["state"], job["tries"]) == ("done", 2)
+    assert len(own.captures(uid)) == 6
+
+
+def test_no_process_outlives_a_killed_supervisor(own: Bed):
+    own.start()
+    wait_until(lambda: len(own.processes()) >= 5, "all roles run", PATIENCE_S)
+    own.kill(group=False)
+    wait_until(lambda: not own.processes(), "no orphan", 5)
+    assert not listens(own.port)
+
+
+def test_a_node_killed_after_the_last_store_reports_once_it_is_back(own: Bed):
+    own.start()
+    phantom = studies.phantom("kill-all")
+    own.send(studies.marked(phantom))
+    own.kill(group=True)
+    wait_until(lambda: not own.processes(), "nothing runs", 5)
+    own.start()
+    own.wait_for_reports(studies.study_uid(phantom), within_s=90)
+
+
+def _state(bed: Bed) -> str | None:
+    jobs = bed.json("job", "list")
+    return jobs[0]["state"] if jobs else None
