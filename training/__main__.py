@@ -1,0 +1,5 @@
+"""`python -m training` is `m3train`."""
+
+from training.cli import main
+
+main()

@@ -1,0 +1,102 @@
+"""Any weights on any folder of cut-outs: the numbers, with intervals over patients."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from m3net.prediction import Classifier
+from training import metrics
+from training.as_served import Marking, nodule_of, volume_of
+from training.bootstrap import Interval, patient_interval
+from training.calibration import expected_calibration_error, reliability
+from training.metrics import Counts
+from training.voi import Cutout, CutoutLabel
+
+Report = dict[str, object]
+"""Plain numbers, strings, lists and dicts, ready for JSON."""
+
+
+def predict(
+    classifier: Classifier,
+    cutouts: Iterable[Cutout],
+    *,
+    marking: Marking = Marking.MASK,
+    on_nodule: Callable[[], None] = lambda: None,
+) -> NDArray[np.float64]:
+    """p(malignant) of each nodule, through the classifier that the node holds: (N,)."""
+    probabilities = []
+    for cutout in cutouts:
+        (prediction,) = classifier.classify(volume_of(cutout), [nodule_of(cutout, marking)])
+        probabilities.append(prediction.probability)
+        on_nodule()
+    return np.array(probabilities)
+
+
+def assess(
+    labels: Sequence[CutoutLabel],
+    probabilities: NDArray[np.float64],
+    *,
+    threshold: float = 0.5,
+    resamples: int = 2000,
+) -> Report:
+    """Everything that is said of a set of predictions; fractions, malignant is positive."""
+    truth = np.array([label.malignant for label in labels])
+    patients = [label.patient_id for label in labels]
+    counts = metrics.count(truth, probabilities, threshold=threshold)
+    clear = np.array([sum(label.scores) != 3 * len(label.scores) for label in labels])
+
+    def accuracy(labels: NDArray[np.bool_], p: NDArray[np.float64]) -> float:
+        return float(((p >= threshold) == labels).mean())
+
+    def interval(statistic: Callable[[NDArray[np.bool_], NDArray[np.float64]], float]) -> Interval:
+        return patient_interval(
+            statistic,
+            labels=truth,
+            probabilities=probabilities,
+            patients=patients,
+            resamples=resamples,
+        )
+
+    auc, accurate = interval(metrics.roc_auc), interval(accuracy)
+    return {
+        "nodules": len(truth),
+        "malignant": int(truth.sum()),
+        "patients": len(set(patients)),
+        "auc": auc.estimate,
+        "auc_95": [auc.low, auc.high],
+        "accuracy": accurate.estimate,
+        "accuracy_95": [accurate.low, accurate.high],
+        "ece": expected_calibration_error(truth, probabilities),
+        "average_precision": metrics.average_precision(truth, probabilities),
+        "threshold": threshold,
+        "confusion": asdict(counts),
+        "standard": dict(metrics.standard(counts)),
+        "paper_as_printed": _as_printed(truth, probabilities, counts),
+        "paper_as_computed": dict(metrics.as_computed(counts)),
+        "without_mean_3": _without_mean_3(truth[clear], probabilities[clear], threshold=threshold),
+        "reliability": [asdict(each) for each in reliability(truth, probabilities)],
+    }
+
+
+def _as_printed(
+    truth: NDArray[np.bool_], probabilities: NDArray[np.float64], counts: Counts
+) -> Report:
+    """Eq. 19 to 22."""
+    return {
+        **metrics.as_printed(counts),
+        "roc_auc": metrics.roc_auc(truth, probabilities),
+        "pr_auc": metrics.weighted_average_precision(truth, probabilities),
+    }
+
+
+def _without_mean_3(
+    truth: NDArray[np.bool_], probabilities: NDArray[np.float64], *, threshold: float
+) -> Report:
+    """The nodules on which the readers did not come out exactly undecided."""
+    return {
+        "nodules": len(truth),
+        "auc": metrics.roc_auc(truth, probabilities),
+        "accuracy": float(((probabilities >= threshold) == truth).mean()),
+    }
