@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from training.features import NAMES, describe
+from m3net.description import NAMES, describe
 from training.voi import Cutout
 
 Floats = NDArray[np.float64]
@@ -42,7 +42,7 @@ BASELINES: dict[str, tuple[Callable[[], _Model], Sequence[str]]] = {
     "logistic regression": (_logistic, NAMES),
     "gradient boosting": (_boosting, NAMES),
 }
-"""Name -> the model and the numbers of `features.NAMES` that it sees."""
+"""Name -> the model and the numbers of `description.NAMES` that it sees."""
 
 
 def out_of_fold_logits(
@@ -62,4 +62,4 @@ def out_of_fold_logits(
 
 def describe_all(cutouts: Sequence[Cutout]) -> Floats:
     """(N, 25): the hand-made numbers of each nodule."""
-    return np.stack([describe(cutout) for cutout in cutouts])
+    return np.stack([describe(c.hu, c.mask, c.spacing_mm) for c in cutouts])

@@ -1,13 +1,12 @@
-"""Twenty-five hand-made numbers of one nodule: the baseline that a network has to beat.
+"""Twenty-five hand-made numbers of one nodule: size, shape, density, rim and edge.
 
-Size, shape, density, rim and gradient, from the image and the mask alone.
+What a radiologist measures and a network sees badly; a model may take them beside its patches, and
+as a baseline they are what a network has to beat.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-
-from training.voi import Cutout
 
 NAMES = (
     "log_volume_mm3",
@@ -38,12 +37,17 @@ NAMES = (
 )
 
 
-def describe(cutout: Cutout) -> NDArray[np.float64]:
-    """The numbers of `NAMES`, in that order: (25,) float64."""
-    hu, mask = cutout.hu.astype(np.float64), cutout.mask
-    spacing = np.asarray(cutout.spacing_mm)
+def describe(
+    hu: NDArray[np.int16], mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+) -> NDArray[np.float64]:
+    """The numbers of `NAMES`, in that order: (25,), all finite.
+
+    hu, mask   : (Z, Y, X), the nodule with what may be seen around it; at least one voxel marked
+    spacing_mm : along z, y, x
+    """
+    values, spacing = hu.astype(np.float64), np.asarray(spacing_mm)
     return np.array(
-        [*_shape(mask, spacing), *_density(hu, mask, spacing), *_rim(hu, mask, spacing)]
+        [*_shape(mask, spacing), *_density(values, mask, spacing), *_rim(values, mask, spacing)]
     )
 
 
@@ -53,10 +57,10 @@ def _shape(mask: NDArray[np.bool_], spacing: NDArray[np.float64]) -> list[float]
     volume = len(points) * float(np.prod(spacing))
     extent = points.max(axis=0) - points.min(axis=0) + spacing
     # The variance of a box-shaped voxel is added, so that a flat nodule has no axis of length 0.
-    covariance = np.cov(points.T) + np.diag(spacing**2 / 12) if len(points) > 1 else np.eye(3)
+    covariance = np.cov(points.T, bias=True) + np.diag(spacing**2 / 12)
     short, middle, long = np.sqrt(np.linalg.eigvalsh(covariance))
     axial = points[:, 1:]
-    axial_covariance = np.cov(axial.T) + np.diag(spacing[1:] ** 2 / 12)
+    axial_covariance = np.cov(axial.T, bias=True) + np.diag(spacing[1:] ** 2 / 12)
     axial_short, axial_long = 4 * np.sqrt(np.linalg.eigvalsh(axial_covariance))
     equivalent = (6 * volume / np.pi) ** (1 / 3)
     return [
