@@ -18,7 +18,7 @@ def upgrade() -> None:
         sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.PrimaryKeyConstraint("id", name="pk_association"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_association")),
     )
     op.create_index(
         "ix_association_open",
@@ -40,7 +40,7 @@ def upgrade() -> None:
         sa.Column("change", sa.Integer(), nullable=False),
         sa.Column("judge_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("waiting_for", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("study_instance_uid", name="pk_study"),
+        sa.PrimaryKeyConstraint("study_instance_uid", name=op.f("pk_study")),
     )
     op.create_index("ix_study_accession_number", "study", ["accession_number"], unique=False)
     op.create_index("ix_study_judge_at", "study", ["judge_at"], unique=False)
@@ -52,14 +52,16 @@ def upgrade() -> None:
         sa.Column("same", sa.Integer(), nullable=False),
         sa.Column("newer", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["association_id"], ["association.id"], name="fk_contribution_association_id"
+            ["association_id"], ["association.id"], name=op.f("fk_contribution_association_id")
         ),
         sa.ForeignKeyConstraint(
             ["study_instance_uid"],
             ["study.study_instance_uid"],
-            name="fk_contribution_study_instance_uid",
+            name=op.f("fk_contribution_study_instance_uid"),
         ),
-        sa.PrimaryKeyConstraint("association_id", "study_instance_uid", name="pk_contribution"),
+        sa.PrimaryKeyConstraint(
+            "association_id", "study_instance_uid", name=op.f("pk_contribution")
+        ),
     )
     op.create_index(
         "ix_contribution_study_instance_uid", "contribution", ["study_instance_uid"], unique=False
@@ -80,14 +82,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["study_instance_uid"],
             ["study.study_instance_uid"],
-            name="fk_instance_study_instance_uid",
+            name=op.f("fk_instance_study_instance_uid"),
         ),
-        sa.PrimaryKeyConstraint("id", name="pk_instance"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_instance")),
         sa.UniqueConstraint(
             "study_instance_uid",
             "sop_instance_uid",
             "sha256",
-            name="uq_instance_study_instance_uid_sop_instance_uid_sha256",
+            name=op.f("uq_instance_study_instance_uid_sop_instance_uid_sha256"),
         ),
     )
     op.create_index(
@@ -120,33 +122,37 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
-        sa.CheckConstraint("(state = 'done') = (outcome IS NOT NULL)", name="ck_job_outcome"),
+        sa.CheckConstraint("(state = 'done') = (outcome IS NOT NULL)", name=op.f("ck_job_outcome")),
         sa.CheckConstraint(
             "(state IN ('done', 'dead', 'cancelled')) = (settled_at IS NOT NULL)",
-            name="ck_job_settled",
+            name=op.f("ck_job_settled"),
         ),
         sa.CheckConstraint(
-            "(state IN ('running')) = (lease_until IS NOT NULL)", name="ck_job_lease"
+            "(state IN ('running')) = (lease_until IS NOT NULL)", name=op.f("ck_job_lease")
         ),
-        sa.CheckConstraint("(state IN ('running')) = (owner IS NOT NULL)", name="ck_job_owner"),
         sa.CheckConstraint(
-            "state IN ('queued', 'running', 'done', 'dead', 'cancelled')", name="ck_job_state"
+            "(state IN ('running')) = (owner IS NOT NULL)", name=op.f("ck_job_owner")
         ),
-        sa.CheckConstraint("attempt >= tries", name="ck_job_attempt"),
-        sa.CheckConstraint("tries BETWEEN 0 AND max_attempts", name="ck_job_tries"),
-        sa.ForeignKeyConstraint(["predecessor_id"], ["job.id"], name="fk_job_predecessor_id"),
+        sa.CheckConstraint(
+            "state IN ('queued', 'running', 'done', 'dead', 'cancelled')", name=op.f("ck_job_state")
+        ),
+        sa.CheckConstraint("attempt >= tries", name=op.f("ck_job_attempt")),
+        sa.CheckConstraint("tries BETWEEN 0 AND max_attempts", name=op.f("ck_job_tries")),
+        sa.ForeignKeyConstraint(["predecessor_id"], ["job.id"], name=op.f("fk_job_predecessor_id")),
         sa.ForeignKeyConstraint(
-            ["study_instance_uid"], ["study.study_instance_uid"], name="fk_job_study_instance_uid"
+            ["study_instance_uid"],
+            ["study.study_instance_uid"],
+            name=op.f("fk_job_study_instance_uid"),
         ),
-        sa.PrimaryKeyConstraint("id", name="pk_job"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_job")),
         sa.UniqueConstraint(
             "study_instance_uid",
             "input_digest",
             "analysis_id",
-            name="uq_job_study_instance_uid_input_digest_analysis_id",
+            name=op.f("uq_job_study_instance_uid_input_digest_analysis_id"),
         ),
         sa.UniqueConstraint(
-            "study_instance_uid", "revision", name="uq_job_study_instance_uid_revision"
+            "study_instance_uid", "revision", name=op.f("uq_job_study_instance_uid_revision")
         ),
     )
     op.create_index(
@@ -180,12 +186,12 @@ def upgrade() -> None:
         sa.Column("sha256", sa.Text(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
-            "(kind = 'report') = (report_variant IS NOT NULL)", name="ck_artifact_variant"
+            "(kind = 'report') = (report_variant IS NOT NULL)", name=op.f("ck_artifact_variant")
         ),
-        sa.ForeignKeyConstraint(["job_id"], ["job.id"], name="fk_artifact_job_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_artifact"),
+        sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_artifact_job_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_artifact")),
         sa.UniqueConstraint(
-            "job_id", "sop_instance_uid", name="uq_artifact_job_id_sop_instance_uid"
+            "job_id", "sop_instance_uid", name=op.f("uq_artifact_job_id_sop_instance_uid")
         ),
     )
     op.create_table(
@@ -209,27 +215,28 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.CheckConstraint(
             "(state IN ('done', 'dead', 'cancelled')) = (settled_at IS NOT NULL)",
-            name="ck_delivery_settled",
+            name=op.f("ck_delivery_settled"),
         ),
         sa.CheckConstraint(
-            "(state IN ('running')) = (lease_until IS NOT NULL)", name="ck_delivery_lease"
+            "(state IN ('running')) = (lease_until IS NOT NULL)", name=op.f("ck_delivery_lease")
         ),
         sa.CheckConstraint(
-            "(state IN ('running')) = (owner IS NOT NULL)", name="ck_delivery_owner"
+            "(state IN ('running')) = (owner IS NOT NULL)", name=op.f("ck_delivery_owner")
         ),
         sa.CheckConstraint(
-            "state IN ('queued', 'running', 'done', 'dead', 'cancelled')", name="ck_delivery_state"
+            "state IN ('queued', 'running', 'done', 'dead', 'cancelled')",
+            name=op.f("ck_delivery_state"),
         ),
-        sa.CheckConstraint("attempt >= tries", name="ck_delivery_attempt"),
-        sa.CheckConstraint("tries BETWEEN 0 AND max_attempts", name="ck_delivery_tries"),
-        sa.ForeignKeyConstraint(["job_id"], ["job.id"], name="fk_delivery_job_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_delivery"),
+        sa.CheckConstraint("attempt >= tries", name=op.f("ck_delivery_attempt")),
+        sa.CheckConstraint("tries BETWEEN 0 AND max_attempts", name=op.f("ck_delivery_tries")),
+        sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_delivery_job_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery")),
         sa.UniqueConstraint(
             "job_id",
             "destination",
             "outcome",
             "round",
-            name="uq_delivery_job_id_destination_outcome_round",
+            name=op.f("uq_delivery_job_id_destination_outcome_round"),
         ),
     )
     op.create_index(
@@ -246,9 +253,13 @@ def upgrade() -> None:
         sa.Column("artifact_id", sa.Integer(), nullable=False),
         sa.Column("status", sa.Integer(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["artifact_id"], ["artifact.id"], name="fk_delivered_artifact_id"),
-        sa.ForeignKeyConstraint(["delivery_id"], ["delivery.id"], name="fk_delivered_delivery_id"),
-        sa.PrimaryKeyConstraint("delivery_id", "artifact_id", name="pk_delivered"),
+        sa.ForeignKeyConstraint(
+            ["artifact_id"], ["artifact.id"], name=op.f("fk_delivered_artifact_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["delivery_id"], ["delivery.id"], name=op.f("fk_delivered_delivery_id")
+        ),
+        sa.PrimaryKeyConstraint("delivery_id", "artifact_id", name=op.f("pk_delivered")),
     )
     op.create_table(
         "event",
@@ -259,12 +270,16 @@ def upgrade() -> None:
         sa.Column("delivery_id", sa.Integer(), nullable=True),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("details", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(["delivery_id"], ["delivery.id"], name="fk_event_delivery_id"),
-        sa.ForeignKeyConstraint(["job_id"], ["job.id"], name="fk_event_job_id"),
         sa.ForeignKeyConstraint(
-            ["study_instance_uid"], ["study.study_instance_uid"], name="fk_event_study_instance_uid"
+            ["delivery_id"], ["delivery.id"], name=op.f("fk_event_delivery_id")
         ),
-        sa.PrimaryKeyConstraint("id", name="pk_event"),
+        sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_event_job_id")),
+        sa.ForeignKeyConstraint(
+            ["study_instance_uid"],
+            ["study.study_instance_uid"],
+            name=op.f("fk_event_study_instance_uid"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
     )
     op.create_index("ix_event_study_instance_uid", "event", ["study_instance_uid"], unique=False)
 
