@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from m3net.description import NAMES, describe
 from m3net.errors import NoduleUnusable
 from m3net.nodule import Nodule
 from m3net.scales import ContextBox, Scale, ScaleSpec
@@ -33,9 +34,13 @@ class Patch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patches:
-    """All scales of one nodule, and what had to be assumed of it, in words for the report."""
+    """All scales of one nodule, and what had to be assumed of it, in words for the report.
+
+    description : (25,) `m3net.description.NAMES`, NaN for a bare centre; None: not asked for
+    """
 
     scales: Mapping[Scale, Patch]
+    description: NDArray[np.float64] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -46,15 +51,20 @@ def cut_patches(
     *,
     context: ContextBox | None = None,
     mask: bool = False,
+    described: bool = False,
+    turn: NDArray[np.float64] | None = None,
 ) -> Patches:
     """Cut the concentric patches of one nodule.
 
     On the CT's own voxels the nodule's centre falls into voxel (D // 2, H // 2, W // 2); on a grid
     in millimetres it is the grid's exact middle.  Outside the scan is air, marked as not valid.
 
-    context : the scan is treated as if it ended at this box about the nodule
-    mask    : whether the nodule's mask is wanted too: its own, else the sphere of its diameter,
-              else nothing
+    context   : the scan is treated as if it ended at this box about the nodule
+    mask      : whether the nodule's mask is wanted too: its own, else the sphere of its diameter,
+                else nothing
+    described : whether its description is wanted, of what lies in the box
+    turn      : (3, 3), for training: grids in millimetres have their axes (z, y, x) turned,
+                mirrored or stretched by it
 
     Raises NoduleUnusable if the centre is not in the volume.
     Li et al. 2026, eq. 1; pixel to patient: PS3.3 C.7.6.2.1.1.
@@ -70,10 +80,14 @@ def cut_patches(
         box_low, box_high = _box(volume, nodule, context)
         low, high = np.maximum(low, box_low), np.minimum(high, box_high)
     cut = {
-        scale: _cut(volume, nodule, spec, low=low, high=high, mask=mask)
+        scale: _cut(volume, nodule, spec, low=low, high=high, mask=mask, turn=turn)
         for scale, spec in scales.items()
     }
-    return Patches(scales=cut, notes=_notes(nodule, context) if mask or context else ())
+    return Patches(
+        scales=cut,
+        description=_describe(volume, nodule, low=low, high=high) if described else None,
+        notes=_notes(nodule, context) if mask or context or described else (),
+    )
 
 
 def _cut(
@@ -84,9 +98,10 @@ def _cut(
     low: NDArray[np.int_],
     high: NDArray[np.int_],
     mask: bool,
+    turn: NDArray[np.float64] | None,
 ) -> Patch:
     """One patch; `low` and `high` are the first and last voxel (z, y, x) that may be seen."""
-    affine, to_volume = _grid(volume, nodule, spec)
+    affine, to_volume = _grid(volume, nodule, spec, turn)
     index = _grid_points(to_volume, spec.size)
     valid = np.ones(spec.size, dtype=np.bool_)
     for axis in range(3):
@@ -113,7 +128,7 @@ def _cut(
 
 
 def _grid(
-    volume: CTVolume, nodule: Nodule, spec: ScaleSpec
+    volume: CTVolume, nodule: Nodule, spec: ScaleSpec, turn: NDArray[np.float64] | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The patch's affine to LPS mm, and its affine to the volume's index."""
     size = np.array(spec.size)
@@ -125,7 +140,8 @@ def _grid(
     normal = np.cross(y, x)
     normal *= np.sign(normal @ z) / np.linalg.norm(normal)
     affine = np.eye(4)
-    affine[:3, :3] = np.column_stack([normal, y, x]) * np.array(spec.spacing_mm)
+    axes = np.column_stack([normal, y, x])
+    affine[:3, :3] = (axes if turn is None else axes @ turn) * np.array(spec.spacing_mm)
     affine[:3, 3] = np.array(nodule.centre_mm) - affine[:3, :3] @ ((size - 1) / 2)
     to_volume = np.linalg.inv(volume.affine) @ affine
     return affine, to_volume
@@ -185,6 +201,20 @@ def _mask(
     away_mm = _grid_points(affine, size) - np.array(nodule.centre_mm).reshape(3, 1, 1, 1)
     inside: NDArray[np.bool_] = np.linalg.norm(away_mm, axis=0) <= nodule.diameter_mm / 2
     return inside.astype(np.float32)
+
+
+def _describe(
+    volume: CTVolume, nodule: Nodule, *, low: NDArray[np.int_], high: NDArray[np.int_]
+) -> NDArray[np.float64]:
+    """The description of the nodule in its box, from its mask or its sphere, on the CT's voxels."""
+    shape = high - low + 1
+    affine = volume.affine.copy()
+    affine[:3, 3] = volume.to_mm(low)
+    inside = _mask(nodule, affine, (int(shape[0]), int(shape[1]), int(shape[2]))) >= 0.5
+    if not inside.any():
+        return np.full(len(NAMES), np.nan)
+    shown = volume.hu[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))]
+    return describe(shown, inside, volume.spacing_mm)
 
 
 def _notes(nodule: Nodule, context: ContextBox | None) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from m3net.description import describe
 from m3net.errors import NoduleUnusable
 from m3net.nodule import Mask
 from m3net.patches import cut_patches
@@ -191,6 +192,36 @@ def test_nothing_beyond_the_context_box_shows_through() -> None:
     assert np.array_equal(
         cut.hu, cut_patches(altered, nodule, fine, context=ContextBox()).scales["micro"].hu
     )
+
+
+def test_a_nodule_is_described_from_what_its_box_shows() -> None:
+    volume = numbered(AXIAL)
+    nodule = nodule_at(volume.to_mm([2, 4, 5]), mask=BALL)
+    context = ContextBox(margin_share=(0.0, 0.5, 0.0))
+    found = cut_patches(volume, nodule, NATIVE, context=context, described=True).description
+    inside = np.zeros((1, 5, 3), dtype=bool)
+    inside[0, 1:4] = BALL.voxels
+    assert found is not None
+    assert np.allclose(found, describe(volume.hu[2:3, 2:7, 4:7], inside, volume.spacing_mm))
+
+
+def test_a_bare_centre_has_no_description() -> None:
+    volume = numbered(AXIAL)
+    patches = cut_patches(volume, nodule_at(volume.to_mm([2, 4, 5])), NATIVE, described=True)
+    assert patches.description is not None
+    assert np.isnan(patches.description).all()
+
+
+def test_a_turned_grid_shows_the_nodule_turned() -> None:
+    volume = numbered(AXIAL)
+    nodule = nodule_at(volume.to_mm([2, 4, 5]))
+    spec = {Scale.MICRO: ScaleSpec(size=(3, 3, 3), spacing_mm=(0.4, 0.4, 0.4))}
+    upright = cut_patches(volume, nodule, spec).scales["micro"]
+    upside_down = np.diag([-1.0, 1.0, 1.0])
+    turned = cut_patches(volume, nodule, spec, turn=upside_down).scales["micro"]
+    assert np.allclose(turned.hu, upright.hu[::-1])
+    corner = transform(turned.affine, [0, 0, 0])
+    assert corner == pytest.approx(transform(upright.affine, [2, 0, 0]))
 
 
 def test_patches_of_all_scales_share_their_centre() -> None:
