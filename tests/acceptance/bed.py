@@ -45,7 +45,12 @@ ae_title = "PACS"
 class Bed:
     """A folder made by `m3node init`, the node that serves it, and the PACS beside it."""
 
-    def __init__(self, directory: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        settings: Mapping[str, str] | None = None,
+        more_destinations: str = "",
+    ) -> None:
         self.directory = directory
         self.port, self.pacs_port = free_port(), free_port()
         self._environment = {
@@ -61,7 +66,7 @@ class Bed:
         assert made.returncode == 0, made.stdout
         self.config = directory / "node" / "node.toml"
         with self.config.open("a") as file:
-            file.write(_DESTINATION.format(port=self.pacs_port))
+            file.write(_DESTINATION.format(port=self.pacs_port) + more_destinations)
 
     # -- the node ------------------------------------------------------------------------------
 
@@ -212,9 +217,12 @@ class Bed:
 
 
 @contextmanager
-def bed(directory: Path, **settings: str) -> Iterator[Bed]:
-    """A bed with its PACS up and its node not yet started; all of it ends with the block."""
-    made = Bed(directory, settings)
+def bed(directory: Path, *, more_destinations: str = "") -> Iterator[Bed]:
+    """A bed with its PACS up and its node not yet started; all of it ends with the block.
+
+    more_destinations : further [[destinations]] in TOML, beside the PACS
+    """
+    made = Bed(directory, more_destinations=more_destinations)
     try:
         with made.pacs:
             yield made
