@@ -77,7 +77,7 @@ def cut_patches(
         )
     low, high = np.zeros(3, dtype=int), np.array(volume.shape) - 1
     if context is not None:
-        box_low, box_high = _box(volume, nodule, context)
+        box_low, box_high = context_box(volume, nodule, context)
         low, high = np.maximum(low, box_low), np.minimum(high, box_high)
     cut = {
         scale: _cut(volume, nodule, spec, low=low, high=high, mask=mask, turn=turn)
@@ -158,7 +158,7 @@ def _nearest(index: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.floor(index + 0.5)
 
 
-def _box(
+def context_box(
     volume: CTVolume, nodule: Nodule, context: ContextBox
 ) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
     """First and last voxel (z, y, x) that the context shows; they may lie beyond the volume."""
