@@ -9,6 +9,7 @@ from rich.progress import Progress
 
 from m3net.weights import load_classifier
 from training.as_served import Marking
+from training.cost_command import cost
 from training.evaluate import assess, predict
 from training.voi import read_cutout, read_labels
 
@@ -20,6 +21,9 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.version_option(package_name="m3node")
 def main() -> None:
     """Prepare data, train M3Net, and measure it as the paper does and as is usual."""
+
+
+main.add_command(cost)
 
 
 @main.command()
