@@ -7,7 +7,7 @@ the next one comes all the same: the database may be away for a while.
 import logging
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -64,7 +64,8 @@ def run(
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         timezone="UTC",
     )
-    first = clock()
+    # apscheduler counts by the wall clock, whatever `clock` says.
+    first = datetime.now(UTC)
     for tick, every_s in (
         (release, RELEASE_EVERY_S),
         (judge, look_every_s),

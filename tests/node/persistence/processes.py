@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import NoReturn
 
 from node.core.errors import LeaseLost
 from node.core.states import State
-from node.persistence import spool as spool_module
 from node.persistence.owner import this_process
 from node.persistence.rows import JobLease
 from node.persistence.spool import Spool
@@ -47,8 +47,9 @@ def _say(line: str) -> None:
     os.write(1, f"{line}\n".encode())
 
 
-def _die() -> None:
+def _die() -> NoReturn:
     os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("nobody outlives SIGKILL")
 
 
 def _forked(count: int, action: Callable[[int], None]) -> list[int]:
@@ -113,15 +114,16 @@ def _settle(url: str, rng: Random, now: datetime) -> None:
     while (late := store.claim_job(owner="late:1:1", lease_s=60, now=now + LATER)) is not None:
         _finish_and_say(store, late)
     for lease in sat_upon:
-        try:
-            _finish_and_say(store, lease)
-        except LeaseLost:
-            _say("overtaken")
+        _finish_and_say(store, lease)
 
 
 def _finish_and_say(store: Store, lease: JobLease) -> None:
-    finish(store, lease)
-    _say(f"job {lease.job_id}")
+    try:
+        finish(store, lease)
+    except LeaseLost:
+        _say("overtaken")
+    else:
+        _say(f"job {lease.job_id}")
 
 
 def receive(url: str, directory: str, step: str) -> None:
@@ -130,9 +132,9 @@ def receive(url: str, directory: str, step: str) -> None:
 
     store, spool = open_store(url), Spool(Path(directory) / "spool")
     if step == "before the rename":
-        spool_module.os.replace = lambda *_names: _die()  # type: ignore[assignment]
+        os.replace = lambda *_names: _die()  # the step
     elif step == "before the row":
-        store.record_instance = lambda **_values: _die()  # type: ignore[method-assign]
+        store.record_instance = lambda **_values: _die()  # type: ignore[method-assign]  # the step
     intake = Intake(spool=spool, store=store, min_free_bytes=0, clock=lambda: datetime.now(UTC))
     association = store.open_association(
         calling_ae="SCANNER",
@@ -176,7 +178,7 @@ def deliver(url: str, directory: str, step: str) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Run one of the above by its name."""
-    actions = {
+    actions: dict[str, Callable[..., None]] = {
         "open": open_at_once,
         "settle": settle_all,
         "receive": receive,

@@ -1,0 +1,191 @@
+"""When two objects say the same: by content, never by encoding."""
+
+from io import BytesIO
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom import Dataset, dcmread
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+)
+
+from node.core.digest import (
+    analysis_id,
+    annotation_digest,
+    identity_digest,
+    image_digest,
+    inputs_digest,
+    patient_key,
+)
+from node.core.inputs import Intent, StudyInputs
+from tests.node.core.facts_of import STUDY, ct_slice, segmentation
+from tests.node.objects import ct_image
+
+
+def sent_as(dataset: Dataset, transfer_syntax: str) -> Dataset:
+    """The object after a way through that encoding."""
+    dataset.file_meta.TransferSyntaxUID = UID(transfer_syntax)
+    buffer = BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    buffer.seek(0)
+    return dcmread(buffer)
+
+
+PLAIN = image_digest(ct_image(0))
+
+
+@pytest.mark.parametrize(
+    "transfer_syntax",
+    [ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian],
+)
+def test_the_transfer_syntax_is_not_in_the_digest(transfer_syntax: str) -> None:
+    image = sent_as(ct_image(0, PatientWeight="71.50"), transfer_syntax)
+    assert image_digest(image) == image_digest(ct_image(0, PatientWeight="71.5"))
+    annotation = sent_as(ct_image(0, PatientWeight="71.5"), transfer_syntax)
+    assert annotation_digest(annotation) == annotation_digest(ct_image(0, PatientWeight="71.5"))
+
+
+@pytest.mark.parametrize("character_set", ["ISO_IR 192", "GB18030", "ISO_IR 100"])
+def test_the_same_name_in_another_character_set_is_the_same_name(character_set: str) -> None:
+    image = sent_as(
+        ct_image(0, SpecificCharacterSet=character_set, PatientName="Müller^Jörg"),
+        ExplicitVRLittleEndian,
+    )
+    assert image_digest(image) == PLAIN
+
+
+def test_padding_and_trailing_separators_of_a_name_are_not_the_name() -> None:
+    assert identity_digest(ct_image(0, PatientName="Müller^Jörg^^^")) == identity_digest(
+        ct_image(0)
+    )
+
+
+def test_an_empty_attribute_says_as_much_as_an_absent_one() -> None:
+    assert image_digest(ct_image(0, PatientSex="", OtherPatientIDs=None)) == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("PatientName", "Müller^Jorg"),
+        ("PatientID", "4712"),
+        ("AccessionNumber", "A18"),
+        ("IssuerOfPatientID", "Ward 7"),
+        ("StudyDescription", "Thorax"),
+        ("ImagePositionPatient", [-180, -180, -99]),
+        ("PixelSpacing", [0.7, 0.71]),
+        ("RescaleIntercept", 0),
+        ("ConvolutionKernel", "B60f"),
+        ("FrameOfReferenceUID", "1.2.3.8"),
+        ("LossyImageCompression", "01"),
+    ],
+)
+def test_whatever_reaches_a_result_is_in_the_digest(keyword: str, value: object) -> None:
+    assert image_digest(ct_image(0, **{keyword: value})) != PLAIN
+
+
+def test_what_reaches_no_result_is_not_in_it() -> None:
+    assert image_digest(ct_image(0, InstitutionName="Elsewhere", WindowWidth=1500)) == PLAIN
+
+
+def test_all_of_an_annotation_is_in_its_digest_and_private_elements_are_not() -> None:
+    plain = annotation_digest(ct_image(0))
+    assert annotation_digest(ct_image(0, ContentLabel="NODULE")) != plain
+    assert annotation_digest(ct_image(0, PixelData=bytes(32))) != plain
+    private = ct_image(0)
+    private.private_block(0x0041, "VENDOR", create=True).add_new(1, "LO", "anything")
+    assert annotation_digest(private) == plain
+
+
+def test_a_segmentation_sent_in_rle_is_the_same_segmentation() -> None:
+    mask = Dataset()
+    mask.update(ct_image(0))
+    mask.file_meta = ct_image(0).file_meta
+    mask.BitsAllocated = mask.BitsStored = 8
+    mask.HighBit, mask.PixelRepresentation = 7, 0
+    mask.NumberOfFrames = 2
+    voxels = np.arange(32, dtype=np.uint8).reshape(2, 4, 4) % 2 * 255
+    mask.PixelData = voxels.tobytes()
+    native = annotation_digest(mask)
+    mask.compress(RLELossless, voxels, generate_instance_uid=False)
+    assert annotation_digest(mask) == native
+
+
+def test_patients_are_told_apart_by_id_and_issuer_alone() -> None:
+    assert patient_key(ct_image(0, PatientName="Doe")) == patient_key(ct_image(0))
+    assert patient_key(ct_image(0, IssuerOfPatientID="Ward 7")) != patient_key(ct_image(0))
+
+
+_TEXT = st.text(
+    st.characters(codec="iso8859-1", exclude_characters="\\^=", exclude_categories=["Cc", "Zs"]),
+    min_size=1,
+    max_size=20,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(family=_TEXT, weight=st.decimals(1, 200, places=2), accession=_TEXT)
+def test_encoding_never_changes_a_digest_and_content_always_does(
+    family: str, weight: object, accession: str
+) -> None:
+    def image(name: str, character_set: str) -> Dataset:
+        return ct_image(
+            0,
+            SpecificCharacterSet=character_set,
+            PatientName=name,
+            PatientWeight=str(weight),
+            AccessionNumber=accession[:16],
+        )
+
+    latin = image_digest(sent_as(image(family, "ISO_IR 100"), ImplicitVRLittleEndian))
+    utf8 = image_digest(sent_as(image(family, "ISO_IR 192"), ExplicitVRLittleEndian))
+    assert latin == utf8
+    assert image_digest(image(f"{family}x", "ISO_IR 192")) != latin
+
+
+def job(*slices: int, **changed: object) -> StudyInputs:
+    values: dict[str, object] = {
+        "study_instance_uid": STUDY,
+        "intent": Intent.ANALYSE,
+        "series": None,
+        "ct": tuple(ct_slice(number) for number in slices),
+        "annotations": (segmentation(),),
+        **changed,
+    }
+    return StudyInputs(**values)  # type: ignore[arg-type]  # a test names what it means
+
+
+def test_the_order_of_slices_is_not_in_a_jobs_digest_and_a_late_slice_is() -> None:
+    assert inputs_digest(job(0, 1, 2)) == inputs_digest(job(2, 0, 1))
+    assert inputs_digest(job(0, 1, 2)) != inputs_digest(job(0, 1))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"annotations": ()},
+        {"reason": "no CT"},
+        {"intent": Intent.REPORT_NOT_ANALYSED},
+        {"missing": frozenset({"1.9"})},
+        {"unread": ("RT Structure Set not supported yet.",)},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_what_a_report_says_of_its_inputs_is_in_the_digest(changed: dict[str, object]) -> None:
+    assert inputs_digest(job(0, 1, **changed)) != inputs_digest(job(0, 1))
+
+
+def test_weights_template_and_settings_each_make_another_analysis() -> None:
+    ids = {
+        analysis_id(fingerprint=weights, template_version=template, settings=how)
+        for weights in ("a", "b")
+        for template in ("1", "2")
+        for how in ({"max_frames": 32}, {"max_frames": 64})
+    }
+    assert len(ids) == 8
