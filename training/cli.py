@@ -1,71 +1,23 @@
 """`m3train`: everything that training/README.md tells one to type."""
 
-import json
-from pathlib import Path
-
 import click
-from rich.console import Console
-from rich.progress import Progress
 
-from m3net.weights import load_classifier
-from training.as_served import Marking
-from training.cost_command import cost
-from training.evaluate import assess, predict
-from training.voi import read_cutout, read_labels
+from training.lazy_commands import LazyCommands
 
-SHOWN = ("nodules", "malignant", "patients", "auc", "auc_95", "accuracy", "accuracy_95", "ece")
-FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+COMMANDS = {
+    "prepare": ("training.prepare_command:prepare", "Put nodules and their crops on disk."),
+    "stage1": ("training.train_commands:stage1_command", "Train each branch alone, or a baseline."),
+    "stage2": ("training.train_commands:stage2_command", "Train the fusion on those branches."),
+    "few-shot": ("training.train_commands:few_shot_command", "Adapt weights to another centre."),
+    "evaluate": ("training.evaluate_command:evaluate", "Measure weights on a folder of cut-outs."),
+    "cost": ("training.cost_command:cost", "Count parameters and multiply-accumulates."),
+}
+"""Name -> module and command, line of help; a command's module is imported when it is called."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyCommands, commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(package_name="m3node")
 def main() -> None:
     """Prepare data, train M3Net, and measure it as the paper does and as is usual."""
-
-
-main.add_command(cost)
-
-
-@main.command()
-@click.option("--weights", default="default", show_default=True, help="A .safetensors file.")
-@click.option("--voi", type=FOLDER, required=True, help="A folder of cut-outs.")
-@click.option(
-    "--marking",
-    type=click.Choice([each.value for each in Marking]),
-    default=Marking.MASK.value,
-    show_default=True,
-    help="What the model is told of each nodule.",
-)
-@click.option("--threshold", type=float, default=None, help="Default: the model card's, else 0.5.")
-@click.option("--device", default="auto", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object and nothing else.")
-def evaluate(
-    weights: str, voi: Path, marking: str, threshold: float | None, device: str, as_json: bool
-) -> None:
-    """Measure weights on a folder of cut-outs (image/, mask/, labels.csv)."""
-    classifier = load_classifier(weights, device=device)
-    card, labels = classifier.card, read_labels(voi)
-    cutouts = (read_cutout(voi, label) for label in labels)
-    with Progress(console=Console(stderr=True), disable=as_json) as progress:
-        task = progress.add_task("nodules", total=len(labels))
-        probabilities = predict(
-            classifier,
-            cutouts,
-            marking=Marking(marking),
-            on_nodule=lambda: progress.advance(task),
-        )
-    if threshold is None:
-        threshold = 0.5 if card.threshold is None else card.threshold
-    measured = assess(labels, probabilities, threshold=threshold)
-    report = {
-        "model": f"{card.name} {card.version}",
-        "trained": card.trained,
-        "marking": marking,
-        **measured,
-    }
-    if as_json:
-        click.echo(json.dumps(report))
-        return
-    click.echo(f"{report['model']}{'' if card.trained else ' (UNTRAINED)'}, {marking} given")
-    for key in SHOWN:
-        click.echo(f"{key:>12}  {report[key]}")

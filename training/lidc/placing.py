@@ -60,7 +60,7 @@ def place(
             raise NoduleUnusable(f"the slice at z = {z:g} mm, on which it is outlined, is absent")
     _check_columns(nodule, volume)
     centre = nodule.centroid(heights)
-    begin = round(float(centre[0])) - DEPTH // 2
+    begin = int(np.floor(centre[0] + 0.5)) - DEPTH // 2
     lacking = [number for number in absent if begin - 0.5 < number < begin + DEPTH - 0.5]
     if lacking:
         near = min(abs(number - float(centre[0])) for number in lacking) * step
