@@ -54,8 +54,8 @@ class ScaleEncoder(nn.Module):
     def tokens(self, feature_map: Tensor, grid: Size3) -> Tensor:
         """One vector per place of `grid`: (B, L, C_s), z slowest."""
         if tuple(feature_map.shape[2:]) != grid:
-            feature_map = functional.adaptive_avg_pool3d(feature_map, grid)
-        return feature_map.flatten(2).transpose(1, 2)
+            feature_map = functional.adaptive_avg_pool3d(feature_map, grid)  # (B, C_s, *grid)
+        return feature_map.flatten(2).transpose(1, 2)  # (B, L, C_s)
 
     def parts(self) -> list[nn.Module]:
         """Stem and stages, from the input upwards: what is frozen when the lower layers are."""

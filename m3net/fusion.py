@@ -54,7 +54,7 @@ def attend(
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])  # (B, heads, Lq, Lk)
     weights = functional.softmax(scores * scale, dim=-1)  # (B, heads, Lq, Lk)
     values = functional.dropout(weights, dropout).to(v.dtype) @ v  # (B, heads, Lq, D / heads)
-    return Attended(values.transpose(1, 2).flatten(2), weights)
+    return Attended(values.transpose(1, 2).flatten(2), weights)  # (B, Lq, D)
 
 
 class CrossAttention(nn.Module):
@@ -76,7 +76,7 @@ class CrossAttention(nn.Module):
         k, v = self.k_proj(context), self.v_proj(context)  # (B, Lk, D) each
         scale = 1.0 if self.log_tau is None else torch.exp(-self.log_tau)  # (heads, 1, 1)
         values, weights = attend(q, k, v, heads=self.heads, scale=scale)  # (B, Lq, D)
-        return Attended(self.out_proj(values), weights)
+        return Attended(self.out_proj(values), weights)  # (B, Lq, D)
 
 
 class SelfAttention(nn.Module):
@@ -94,10 +94,11 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Attended:
         """(B, L, D) -> (B, L, D), (B, heads, L, L)."""
-        q, k, v = functional.linear(x, self.in_proj_weight, self.in_proj_bias).chunk(3, dim=-1)
+        qkv = functional.linear(x, self.in_proj_weight, self.in_proj_bias)  # (B, L, 3 D)
+        q, k, v = qkv.chunk(3, dim=-1)  # (B, L, D) each
         dropout = self.dropout if self.training else 0.0
         values, weights = attend(q, k, v, heads=self.heads, dropout=dropout)  # (B, L, D)
-        return Attended(self.out_proj(values), weights)
+        return Attended(self.out_proj(values), weights)  # (B, L, D)
 
 
 class TransformerLayer(nn.Module):
@@ -126,9 +127,11 @@ class TransformerLayer(nn.Module):
         mixed, weights = self.self_attn(x)  # (B, L, D), (B, heads, L, L)
         mixed = self.dropout(mixed)  # (B, L, D)
         if self.parallel:
-            return Attended(self.norm1(x + mixed + self.feedforward(x)), weights)
+            h = self.norm1(x + mixed + self.feedforward(x))  # (B, L, D)
+            return Attended(h, weights)  # (B, L, D)
         x = self.norm1(x + mixed)  # (B, L, D)
-        return Attended(self.norm2(x + self.feedforward(x)), weights)
+        h = self.norm2(x + self.feedforward(x))  # (B, L, D)
+        return Attended(h, weights)  # (B, L, D)
 
 
 class Transformer(nn.Module):
@@ -171,7 +174,7 @@ class LogitFusion(nn.Module):
         t2, cross2 = self.cross2(latents[Scale.MACRO].unsqueeze(1), t1)  # (B, 1, D)
         h, attention = self.transformer_fusion(torch.cat([t1, t2], dim=1))  # (B, 3, D)
         logits = self.fc_head(self.norm(h.mean(1)))  # (B, 2)
-        return Fused(logits, {"cross1": cross1, "cross2": cross2, **attention})
+        return Fused(logits, {"cross1": cross1, "cross2": cross2, **attention})  # (B, 2)
 
 
 class FeatureFusion(nn.Module):
@@ -234,7 +237,7 @@ class FeatureFusion(nn.Module):
         self, tokens: Mapping[Scale, Tensor], present: Mapping[Scale, Tensor] | None = None
     ) -> Fused:
         """Projected tokens (B, L_s, D) of the scales read, `present` (B,) bool -> logits (B, 2)."""
-        batch = next(iter(tokens.values())).shape[0]
+        batch = next(iter(tokens.values())).shape[0]  # (B, L, D)[0]
         z32, z64, z96 = (
             self._placed(s, tokens.get(s), present[s] if present else None, batch=batch)
             for s in Scale
@@ -242,17 +245,20 @@ class FeatureFusion(nn.Module):
         attention: dict[str, Tensor] = {}
         t1 = torch.cat([z32, z64], dim=1)  # (B, L32 + L64, D)
         if self.config.low:
-            taken, attention["cross1"] = self.cross1(self.norm_q1(z32), self.norm_kv1(z64))
+            q, kv = self.norm_q1(z32), self.norm_kv1(z64)  # (B, L32, D), (B, L64, D)
+            taken, attention["cross1"] = self.cross1(q, kv)  # (B, L32, D)
             t1 = z32 + taken  # (B, L32, D)
         t2 = z96  # (B, L96, D)
         if self.config.high:
-            taken, attention["cross2"] = self.cross2(self.norm_q2(z96), self.norm_kv2(t1))
+            q, kv = self.norm_q2(z96), self.norm_kv2(t1)  # (B, L96, D), (B, L1, D)
+            taken, attention["cross2"] = self.cross2(q, kv)  # (B, L96, D)
             t2 = z96 + taken  # (B, L96, D)
         h = torch.cat([t1, t2], dim=1)  # (B, L1 + L96, D)
         if self.config.transformer != "none":
             h, more = self.transformer(h)  # (B, L1 + L96, D)
             attention.update(more)
-        return Fused(self.head(self.norm(h.mean(1))), attention)  # (B, 2)
+        h = self.norm(h.mean(1))  # (B, D)
+        return Fused(self.head(h), attention)  # (B, 2)
 
 
 def _head(config: Fusion) -> nn.Sequential:

@@ -37,7 +37,7 @@ UNTRAINED = ModelCard(
 """The card of the network that nobody has trained."""
 
 Precision = Literal["fp32", "bf16"]
-"""fp32, or bfloat16 autocast: faster, and a probability moves by at most 0.01."""
+"""fp32, or bfloat16 in the encoders: faster, and it moves a probability in the third digit."""
 
 
 def load_card(weights: str | Path) -> ModelCard:

@@ -77,7 +77,8 @@ class M3Net(nn.Module):
 
     def lower(self, patches: Mapping[Scale, Tensor]) -> dict[Scale, Tensor]:
         """Patches (B, C, D, H, W) -> the activations at which Grad-CAM cuts the graph."""
-        return {s: self.encoder(s).lower(patches[s]) for s in self.config.scales}
+        scales = self.config.scales
+        return {s: self.encoder(s).lower(patches[s]) for s in scales}  # (B, c, d, h, w)
 
     def upper(
         self, activations: Mapping[Scale, Tensor], present: Mapping[Scale, Tensor] | None = None
@@ -87,23 +88,24 @@ class M3Net(nn.Module):
         present : per scale (B,) bool, True where the sample has that scale; None: all have all
         """
         maps = {s: self.encoder(s).upper(a) for s, a in activations.items()}  # (B, C_s, d, h, w)
+        kind = maps[self.config.scales[0]].device.type
+        # the encoders alone may run in bf16: what decides is cheap, and rounding would move it
+        with torch.autocast(kind, enabled=False):
+            maps = {s: m.float() for s, m in maps.items()}  # (B, C_s, d, h, w)
+            return self._decide(maps, present)  # (B, 2)
+
+    def _decide(
+        self, maps: Mapping[Scale, Tensor], present: Mapping[Scale, Tensor] | None
+    ) -> Outputs:
+        """From the last feature maps, in fp32."""
         features = {s: self.encoder(s).features(m) for s, m in maps.items()}  # (B, C_s)
         match self.fusion:
             case FeatureFusion():
-                return self._from_features(self.fusion, maps, features, present)
+                return self._from_features(self.fusion, maps, features, present)  # (B, 2)
             case LogitFusion():
                 if present is not None:
                     raise ValueError("the published fusion has no stand-in for a missing scale")
-                branch = {s: self.encoder(s).logits(f) for s, f in features.items()}  # (B, 2)
-                latents = {s: self.fusion.project(s, x) for s, x in branch.items()}  # (B, D)
-                logits, attention = self.fusion(latents)  # (B, 2)
-                return Outputs(
-                    logits=logits,
-                    features=features,
-                    latents=latents,
-                    branch_logits=branch,
-                    attention=attention,
-                )
+                return self._from_logits(self.fusion, features)  # (B, 2)
             case _:
                 (scale,) = self.config.scales
                 logits = self.encoder(scale).logits(features[scale])  # (B, 2)
@@ -113,7 +115,19 @@ class M3Net(nn.Module):
                     latents={},
                     branch_logits={scale: logits},
                     attention={},
-                )
+                )  # (B, 2)
+
+    def _from_logits(self, fusion: LogitFusion, features: Mapping[Scale, Tensor]) -> Outputs:
+        branch = {s: self.encoder(s).logits(f) for s, f in features.items()}  # (B, 2)
+        latents = {s: fusion.project(s, x) for s, x in branch.items()}  # (B, D)
+        logits, attention = fusion(latents)  # (B, 2)
+        return Outputs(
+            logits=logits,
+            features=features,
+            latents=latents,
+            branch_logits=branch,
+            attention=attention,
+        )  # (B, 2)
 
     def _from_features(
         self,
@@ -138,7 +152,7 @@ class M3Net(nn.Module):
             latents=latents,
             branch_logits=branch,
             attention=attention,
-        )
+        )  # (B, 2)
 
     def forward_all(
         self,
@@ -151,9 +165,10 @@ class M3Net(nn.Module):
         """Patches (B, C, 56, s, s) -> everything; None for a scale that it does not read."""
         given = {Scale.MICRO: x32, Scale.MESO: x64, Scale.MACRO: x96}
         patches = {s: x for s in self.config.scales if (x := given[s]) is not None}
-        if len(patches) != len(self.config.scales):
-            missing = ", ".join(s for s in self.config.scales if s not in patches)
-            raise ValueError(f"the network reads {missing}; pass `present` if a sample lacks it")
+        if missing := [s for s in self.config.scales if s not in patches]:
+            raise ValueError(
+                f"the network reads {', '.join(missing)}; pass `present` if a sample lacks it"
+            )
         return self.upper(self.lower(patches), present)  # (B, 2) and the rest
 
     def forward(self, x32: Tensor | None, x64: Tensor | None, x96: Tensor | None) -> Tensor:
