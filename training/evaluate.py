@@ -12,7 +12,8 @@ from training.as_served import Marking, nodule_of, volume_of
 from training.bootstrap import Interval, patient_interval
 from training.calibration import expected_calibration_error, reliability
 from training.metrics import Counts
-from training.voi import Cutout, CutoutLabel
+from training.nodules import Label
+from training.voi import Cutout
 
 Report = dict[str, object]
 """Plain numbers, strings, lists and dicts, ready for JSON."""
@@ -35,7 +36,7 @@ def predict(
 
 
 def assess(
-    labels: Sequence[CutoutLabel],
+    labels: Sequence[Label],
     probabilities: NDArray[np.float64],
     *,
     threshold: float = 0.5,

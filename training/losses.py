@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from m3net.scales import Scale
+from training.targets import ordinal_cross_entropy
 
 Form = Literal["literal", "normalised"]
 EPSILON = 1e-6
@@ -59,8 +60,11 @@ def classification(logits: Tensor, target: Tensor) -> Tensor:
     """Eq. 3: cross-entropy.
 
     logits : (B, 2), benign first
-    target : (B,) int64 classes, or (B,) floats: the probability of malignant, for soft labels
+    target : (B,) int64 classes, or (B,) floats: the probability of malignant, for soft labels, or
+             (B, 4) floats: the shares of readers above each step of the scale, for ordinal ones
     """
+    if target.ndim == 2:
+        return ordinal_cross_entropy(logits, target)
     if target.is_floating_point():
         target = torch.stack([1 - target, target], dim=1)  # (B, 2)
     return functional.cross_entropy(logits.float(), target)
