@@ -118,7 +118,10 @@ class Supervisor:
 
     def _start(self, child: _Child, mark: str) -> None:
         child.process = subprocess.Popen(
-            self.command(child.role), env=family.environment(mark), stdin=subprocess.DEVNULL
+            self.command(child.role),
+            # Idle threads of the network sleep: spinning, they would slow the receiver beside them.
+            env={"OMP_WAIT_POLICY": "PASSIVE", **family.environment(mark)},
+            stdin=subprocess.DEVNULL,
         )
         child.started_s = time.monotonic()
         event("process.started", process=child.role, started_pid=child.process.pid)
