@@ -4,8 +4,6 @@ Everything that is heavy (torch, pynetdicom, the HTTP client) is imported where 
 that each process carries only what it uses.
 """
 
-import hashlib
-import json
 import logging
 import signal
 import threading
@@ -22,6 +20,7 @@ from m3net.errors import InferenceError, WeightsError
 from node import __version__, family, logs
 from node.config import DatabaseConfig, DestinationConfig, NodeConfig, StorageConfig
 from node.core.completeness import StudyRules, WhenUnannotated
+from node.core.digest import analysis_id
 from node.core.errors import ConfigError
 from node.core.results import CaptureVariant, ReportVariant
 from node.logs import event
@@ -102,13 +101,14 @@ def analysis_id_of(config: NodeConfig) -> str:
     """
     from m3net.model_files import fingerprint
 
-    parts = {
-        "model": fingerprint(config.model.weights, config.model.precision),
-        "template": TEMPLATE_VERSION,
-        "results": config.results.model_dump(mode="json"),
-        "device": [MANUFACTURER, DEVICE_MODEL, __version__],
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return analysis_id(
+        fingerprint=fingerprint(config.model.weights, config.model.precision),
+        template_version=TEMPLATE_VERSION,
+        settings={
+            "results": config.results.model_dump(mode="json"),
+            "device": [MANUFACTURER, DEVICE_MODEL, __version__],
+        },
+    )
 
 
 def variants_of(

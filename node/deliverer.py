@@ -7,16 +7,16 @@ on from there.
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from random import Random
 
 from node.config import DeliveryConfig, DestinationConfig
-from node.core.errors import DestinationRefused, LeaseLost, VariantRejected, in_words
-from node.core.retry import RetryPolicy, Verdict, classify
+from node.core.errors import DestinationRefused, LeaseLost, VariantRejected
+from node.core.retry import RetryPolicy
 from node.core.states import State
 from node.core.variants import Form, Wishes, in_form, kind_of
 from node.destinations import ArtifactFile, Destination, connect
-from node.heartbeat import Heartbeat
+from node.leased_work import Heartbeat, settle_failure
 from node.logs import event
 from node.persistence.owner import this_process
 from node.persistence.rows import DeliveryLease, StoredArtifact
@@ -168,19 +168,16 @@ class Courier:
         )
 
     def _settle_failure(self, lease: DeliveryLease, error: Exception) -> None:
-        now = self._clock()
         try:
-            if classify(error) is Verdict.PERMANENT:
-                self._store.bury_delivery(lease, error=in_words(error), now=now)
-                state = State.DEAD
-            else:
-                pause_s = self._retry.delay_s(lease.tries, self._rng)
-                state = self._store.retry_delivery(
-                    lease,
-                    error=in_words(error),
-                    not_before=now + timedelta(seconds=pause_s),
-                    now=now,
-                )
+            state = settle_failure(
+                lease,
+                error,
+                bury=self._store.bury_delivery,
+                retry_later=self._store.retry_delivery,
+                policy=self._retry,
+                rng=self._rng,
+                now=self._clock(),
+            )
         except LeaseLost:
             self._log("delivery.lost", lease, level=logging.WARNING)
             return

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from random import Random
@@ -17,13 +17,13 @@ from random import Random
 from m3net.prediction import Classifier
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID
 from node.config import WorkerConfig
-from node.core.errors import LeaseLost, in_words
+from node.core.errors import LeaseLost
 from node.core.objects import ResultSettings, Stamp, Variant
 from node.core.pipeline import analyse, report_failure
 from node.core.results import Artifact, Results
-from node.core.retry import RetryPolicy, Verdict, classify
+from node.core.retry import RetryPolicy
 from node.core.states import State
-from node.heartbeat import Heartbeat
+from node.leased_work import Heartbeat, settle_failure
 from node.logs import event
 from node.persistence.owner import this_process
 from node.persistence.rows import JobLease, StoredArtifact
@@ -148,19 +148,16 @@ class Worker:
             )
 
     def _settle_failure(self, lease: JobLease, error: Exception) -> None:
-        now = self._clock()
         try:
-            if classify(error) is Verdict.PERMANENT:
-                self._store.bury_job(lease, error=in_words(error), now=now)
-                state = State.DEAD
-            else:
-                pause_s = self._retry.delay_s(lease.tries, self._rng)
-                state = self._store.retry_job(
-                    lease,
-                    error=in_words(error),
-                    not_before=now + timedelta(seconds=pause_s),
-                    now=now,
-                )
+            state = settle_failure(
+                lease,
+                error,
+                bury=self._store.bury_job,
+                retry_later=self._store.retry_job,
+                policy=self._retry,
+                rng=self._rng,
+                now=self._clock(),
+            )
         except LeaseLost:
             self._log("job.lost", lease, level=logging.WARNING)
             return
