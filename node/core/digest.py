@@ -141,7 +141,7 @@ def _value(element: DataElement) -> list[object]:
 
 def _atom(vr: str, value: object) -> object:
     if isinstance(value, bytes | bytearray):
-        return hashlib.sha256(value.rstrip(b"\0")).hexdigest()
+        return _sha256_bytes(bytes(value))
     if vr in ("DS", "FD", "FL", "OD", "OF") and isinstance(value, int | float | str):
         return _number(value)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -164,14 +164,32 @@ def _text(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip(" \0")
 
 
-def _pixels(dataset: Dataset) -> object:
-    """A segmentation's voxels: decoded, so that RLE and native are the same."""
+def _pixels(dataset: Dataset) -> str:
+    """A segmentation's voxels: decoded, so that RLE and native are the same.
+
+    What cannot be decoded goes by its bytes: it is kept, and its report says that it is unreadable.
+    """
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
-    if syntax is not None and syntax.is_encapsulated:
-        pixels = dataset.pixel_array
-    elif dataset.get("BitsAllocated") == 1:
-        # Padding bits after the last voxel are nobody's content.
-        pixels = dataset.pixel_array
-    else:
-        return hashlib.sha256(bytes(dataset.PixelData).rstrip(b"\0")).hexdigest()
-    return hashlib.sha256(pixels.tobytes().rstrip(b"\0")).hexdigest()
+    encapsulated = syntax is not None and syntax.is_encapsulated
+    # At one bit a voxel, the padding after the last one is nobody's content.
+    if encapsulated or dataset.get("BitsAllocated") == 1:
+        try:
+            return _sha256_bytes(dataset.pixel_array.tobytes())
+        except _UNDECODABLE:
+            return _sha256_bytes(bytes(dataset.PixelData))
+    return _sha256_bytes(bytes(dataset.PixelData))
+
+
+_UNDECODABLE = (
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+def _sha256_bytes(value: bytes) -> str:
+    """Without padding; the voxels' number stands in other attributes."""
+    return hashlib.sha256(value.rstrip(b"\0")).hexdigest()

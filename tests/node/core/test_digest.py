@@ -117,6 +117,14 @@ def test_a_segmentation_sent_in_rle_is_the_same_segmentation() -> None:
     assert annotation_digest(mask) == native
 
 
+def test_a_segmentation_that_cannot_be_decoded_goes_by_its_bytes() -> None:
+    torn = ct_image(0, BitsAllocated=1, BitsStored=1, HighBit=0, PixelRepresentation=0)
+    torn.Rows, torn.PixelData = 4000, b"\1"
+    other = ct_image(0, BitsAllocated=1, BitsStored=1, HighBit=0, PixelRepresentation=0)
+    other.Rows, other.PixelData = 4000, b"\2"
+    assert annotation_digest(torn) != annotation_digest(other)
+
+
 def test_patients_are_told_apart_by_id_and_issuer_alone() -> None:
     assert patient_key(ct_image(0, PatientName="Doe")) == patient_key(ct_image(0))
     assert patient_key(ct_image(0, IssuerOfPatientID="Ward 7")) != patient_key(ct_image(0))

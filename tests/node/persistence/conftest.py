@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from node.persistence.store import Store, open_store
-from tests.node.persistence.postgresql import new_database, server
+from tests.node.persistence.postgresql import emptied, server
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +20,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database; the test runs on both kinds."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'm3node.sqlite'}"
-    return new_database(request.getfixturevalue("postgresql_server"))
+    return emptied(request.getfixturevalue("postgresql_server"))
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ _BIN = Path("/usr/lib/postgresql")
 
 @contextmanager
 def server() -> Iterator[str]:
-    """The URL of a running server, to which a database's name is added; skips if there is none."""
+    """The URL of a database on a running server; the test is skipped if there is none."""
     versions = sorted(_BIN.glob("*/bin/initdb"))
     if not versions:
         unavailable(
@@ -35,21 +34,21 @@ def server() -> Iterator[str]:
         log = home / "log"
         _call(as_user, bin_ / "pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start")
         try:
-            yield f"postgresql+psycopg://m3node@/{{database}}?host={home}"
+            yield f"postgresql+psycopg://m3node@/postgres?host={home}"
         finally:
             _call(as_user, bin_ / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
     finally:
         shutil.rmtree(home)
 
 
-def new_database(server_url: str) -> str:
-    """The URL of a new, empty database."""
-    name = f"m3node_{uuid.uuid4().hex}"
-    engine = create_engine(server_url.format(database="postgres"), isolation_level="AUTOCOMMIT")
+def emptied(url: str) -> str:
+    """The server's database without a table in it."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
     engine.dispose()
-    return server_url.format(database=name)
+    return url
 
 
 def _unprivileged(home: Path) -> list[str]:
