@@ -20,6 +20,7 @@ from m3net.errors import InferenceError, WeightsError
 from node import __version__, family, logs
 from node.config import DatabaseConfig, DestinationConfig, NodeConfig, StorageConfig
 from node.core.completeness import StudyRules, WhenUnannotated
+from node.core.device import MANUFACTURER, MODEL_NAME
 from node.core.digest import analysis_id
 from node.core.errors import ConfigError
 from node.core.results import CaptureVariant, ReportVariant
@@ -32,9 +33,6 @@ from sr_templates.version import TEMPLATE_VERSION
 if TYPE_CHECKING:
     from node.core.objects import ResultSettings
     from node.intake import Intake
-
-MANUFACTURER = "m3node"
-DEVICE_MODEL = "m3node"
 
 
 def now_utc() -> datetime:
@@ -106,7 +104,7 @@ def analysis_id_of(config: NodeConfig) -> str:
         template_version=TEMPLATE_VERSION,
         settings={
             "results": config.results.model_dump(mode="json"),
-            "device": [MANUFACTURER, DEVICE_MODEL, __version__],
+            "device": [MANUFACTURER, MODEL_NAME, __version__],
         },
     )
 
@@ -142,7 +140,7 @@ def result_settings(config: NodeConfig) -> "ResultSettings":
         max_frames=config.results.max_frames,
         max_capture_bytes=int(config.results.max_capture_mb * 1e6),
         manufacturer=MANUFACTURER,
-        device_model=DEVICE_MODEL,
+        device_model=MODEL_NAME,
         device_serial=config.results.device_serial,
         software_version=__version__,
         variants=variants_of(config.destinations),

@@ -17,6 +17,7 @@ from m3net.annotations.types import References, SlicePlane
 from m3net.ct_series import is_localizer, slice_plane
 from m3net.errors import StudyError
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
+from node.core.device import MODEL_NAME
 from node.core.digest import annotation_digest, identity_digest, image_digest, patient_key
 from node.core.errors import CANNOT_UNDERSTAND, Refused
 from node.core.inputs import InstanceFacts, Role, StudyIdentity
@@ -44,8 +45,6 @@ NONSENSE: tuple[type[Exception], ...] = (
 )
 """What pydicom and the readers raise on bytes that are no sound DICOM."""
 
-OWN_DEVICE_MODEL = "m3node"
-"""Manufacturer's Model Name of every result, by which it is known even under coerced UIDs."""
 _PRESENTATION_STATE = "1.2.840.10008.5.1.4.1.1.11.1"
 _UID = re.compile(r"[0-9.]{1,64}")
 
@@ -94,7 +93,7 @@ def _role(
 ) -> tuple[Role, str]:
     name = UID(sop_class).name  # of an unknown class the UID itself
     kind = "" if name == str(sop_class) else name.removesuffix(" Storage")
-    if is_own_series(study, series) or _text(dataset, "ManufacturerModelName") == OWN_DEVICE_MODEL:
+    if is_own_series(study, series) or _text(dataset, "ManufacturerModelName") == MODEL_NAME:
         return Role.OWN_RESULT, kind or "result"
     if str(sop_class) == CTImageStorage:
         return (Role.LOCALIZER, "CT localizer") if is_localizer(dataset) else (Role.CT, "CT")

@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -15,7 +16,7 @@ def require_binary(name: str, package: str) -> Path:
     return Path(found)
 
 
-def unavailable(reason: str) -> None:
+def unavailable(reason: str) -> NoReturn:
     """Skip, or fail where skips are forbidden; `reason` says what to install."""
     if os.environ.get("M3NODE_FORBID_SKIPS") == "1":
         pytest.fail(reason)

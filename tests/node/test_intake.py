@@ -21,7 +21,6 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from node import app, facts
 from node.core.errors import Refused
 from node.core.inputs import Role
 from node.core.results import ArtifactKind
@@ -273,7 +272,3 @@ def test_the_spool_names_files_by_their_content_alone(tmp_path: Path) -> None:
     assert first.path == ("ed/ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73.dcm")
     with spool.open(first.path) as file:
         assert BytesIO(file.read()).getvalue() == b"content"
-
-
-def test_the_device_that_intake_knows_is_the_one_that_results_name() -> None:
-    assert app.DEVICE_MODEL == facts.OWN_DEVICE_MODEL
