@@ -4,7 +4,8 @@ Read `schema` for what is kept, `leases` for how work is held, and then, as need
 
 - `arrivals`: associations and instances (receiver)
 - `planning`: studies to judge, jobs to make (scheduler)
-- `jobs`: claim, finish, retry, bury, requeue (worker, operator)
+- `jobs`: claim, finish, retry, bury (worker)
+- `job_requests`: requeue, cancel (operator)
 - `deliveries`: the same for what is sent (deliverer, operator)
 - `views`: lists and the diary (operator)
 """
@@ -12,12 +13,13 @@ Read `schema` for what is kept, `leases` for how work is held, and then, as need
 from node.persistence.arrivals import Arrivals
 from node.persistence.database import open_engine
 from node.persistence.deliveries import Deliveries
+from node.persistence.job_requests import JobRequests
 from node.persistence.jobs import Jobs
 from node.persistence.planning import Planning
 from node.persistence.views import Views
 
 
-class Store(Arrivals, Planning, Jobs, Deliveries, Views):
+class Store(Arrivals, Planning, Jobs, JobRequests, Deliveries, Views):
     """Facts on disk.  Threads may share one; every process opens its own."""
 
 
