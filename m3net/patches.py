@@ -15,6 +15,10 @@ from m3net.volume import CTVolume, transform
 
 AIR_HU = -1000.0
 
+HALF = 0.5 - 1e-6
+"""Half a voxel, less than what rounding adds: centroids and grids often fall on the very face
+between two voxels, and must fall to the same side in a CT and in a part cut from it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:
@@ -105,7 +109,7 @@ def _cut(
     index = _grid_points(to_volume, spec.size)
     valid = np.ones(spec.size, dtype=np.bool_)
     for axis in range(3):
-        valid &= (index[axis] > low[axis] - 0.5) & (index[axis] < high[axis] + 0.5)
+        valid &= (index[axis] > low[axis] - HALF) & (index[axis] < high[axis] + HALF)
     if volume.missing:
         valid &= ~np.isin(_nearest(index[0]), list(volume.missing))
     hu: NDArray[np.float32] = ndimage.affine_transform(
@@ -155,7 +159,7 @@ def _grid_points(affine: NDArray[np.float64], size: tuple[int, int, int]) -> NDA
 
 def _nearest(index: NDArray[np.float64]) -> NDArray[np.float64]:
     """Whole index; halves go up, also for odd neighbours (numpy's round does not)."""
-    return np.floor(index + 0.5)
+    return np.floor(index + 1 - HALF)
 
 
 def context_box(

@@ -105,7 +105,7 @@ def cut_block(
     shape = np.array(volume.shape)
     wanted = np.array([size.depth, size.side, size.side]) / 2
     half = np.ceil(np.maximum(wanted, size.extent_mm / 2 / np.array(volume.spacing_mm))).astype(int)
-    centre = np.floor(volume.to_index(nodule.centre_mm) + 0.5).astype(int)
+    centre = np.rint(volume.to_index(nodule.centre_mm)).astype(int)
     low, high = centre - half, centre + half + 1
     ends = np.column_stack([low <= 0, high >= shape])
     ends[0] &= whole_ends
@@ -178,7 +178,7 @@ def read_crop(path: Path) -> Crop:
     Raises CropsUnusable if the file is damaged or absent.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
             arrays = {name: file[name] for name in file.files if name != "about"}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:

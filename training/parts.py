@@ -34,8 +34,8 @@ def parts_of(
     Nodules of LIDC-IDRI are where the frozen list has them; by patient, so are cut-outs of its
     patients.  Nodules of other places are divided 70 / 10 / 20 with seed 0, in the order of names.
 
-    Raises ValueError if the list by nodule is asked for and some have other names, or if nodules of
-    LIDC-IDRI are mixed with others.
+    Raises ValueError if the list by nodule is asked for and some have other names, if nodules of
+    LIDC-IDRI are mixed with others, or if what is to be divided is of one class.
     """
     frozen = lidc_split(kind)
     if kind is SplitKind.PATIENT:
@@ -58,6 +58,8 @@ def parts_of(
 def _divided(labels: Sequence[Labelled], kind: SplitKind) -> Sequence[Part]:
     if any(label.patient_id.startswith("LIDC-IDRI-") for label in labels):
         raise ValueError(f"these nodules of LIDC-IDRI are not in the frozen list by {kind}")
+    if len({label.malignant for label in labels}) < 2:
+        raise ValueError("a division needs nodules of both classes")
     order = sorted(range(len(labels)), key=lambda i: labels[i].name)
     truth = [labels[i].malignant for i in order]
     if kind is SplitKind.PATIENT:

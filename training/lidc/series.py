@@ -77,7 +77,7 @@ class LidcFound:
 def find_lidc(
     directory: Path,
     *,
-    database: Path | None,
+    database: Path | None = None,
     xml: Path | None = None,
     agreement: Agreement = Agreement.ANY,
     jobs: int = 1,
