@@ -18,7 +18,17 @@ LUNG = codes.SCT.Lung
 NOT_EVALUATED = Code("373121007", "SCT", "Not Evaluated")
 """CID 3703; asserts neither a nodule nor its absence."""
 
+DRAWN_REPORT = codes.DCM.ImagingMeasurementReport
+TOLD_REPORT = codes.DCM.OncologyMeasurementReport
+"""Both of CID 7021.  OHIF draws only what has the first title, and shows a black viewport where
+there is nothing to draw; a report with the second it shows as text, the headline first."""
+
 PROBABILITY_OF_CANCER = codes.DCM.ProbabilityOfCancer
+PRIVATE_SCHEME = "99M3NODE"
+UNTRAINED_OUTPUT = Code("UNTRAINED_OUTPUT", PRIVATE_SCHEME, "UNTRAINED, NOT A RESULT")
+"""What untrained weights give.  It is no probability of cancer, so it must not have that code; and
+viewers write a measurement's name and number onto the CT, and nothing else of the report."""
+
 DIAMETER = codes.SCT.Diameter
 PERCENT = Code("%", "UCUM", "Percent")
 MILLIMETER = codes.UCUM.Millimeter

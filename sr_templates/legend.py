@@ -33,9 +33,9 @@ def draw_progress(
     pen: Pen, this: CaptureSlice, numbers: Sequence[int], total: int, *, key: bool, right: int
 ) -> None:
     """Which slice this is: in words, and as one of the marks beneath them."""
-    words = f"slice {this.number} of {total}  ·  at {this.position_mm:.1f} mm"
+    words = f"at {this.position_mm:.1f} mm  ·  slice {this.number} of {total}"
     if this.instance_number is not None:
-        words += f"  ·  CT image {this.instance_number}"
+        words = f"CT image {this.instance_number}  ·  {words}"
     pen.text((right, 67), words, size=17, anchor="rs")
     step = min(14, 420 // len(numbers))
     left = right - step * len(numbers) + 3

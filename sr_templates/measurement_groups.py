@@ -32,7 +32,7 @@ def nodule_group(nodule: NoduleFinding, algorithm: Algorithm, pictures: Sequence
         raise ValueError(f"{nodule.tracking_uid}: untrained weights make no call")
     measurements = [
         hd.sr.Measurement(
-            name=codes.PROBABILITY_OF_CANCER,
+            name=codes.PROBABILITY_OF_CANCER if algorithm.trained else codes.UNTRAINED_OUTPUT,
             value=round(100 * nodule.probability, 2),
             unit=codes.PERCENT,
             algorithm_id=hd.sr.AlgorithmIdentification(

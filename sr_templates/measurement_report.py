@@ -3,6 +3,7 @@
 ::
 
     CONTAINER (126000, DCM, Imaging Measurement Report)
+              without any nodule (126001, DCM, Oncology Measurement Report)
       TEXT Summary                 the headline: what happened, in one line, before all else
       CODE Language | Observer: device | CODE Procedure reported
       TEXT Comment                 for research use
@@ -14,9 +15,10 @@
         CODE Finding = Not Evaluated   per refused nodule: its tracking, "Not analysed: reason"
         TEXT Comment                   per remark
 
-OHIF shows the NUMs and the region of each nodule's group.  The root is an extensible template,
-which is why the headline may stand in front.  Refused nodules have no group of their own, because a
-group without a region beside one with a region is an error to pixelmed's validator.
+OHIF draws each nodule's region with its NUMs, whose first is "UNTRAINED, NOT A RESULT" where it is
+one; a report without any nodule it shows as text.  The root is an extensible template, which is why
+the headline may stand in front.  Refused nodules have no group of their own, because a group
+without a region beside one with a region is an error to pixelmed's validator.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +46,7 @@ from sr_templates.measurement_groups import (
     text,
 )
 
-SERIES_DESCRIPTION = "Nodule malignancy report (research use)"
+SERIES_DESCRIPTION = "AI nodule report (research use)"
 
 _COMPLETE = frozenset({Outcome.ANALYSED, Outcome.NOTHING_MARKED})
 
@@ -86,6 +88,8 @@ def build_report(
     report.PerformedProcedureCodeSequence = []
     report.ReferencedPerformedProcedureStepSequence = []
     _refer_to_requests(report)
+    if content.nodules and not algorithm.trained:
+        report.CodingSchemeIdentificationSequence = [_private_scheme()]
     if predecessor is not None:
         report.PredecessorDocumentsSequence = evidence_items([_header(predecessor)])
 
@@ -131,6 +135,7 @@ def _root(
     report = hd.sr.MeasurementReport(
         observation_context=hd.sr.ObservationContext(observer_device_context=observer),
         procedure_reported=codes.PROCEDURE,
+        title=codes.DRAWN_REPORT if content.nodules else codes.TOLD_REPORT,
         imaging_measurements=groups,
     )
     root: Dataset = report[0]
@@ -171,6 +176,13 @@ def _image_library(images: Sequence[Dataset]) -> hd.sr.ContainerContentItem:
     library = hd.sr.ContainerContentItem(codes.IMAGE_LIBRARY, relationship_type=Relation.CONTAINS)
     library.ContentSequence = hd.sr.ContentSequence([group])
     return library
+
+
+def _private_scheme() -> Dataset:
+    scheme = Dataset()
+    scheme.CodingSchemeDesignator = codes.PRIVATE_SCHEME
+    scheme.CodingSchemeName = "m3node: what no public scheme has"
+    return scheme
 
 
 def _refer_to_requests(report: Dataset) -> None:

@@ -16,7 +16,7 @@ from sr_templates.capture_view import Frame
 from sr_templates.envelope import UNTRAINED, coded, long_string, new_object
 from sr_templates.findings import Algorithm, ImageReference, ObjectIdentity
 
-SERIES_DESCRIPTION = "Nodule malignancy explained (research use)"
+SERIES_DESCRIPTION = "AI nodule pictures (research use)"
 
 
 def build_captures(

@@ -72,6 +72,8 @@ def _is_nodule(group: Dataset) -> bool:
 
 def _nodule(group: Dataset, slices: Mapping[str, Dataset]) -> ReadNodule:
     percent = _number(group, codes.PROBABILITY_OF_CANCER)
+    if percent is None:
+        percent = _number(group, codes.UNTRAINED_OUTPUT)
     uids = list(_children(group, codes_named=codes.TRACKING_UID.value))
     return ReadNodule(
         tracking_id=_text(group, codes.TRACKING_ID),

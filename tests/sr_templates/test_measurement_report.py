@@ -145,6 +145,28 @@ def test_untrained_weights_are_in_the_first_line_and_make_no_call():
         report(algorithm=UNTRAINED)
 
 
+def test_what_untrained_weights_give_is_not_a_probability_of_cancer():
+    nodules = [replace(nodule, call=None) for nodule in FULL.nodules]
+    built = report(replace(FULL, nodules=nodules), algorithm=UNTRAINED)
+    read = hd.sr.srread(BytesIO(encoded(built)))
+    first = read.content.get_planar_roi_measurement_groups()[0].get_measurements()[0]
+    assert (first.name.meaning, first.value, first.unit.value) == (
+        "UNTRAINED, NOT A RESULT",
+        87.3,
+        "%",
+    )
+    assert items(built, "111047") == []
+    (scheme,) = built.CodingSchemeIdentificationSequence
+    assert scheme.CodingSchemeDesignator == first.name.scheme_designator == "99M3NODE"
+    assert "CodingSchemeIdentificationSequence" not in report()
+
+
+def test_a_report_with_nothing_to_draw_has_a_title_that_viewers_show_as_text():
+    assert report().ConceptNameCodeSequence[0].CodeValue == "126000"
+    told = report(without_nodule(Outcome.NOT_ANALYSED)).ConceptNameCodeSequence[0]
+    assert (told.CodeValue, told.CodeMeaning) == ("126001", "Oncology Measurement Report")
+
+
 def test_a_warning_that_the_headline_already_has_is_not_doubled():
     nodules = [replace(nodule, call=None) for nodule in FULL.nodules]
     content = replace(FULL, nodules=nodules, headline="UNTRAINED, NOT A RESULT. 2 of 3")
@@ -258,17 +280,25 @@ def test_dciodvfy_finds_no_error(outcome, sop_class_uid, tmp_path):
 
 
 @pytest.mark.peers
+def test_dciodvfy_finds_no_error_with_untrained_weights(tmp_path):
+    nodules = [replace(nodule, call=None) for nodule in FULL.nodules]
+    path = written(report(replace(FULL, nodules=nodules), algorithm=UNTRAINED), tmp_path)
+    assert validators.dciodvfy(path) == []
+
+
+@pytest.mark.peers
 @pytest.mark.parametrize(
-    ("content", "sop_class_uid"),
+    ("content", "changes"),
     [
-        (replace(FULL, nodules=FULL.nodules[:1]), COMPREHENSIVE_3D),
-        (FULL, COMPREHENSIVE),
-        (without_nodule(Outcome.NOT_ANALYSED), COMPREHENSIVE_3D),
+        (replace(FULL, nodules=FULL.nodules[:1]), {}),
+        (FULL, {"sop_class_uid": COMPREHENSIVE}),
+        (replace(FULL, nodules=[replace(ROUND, call=None)]), {"algorithm": UNTRAINED}),
+        (without_nodule(Outcome.NOT_ANALYSED), {}),
     ],
-    ids=["one nodule and one refused", "comprehensive", "not analysed"],
+    ids=["one nodule and one refused", "comprehensive", "untrained", "not analysed"],
 )
-def test_pixelmed_is_content_with_the_template(content, sop_class_uid, tmp_path):
-    path = written(report(content, sop_class_uid=sop_class_uid), tmp_path)
+def test_pixelmed_is_content_with_the_template(content, changes, tmp_path):
+    path = written(report(content, **changes), tmp_path)
     assert "Found Root Template TID_1500" in validators.pixelmed_sr(path)
 
 
