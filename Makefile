@@ -44,7 +44,7 @@ $(VENV): $(STAMP)
 $(STAMP): setup.cfg pyproject.toml
 	test -x $(RUN)python || $(PYTHON) -m venv $(VENV)
 	$(RUN)python -m pip install --quiet --upgrade pip
-	$(RUN)python -m pip install --quiet $(PIP_INSTALL_FLAGS) -e '.[test,training]'
+	$(RUN)python -m pip install --quiet $(PIP_INSTALL_FLAGS) -e '.[postgresql,test,training]'
 	touch $@
 
 clean:

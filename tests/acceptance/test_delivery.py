@@ -9,7 +9,7 @@ from tests.acceptance import studies
 from tests.acceptance.bed import PATIENCE_S, Bed
 from tests.peers import wait_until
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.peers]
+pytestmark = [pytest.mark.acceptance, pytest.mark.peers, pytest.mark.timeout(600)]
 
 
 @pytest.fixture

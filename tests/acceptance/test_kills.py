@@ -11,7 +11,7 @@ from tests.acceptance import studies
 from tests.acceptance.bed import PATIENCE_S, Bed
 from tests.peers import listens, wait_until
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.peers]
+pytestmark = [pytest.mark.acceptance, pytest.mark.peers, pytest.mark.timeout(600)]
 
 
 def test_a_worker_killed_in_mid_analysis_is_replaced_and_one_report_arrives(own: Bed):

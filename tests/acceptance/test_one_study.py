@@ -7,7 +7,7 @@ from node.demo.reading import read_report
 from tests.acceptance import studies
 from tests.acceptance.bed import Bed
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.peers]
+pytestmark = [pytest.mark.acceptance, pytest.mark.peers, pytest.mark.timeout(600)]
 
 
 def test_every_marked_nodule_comes_back_with_a_probability_and_its_picture(node: Bed):
