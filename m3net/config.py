@@ -72,6 +72,8 @@ class Preprocessing:
     validity   : a further channel: 1 where the scan has a voxel, 0 in padding
     mask       : a further channel: the nodule's mask, its sphere if only a diameter is known,
                  zero for a bare centre
+    description: the nodule's measured numbers (`m3net.description`) beside the patches; they join
+                 the fused vector before the head, so the fusion must be of kind "features"
     context    : None: all of the scan that the patch covers
     """
 
@@ -79,6 +81,7 @@ class Preprocessing:
     window_hu: tuple[float, float] = (-1000.0, 400.0)
     validity: bool = False
     mask: bool = False
+    description: bool = False
     context: ContextBox | None = None
 
     @property
@@ -100,6 +103,8 @@ class Preprocessing:
             words.append("a channel that marks padding")
         if self.mask:
             words.append("the nodule's mask as a channel")
+        if self.description:
+            words.append("the nodule's size, shape, density and edge as measured from its mask")
         if self.context is not None:
             shares = " x ".join(f"{share:.0%}" for share in self.context.margin_share)
             least = " x ".join(str(length) for length in self.context.min_extent_voxels)
@@ -123,6 +128,7 @@ class Fusion:
                     "none": T goes to the pooling as it is
     branch_heads  : each branch's own classifier stands on "latent" Z_s or on "features" F_s;
                     only for kind "features"
+    description_width: channels that a description, where the model takes one, has before the head
     """
 
     kind: Literal["logits", "features", "branch"]
@@ -137,14 +143,16 @@ class Fusion:
     high: bool = True
     transformer: Literal["sequential", "parallel", "none"] = "sequential"
     branch_heads: Literal["latent", "features"] = "latent"
+    description_width: int = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class M3NetConfig:
     """One network, whole.
 
-    scales : the scales that it reads; one that is absent has no encoder, and a learnt token stands
-             for it in the fusion (Table 5)
+    scales  : the scales that it reads; one that is absent has no encoder, and a learnt token stands
+              for it in the fusion (Table 5)
+    members : how many such networks, trained from different seeds, decide together
     """
 
     preset: str
@@ -154,12 +162,15 @@ class M3NetConfig:
     fusion: Fusion
     preprocessing: Preprocessing
     scales: tuple[Scale, ...] = (Scale.MICRO, Scale.MESO, Scale.MACRO)
+    members: int = 1
 
     def __post_init__(self) -> None:
         if not self.scales or tuple(s for s in Scale if s in self.scales) != self.scales:
             raise ValueError(f"scales {self.scales} must be some of {tuple(Scale)}, in that order")
         if self.fusion.kind == "branch" and len(self.scales) != 1:
             raise ValueError(f"fusion 'branch' reads one scale, not {len(self.scales)}")
+        if self.preprocessing.description and self.fusion.kind != "features":
+            raise ValueError(f"fusion {self.fusion.kind!r} takes no description; use 'features'")
         if self.fusion.kind == "logits" and len(self.scales) != 3:
             raise ValueError("fusion 'logits' has no stand-in for a scale; use 'features'")
 
@@ -242,22 +253,37 @@ position.
 
 _NARROW = ResNet3D(
     depths=(1, 1, 1, 1),
-    widths=(16, 32, 64, 96),
+    widths=(16, 24, 48, 64),
     stem_kernel=3,
     stem_stride=(2, 2, 2),
     stem_pool=False,
-    norm="group",
 )
+
+
+def _cube(side: int, spacing_mm: float) -> ScaleSpec:
+    """A cube of the patient, whatever the CT's voxels."""
+    return ScaleSpec(size=(side,) * 3, spacing_mm=(spacing_mm,) * 3)
+
 
 SMALL = M3NetConfig(
     preset="small",
-    micro=Branch(patch=_native(32), encoder=_NARROW, tokens=(4, 2, 2)),
-    meso=Branch(patch=_native(64), encoder=_NARROW, tokens=(4, 4, 4)),
-    macro=Branch(patch=_native(96), encoder=_NARROW, tokens=(4, 3, 3)),
-    fusion=Fusion(kind="features", dim=64, feedforward=128, transformer="parallel"),
-    preprocessing=Preprocessing(intensity="hu_window", validity=True),
+    micro=Branch(patch=_cube(32, 0.75), encoder=_NARROW, tokens=(2, 2, 2)),
+    meso=Branch(patch=_cube(24, 1.5), encoder=_NARROW, tokens=(2, 2, 2)),
+    macro=Branch(patch=_cube(20, 3.0), encoder=_NARROW, tokens=(2, 2, 2)),
+    fusion=Fusion(kind="features", dim=64, layers=1, feedforward=128, transformer="parallel"),
+    preprocessing=Preprocessing(
+        intensity="hu_window",
+        validity=True,
+        mask=True,
+        description=True,
+        context=ContextBox(margin_share=(0.15, 0.15, 0.15), min_extent_voxels=(0, 44, 44)),
+    ),
 )
-"""The same design, sound and narrow: three 3D encoders and spatial tokens, for CPUs."""
+"""The same design for CPUs and little data: cubes of 24, 36 and 60 mm, the nodule's mask among the
+channels, its description before the head.
+
+It is made to be trained on cut-outs, so it looks no further than those reach.
+"""
 
 PRESETS: Mapping[str, M3NetConfig] = {c.preset: c for c in (RELEASE, PAPER, SMALL)}
 

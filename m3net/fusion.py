@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from m3net.config import Fusion
+from m3net.description import NAMES
 from m3net.scales import Scale
 
 SUFFIX = {Scale.MICRO: "32", Scale.MESO: "64", Scale.MACRO: "96"}
@@ -149,6 +150,26 @@ class Transformer(nn.Module):
         return x, attention
 
 
+class Description(nn.Module):
+    """The measured numbers of a nodule, brought to the fused vector's size of things."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(len(NAMES), width)
+        # of the training data; they belong to the weights
+        self.register_buffer("mean", torch.zeros(len(NAMES)))
+        self.register_buffer("deviation", torch.ones(len(NAMES)))
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        """`m3net.description.NAMES`, NaN where unknown (B, 25) -> (B, W)."""
+        standard = (numbers - self.mean) / self.deviation  # (B, 25)
+        standard = standard.nan_to_num(0.0).clamp(-3, 3)  # (B, 25)
+        return functional.gelu(self.linear(standard))  # (B, W)
+
+
 class LogitFusion(nn.Module):
     """The published fusion: the branches' 2 logits become a token each."""
 
@@ -183,11 +204,16 @@ class FeatureFusion(nn.Module):
     Eq. 14: T1 = Z32 + CrossAttn(LN Z32, LN Z64)       or [Z32; Z64] where `low` is off
     Eq. 15: T2 = Z96 + CrossAttn(LN Z96, LN T1)        or Z96 where `high` is off
     Eq. 16: H = Transformer([T1; T2])                  or [T1; T2] without a Transformer
-    Eq. 18: logits = W_c GELU(W_h LN(mean H))
+    Eq. 18: logits = W_c GELU(W_h LN(mean H))          or W_h [LN(mean H); description]
     """
 
     def __init__(
-        self, config: Fusion, *, widths: Mapping[Scale, int], lengths: Mapping[Scale, int]
+        self,
+        config: Fusion,
+        *,
+        widths: Mapping[Scale, int],
+        lengths: Mapping[Scale, int],
+        described: bool = False,
     ) -> None:
         """`widths`: C_s of the scales that are read; `lengths`: tokens L_s of every scale."""
         super().__init__()
@@ -208,7 +234,8 @@ class FeatureFusion(nn.Module):
         if config.transformer != "none":
             self.transformer = Transformer(config)
         self.norm = nn.LayerNorm(dim)
-        self.head = _head(config)
+        self.description = Description(config.description_width) if described else None
+        self.head = _head(config, more=config.description_width if described else 0)
 
     def project(self, scale: Scale, features: Tensor) -> Tensor:
         """Eq. 4, on pooled features or on tokens alike: (..., C_s) -> (..., D)."""
@@ -234,9 +261,15 @@ class FeatureFusion(nn.Module):
         return tokens + position  # (B, L, D)
 
     def forward(
-        self, tokens: Mapping[Scale, Tensor], present: Mapping[Scale, Tensor] | None = None
+        self,
+        tokens: Mapping[Scale, Tensor],
+        present: Mapping[Scale, Tensor] | None = None,
+        description: Tensor | None = None,
     ) -> Fused:
-        """Projected tokens (B, L_s, D) of the scales read, `present` (B,) bool -> logits (B, 2)."""
+        """Projected tokens (B, L_s, D) of the scales read, `present` (B,) bool -> logits (B, 2).
+
+        description : (B, 25), if the model takes one; None: nothing is known, as of a bare centre
+        """
         batch = next(iter(tokens.values())).shape[0]  # (B, L, D)[0]
         z32, z64, z96 = (
             self._placed(s, tokens.get(s), present[s] if present else None, batch=batch)
@@ -258,13 +291,17 @@ class FeatureFusion(nn.Module):
             h, more = self.transformer(h)  # (B, L1 + L96, D)
             attention.update(more)
         h = self.norm(h.mean(1))  # (B, D)
+        if self.description is not None:
+            if description is None:
+                description = h.new_full((batch, len(NAMES)), math.nan)  # (B, 25)
+            h = torch.cat([h, self.description(description)], dim=1)  # (B, D + W)
         return Fused(self.head(h), attention)  # (B, 2)
 
 
-def _head(config: Fusion) -> nn.Sequential:
-    """Eq. 18: D -> head_width -> 2."""
+def _head(config: Fusion, *, more: int = 0) -> nn.Sequential:
+    """Eq. 18: D -> head_width -> 2; `more` channels beside D."""
     return nn.Sequential(
-        nn.Linear(config.dim, config.head_width),
+        nn.Linear(config.dim + more, config.head_width),
         nn.GELU(),
         nn.Dropout(config.head_dropout),
         nn.Linear(config.head_width, 2),

@@ -33,7 +33,9 @@ class Explained:
     maps: Mapping[Scale, Tensor]
 
 
-def explain(network: M3Net, patches: Mapping[Scale, Tensor]) -> Explained:
+def explain(
+    network: M3Net, patches: Mapping[Scale, Tensor], description: Tensor | None = None
+) -> Explained:
     """One pass over patches (B, C, D, H, W); the network should be in eval mode.
 
     Parameters get no gradients; the caller's grad mode does not matter.
@@ -43,7 +45,7 @@ def explain(network: M3Net, patches: Mapping[Scale, Tensor]) -> Explained:
         below = network.lower(patches)  # (B, c, d, h, w) per scale
     with torch.inference_mode(False), torch.enable_grad():
         activations = {scale: a.detach().requires_grad_() for scale, a in below.items()}
-        outputs = network.upper(activations)
+        outputs = network.upper(activations, description=description)
         score = outputs.logits[:, MALIGNANT].sum()  # samples do not mix in eval mode
         gradients = torch.autograd.grad(score, list(activations.values()), allow_unused=True)
     maps = {}

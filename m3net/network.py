@@ -66,6 +66,7 @@ class M3Net(nn.Module):
                 fusion,
                 widths={s: self.encoder(s).width for s in config.scales},
                 lengths={s: prod(config.branch(s).tokens) for s in Scale},
+                described=config.preprocessing.description,
             )
         self.branch_heads = nn.ModuleDict(
             {s: nn.Linear(fusion.dim, 2) for s in config.scales} if heads_on_latents else {}
@@ -81,27 +82,36 @@ class M3Net(nn.Module):
         return {s: self.encoder(s).lower(patches[s]) for s in scales}  # (B, c, d, h, w)
 
     def upper(
-        self, activations: Mapping[Scale, Tensor], present: Mapping[Scale, Tensor] | None = None
+        self,
+        activations: Mapping[Scale, Tensor],
+        present: Mapping[Scale, Tensor] | None = None,
+        description: Tensor | None = None,
     ) -> Outputs:
         """From those activations to the decision.
 
-        present : per scale (B,) bool, True where the sample has that scale; None: all have all
+        present     : per scale (B,) bool, True where the sample has that scale; None: all have all
+        description : (B, 25) `m3net.description.NAMES`, for a model that takes one; None: unknown
         """
         maps = {s: self.encoder(s).upper(a) for s, a in activations.items()}  # (B, C_s, d, h, w)
         kind = maps[self.config.scales[0]].device.type
         # the encoders alone may run in bf16: what decides is cheap, and rounding would move it
         with torch.autocast(kind, enabled=False):
             maps = {s: m.float() for s, m in maps.items()}  # (B, C_s, d, h, w)
-            return self._decide(maps, present)  # (B, 2)
+            return self._decide(maps, present, description)  # (B, 2)
 
     def _decide(
-        self, maps: Mapping[Scale, Tensor], present: Mapping[Scale, Tensor] | None
+        self,
+        maps: Mapping[Scale, Tensor],
+        present: Mapping[Scale, Tensor] | None,
+        description: Tensor | None,
     ) -> Outputs:
         """From the last feature maps, in fp32."""
         features = {s: self.encoder(s).features(m) for s, m in maps.items()}  # (B, C_s)
         match self.fusion:
             case FeatureFusion():
-                return self._from_features(self.fusion, maps, features, present)  # (B, 2)
+                return self._from_features(
+                    self.fusion, maps, features, present, description
+                )  # (B, 2)
             case LogitFusion():
                 if present is not None:
                     raise ValueError("the published fusion has no stand-in for a missing scale")
@@ -135,6 +145,7 @@ class M3Net(nn.Module):
         maps: Mapping[Scale, Tensor],
         features: Mapping[Scale, Tensor],
         present: Mapping[Scale, Tensor] | None,
+        description: Tensor | None,
     ) -> Outputs:
         tokens = {
             s: fusion.project(s, self.encoder(s).tokens(m, self.config.branch(s).tokens))
@@ -145,7 +156,7 @@ class M3Net(nn.Module):
             branch = {s: self.branch_heads[s](z) for s, z in latents.items()}  # (B, 2)
         else:
             branch = {s: self.encoder(s).logits(f) for s, f in features.items()}  # (B, 2)
-        logits, attention = fusion(tokens, present)  # (B, 2)
+        logits, attention = fusion(tokens, present, description)  # (B, 2)
         return Outputs(
             logits=logits,
             features=features,
@@ -161,6 +172,7 @@ class M3Net(nn.Module):
         x96: Tensor | None,
         *,
         present: Mapping[Scale, Tensor] | None = None,
+        description: Tensor | None = None,
     ) -> Outputs:
         """Patches (B, C, 56, s, s) -> everything; None for a scale that it does not read."""
         given = {Scale.MICRO: x32, Scale.MESO: x64, Scale.MACRO: x96}
@@ -169,7 +181,7 @@ class M3Net(nn.Module):
             raise ValueError(
                 f"the network reads {', '.join(missing)}; pass `present` if a sample lacks it"
             )
-        return self.upper(self.lower(patches), present)  # (B, 2) and the rest
+        return self.upper(self.lower(patches), present, description)  # (B, 2) and the rest
 
     def forward(self, x32: Tensor | None, x64: Tensor | None, x96: Tensor | None) -> Tensor:
         """Patches (B, C, 56, s, s) -> logits (B, 2), benign first."""
@@ -181,8 +193,64 @@ def parameter_count(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
+class Committee(M3Net):
+    """Networks of one config whose logits are averaged.
+
+    Their activations lie beside each other as channels of one, so that one pass of Grad-CAM shows
+    where all of them looked.
+    """
+
+    def __init__(self, config: M3NetConfig) -> None:
+        nn.Module.__init__(self)
+        self.config = config
+        self.members = nn.ModuleList(M3Net(config) for _ in range(config.members))
+
+    @property
+    def networks(self) -> list[M3Net]:
+        """The members."""
+        return [cast(M3Net, member) for member in self.members]
+
+    def encoder(self, scale: Scale) -> ScaleEncoder:
+        """The first member's, in whose likeness all are."""
+        return self.networks[0].encoder(scale)
+
+    def lower(self, patches: Mapping[Scale, Tensor]) -> dict[Scale, Tensor]:
+        """Patches (B, C, D, H, W) -> all members' activations (B, members x c, d, h, w)."""
+        each = [member.lower(patches) for member in self.networks]  # (B, c, d, h, w) per scale
+        return {s: torch.cat([a[s] for a in each], dim=1) for s in self.config.scales}  # (B, ...)
+
+    def upper(
+        self,
+        activations: Mapping[Scale, Tensor],
+        present: Mapping[Scale, Tensor] | None = None,
+        description: Tensor | None = None,
+    ) -> Outputs:
+        """From those activations to the mean of the decisions; attention is named by member."""
+        members = self.config.members
+        shares = {s: a.chunk(members, dim=1) for s, a in activations.items()}  # (B, c, d, h, w)
+        each = [
+            member.upper({s: share[i] for s, share in shares.items()}, present, description)
+            for i, member in enumerate(self.networks)
+        ]  # (B, 2) and the rest
+        scales = self.config.scales
+        return Outputs(
+            logits=torch.stack([o.logits for o in each]).mean(0),
+            features={s: torch.cat([o.features[s] for o in each], dim=1) for s in scales},
+            latents={s: torch.cat([o.latents[s] for o in each], dim=1) for s in each[0].latents},
+            branch_logits={
+                s: torch.stack([o.branch_logits[s] for o in each]).mean(0) for s in scales
+            },
+            attention={f"{i}.{k}": w for i, o in enumerate(each) for k, w in o.attention.items()},
+        )  # (B, 2)
+
+
+def network_of(config: M3NetConfig) -> M3Net:
+    """The network that a config describes, or the committee of such networks."""
+    return M3Net(config) if config.members == 1 else Committee(config)
+
+
 def build(config: M3NetConfig, *, seed: int) -> M3Net:
     """A network initialised from `seed` alone; the caller's random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return M3Net(config)
+        return network_of(config)

@@ -83,8 +83,11 @@ class TorchClassifier:
             scale: x.to(self.device)
             for scale, x in inputs_of(patches, config.preprocessing).items()
         }  # (1, C, D, H, W) per scale
+        description = None
+        if patches.description is not None:
+            description = torch.from_numpy(patches.description)[None].float().to(self.device)
         with self._numerics():
-            explained = explain(self.network, inputs)
+            explained = explain(self.network, inputs, description)
         logits = explained.outputs.logits.float().cpu()  # (1, 2)
         if not bool(torch.isfinite(logits).all()):
             raise InferenceError(

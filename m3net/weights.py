@@ -25,7 +25,7 @@ from m3net.model_files import (
     sha256_of,
     weights_file,
 )
-from m3net.network import M3Net, build
+from m3net.network import M3Net, build, network_of
 from m3net.predict import TorchClassifier, choose_device
 from m3net.released import from_released, read_checkpoint
 
@@ -128,7 +128,7 @@ def _load_network(path: Path, card: ModelCard) -> M3Net:
     _checksha256_of(path, card)
     _check_shapes(path, config)
     with torch.device("meta"):  # no time or memory for numbers that are replaced at once
-        network = M3Net(config)
+        network = network_of(config)
     network.load_state_dict(load_file(path), assign=True)
     return network
 
@@ -144,7 +144,7 @@ def _checksha256_of(path: Path, card: ModelCard) -> None:
 def _check_shapes(path: Path, config: M3NetConfig) -> None:
     """Names and shapes of the file against the network's."""
     with torch.device("meta"):
-        expected = {n: tuple(t.shape) for n, t in M3Net(config).state_dict().items()}
+        expected = {n: tuple(t.shape) for n, t in network_of(config).state_dict().items()}
     try:
         with safe_open(path, framework="pt") as file:
             found: dict[str, Any] = {

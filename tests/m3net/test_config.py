@@ -54,7 +54,11 @@ def test_the_paper_differs_from_the_release_in_fusion_tokens_and_intensity_alone
         assert paper.branch(scale).patch == release.branch(scale).patch
     assert release.preprocessing.in_words() == "each crop's own minimum and maximum to 0 and 1"
     assert paper.preprocessing.in_words() == "HU as they are"
-    assert (
-        preset("small").preprocessing.in_words()
-        == "-1000 to 400 HU to 0 and 1, clipped; a channel that marks padding"
-    )
+    assert preset("small").preprocessing.in_words().split("; ") == [
+        "-1000 to 400 HU to 0 and 1, clipped",
+        "a channel that marks padding",
+        "the nodule's mask as a channel",
+        "the nodule's size, shape, density and edge as measured from its mask",
+        "nothing beyond the nodule's extent and 15% x 15% x 15% of it (z, y, x) on each side, in "
+        "all at least 0 x 44 x 44 voxels",
+    ]

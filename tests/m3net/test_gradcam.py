@@ -100,7 +100,7 @@ def test_elements_stand_where_their_receptive_fields_are_centred() -> None:
     """A voxel's influence on an element, seen through linear layers, is centred on the axis map."""
     network = build(narrow("small"), seed=1)
     encoder = network.encoder(Scale.MACRO)
-    x = torch.zeros(1, 2, 8, 16, 16, requires_grad=True)
+    x = torch.zeros(1, 3, 8, 16, 16, requires_grad=True)
     encoder.layer1, encoder.layer2 = torch.nn.Identity(), torch.nn.Identity()
     torch.nn.init.ones_(encoder.conv1.weight)
     encoder.conv1(x)[0, 0, 3, 5, 6].backward()

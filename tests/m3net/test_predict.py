@@ -112,7 +112,7 @@ def test_logits_that_are_no_numbers_are_an_error(
 
 def test_what_was_assumed_of_a_nodule_is_noted(tmp_path: Path, volume: CTVolume) -> None:
     config = narrow("small")
-    config = replace(config, preprocessing=replace(config.preprocessing, mask=True))
+    config = replace(config, preprocessing=replace(config.preprocessing, context=None))
     path = tmp_path / "masked.safetensors"
     save_weights(build(config, seed=1), UNTRAINED, path)
     masked = load_classifier(path, device="cpu")

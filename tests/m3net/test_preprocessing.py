@@ -33,8 +33,8 @@ def test_paper_leaves_hu_as_they_are() -> None:
 
 
 def test_small_clips_a_window_and_marks_padding() -> None:
-    x = to_input(HU, VALID, None, SMALL.preprocessing)
-    assert x.shape == (1, 2, 1, 2, 2)
+    x = to_input(HU, VALID, torch.zeros(1, 1, 2, 2), SMALL.preprocessing)
+    assert x.shape == (1, 3, 1, 2, 2)
     assert x[0, 0].flatten().tolist() == pytest.approx([0.0, 0.5, 1.0, 1.0])
     assert x[0, 1].flatten().tolist() == [0.0, 1.0, 1.0, 1.0]
 
