@@ -83,7 +83,13 @@ def learning_rate(step: int, *, steps: int, settings: RunSettings) -> float:
 
 
 def precision(settings: RunSettings, device: torch.device) -> torch.dtype | None:
-    """What autocast computes in; None: no autocast."""
+    """What autocast computes in; None: no autocast.
+
+    Raises SettingsUnusable for less than fp32 on a CPU: in 2 runs of 6 oneDNN (torch 2.13,
+    AVX512-BF16) gave a gradient of a 3D convolution that was not finite, of finite inputs.
+    """
+    if device.type == "cpu" and settings.amp in {"bf16", "fp16"}:
+        raise SettingsUnusable(f"run.amp {settings.amp} is for GPUs; use auto or off on a CPU")
     match settings.amp:
         case "off":
             return None
@@ -92,7 +98,7 @@ def precision(settings: RunSettings, device: torch.device) -> torch.dtype | None
         case "fp16":
             return torch.float16
         case "auto":
-            if device.type != "cuda":
+            if device.type == "cpu":
                 return None
             return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
 

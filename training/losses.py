@@ -116,6 +116,8 @@ def nuclear_norm(latent: Sequence[Tensor], *, form: Form) -> Tensor:
     """Eq. 7, right; `normalised` lies in [1 / sqrt(rank), 1] for each scale, whatever ||Z||."""
     total = latent[0].new_zeros(())
     for z in latent:
+        if not bool(torch.isfinite(z).all()):
+            return z.sum() * torch.nan  # its singular values could not even be computed
         norm = torch.linalg.svdvals(z).sum()
         if form == "normalised":
             size = (z.square().sum() + EPSILON**2).sqrt()
@@ -167,7 +169,7 @@ class Criterion(nn.Module):
                 partial(info_nce, *pair, tau=tau, form=form),
             )
         # A term of weight 0 is not computed: an ablation must not die of a term it left out.
-        return {name: weight * term() for name, (weight, term) in terms.items() if weight}
+        return {n: _checked(n, weight * term()) for n, (weight, term) in terms.items() if weight}
 
     def forward(
         self,
@@ -186,21 +188,28 @@ class Criterion(nn.Module):
         terms: dict[str, Tensor] = {}
         with torch.autocast(device_type=target.device.type, enabled=False):
             if fused_logits is not None and weights.fused:
-                terms["CE_fused"] = weights.fused * classification(fused_logits, target)
+                loss = weights.fused * classification(fused_logits, target)
+                terms["CE_fused"] = _checked("CE_fused", loss)
             if weights.alpha:
                 for scale, logits in branch_logits.items():
-                    terms[f"CE_{scale}"] = weights.alpha * classification(logits, target)
+                    loss = weights.alpha * classification(logits, target)
+                    terms[f"CE_{scale}"] = _checked(f"CE_{scale}", loss)
             if weights.beta:
                 for name, value in self.align(latent).items():
                     terms[name] = weights.beta * value
             if weights.attention and attention:
                 penalty = attention_penalty(attention, form=weights.form)
-                terms["L_attn-reg"] = weights.attention * penalty
-        for name, value in terms.items():
-            if not torch.isfinite(value):
-                raise NonFiniteLoss(
-                    f"{name} is {value.item()}; lower its weight or the learning rate, or look at "
-                    f"the inputs of this step"
-                )
+                terms["L_attn-reg"] = _checked("L_attn-reg", weights.attention * penalty)
         terms["total"] = torch.stack(list(terms.values())).sum()
         return terms
+
+
+def _checked(name: str, value: Tensor) -> Tensor:
+    """The value, if it is finite."""
+    if not bool(torch.isfinite(value).all()):
+        found = value[~torch.isfinite(value)].flatten()[0].item()
+        raise NonFiniteLoss(
+            f"{name} is {found}; lower its weight or the learning rate, or look at the inputs of "
+            "this step"
+        )
+    return value

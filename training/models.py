@@ -5,17 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
 from m3net.config import M3NetConfig
 from m3net.errors import WeightsError
-from m3net.fusion import SUFFIX
+from m3net.fusion import SUFFIX, FeatureFusion
 from m3net.network import M3Net, Outputs, build
 from m3net.released import our_name
 from m3net.scales import Scale
 from training import baselines
+from training.distributed import Processes
 from training.init_weights import initialise, read_tensors
-from training.nodules import Inputs
+from training.nodules import Inputs, Nodules
 from training.settings import NetworkSettings, SettingsUnusable
 
 LOWER_PARTS = 3
@@ -110,7 +113,8 @@ def initialise_from(model: Model, start: str) -> str:
         raise WeightsError(f"no weights at {file}; correct --init")
     if not isinstance(model, M3NetModel):
         return initialise(model.network, file).sentence()
-    tensors = read_tensors(file)
+    # a run's own checkpoint holds this very model, network and all
+    tensors = {name.removeprefix("network."): t for name, t in read_tensors(file).items()}
     if scale is None and any(name.split(".")[0] in _ENCODERS for name in tensors):
         return _take(model.network, tensors, file)
     encoder = model.network.encoder(scale or Scale.MICRO)
@@ -137,6 +141,24 @@ def _take(network: M3Net, tensors: Mapping[str, Tensor], file: Path) -> str:
         raise WeightsError(f"{file.name} has no tensor of this network")
     network.load_state_dict(fitting, strict=False)
     return f"{len(fitting)} of {len(ours)} tensors from {file.name}"
+
+
+def fit_description(model: Model, train: Nodules, processes: Processes) -> None:
+    """A network that takes a description knows the mean and deviation of the training nodules'.
+
+    What came with the weights that it started from stays.
+    """
+    fusion = model.network.fusion if isinstance(model, M3NetModel) else None
+    taken = fusion.description if isinstance(fusion, FeatureFusion) else None
+    if taken is None or bool(taken.mean.any()):
+        return
+    mine = range(processes.rank, len(train.labels), processes.count)
+    own = [train.item(index, None)["description"].numpy() for index in mine]
+    every = np.array([row for share in processes.gather_objects(own) for row in share])
+    taken.mean.copy_(torch.from_numpy(np.nanmean(every, axis=0)))
+    # a number that is the same for all nodules tells nothing, whatever it is divided by
+    deviation = np.nanstd(every, axis=0)
+    taken.deviation.copy_(torch.from_numpy(np.where(deviation > 0, deviation, 1.0)))
 
 
 def frozen_parts(model: Model, freeze: Freeze) -> Sequence[nn.Module]:

@@ -23,6 +23,7 @@ from training.models import (
     M3NetModel,
     Model,
     build_model,
+    fit_description,
     frozen_parts,
     initialise_from,
 )
@@ -119,6 +120,8 @@ def bench(settings: Settings, directory: Path, *, resume: bool) -> Iterator[Benc
 
 def run_stage(bench: Bench, stage: Stage, parts: Parts, *, note: str = "") -> dict[str, Any]:
     """Trained on one part, followed on another, measured on the third; the summary."""
+    if stage.fused and bench.last is None:
+        fit_description(bench.model, parts.train, bench.processes)
     engine = bench.engine(stage, train=parts.train, validation=parts.validation)
     engine.train(last=bench.last)
     measured = measure(engine, parts.test, table="test.csv")
