@@ -84,7 +84,7 @@ def survey(directory: Path) -> DemoStudy:
         found.append(f"{others} other DICOM objects, which are sent and not read")
     missing = []
     if not_dicom:
-        missing.append(f"{not_dicom} files are not DICOM and stay where they are")
+        missing.append(f"not DICOM, and left where they are: {not_dicom} file(s)")
     if not slices:
         missing.append("there is no CT: the annotation alone cannot be judged")
     if not annotations:

@@ -1,9 +1,12 @@
 """One study, all the way: what goes in over C-STORE comes out as a report and captures."""
 
+from pathlib import Path
+
 import pytest
 
 from node.demo.annotations import measurement_report, segmentation
 from node.demo.reading import read_report
+from tests import validators
 from tests.acceptance import studies
 from tests.acceptance.bed import Bed
 
@@ -26,6 +29,20 @@ def test_every_marked_nodule_comes_back_with_a_probability_and_its_picture(node:
     captures = {str(ds.SOPInstanceUID) for ds in node.captures(studies.study_uid(phantom))}
     assert len(captures) == 6
     assert {uid for n in report.nodules for uid in n.captures} == captures
+
+
+def test_what_arrives_is_valid_to_others_and_shown_by_them(node: Bed, tmp_path: Path):
+    phantom = studies.phantom("valid")
+    node.analyse([*phantom.ct, segmentation(phantom, [studies.NODULE])])
+    uid = studies.study_uid(phantom)
+    report, capture = tmp_path / "report.dcm", tmp_path / "capture.dcm"
+    node.report_objects(uid)[0].save_as(report)
+    node.captures(uid)[0].save_as(capture)
+    assert validators.dciodvfy(report) == []
+    assert validators.dciodvfy(capture) == []
+    validators.pixelmed_sr(report)
+    assert "1 of 1 nodule analysed" in validators.dsrdump(report)
+    assert validators.render(capture, tmp_path / "frame.png").stat().st_size > 50_000
 
 
 def test_a_result_is_the_ct_patients(node: Bed):

@@ -41,7 +41,7 @@ def test_files_that_are_not_dicom_are_counted_and_left_behind(tmp_path: Path):
     write(tmp_path, [*phantom.ct, measurement_report(phantom, ["Nodule 3"])])
     (tmp_path / "readers.xml").write_text("<a/>")
     study = survey(tmp_path)
-    assert study.missing == ("1 files are not DICOM and stay where they are",)
+    assert study.missing == ("not DICOM, and left where they are: 1 file(s)",)
     assert len(study.files) == 13
 
 
