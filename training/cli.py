@@ -10,6 +10,8 @@ COMMANDS = {
     "stage2": ("training.train_commands:stage2_command", "Train the fusion on those branches."),
     "few-shot": ("training.train_commands:few_shot_command", "Adapt weights to another centre."),
     "evaluate": ("training.evaluate_command:evaluate", "Measure weights on a folder of cut-outs."),
+    "table": ("training.tables.table_command:table", "Run one of the paper's tables."),
+    "figure": ("training.figures.figure_command:figure", "Draw a figure from runs."),
     "cost": ("training.cost_command:cost", "Count parameters and multiply-accumulates."),
 }
 """Name -> module and command, line of help; a command's module is imported when it is called."""

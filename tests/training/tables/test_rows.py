@@ -1,0 +1,127 @@
+"""What each row is told, and that equal runs are one run."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from m3net.config import M3NetConfig
+from tests.training import learning
+from training.losses import LossWeights
+from training.settings import Settings, SettingsUnusable
+from training.tables.grid import GRIDS, Row
+from training.tables.rows import Bench, check_parts, run_row
+from training.tables.rows import _steps as steps
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    directory = tmp_path_factory.mktemp("tables")
+    return Bench(
+        directory=directory / "out",
+        data=learning.write_cutouts(directory / "cutouts"),
+        split=str(directory / "cutouts" / "split.csv"),
+        preset="paper",
+        budget="paper",
+        starts={},
+    )
+
+
+def row_of(table: int, key: str) -> Row:
+    return next(row for row in GRIDS[table].rows if row.key == key)
+
+
+def told(table: int, key: str, bench: Bench) -> Settings:
+    return steps(row_of(table, key), bench, nodules="n")[-1][2]
+
+
+def config_of(table: int, key: str, bench: Bench) -> M3NetConfig:
+    return told(table, key, bench).network.config()
+
+
+@pytest.mark.parametrize(
+    ("key", "low", "high", "transformer"),
+    [
+        ("a", True, False, "none"),
+        ("c", False, False, "parallel"),
+        ("d", True, True, "none"),
+        ("f", False, True, "parallel"),
+        ("g", True, True, "parallel"),
+    ],
+)
+def test_table_4_leaves_out_what_its_row_says(
+    key: str, low: bool, high: bool, transformer: str, bench: Bench
+) -> None:
+    fusion = config_of(4, key, bench).fusion
+    assert (fusion.low, fusion.high, fusion.transformer) == (low, high, transformer)
+
+
+def test_table_5_reads_the_scales_of_its_row(bench: Bench) -> None:
+    assert config_of(5, "e", bench).scales == ("micro", "macro")
+    assert [row_of(5, key).output for key in "abc"] == ["micro", "meso", "macro"]
+    assert [row_of(5, key).fusion for key in "abc"] == [None, None, None]
+
+
+def test_table_8_weighs_the_terms_of_its_row_alone(bench: Bench) -> None:
+    def weights(key: str) -> LossWeights:
+        return told(8, key, bench).loss.weights()
+
+    only_nce, everything = weights("a"), weights("e")
+    assert (only_nce.cov, only_nce.orth, only_nce.nuc) == (0, 0, 0)
+    assert only_nce.nce == everything.nce
+    only_nuc = weights("d")
+    assert set(only_nuc.nce.values()) == {0}
+    assert (only_nuc.cov, only_nuc.orth, only_nuc.nuc) == (0, 0, everything.nuc)
+    assert weights("CE only").beta == 0
+
+
+def test_table_2_cuts_its_crops(bench: Bench) -> None:
+    settings = told(2, "ConvNeXt-B 96", bench)
+    assert settings.network.baseline == "ConvNeXt-B"
+    assert settings.network.config().meso.patch.size == (56, 96, 96)
+    assert settings.run.epochs == 200
+
+
+def test_rows_share_the_runs_that_are_equal(bench: Bench) -> None:
+    def folders(table: int, key: str) -> list[str]:
+        return [name for name, _, _ in steps(row_of(table, key), bench, nodules="n")]
+
+    ours = folders(3, "M3Net")
+    assert len(ours) == 2
+    assert ours == folders(4, "g") == folders(5, "g") == folders(6, "with") == folders(8, "e")
+    assert folders(5, "a") == ours[:1]
+    assert folders(8, "a")[0] == ours[0]
+    assert folders(8, "a")[1] != ours[1]
+    assert not set(folders(6, "without")) & set(ours)
+    other = [name for name, _, _ in steps(row_of(3, "M3Net"), bench, nodules="others")]
+    assert not set(other) & set(ours)
+
+
+def test_a_row_that_cannot_be_run_says_why(bench: Bench) -> None:
+    outcome = run_row(row_of(3, "MLSL-Net"), bench, nodules="n")
+    assert outcome.predictions is None
+    assert outcome.status.startswith("not run: its layers are described only in a paper")
+
+
+def test_a_row_that_was_not_asked_for_is_not_run(bench: Bench) -> None:
+    outcome = run_row(row_of(3, "ResNet-18"), bench, nodules="n", asked=False)
+    assert outcome.status == "not run: not asked for"
+    assert not (bench.directory / outcome.run / "config.json").exists()
+
+
+def test_pretrained_weights_go_to_whom_they_are_named_for(bench: Bench, tmp_path: Path) -> None:
+    file = tmp_path / "w.safetensors"
+    given = replace(bench, starts={"micro": file, "ViT-B": file})
+    assert steps(row_of(3, "M3Net"), given, nodules="n")[0][2].run.init == (f"micro={file}",)
+    assert steps(row_of(3, "ViT-B"), given, nodules="n")[0][2].run.init == (str(file),)
+    assert steps(row_of(3, "DINOv2"), given, nodules="n")[0][2].run.init == ()
+
+
+def test_parts_of_one_class_are_refused_before_anything_is_trained(
+    bench: Bench, tmp_path: Path
+) -> None:
+    assert check_parts(bench)[0] == {"training": 16, "validation": 4, "test": 4}
+    rows = ["name,part", *(f"n{i},{'test' if i % 2 else 'train'}" for i in range(24))]
+    (tmp_path / "split.csv").write_text("\n".join(rows) + "\n")
+    with pytest.raises(SettingsUnusable, match="has 12 nodules, not of both classes"):
+        check_parts(replace(bench, split=str(tmp_path / "split.csv")))

@@ -1,0 +1,1 @@
+"""The paper's figures, drawn from what runs said of their test nodules: `m3train figure NAME`."""

@@ -1,0 +1,1 @@
+"""The paper's eight tables, ours beside its own numbers: `m3train table N`."""

@@ -1,0 +1,212 @@
+"""One row of a table after the other: trained if it was not yet, and read back."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from m3net.errors import WeightsError
+from training.baselines import BASELINES
+from training.losses import NonFiniteLoss
+from training.nodules import Nodules
+from training.settings import Settings, SettingsUnusable, load_settings, merged
+from training.sources import open_parts
+from training.stage1 import stage1
+from training.stage2 import stage2
+from training.tables.grid import Changes, Row
+from training.tables.predictions import Predictions, read_predictions
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+TableBudget = Literal["smoke", "paper"]
+
+SMOKE = ("run.epochs=1", "run.batch_size=4", "data.limit=8")
+"""Besides what every smoke run is told: a table is many runs."""
+
+NOT_ASKED = "not run: not asked for"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What all rows of a table have in common.
+
+    directory : where tables lie and, in runs/, the runs
+    preset    : of the M³Net rows; baselines read what `paper` reads
+    changes   : "section.key=value", laid over both stages' configs
+    starts    : baseline's name or scale -> file of pretrained weights
+    """
+
+    directory: Path
+    data: Path
+    split: str
+    preset: str
+    budget: TableBudget
+    changes: tuple[str, ...] = ()
+    starts: Mapping[str, Path]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a row.
+
+    status      : "done", or why there are no numbers
+    run         : the folder of its last run, relative to the bench's directory
+    started_from: of the row's networks, one sentence each
+    report      : what the run said of the row's output (`training.evaluate.assess`)
+    """
+
+    row: Row
+    status: str
+    run: str = ""
+    started_from: tuple[str, ...] = ()
+    predictions: Predictions | None = None
+    report: Mapping[str, Any] | None = None
+
+
+def base_settings(bench: Bench, stage: Literal["stage1", "stage2"], preset: str) -> Settings:
+    """Of one stage, before a row changes them.
+
+    Raises SettingsUnusable.
+    """
+    shipped = CONFIGS / (f"{stage}.toml" if preset != "small" else "small.toml")
+    given = [
+        f"network.preset={json.dumps(preset)}",
+        f"data.directory={json.dumps(str(bench.data.resolve()))}",
+        f"data.split={json.dumps(bench.split)}",
+        *(SMOKE if bench.budget == "smoke" else ()),
+        *bench.changes,
+    ]
+    return load_settings(
+        shipped, changes=given, budget="smoke" if bench.budget == "smoke" else "full"
+    )
+
+
+def check_parts(bench: Bench) -> tuple[dict[str, int], str]:
+    """How many nodules each part has, and a digest of which they are.
+
+    Raises SettingsUnusable if a part that is needed has not both classes; CutoutsUnusable,
+    CropsUnusable.
+    """
+    settings = base_settings(bench, "stage1", bench.preset)
+    parts = open_parts(settings.data, settings.network.config(), seed=settings.run.seed)
+    every: dict[str, Nodules] = {
+        "training": parts.train,
+        "validation": parts.validation,
+        "test": parts.test,
+    }
+    for name, nodules in every.items():
+        classes = {label.malignant for label in nodules.labels}
+        if len(classes) < 2 and (name != "validation" or classes):
+            raise SettingsUnusable(
+                f"the {name} part of {bench.data.name} by {bench.split} has "
+                f"{len(nodules.labels)} nodules, not of both classes; use more nodules or another "
+                "--split"
+            )
+    listed = [[x.name, x.malignant] for nodules in every.values() for x in nodules.labels]
+    return {name: len(each.labels) for name, each in every.items()}, _digest(listed)
+
+
+def run_row(
+    row: Row,
+    bench: Bench,
+    *,
+    nodules: str,
+    asked: bool = True,
+    on_run: Callable[[str], None] = lambda _: None,
+) -> Outcome:
+    """The row, trained as far as that was not done before; its reason if it cannot be.
+
+    nodules : the digest of `check_parts`
+    asked   : False: it is only read back, if it was finished
+    on_run  : called with the name of each folder in which training begins
+    """
+    if row.baseline is not None and BASELINES[row.baseline].make is None:
+        return Outcome(row=row, status=BASELINES[row.baseline].status)
+    try:
+        steps = _steps(row, bench, nodules=nodules)
+        if not asked and not all(
+            (bench.directory / name / "summary.json").exists() for name, _, _ in steps
+        ):
+            return Outcome(row=row, status=NOT_ASKED)
+        for name, stage, settings in steps:
+            if not (bench.directory / name / "summary.json").exists():
+                on_run(name)
+                stage(settings, bench.directory / name, resume=True)
+    except (NonFiniteLoss, SettingsUnusable, WeightsError, torch.OutOfMemoryError) as error:
+        return Outcome(row=row, status=f"not run: {error}")
+    return _read_back(row, bench.directory, [name for name, _, _ in steps])
+
+
+Step = tuple[str, Callable[..., dict[str, Any]], Settings]
+
+
+def _steps(row: Row, bench: Bench, *, nodules: str) -> Sequence[Step]:
+    """The runs of a row in order: folder, stage and settings; equal runs have equal folders."""
+    if row.baseline is not None:
+        settings = _baseline_settings(row, bench)
+        return [(_folder(row.baseline, settings, nodules), stage1, settings)]
+    first = _changed(base_settings(bench, "stage1", bench.preset), row.both)
+    starts = tuple(
+        f"{scale}={file.resolve()}"
+        for scale, file in bench.starts.items()
+        if scale in first.network.config().scales
+    )
+    first = _with_starts(first, starts)
+    name = _folder("stage1", first, nodules)
+    steps: list[Step] = [(name, stage1, first)]
+    if row.fusion is not None:
+        second = _changed(base_settings(bench, "stage2", bench.preset), row.both)
+        second = _changed(second, row.fusion)
+        folder = _folder("stage2", second, nodules, name)
+        weights = bench.directory.resolve() / name / "weights.safetensors"
+        steps.append((folder, stage2, _with_starts(second, (str(weights),))))
+    return steps
+
+
+def _baseline_settings(row: Row, bench: Bench) -> Settings:
+    assert row.baseline is not None  # noqa: S101
+    settings = base_settings(bench, "stage1", "paper")
+    depth = settings.network.config().meso.patch.size[0]
+    patch = {"patch": {"size": [depth, row.side, row.side]}}
+    network = {"baseline": row.baseline, "changes": {"meso": patch}}
+    settings = _changed(_changed(settings, {"network": network}), row.both)
+    start = bench.starts.get(row.baseline)
+    return _with_starts(settings, () if start is None else (str(start.resolve()),))
+
+
+def _changed(settings: Settings, changes: Changes) -> Settings:
+    return Settings.model_validate(merged(settings.model_dump(), changes))
+
+
+def _with_starts(settings: Settings, starts: tuple[str, ...]) -> Settings:
+    run = settings.run.model_copy(update={"init": (*settings.run.init, *starts)})
+    return settings.model_copy(update={"run": run})
+
+
+def _folder(name: str, settings: Settings, *more: str) -> str:
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", name).lower()
+    return f"runs/{slug}-{_digest([settings.model_dump(mode='json'), *more])}"
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def _read_back(row: Row, directory: Path, runs: Sequence[str]) -> Outcome:
+    def read(name: str, file: str) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((directory / name / file).read_text(encoding="utf-8"))
+        return content
+
+    started: Sequence[str] = read(runs[0], "environment.json")["started_from"]
+    return Outcome(
+        row=row,
+        status="done",
+        run=runs[-1],
+        started_from=tuple(started),
+        predictions=read_predictions(directory / runs[-1], row.output),
+        report=read(runs[-1], "summary.json")["test"][row.output],
+    )
