@@ -19,9 +19,15 @@ from node.core.view import (
     region_of,
     slices_shown,
 )
-from node.core.wording import UNTRAINED, headline, percent
+from node.core.wording import UNTRAINED, count_of, headline, percent
 from sr_templates.capture_view import Frame, Legend
-from sr_templates.findings import Call, NoduleFinding, RefusedFinding, ReportContent
+from sr_templates.findings import (
+    Call,
+    NoduleFinding,
+    Outcome,
+    RefusedFinding,
+    ReportContent,
+)
 from sr_templates.identity import names_patient
 from sr_templates.orientation import letters
 from sr_templates.overlay import render_capture
@@ -48,11 +54,16 @@ def describe_nodule(
     volume: CTVolume,
     *,
     name: str,
+    warnings: Sequence[str],
     card: ModelCard,
     header_of: Callable[[SOPInstanceUID], Dataset],
     max_frames: int,
 ) -> DescribedNodule:
-    """The nodule as it is drawn and told; `header_of` gives the header of a CT slice."""
+    """The nodule as it is drawn and told.
+
+    warnings  : what its pictures say first: other nodules of the study that were not analysed
+    header_of : the header of a CT slice
+    """
     nodule, prediction = judged.nodule, judged.prediction
     box, voxels = nodule_on_ct(nodule, volume)
     key = key_slice(nodule, volume, box, voxels)
@@ -83,7 +94,7 @@ def describe_nodule(
         model_name=card.name,
         model_version=card.version,
         trained=card.trained,
-        notes=notes,
+        notes=(*warnings, *notes),
     )
     finding = NoduleFinding(
         tracking_uid=nodule.tracking_uid,
@@ -93,7 +104,10 @@ def describe_nodule(
         diameter_mm=nodule.diameter_mm,
         region=region,
         comment=_comment(
-            card, prediction.probability, place=f"Slice {key + 1} of {volume.shape[0]}", notes=notes
+            card,
+            prediction.probability,
+            place=_place(key_header, key + 1, volume.shape[0]),
+            notes=notes,
         ),
     )
     return DescribedNodule(
@@ -114,7 +128,10 @@ def speakable(tracking_id: str, subject: Dataset, number: int) -> str:
 
 
 def report_content(
-    assessment: Assessment, described: Sequence[DescribedNodule], card: ModelCard
+    assessment: Assessment,
+    described: Sequence[DescribedNodule],
+    card: ModelCard,
+    subject: Dataset,
 ) -> ReportContent:
     """The whole report, before it is DICOM."""
     return ReportContent(
@@ -123,7 +140,11 @@ def report_content(
             assessment.outcome,
             trained=card.trained,
             probabilities=[(each.name, each.finding.probability) for each in described],
-            reasons=[*assessment.reasons, *(each.reason for each in assessment.refused)],
+            refused=[
+                (speakable(each.tracking_id, subject, number), each.reason)
+                for number, each in enumerate(assessment.refused, start=len(described) + 1)
+            ],
+            reasons=assessment.reasons,
             unread=assessment.unread,
         ),
         nodules=[each.finding for each in described],
@@ -167,6 +188,25 @@ def nodule_rows(assessment: Assessment, subject: Dataset) -> list[NoduleResult]:
             )
         )
     return rows
+
+
+def omissions(assessment: Assessment) -> tuple[str, ...]:
+    """What every picture of the study says if something of it was not analysed.
+
+    Some viewers show the pictures and the drawn nodules, and nothing of those that were refused.
+    """
+    if assessment.outcome is not Outcome.PARTLY_ANALYSED:
+        return ()
+    counted = count_of(len(assessment.judged), len(assessment.refused))
+    unread = " Not every annotation was read." if assessment.unread else ""
+    return (f"{counted}{unread} The report says why.",)
+
+
+def _place(header: Dataset, number: int, slices: int) -> str:
+    """The key slice by the number under which viewers show it, and by its place in the scan."""
+    image = header.get("InstanceNumber")
+    place = f"slice {number} of {slices}"
+    return place if image is None else f"CT image {image}, {place}"
 
 
 def _call(card: ModelCard, probability: float) -> Call | None:

@@ -18,6 +18,7 @@ from node.core.description import (
     DescribedNodule,
     describe_nodule,
     nodule_rows,
+    omissions,
     report_content,
     speakable,
 )
@@ -107,12 +108,13 @@ def build_results(
                 judged,
                 assessment.volume,
                 name=speakable(judged.nodule.tracking_id, subject, number),
+                warnings=omissions(assessment),
                 card=card,
                 header_of=header_of,
                 max_frames=settings.frames(),
             )
         )
-    content = report_content(assessment, described, card)
+    content = report_content(assessment, described, card, subject)
     author = _Author(
         algorithm=_algorithm(card, fingerprint, stamp, settings),
         stamp=stamp,

@@ -15,49 +15,58 @@ def headline(
     *,
     trained: bool,
     probabilities: Sequence[tuple[str, float]] = (),
+    refused: Sequence[tuple[str, str]] = (),
     reasons: Sequence[str] = (),
     unread: Sequence[str] = (),
 ) -> str:
     """The first readable line of the report.
 
-    probabilities : (tracking id, p in [0, 1]) of every nodule that was analysed
-    reasons       : one per nodule that was not
+    probabilities : (name, p in [0, 1]) of every nodule that was analysed
+    refused       : (name, reason) of every nodule that was not
+    reasons       : why the study as a whole was not
     unread        : one per annotation object that was not
     """
+    why_not = [*reasons, *_by_reason(refused, alone=len(refused) + len(probabilities) == 1)]
     match outcome:
         case Outcome.NOT_ANNOTATED:
             return "No annotation received, nothing was assessed."
         case Outcome.NOTHING_MARKED:
             return "Annotation read, it marks no nodule."
         case Outcome.NOT_ANALYSED:
-            return f"Not analysed: {_sentence(_listed((*reasons, *unread)))}"
+            return f"Not analysed: {_sentence(_listed((*why_not, *unread)))}"
         case Outcome.TECHNICAL_FAILURE:
             return f"Technical failure, nothing was assessed: {_sentence(_listed(reasons))}"
         case Outcome.ANALYSED | Outcome.PARTLY_ANALYSED:
-            return _analysed(trained, probabilities, reasons, unread)
+            return " ".join(
+                (
+                    *(() if trained else (f"{UNTRAINED}.",)),
+                    count_of(len(probabilities), len(refused)),
+                    *((f"NOT analysed: {_sentence(_listed(why_not))}",) if why_not else ()),
+                    *((f"NOT read: {_sentence(_listed(unread))}",) if unread else ()),
+                    *((_highest(probabilities),) if trained else ()),
+                )
+            )
 
 
-def _analysed(
-    trained: bool,
-    probabilities: Sequence[tuple[str, float]],
-    reasons: Sequence[str],
-    unread: Sequence[str],
-) -> str:
-    total = len(probabilities) + len(reasons)
-    parts = [f"{len(probabilities)} of {total} nodule{'s' if total != 1 else ''} analysed."]
-    if reasons:
-        parts.append(f"NOT analysed: {_sentence(_listed(reasons))}")
-    if unread:
-        parts.append(f"NOT read: {_sentence(_listed(unread))}")
-    if trained:
-        name, p = max(probabilities, key=lambda each: each[1])
-        if total == 1:
-            parts.append(f"Probability of malignancy {percent(p)}.")
-        else:
-            parts.append(f"Highest probability of malignancy {percent(p)} ({name}).")
-    else:
-        parts.insert(0, f"{UNTRAINED}.")
-    return " ".join(parts)
+def count_of(analysed: int, refused: int) -> str:
+    """ "3 of 4 nodules analysed." """
+    total = analysed + refused
+    return f"{analysed} of {total} nodule{'' if total == 1 else 's'} analysed."
+
+
+def _highest(probabilities: Sequence[tuple[str, float]]) -> str:
+    name, p = max(probabilities, key=lambda each: each[1])
+    if len(probabilities) == 1:
+        return f"Probability of malignancy {percent(p)}."
+    return f"Highest probability of malignancy {percent(p)} ({name})."
+
+
+def _by_reason(refused: Sequence[tuple[str, str]], *, alone: bool) -> list[str]:
+    """Each reason once, behind the names of the nodules that it is the reason of."""
+    names: dict[str, list[str]] = {}
+    for name, reason in refused:
+        names.setdefault(reason, []).append(name)
+    return [reason if alone else f"{', '.join(of)}: {reason}" for reason, of in names.items()]
 
 
 def percent(p: float) -> str:

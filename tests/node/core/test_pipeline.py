@@ -225,7 +225,7 @@ def test_a_gap_far_from_one_nodule_leaves_it_analysed(
     results = run(files(tmp_path, [*ct[:89], *ct[92:]], seg), classifier)
     assert results.outcome is Outcome.PARTLY_ANALYSED
     assert results.headline.startswith(
-        "UNTRAINED, NOT A RESULT. 1 of 2 nodules analysed. NOT analysed: 3 of the 56 CT slices"
+        "UNTRAINED, NOT A RESULT. 1 of 2 nodules analysed. NOT analysed: Nodule 2: 3 of the 56 CT"
     )
     assert [n.probability is None for n in results.nodules] == [False, True]
 

@@ -30,9 +30,9 @@ def test_a_refused_nodule_stands_before_the_probability() -> None:
         Outcome.PARTLY_ANALYSED,
         trained=True,
         probabilities=[("A", 0.1), ("B", 0.62), ("C", 0.3)],
-        reasons=["its centre lies outside the CT"],
+        refused=[("D", "its centre lies outside the CT")],
     ) == (
-        "3 of 4 nodules analysed. NOT analysed: its centre lies outside the CT. "
+        "3 of 4 nodules analysed. NOT analysed: D: its centre lies outside the CT. "
         "Highest probability of malignancy 62.0 % (B)."
     )
 
@@ -56,10 +56,25 @@ def test_untrained_weights_come_first_and_give_no_number() -> None:
     )
 
 
-def test_a_reason_is_given_once() -> None:
+def test_a_reason_is_given_once_behind_the_names_of_its_nodules() -> None:
     assert (
-        headline(Outcome.NOT_ANALYSED, trained=True, reasons=["three slices are missing."] * 2)
-        == "Not analysed: three slices are missing."
+        headline(
+            Outcome.NOT_ANALYSED,
+            trained=True,
+            refused=[
+                ("A", "slices are missing"),
+                ("B", "it is too small"),
+                ("C", "slices are missing"),
+            ],
+        )
+        == "Not analysed: A, C: slices are missing; B: it is too small."
+    )
+
+
+def test_the_only_nodule_needs_no_name() -> None:
+    assert (
+        headline(Outcome.NOT_ANALYSED, trained=True, refused=[("A", "slices are missing")])
+        == "Not analysed: slices are missing."
     )
 
 
