@@ -253,7 +253,7 @@ position.
 
 _NARROW = ResNet3D(
     depths=(1, 1, 1, 1),
-    widths=(16, 24, 48, 64),
+    widths=(16, 32, 64, 96),
     stem_kernel=3,
     stem_stride=(2, 2, 2),
     stem_pool=False,

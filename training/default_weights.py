@@ -33,14 +33,14 @@ class Recipe:
                      panel's mean would be above 3
     """
 
-    epochs: int = 14
+    epochs: int = 16
     batch_size: int = 32
     learning_rate: float = 2e-3
     weight_decay: float = 2e-2
     warmup_share: float = 0.15
     clip_norm: float = 5.0
     margin: float = 3.1
-    spread: float = 0.35
+    spread: float = 0.5
     losses: LossWeights = field(default_factory=lambda: LossWeights(alpha=0.3, beta=0.0))
 
 

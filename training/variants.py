@@ -43,10 +43,10 @@ class Variation:
 
     stretch: float = 0.1
     shift_mm: float = 1.0
-    slices: float = 0.3
-    outline: float = 0.3
-    diameter: float = 0.1
-    centre: float = 0.05
+    slices: float = 0.2
+    outline: float = 0.08
+    diameter: float = 0.05
+    centre: float = 0.04
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
