@@ -83,6 +83,22 @@ class Planning(Transactions):
                 record(connection, kind, study=study, now=now, reason=reason)
             return True
 
+    def postpone_judgement(
+        self, study: StudyInstanceUID, *, reason: str, look_again_at: datetime, now: datetime
+    ) -> None:
+        """The study is judged later, and its diary says why; what arrives has it judged at once."""
+        with self._write() as connection:
+            before = connection.execute(
+                select(Study.waiting_for).where(Study.study_instance_uid == study)
+            ).scalar_one()
+            connection.execute(
+                update(Study)
+                .where(Study.study_instance_uid == study)
+                .values(judge_at=look_again_at, waiting_for=reason)
+            )
+            if before != reason:
+                record(connection, Kind.STUDY_WAITS, study=study, now=now, reason=reason)
+
     def enqueue(
         self,
         inputs: StudyInputs,

@@ -9,7 +9,8 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from node.core.completeness import StudyRules, WhenUnannotated
+from m3net.uids import StudyInstanceUID
+from node.core.completeness import StudyRules, StudySnapshot, WhenUnannotated
 from node.core.diary import sentence
 from node.intake import Intake
 from node.persistence.owner import this_process
@@ -136,6 +137,27 @@ def test_the_same_study_sent_to_another_model_is_analysed_anew(node: Node) -> No
     assert node.plan_after(60, analysis_id="model-2") == []
     node.receive(ct_image(0), ct_image(1))
     assert node.plan_after(60, analysis_id="model-2") == [2]
+
+
+def test_a_study_that_cannot_be_judged_holds_up_no_other(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.receive(ct_image(0, StudyInstanceUID="1.2.4"), ct_image(0))
+    whole = node.store.study_snapshot
+
+    def damaged(study: StudyInstanceUID) -> StudySnapshot:
+        if study == "1.2.4":
+            raise ValueError("a row that nobody expected")
+        return whole(study)
+
+    monkeypatch.setattr(node.store, "study_snapshot", damaged)
+    assert node.plan_after(60) == [1]
+    assert [sentence(each) for each in node.store.diary(StudyInstanceUID("1.2.4"))] == [
+        "waiting: for a repair: it could not be judged (unexpected ValueError; the log has where)"
+    ]
+    monkeypatch.undo()
+    assert node.plan_after(59) == []
+    assert node.plan_after(1) == [2]
 
 
 def test_the_ticks_plan_release_and_sweep_and_survive_a_failure(
