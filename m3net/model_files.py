@@ -1,8 +1,9 @@
 """Model files: where the weights lie, the card beside them, and the fingerprint of both.
 
 Weights are a safetensors file; beside it lies the model card (.json) with the file's sha256.
-`"default"` is the set in `m3net/default_weights/`; where none lies there, a seeded initialisation
-of `small` that says UNTRAINED of itself.  Nothing here needs torch.
+`"default"` is the set in `m3net/default_weights/`; `"untrained"`, and the default where none lies
+there, is a seeded initialisation of `small` that says UNTRAINED of itself, to try an installation
+with.  Nothing here needs torch.
 """
 
 import json
@@ -15,6 +16,7 @@ from m3net.config import SMALL, M3NetConfig
 from m3net.errors import InferenceError, WeightsError
 
 DEFAULT = "default"
+SEEDED = "untrained"
 DEFAULT_FOLDER = Path(__file__).parent / "default_weights"
 UNTRAINED_SEED = 0
 
@@ -101,7 +103,9 @@ def config_of(card: ModelCard) -> M3NetConfig:
 
 
 def weights_file(weights: str | Path) -> Path | None:
-    """The weights' file; None for the default where no trained one is shipped."""
+    """The weights' file; None for the seeded initialisation."""
+    if str(weights) == SEEDED:
+        return None
     if str(weights) != DEFAULT:
         path = Path(weights)
         if path.suffix != ".safetensors":

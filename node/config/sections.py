@@ -100,7 +100,8 @@ class ModelConfig(Section):
     """Which network judges, and on what it runs."""
 
     weights: str = "default"
-    """"default", or a .safetensors file with its model card (.json) beside it."""
+    """"default", a .safetensors file with its model card (.json) beside it, or "untrained": a
+    seeded initialisation to try an installation with, whose results say that they are none."""
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     """"auto" (CUDA where there is some), "cpu", "cuda", "cuda:1"."""
     precision: Literal["fp32", "bf16"] = "fp32"

@@ -161,7 +161,7 @@ def _make_absolute(tree: Tree, *, base: Path) -> None:
     for table in _tables(tree):
         for key in _DESTINATION_PATHS:
             _anchor(table, key, base)
-    if _section(tree, "model").get("weights") != "default":
+    if _section(tree, "model").get("weights") not in ("default", "untrained"):
         _anchor(_section(tree, "model"), "weights", base)
 
 

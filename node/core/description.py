@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pydicom import Dataset
 
 from m3net.card import ModelCard
+from m3net.prediction import Prediction
 from m3net.uids import SOPInstanceUID
 from m3net.volume import CTVolume
 from node.core.assessment import Assessment, JudgedNodule
@@ -84,7 +85,12 @@ def describe_nodule(
         headers=headers,
     )
     call = _call(card, prediction.probability)
-    notes = (*_extent_note(judged), *nodule.notes, *prediction.notes)
+    notes = (
+        *_extent_note(judged),
+        *_blank_maps(prediction),
+        *nodule.notes,
+        *prediction.notes,
+    )
     legend = Legend(
         tracking_id=name,
         probability=prediction.probability,
@@ -222,6 +228,14 @@ def _extent_note(judged: JudgedNodule) -> tuple[str, ...]:
             f"{NOMINAL_RADIUS_MM:g} mm",
         )
     return ()
+
+
+def _blank_maps(prediction: Prediction) -> tuple[str, ...]:
+    """Grad-CAM shows what speaks for malignancy; where nothing does, its map is blank."""
+    blank = [scale.value for scale, heat in prediction.heat_maps.items() if not heat.values.any()]
+    if not blank:
+        return ()
+    return (f"no heat in {' and '.join(blank)}: nothing there spoke for malignancy",)
 
 
 def _comment(card: ModelCard, probability: float, *, place: str, notes: Sequence[str]) -> str:

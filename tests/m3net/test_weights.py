@@ -121,16 +121,17 @@ def test_precision_weights_and_temperature_change_the_fingerprint(
     assert len(found) == 4
 
 
-def test_the_default_is_untrained_and_says_so(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("name", ["untrained", "default"])
+def test_the_seeded_initialisation_says_that_it_is_untrained(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(model_files, "DEFAULT_FOLDER", tmp_path)
-    card = verify("default")
+    card = verify(name)
     assert not card.trained
     assert card.threshold is None
     assert card.meaning.startswith("UNTRAINED, NOT A RESULT")
-    one, two = (load_classifier("default", device="cpu") for _ in range(2))
-    assert one.fingerprint == two.fingerprint == fingerprint("default")
+    one, two = (load_classifier(name, device="cpu") for _ in range(2))
+    assert one.fingerprint == two.fingerprint == fingerprint(name)
     for a, b in zip(one.network.parameters(), two.network.parameters(), strict=True):
         assert torch.equal(a, b)
 

@@ -107,7 +107,7 @@ class Failing:
 
 @pytest.fixture(scope="module")
 def classifier() -> TorchClassifier:
-    return load_classifier("default", device="cpu")
+    return load_classifier("untrained", device="cpu")
 
 
 def node(directory: Path, classifier: TorchClassifier | Failing) -> Node:

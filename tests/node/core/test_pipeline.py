@@ -43,7 +43,7 @@ class Files:
 
 @pytest.fixture(scope="module")
 def classifier() -> TorchClassifier:
-    return load_classifier("default", device="cpu")
+    return load_classifier("untrained", device="cpu")
 
 
 def mask(z: slice, y: slice = slice(10, 14), x: slice = slice(6, 10)) -> np.ndarray:

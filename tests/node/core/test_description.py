@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+from pydicom import Dataset
+
+from m3net.nodule import Nodule
+from m3net.prediction import HeatMap, Prediction
+from m3net.scales import Scale
+from m3net.volume import CTVolume
+from m3net.weights import load_card
+from node.core.assessment import Assessment, JudgedNodule
+from node.core.description import DescribedNodule, describe_nodule, omissions, speakable
+from sr_templates.findings import Outcome
+from tests.node.core.test_view import headers, masked, nodule, volume
+
+
+def described(
+    ct: CTVolume, mark: Nodule, *, heat: float = 1.0, probability: float = 0.5
+) -> DescribedNodule:
+    maps = HeatMap(values=np.full((4, 16, 16), heat, np.float32), affine=ct.affine, has_depth=True)
+    of = headers(ct)
+    return describe_nodule(
+        JudgedNodule(
+            nodule=mark,
+            prediction=Prediction(probability=probability, heat_maps={Scale.MICRO: maps}),
+        ),
+        ct,
+        name="Nodule 1",
+        warnings=(),
+        card=load_card("untrained"),
+        header_of=of.__getitem__,
+        max_frames=3,
+    )
+
+
+def test_the_comment_names_the_slice_as_viewers_do() -> None:
+    ct = volume()
+    comment = described(ct, masked(ct, (4, 9, 14), (3, 3, 3))).finding.comment
+    assert comment == "UNTRAINED, NOT A RESULT; CT image 495, slice 6 of 10."
+
+
+def test_a_bare_point_says_how_it_is_drawn() -> None:
+    ct = volume()
+    assert described(ct, nodule(ct, (5, 10, 15))).finding.comment.endswith(
+        "the annotation gives a point without extent, drawn as a circle of nominal radius 5 mm."
+    )
+
+
+def test_a_blank_heat_map_is_explained() -> None:
+    ct = volume()
+    blank = described(ct, masked(ct, (4, 9, 14), (3, 3, 3)), heat=0.0)
+    assert "no heat in micro: nothing there spoke for malignancy" in blank.finding.comment
+
+
+def test_the_capture_points_as_the_ct_does() -> None:
+    ct = volume()
+    it = described(ct, masked(ct, (4, 9, 14), (3, 3, 3)))
+    assert it.orientation == ("L", "P")
+    assert [frame.key for frame in it.frames] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("tracking_id", "name"),
+    [("RUL 12 mm", "RUL 12 mm"), ("Doe^Jane nodule", "Nodule 2"), ("MRN 4711-A", "Nodule 2")],
+)
+def test_a_tracking_identifier_that_names_the_patient_is_not_spoken(
+    tracking_id: str, name: str
+) -> None:
+    subject = Dataset()
+    subject.PatientName, subject.PatientID = "Doe^Jane", "4711-A"
+    assert speakable(tracking_id, subject, 2) == name
+
+
+def test_pictures_say_when_another_nodule_was_not_analysed() -> None:
+    whole = Assessment(outcome=Outcome.ANALYSED)
+    partly = Assessment(outcome=Outcome.PARTLY_ANALYSED, unread=("RTSTRUCT",))
+    assert omissions(whole) == ()
+    assert omissions(partly) == (
+        "0 of 0 nodules analysed. Not every annotation was read. The report says why.",
+    )
