@@ -15,8 +15,8 @@ PER_ROW = 5
 
 def draw_confusion(series: Sequence[Series]) -> Figure:
     """Cells: nodules, and their share of the true class; the colour is that share."""
-    columns = min(PER_ROW, len(series))
-    rows = math.ceil(len(series) / columns)
+    rows = math.ceil(len(series) / PER_ROW)
+    columns = math.ceil(len(series) / rows)
     figure = new_figure(1.95 * columns + 0.5, 2.35 * rows + 0.3)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for place, each in zip(axes, series, strict=False):

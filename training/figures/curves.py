@@ -44,7 +44,8 @@ def draw_pr(series: Sequence[Series]) -> Figure:
     axes = figure.subplots()
     share = float(series[0].predictions.truth.mean())
     axes.axhline(share, color=GRID, linewidth=1)
-    axes.text(0.01, share + 0.01, "share of malignant nodules", color="#737373", fontsize=7.5)
+    axes.text(1, share - 0.01, "share of malignant nodules", color="#595959", fontsize=7.5,
+              ha="right", va="top")  # fmt: skip
     for each, style in _styled(series, area):
         y, x, _ = metrics.precision_recall_curve(each.predictions.truth, each.predictions.p)
         x, y = np.concatenate([[0.0], x]), np.concatenate([y[:1], y])
@@ -57,8 +58,8 @@ def draw_pr(series: Sequence[Series]) -> Figure:
 
 def draw_reliability(series: Sequence[Series]) -> Figure:
     """A panel per model: ten equal bins of p, the area of a dot is its number of nodules."""
-    columns = min(PER_ROW, len(series))
-    rows = math.ceil(len(series) / columns)
+    rows = math.ceil(len(series) / PER_ROW)
+    columns = math.ceil(len(series) / rows)
     figure = new_figure(2.1 * columns + 0.5, 2.3 * rows + 0.4)
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
     for axes, each in zip(panels, series, strict=False):
@@ -72,7 +73,7 @@ def draw_reliability(series: Sequence[Series]) -> Figure:
         axes.plot(x, y, color=colour, linewidth=1)
         sizes = [8 + 70 * b.nodules / largest for b in curve]
         axes.scatter(x, y, s=sizes, color=colour, edgecolor="white", linewidth=0.6, zorder=3)
-        _square(axes)
+        _square(axes, ticks=3)
         weight = "bold" if each.ours else "normal"
         axes.set_title(each.name, fontweight=weight, color=OURS if each.ours else "black")
         error = expected_calibration_error(truth, p)
@@ -105,11 +106,10 @@ def _label(each: Series, area: float, metric: str) -> str:
     return f"{each.name}, {area:.3f}{paper}"
 
 
-def _square(axes: Axes) -> None:
+def _square(axes: Axes, *, ticks: int = 5) -> None:
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-    ticks = np.linspace(0, 1, 5)
-    axes.set_xticks(ticks)
-    axes.set_yticks(ticks)
+    axes.set_xticks(np.linspace(0, 1, ticks))
+    axes.set_yticks(np.linspace(0, 1, ticks))
     quiet_grid(axes)
 
 

@@ -68,11 +68,13 @@ class Outcome:
 
 
 def base_settings(bench: Bench, stage: Literal["stage1", "stage2"], preset: str) -> Settings:
-    """Of one stage, before a row changes them.
+    """Of one stage of a network of this preset, before a row changes them.
+
+    Whatever is no network's own, baselines share with the M³Net rows.
 
     Raises SettingsUnusable.
     """
-    shipped = CONFIGS / (f"{stage}.toml" if preset != "small" else "small.toml")
+    shipped = CONFIGS / (f"{stage}.toml" if bench.preset != "small" else "small.toml")
     given = [
         f"network.preset={json.dumps(preset)}",
         f"data.directory={json.dumps(str(bench.data.resolve()))}",

@@ -156,8 +156,9 @@ def _stated(bench: Bench, counts: Mapping[str, int]) -> list[str]:
         f"batch: {run.batch_size} (32).",
         f"{bench.data.name}, split {bench.split}: {parts} nodules (the paper, by nodule: 1,837, "
         "263, 525 of LIDC-IDRI).",
-        f"Weights of {_SELECTED[run.select]}; augmentation {settings.data.augmentation}, unless a "
-        "row says otherwise.",
+        f"All rows: learning rate {run.learning_rate:g}, weight decay {run.weight_decay:g}, "
+        f"{settings.data.target} targets, augmentation {settings.data.augmentation} unless a row "
+        f"says otherwise; weights of {_SELECTED[run.select]}.",
         _PRESETS[bench.preset],
     ]
     if bench.budget == "smoke":

@@ -125,3 +125,13 @@ def test_parts_of_one_class_are_refused_before_anything_is_trained(
     (tmp_path / "split.csv").write_text("\n".join(rows) + "\n")
     with pytest.raises(SettingsUnusable, match="has 12 nodules, not of both classes"):
         check_parts(replace(bench, split=str(tmp_path / "split.csv")))
+
+
+def test_baselines_are_trained_as_the_network_beside_them(bench: Bench) -> None:
+    for preset in ("paper", "small"):
+        beside = replace(bench, preset=preset)
+        ours = steps(row_of(3, "M3Net"), beside, nodules="n")[0][2]
+        theirs = steps(row_of(3, "ResNet-18"), beside, nodules="n")[0][2]
+        assert ours.run == theirs.run
+        assert ours.data == theirs.data
+        assert theirs.network.config().meso.patch.size == (56, 64, 64)
