@@ -5,6 +5,7 @@ Pixel Spacing: the panels of a frame are zoomed differently and a viewer's ruler
 """
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 
 import numpy as np
 from pydicom import Dataset
@@ -17,6 +18,13 @@ from sr_templates.envelope import UNTRAINED, coded, long_string, new_object
 from sr_templates.findings import Algorithm, ImageReference, ObjectIdentity
 
 SERIES_DESCRIPTION = "AI nodule pictures (research use)"
+
+
+_LOSSINESS = (
+    "LossyImageCompression",
+    "LossyImageCompressionRatio",
+    "LossyImageCompressionMethod",
+)
 
 
 def build_captures(
@@ -53,6 +61,7 @@ def build_captures(
             identity=identity_of(number),
         )
         _describe(capture, group, algorithm, tracking_id)
+        _copy_lossiness(subject, capture)
         capture.PatientOrientation = list(patient_orientation)
         if multi_frame:
             _add_frames(capture, group)
@@ -75,7 +84,6 @@ def _describe(
     capture.BodyPartExamined = "CHEST"
     capture.BurnedInAnnotation = "NO"
     capture.RecognizableVisualFeatures = "NO"
-    capture.LossyImageCompression = "00"
     warning = "" if algorithm.trained else f"{UNTRAINED}: "
     capture.DerivationDescription = (
         f"{warning}Grad-CAM of {algorithm.name} {algorithm.version} over CT, {tracking_id}"
@@ -84,6 +92,15 @@ def _describe(
     capture.ImageComments = f"{warning}{tracking_id}{shown}"
     sources = list(dict.fromkeys(frame.source for frame in frames))
     capture.SourceImageSequence = [_source(source) for source in sources]
+
+
+def _copy_lossiness(subject: Dataset, capture: Dataset) -> None:
+    """A picture of a CT that was once compressed lossily says so for ever (PS3.3 C.7.6.1.1.5)."""
+    capture.LossyImageCompression = "00"
+    if subject.get("LossyImageCompression") == "01":
+        for keyword in _LOSSINESS:
+            if keyword in subject:
+                capture[keyword] = deepcopy(subject[keyword])
 
 
 def _source(image: ImageReference) -> Dataset:

@@ -1,3 +1,4 @@
+from copy import deepcopy
 from io import BytesIO
 
 import numpy as np
@@ -62,6 +63,17 @@ def test_what_a_viewer_must_know_is_stated():
     assert "FrameOfReferenceUID" not in built
     assert (built.PatientName, built.AccessionNumber) == ("Phantom^Small", "A1")
     assert built.StudyDescription == "CT chest"
+
+
+def test_a_picture_of_a_lossy_ct_says_so():
+    lossy = deepcopy(SLICE)
+    lossy.LossyImageCompression = "01"
+    lossy.LossyImageCompressionRatio = 12.5
+    lossy.LossyImageCompressionMethod = "ISO_10918_1"
+    (built,) = captures(subject=lossy)
+    assert built.LossyImageCompression == "01"
+    assert built.LossyImageCompressionRatio == 12.5
+    assert captures()[0].LossyImageCompression == "00"
 
 
 def test_untrained_weights_are_named_in_the_header_too():
