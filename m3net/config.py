@@ -153,6 +153,7 @@ class M3NetConfig:
     scales  : the scales that it reads; one that is absent has no encoder, and a learnt token stands
               for it in the fusion (Table 5)
     members : how many such networks, trained from different seeds, decide together
+    mirrored: the decision is the mean over the patches and their mirror images along z, y and x
     """
 
     preset: str
@@ -163,6 +164,7 @@ class M3NetConfig:
     preprocessing: Preprocessing
     scales: tuple[Scale, ...] = (Scale.MICRO, Scale.MESO, Scale.MACRO)
     members: int = 1
+    mirrored: bool = False
 
     def __post_init__(self) -> None:
         if not self.scales or tuple(s for s in Scale if s in self.scales) != self.scales:

@@ -1,19 +1,21 @@
 """The classifier that `node` holds: patches cut, network run, maps made, memory given back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from m3net.card import ModelCard
 from m3net.errors import InferenceError
 from m3net.gradcam import MALIGNANT, explain
-from m3net.network import M3Net
+from m3net.network import M3Net, mirror_images
 from m3net.nodule import Nodule
 from m3net.patches import Patches
 from m3net.prediction import HeatMap, Prediction
 from m3net.preprocessing import cut_for, inputs_of
+from m3net.scales import Scale
 from m3net.volume import CTVolume
 
 
@@ -88,7 +90,10 @@ class TorchClassifier:
             description = torch.from_numpy(patches.description)[None].float().to(self.device)
         with self._numerics():
             explained = explain(self.network, inputs, description)
-        logits = explained.outputs.logits.float().cpu()  # (1, 2)
+            logits = explained.outputs.logits.float()  # (1, 2)
+            if config.mirrored:
+                logits = (logits + self._mirrored(inputs, description)) / 4  # (1, 2)
+        logits = logits.cpu()  # (1, 2)
         if not bool(torch.isfinite(logits).all()):
             raise InferenceError(
                 f"{self.card.name} {self.card.version} gave {logits.tolist()[0]} for logits "
@@ -105,6 +110,16 @@ class TorchClassifier:
             for scale, patch in patches.scales.items()
         }
         return Prediction(probability=float(probability), heat_maps=heat_maps, notes=patches.notes)
+
+    @torch.no_grad()
+    def _mirrored(self, inputs: Mapping[Scale, Tensor], description: Tensor | None) -> Tensor:
+        """Sum of the logits of the three mirror images: (1, 2)."""
+        network = self.network
+        each = [
+            network.upper(network.lower(image), description=description).logits.float()
+            for image in mirror_images(inputs)
+        ]
+        return torch.stack(each).sum(0)  # (1, 2)
 
     def _numerics(self) -> AbstractContextManager[object]:
         """The same numbers on every run: results are named by their inputs, so they must not vary.

@@ -14,7 +14,7 @@ from m3net.card import ModelCard
 from m3net.config import SMALL
 from m3net.weights import save_weights
 from training.as_served import Marking
-from training.calibration import calibrate_across_folds, fit_platt
+from training.calibration import calibrate_across_folds, fit_temperature
 from training.default_report import (
     OutOfFold,
     against_baselines,
@@ -24,10 +24,10 @@ from training.default_report import (
 )
 from training.default_weights import (
     Recipe,
-    calibrate,
-    cross_validate,
     load_committee,
+    out_of_fold_margins,
     save_member,
+    train_folds,
     train_member,
 )
 from training.splits import voi_folds
@@ -35,6 +35,7 @@ from training.variants import Variation, draw_variants
 from training.voi import read_cutouts
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+SERVED = replace(SMALL, mirrored=True)
 FINAL_SEED = 9
 """Of the members trained on all nodules; folds take 0 to 4."""
 
@@ -83,14 +84,14 @@ def default_weights(
             on_nodule=lambda: progress.advance(drawing),
         )
         training = progress.add_task("members", total=members * (len(set(folds)) + 1))
-        margins = cross_validate(
+        by_fold = train_folds(
             drawn,
             mean_scores=scores,
             folds=folds,
             seeds=seeds,
             recipe=recipe,
             directory=run / "cv",
-            on_member=lambda *_: progress.advance(training),
+            on_member=lambda: progress.advance(training),
         )
         (run / "final").mkdir(exist_ok=True)
         final = [run / "final" / f"seed{seed}.safetensors" for seed in seeds]
@@ -108,18 +109,16 @@ def default_weights(
     found = OutOfFold(
         cutouts=cutouts,
         folds=folds,
-        members={
-            int(fold): [run / "cv" / f"seed{seed}_fold{fold}.safetensors" for seed in seeds]
-            for fold in np.unique(folds)
-        },
-        margins=margins.mean(axis=0),
-        config=SMALL,
+        members=by_fold,
+        margins=out_of_fold_margins(drawn, folds=folds, members=by_fold, config=SERVED),
+        config=SERVED,
     )
     report = _report(found)
     (run / "report.json").write_text(json.dumps(report, indent=2) + "\n")
-    committee = load_committee(SMALL, final)
-    calibrate(committee, fit_platt(found.labels, found.margins))
-    card = save_weights(committee, _card(report, version=version), run / "small.safetensors")
+    committee = load_committee(SERVED, final)
+    temperature = 1 / fit_temperature(found.labels, found.margins).slope
+    card = _card(report, version=version, temperature=temperature)
+    card = save_weights(committee, card, run / "small.safetensors")
     click.echo(json.dumps({"weights": str(run / "small.safetensors"), **dict(card.metrics)}))
 
 
@@ -133,7 +132,7 @@ def _report(found: OutOfFold) -> dict[str, Any]:
         folds=found.folds[clear],
         margins=found.margins[clear],
     )
-    p = calibrate_across_folds(labels, found.margins, found.folds)
+    p = calibrate_across_folds(labels, found.margins, found.folds, platt=False)
     table = against_baselines(found)
     table["ours, without mean exactly 3"] = row(without_3, p[clear])
     table["ours, centre and diameter told"] = row(found, told_less(found, Marking.DIAMETER))
@@ -141,7 +140,7 @@ def _report(found: OutOfFold) -> dict[str, Any]:
     return {"table": table, "moved_by_a_slice": moved_by_a_slice(found)}
 
 
-def _card(report: dict[str, Any], *, version: str) -> ModelCard:
+def _card(report: dict[str, Any], *, version: str, temperature: float) -> ModelCard:
     table, moved = report["table"], report["moved_by_a_slice"]
     rows = {
         "": "ours",
@@ -173,4 +172,5 @@ def _card(report: dict[str, Any], *, version: str) -> ModelCard:
         licence="Apache-2.0",
         metrics=metrics,
         attribution=ATTRIBUTION,
+        temperature=temperature,
     )

@@ -18,7 +18,7 @@ from training.calibration import (
     Calibration,
     calibrate_across_folds,
     expected_calibration_error,
-    fit_platt,
+    fit_temperature,
 )
 from training.default_weights import load_committee, margins_of
 from training.variants import Sample, as_served
@@ -32,7 +32,7 @@ class OutOfFold:
     """The members of each fold and what is known of the nodules.
 
     members : per fold, the files of the networks that did not see it
-    margins : (N,) mean over those members
+    margins : (N,) of those members together
     """
 
     cutouts: Sequence[Cutout]
@@ -54,7 +54,7 @@ class OutOfFold:
     def calibration(self, fold: int) -> Calibration:
         """Fitted on the other folds."""
         other = self.folds != fold
-        return fit_platt(self.labels[other], self.margins[other])
+        return fit_temperature(self.labels[other], self.margins[other])
 
 
 def accuracy(labels: NDArray[np.bool_], p: Floats) -> float:
@@ -75,13 +75,13 @@ def row(found: OutOfFold, p: Floats) -> dict[str, object]:
 def against_baselines(found: OutOfFold) -> dict[str, dict[str, object]]:
     """Size alone, a linear model and boosting on the same folds, and ours minus boosting."""
     labels, features = found.labels, classical.describe_all(found.cutouts)
-    ours = calibrate_across_folds(labels, found.margins, found.folds)
+    ours = calibrate_across_folds(labels, found.margins, found.folds, platt=False)
     rows = {"ours": row(found, ours)}
     for name in classical.BASELINES:
         logits = classical.out_of_fold_logits(
             name, features=features, labels=labels, folds=found.folds
         )
-        theirs = calibrate_across_folds(labels, logits, found.folds)
+        theirs = calibrate_across_folds(labels, logits, found.folds, platt=False)
         rows[name] = row(found, theirs)
         # Ranks are compared before calibration, which differs between folds.
         difference = paired_difference(

@@ -4,7 +4,7 @@ Nothing is chosen on a test fold: settings stand here, epochs are fixed, calibra
 the other folds, and the shipped weights are trained on all nodules by the same recipe.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -16,9 +16,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from m3net.config import SMALL, M3NetConfig
-from m3net.network import Committee, M3Net, Outputs, build, network_of
+from m3net.network import Committee, M3Net, Outputs, build, mirror_images, network_of
 from m3net.scales import Scale
-from training.calibration import Calibration
 from training.losses import Criterion, LossWeights
 from training.variants import Sample, Variants
 
@@ -161,18 +160,6 @@ def load_committee(config: M3NetConfig, files: Sequence[Path]) -> M3Net:
     return committee
 
 
-def calibrate(committee: M3Net, calibration: Calibration) -> None:
-    """The committee's margin becomes slope * margin + shift: it is built into the last layers."""
-    members = committee.networks if isinstance(committee, Committee) else [committee]
-    with torch.no_grad():
-        for member in members:
-            last = member.get_submodule("fusion.head.3")
-            weight, bias = last.get_parameter("weight"), last.get_parameter("bias")
-            weight.mul_(calibration.slope)
-            bias.mul_(calibration.slope)
-            bias[1] += calibration.shift
-
-
 def margins_of(
     committee: M3Net, samples: Iterable[Sample], *, batch_size: int = 32
 ) -> NDArray[np.float64]:
@@ -185,9 +172,14 @@ def margins_of(
             for scale in committee.config.scales
         }
         description = torch.from_numpy(np.stack([s.description for s in batch]))
+        views = [patches, *(mirror_images(patches) if committee.config.mirrored else ())]
         with torch.no_grad():
-            outputs = committee.upper(committee.lower(patches), description=description)
-        found.append((outputs.logits[:, 1] - outputs.logits[:, 0]).numpy())
+            each = [
+                committee.upper(committee.lower(view), description=description).logits
+                for view in views
+            ]
+        logits = torch.stack(each).mean(dim=0)
+        found.append((logits[:, 1] - logits[:, 0]).numpy())
     return np.concatenate(found).astype(np.float64)
 
 
@@ -196,7 +188,7 @@ def save_member(network: M3Net, file: Path) -> None:
     save_file({n: t.contiguous() for n, t in network.state_dict().items()}, file)
 
 
-def cross_validate(
+def train_folds(
     variants: Variants,
     *,
     mean_scores: NDArray[np.float64],
@@ -204,28 +196,41 @@ def cross_validate(
     seeds: Sequence[int],
     recipe: Recipe,
     directory: Path,
-    on_member: Callable[[int, int], None] = lambda *_: None,
-) -> NDArray[np.float64]:
-    """Out-of-fold margins of each seed's member: (seeds, N).
+    on_member: Callable[[], None] = lambda: None,
+) -> dict[int, list[Path]]:
+    """For each fold the files of the members, one a seed, that did not see it.
 
     Members are kept in `directory` as they are done; what lies there already is not trained again.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    found = np.full((len(seeds), len(folds)), np.nan)
-    for row, seed in enumerate(seeds):
-        for fold in np.unique(folds):
-            test = np.flatnonzero(folds == fold)
-            file = directory / f"seed{seed}_fold{fold}.npy"
+    found: dict[int, list[Path]] = {int(fold): [] for fold in np.unique(folds)}
+    for seed in seeds:
+        for fold, files in found.items():
+            file = directory / f"seed{seed}_fold{fold}.safetensors"
             if not file.is_file():
                 network = train_member(
                     variants,
                     mean_scores=mean_scores,
                     train=np.flatnonzero(folds != fold),
                     recipe=recipe,
-                    seed=1000 * seed + int(fold),
+                    seed=1000 * seed + fold,
                 )
-                save_member(network, file.with_suffix(".safetensors"))
-                np.save(file, margins_of(network, stored(variants, test)))
-            found[row, test] = np.load(file)
-            on_member(seed, int(fold))
+                save_member(network, file)
+            files.append(file)
+            on_member()
     return found
+
+
+def out_of_fold_margins(
+    variants: Variants,
+    *,
+    folds: NDArray[np.int_],
+    members: Mapping[int, Sequence[Path]],
+    config: M3NetConfig,
+) -> NDArray[np.float64]:
+    """The margin of each nodule by the committee that did not see it: (N,)."""
+    margins = np.full(len(folds), np.nan)
+    for fold, files in members.items():
+        test = np.flatnonzero(folds == fold)
+        margins[test] = margins_of(load_committee(config, files), stored(variants, test))
+    return margins

@@ -1,5 +1,6 @@
-"""The recipe of the default weights: repeatable, resumable, calibrated in its last layer."""
+"""The recipe of the default weights: repeatable and resumable."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,19 +10,18 @@ import torch
 from m3net.config import SMALL
 from m3net.network import build
 from m3net.scales import Scale
-from training.calibration import Calibration
 from training.default_weights import (
     Recipe,
-    calibrate,
-    cross_validate,
     load_committee,
     margins_of,
+    out_of_fold_margins,
     panel_probability,
     save_member,
     stored,
+    train_folds,
     train_member,
 )
-from training.variants import Variants
+from training.variants import Sample, Variants
 
 RECIPE = Recipe(epochs=1, batch_size=4)
 SCORES = np.array([1.0, 5.0] * 6)
@@ -66,9 +66,9 @@ def test_descriptions_are_measured_against_the_training_nodules(variants: Varian
 
 def test_folds_that_are_done_are_not_trained_again(variants: Variants, tmp_path: Path) -> None:
     folds = np.arange(12) % 3
-    kept = np.full(4, 7.0)
-    np.save(tmp_path / "seed0_fold1.npy", kept)
-    found = cross_validate(
+    done = build(SMALL, seed=5)
+    save_member(done, tmp_path / "seed0_fold1.safetensors")
+    members = train_folds(
         variants,
         mean_scores=SCORES,
         folds=folds,
@@ -76,24 +76,38 @@ def test_folds_that_are_done_are_not_trained_again(variants: Variants, tmp_path:
         recipe=RECIPE,
         directory=tmp_path,
     )
-    assert np.array_equal(found[0, folds == 1], kept)
-    assert np.isfinite(found).all()
-    assert sorted(path.name for path in tmp_path.glob("*.safetensors")) == [
-        "seed0_fold0.safetensors",
-        "seed0_fold2.safetensors",
-    ]
+    assert {fold: [file.name for file in files] for fold, files in members.items()} == {
+        0: ["seed0_fold0.safetensors"],
+        1: ["seed0_fold1.safetensors"],
+        2: ["seed0_fold2.safetensors"],
+    }
+    margins = out_of_fold_margins(variants, folds=folds, members=members, config=SMALL)
+    assert np.isfinite(margins).all()
+    own = margins_of(done.eval(), stored(variants, np.flatnonzero(folds == 1)))
+    assert margins[folds == 1] == pytest.approx(own, abs=1e-6)
 
 
-def test_a_committee_averages_margins_and_is_calibrated_in_its_last_layers(
+def test_a_mirrored_committee_judges_a_nodule_and_its_mirror_image_alike(
     variants: Variants, tmp_path: Path
 ) -> None:
+    save_member(build(SMALL, seed=1), tmp_path / "1.safetensors")
+    committee = load_committee(replace(SMALL, mirrored=True), [tmp_path / "1.safetensors"])
+    (sample,) = stored(variants, np.arange(1))
+    views = [sample, *(_mirror(sample, axis) for axis in (1, 2, 3))]
+    plain = load_committee(SMALL, [tmp_path / "1.safetensors"])
+    mean = margins_of(plain, views).mean()
+    assert margins_of(committee, [sample])[0] == pytest.approx(mean, abs=1e-5)
+
+
+def _mirror(sample: Sample, axis: int) -> Sample:
+    return replace(sample, inputs={s: np.flip(x, axis) for s, x in sample.inputs.items()})
+
+
+def test_a_committee_averages_margins(variants: Variants, tmp_path: Path) -> None:
     files, samples = [], list(stored(variants, np.arange(5)))
     for seed in (1, 2):
         files.append(tmp_path / f"{seed}.safetensors")
         save_member(build(SMALL, seed=seed), files[-1])
     alone = [margins_of(load_committee(SMALL, [file]), samples) for file in files]
-    committee = load_committee(SMALL, files)
-    together = margins_of(committee, samples)
+    together = margins_of(load_committee(SMALL, files), samples)
     assert together == pytest.approx((alone[0] + alone[1]) / 2, abs=1e-5)
-    calibrate(committee, Calibration(slope=1.5, shift=-0.25))
-    assert margins_of(committee, samples) == pytest.approx(1.5 * together - 0.25, abs=1e-5)
