@@ -11,6 +11,7 @@ authors' checkpoints, so that these load without renaming.
 Liu et al. 2022 (ConvNeXt), He et al. 2016 (ResNet); written from the papers.
 """
 
+from abc import ABC, abstractmethod
 from typing import cast
 
 import torch
@@ -23,7 +24,7 @@ AxisMap = tuple[float, float]
 """(stride, offset): element i of an axis is centred on input voxel stride * i + offset."""
 
 
-class ScaleEncoder(nn.Module):
+class ScaleEncoder(nn.Module, ABC):
     """What network and Grad-CAM need of an encoder.
 
     width       : C_s, the number of features
@@ -35,21 +36,21 @@ class ScaleEncoder(nn.Module):
     has_depth: bool
     target_axes: tuple[AxisMap, AxisMap, AxisMap]
 
+    @abstractmethod
     def lower(self, x: Tensor) -> Tensor:
         """(B, C, D, H, W) -> the activation that Grad-CAM looks at, one stage before the last."""
-        raise NotImplementedError
 
+    @abstractmethod
     def upper(self, activation: Tensor) -> Tensor:
         """The rest of the way -> last feature map (B, C_s, d, h, w)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def features(self, feature_map: Tensor) -> Tensor:
         """F_s (eq. 2): (B, C_s)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def logits(self, features: Tensor) -> Tensor:
         """The branch's own decision on F_s (eq. 3): (B, 2), benign first."""
-        raise NotImplementedError
 
     def tokens(self, feature_map: Tensor, grid: Size3) -> Tensor:
         """One vector per place of `grid`: (B, L, C_s), z slowest."""
@@ -57,9 +58,9 @@ class ScaleEncoder(nn.Module):
             feature_map = functional.adaptive_avg_pool3d(feature_map, grid)  # (B, C_s, *grid)
         return feature_map.flatten(2).transpose(1, 2)  # (B, L, C_s)
 
+    @abstractmethod
     def parts(self) -> list[nn.Module]:
         """Stem and stages, from the input upwards: what is frozen when the lower layers are."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
         """The branch alone: (B, C, D, H, W) -> logits (B, 2)."""
