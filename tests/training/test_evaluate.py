@@ -70,7 +70,7 @@ def test_each_nodule_is_judged_once_and_in_order(folder: Path) -> None:
 
 
 def test_the_command_prints_one_json_object(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "load_classifier", lambda *_, **__: Ruler())
+    monkeypatch.setattr("training.evaluate_command.load_classifier", lambda *_, **__: Ruler())
     result = CliRunner().invoke(cli.main, ["evaluate", "--voi", str(folder), "--json"])
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
@@ -81,7 +81,7 @@ def test_the_command_prints_one_json_object(folder: Path, monkeypatch: pytest.Mo
 
 
 def test_told_less_the_ruler_knows_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "load_classifier", lambda *_, **__: Ruler())
+    monkeypatch.setattr("training.evaluate_command.load_classifier", lambda *_, **__: Ruler())
     arguments = ["evaluate", "--voi", str(folder), "--marking", "centre", "--json"]
     report = json.loads(CliRunner().invoke(cli.main, arguments).stdout)
     assert report["auc"] == 0.5
