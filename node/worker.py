@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from random import Random
@@ -32,6 +32,9 @@ from node.persistence.store import Store
 from sr_templates.findings import PredecessorReference
 
 Clock = Callable[[], datetime]
+
+UNREPORTED_PAUSE = timedelta(minutes=1)
+"""A failure whose report cannot be written is tried again so much later, after all others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,7 @@ class Worker:
         self._outbox = outbox
         self._clock = clock
         self._rng = rng or Random()
+        self._pauses: dict[int, datetime] = {}
         self._retry = RetryPolicy(
             max_attempts=config.max_attempts, base_s=config.retry_base_s, cap_s=config.retry_cap_s
         )
@@ -108,11 +112,21 @@ class Worker:
             with Heartbeat(self._store, lease, lease_s=self._config.lease_s, clock=self._clock):
                 self._work(lease)
             return True
-        dead = self._store.unreported_failure()
-        if dead is not None:
+        now = self._clock()
+        pausing = [job_id for job_id, until in self._pauses.items() if now < until]
+        dead = self._store.unreported_failure(but=pausing)
+        if dead is None:
+            return False
+        try:
             self._report_failure(dead)
-            return True
-        return False
+        except Exception as error:
+            # What killed the job may keep its report from being written too (a file that is gone);
+            # the failures of other studies must not wait for that.
+            self._pauses[dead.job_id] = now + UNREPORTED_PAUSE
+            self._log("job.failure_unreported", dead, level=logging.ERROR, error=error)
+        else:
+            self._pauses.pop(dead.job_id, None)
+        return True
 
     def _work(self, lease: JobLease) -> None:
         started = time.monotonic()

@@ -1,6 +1,6 @@
 """The worker's transactions: claim, settle, and report what died."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -143,10 +143,11 @@ class Jobs(Leases):
                 error=error,
             )
 
-    def unreported_failure(self) -> JobLease | None:
+    def unreported_failure(self, *, but: Collection[int] = ()) -> JobLease | None:
         """A dead job whose "technical failure" report is still to be written; `failed` says why.
 
-        It is no lease: the job stays dead, and writing the same report twice is harmless.
+        The oldest, those numbered in `but` left aside.  It is no lease: the job stays dead, and
+        writing the same report twice is harmless.
         """
         reported = exists().where(
             Artifact.job_id == Job.id, Artifact.outcome == Outcome.TECHNICAL_FAILURE
@@ -154,7 +155,7 @@ class Jobs(Leases):
         with self._read() as connection:
             row = connection.execute(
                 select(*Job.__table__.columns)
-                .where(Job.state == State.DEAD, ~reported)
+                .where(Job.state == State.DEAD, ~reported, Job.id.not_in(but))
                 .order_by(Job.id)
                 .limit(1)
             ).one_or_none()

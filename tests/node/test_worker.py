@@ -192,6 +192,42 @@ def test_a_job_that_keeps_failing_is_dead_and_its_study_has_a_report_that_says_s
     )
 
 
+def test_a_failure_that_cannot_be_reported_holds_up_no_other(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    def fail() -> None:
+        raise InferenceError("the network gave no finite number")
+
+    it = node(tmp_path, Failing(classifier, fail))
+    for uid in ("1.2.826.0.1.1", "1.2.826.0.1.2"):
+        datasets = study()
+        for dataset in datasets:
+            dataset.StudyInstanceUID = uid
+        it.receive(datasets)
+    it.plan()
+    first, second = sorted(row.job_id for row in it.store.list_jobs())
+    lease = it.store.claim_job(owner="test:1:1", lease_s=30, now=it.now)
+    assert lease is not None
+    assert lease.job_id == first
+    held = [it.spool.locate(path) for path in lease.paths.values()]
+    it.store.bury_job(lease, error="its files are gone", now=it.now)
+    kept = {path: path.read_bytes() for path in held}
+    for path in held:
+        path.unlink()
+    for _ in range(2):
+        assert it.worker.work_one(), "the second job's tries"
+        it.now += timedelta(seconds=20)
+    assert it.worker.work_one(), "the first failure's report fails"
+    assert it.worker.work_one(), "the second failure's report"
+    assert not it.worker.work_one(), "the first pauses"
+    assert [row.job_id for row in it.store.list_deliveries()] == [second]
+    for path, content in kept.items():
+        path.write_bytes(content)
+    it.now += timedelta(seconds=60)
+    assert it.worker.work_one(), "the files are back"
+    assert sorted(row.job_id for row in it.store.list_deliveries()) == [first, second]
+
+
 def test_a_worker_whose_lease_was_taken_changes_nothing(
     tmp_path: Path, classifier: TorchClassifier
 ) -> None:
