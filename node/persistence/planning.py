@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from m3net.uids import SOPInstanceUID, StudyInstanceUID
 from node.core.completeness import StudySnapshot
@@ -110,7 +110,7 @@ class Planning(Transactions):
     ) -> int | None:
         """The job's number, or None if the same job is there already.
 
-        Queued jobs of the study with older inputs are cancelled: what they would report is no
+        Queued jobs of the study with other inputs are cancelled: what they would report is no
         longer true.  A job that was so cancelled, and whose inputs have come back, is queued again.
         """
         study = inputs.study_instance_uid
@@ -130,6 +130,7 @@ class Planning(Transactions):
                 same.state == State.CANCELLED and same.error == SUPERSEDED
             ):
                 record(connection, Kind.STUDY_UNCHANGED, study=study, now=now, job=same.id)
+                _cancel_queued(connection, study, Job.input_digest != digest, by=same.id, now=now)
                 return None
             revision = (
                 1
@@ -166,7 +167,7 @@ class Planning(Transactions):
                     )
                     .returning(Job.id)
                 ).scalar_one()
-            _cancel_older(connection, study, job_id, revision, now)
+            _cancel_queued(connection, study, Job.revision < revision, by=job_id, now=now)
             record(
                 connection,
                 Kind.JOB_QUEUED,
@@ -184,25 +185,26 @@ SUPERSEDED = "superseded by newer inputs"
 """The error of a job that the planner cancelled."""
 
 
-def _cancel_older(
-    connection: Connection, study: str, job_id: int, revision: int, now: datetime
+def _cancel_queued(
+    connection: Connection,
+    study: str,
+    outdated: ColumnElement[bool],
+    *,
+    by: int,
+    now: datetime,
 ) -> None:
-    older: Sequence[int] = (
+    cancelled: Sequence[int] = (
         connection.execute(
             update(Job)
-            .where(
-                Job.study_instance_uid == study,
-                Job.revision < revision,
-                Job.state == State.QUEUED,
-            )
+            .where(Job.study_instance_uid == study, Job.state == State.QUEUED, outdated)
             .values(state=State.CANCELLED, settled_at=now, error=SUPERSEDED)
             .returning(Job.id)
         )
         .scalars()
         .all()
     )
-    for number in older:
-        record(connection, Kind.JOB_SUPERSEDED, study=study, now=now, job_id=number, by=job_id)
+    for number in cancelled:
+        record(connection, Kind.JOB_SUPERSEDED, study=study, now=now, job_id=number, by=by)
 
 
 def _ids(connection: Connection, inputs: StudyInputs) -> dict[SOPInstanceUID, int]:

@@ -77,6 +77,18 @@ def test_newer_inputs_cancel_what_is_queued_and_what_comes_back_is_queued_again(
     assert claimed(store).revision == 3
 
 
+def test_inputs_that_come_back_while_their_job_runs_cancel_what_is_queued_on_others(
+    store: Store,
+) -> None:
+    first = queued(store, 0)
+    running = claimed(store)
+    second = queued(store, 0, 1)
+    assert again(store, 0) is None
+    assert states(store) == [(first, "running"), (second, "cancelled")]
+    finish(store, running)
+    assert again(store, 0, 1) == second, "it was superseded, so it may come back"
+
+
 def test_a_cancelled_job_is_not_brought_back_by_sending_the_study_again(store: Store) -> None:
     job_id = queued(store, 0)
     store.cancel_job(job_id, now=NOON)
