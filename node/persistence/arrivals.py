@@ -9,7 +9,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from node.core.diary import Kind
 from node.core.inputs import InstanceFacts, Role, StudyIdentity
 from node.persistence.codec import facts_to_json
-from node.persistence.owner import is_dead_here
+from node.persistence.owner import is_dead_here, is_of_this_host
 from node.persistence.rows import Arrival
 from node.persistence.schema import Association, Contribution, Instance, Study
 from node.persistence.spool import StoredFile
@@ -44,13 +44,22 @@ class Arrivals(Transactions):
         with self._write() as connection:
             _close(connection, association_id, ending="has ended", now=now)
 
-    def close_associations_of_dead(self, now: datetime) -> int:
-        """Associations whose process on this host runs no more are closed; how many were."""
+    def close_associations_of_dead(self, now: datetime, *, starting: bool = False) -> int:
+        """Associations whose process on this host runs no more are closed; how many were.
+
+        A node that is `starting` on SQLite closes those of other hosts as well: its disk is its
+        own, so they are of a container that this one has replaced, and nobody else ever would.
+        """
         with self._write() as connection:
+            replaced = starting and connection.dialect.name == "sqlite"
             opened = connection.execute(
                 select(Association.id, Association.owner).where(Association.closed_at.is_(None))
             ).all()
-            dead = [row.id for row in opened if is_dead_here(row.owner)]
+            dead = [
+                row.id
+                for row in opened
+                if is_dead_here(row.owner) or (replaced and not is_of_this_host(row.owner))
+            ]
             for association_id in dead:
                 _close(connection, association_id, ending="was cut off (receiver died)", now=now)
             return len(dead)

@@ -23,8 +23,13 @@ def is_dead_here(owner: str) -> bool:
 
     False for owners on other hosts: only their lease's end tells.
     """
-    host, pid, start = owner.rsplit(":", 2)
-    return host == socket.gethostname() and _start_time(int(pid)) != start
+    _, pid, start = owner.rsplit(":", 2)
+    return is_of_this_host(owner) and _start_time(int(pid)) != start
+
+
+def is_of_this_host(owner: str) -> bool:
+    """Whether the owner is or was a process of this host."""
+    return owner.rsplit(":", 2)[0] == socket.gethostname()
 
 
 def _start_time(pid: int) -> str | None:

@@ -118,6 +118,16 @@ def test_associations_of_a_dead_receiver_are_closed_and_those_of_the_living_are_
     assert "was cut off (receiver died)" in sentence(store.diary(STUDY)[-1])
 
 
+def test_a_node_that_starts_closes_what_a_replaced_container_left_open(store: Store) -> None:
+    alive = opened(store, owner=this_process())
+    replaced = opened(store, owner="b5c1e0a7d2f4:9:1234")
+    for association in (alive, replaced):
+        arrive(store, SLICE, association_id=association)
+    own_disk = store._engine.dialect.name == "sqlite"
+    assert store.close_associations_of_dead(at(1), starting=True) == (1 if own_disk else 0)
+    assert store.study_snapshot(STUDY).open_associations == (1 if own_disk else 2)
+
+
 def test_the_scanner_names_the_study_and_a_stray_annotation_does_not(store: Store) -> None:
     arrive(store, SLICE)
     stray = facts(uid="1.2.3.50.1", role=Role.ANNOTATION, patient="somebody else")
