@@ -8,7 +8,7 @@ from pydicom import dcmread
 
 from m3net.annotations import READERS
 from m3net.annotations.nodules import find_nodules
-from m3net.annotations.types import Annotation
+from m3net.annotations.types import Annotation, References
 from m3net.ct_series import read_series_files
 from m3net.errors import AnnotationUnusable
 from m3net.nodule import Nodule, RefusedNodule
@@ -78,6 +78,7 @@ def assess(
         remarks=(
             *_choice(inputs),
             *inputs.remarks,
+            *_discord(inputs),
             _completeness(inputs, volume),
             *volume.notes,
             *found.ignored,
@@ -110,7 +111,11 @@ def _with_context(
     whole: list[Nodule] = []
     incomplete: list[RefusedNodule] = []
     for nodule in nodules:
-        reason = window_whole(volume, nodule.centre_mm) or _cut_off(nodule, volume, inputs)
+        reason = (
+            _left_out(nodule, volume, inputs)
+            or window_whole(volume, nodule.centre_mm)
+            or _cut_off(nodule, volume, inputs)
+        )
         if reason is None:
             whole.append(nodule)
         else:
@@ -125,18 +130,40 @@ def _with_context(
     return whole, incomplete
 
 
+def _annotations_of(nodule: Nodule, inputs: StudyInputs) -> list[References]:
+    """What the annotations that mark the nodule refer to."""
+    sources = {source.sop_instance_uid for source in nodule.sources}
+    return [
+        facts.references
+        for facts in inputs.annotations
+        if facts.sop_instance_uid in sources and facts.references is not None
+    ]
+
+
+def _left_out(nodule: Nodule, volume: CTVolume, inputs: StudyInputs) -> str | None:
+    """The reason, if the annotation draws on slices of the series that are not in the volume.
+
+    One series may hold two acquisitions at the same places; the volume has one of them, and a
+    nodule drawn on the other must not be judged in its pixels.
+    """
+    dropped = {facts.sop_instance_uid for facts in inputs.ct}.difference(
+        uid for uid in volume.sop_instance_uids if uid is not None
+    )
+    if not any(dropped & each.marked_uids for each in _annotations_of(nodule, inputs)):
+        return None
+    return (
+        "it is drawn on slices of the CT series that others of the series stand in the place of; "
+        "send each acquisition as a series of its own"
+    )
+
+
 def _cut_off(nodule: Nodule, volume: CTVolume, inputs: StudyInputs) -> str | None:
     """The reason, if slices next to the nodule may lie beyond the end of what was received.
 
     An instance that the nodule's own annotation refers to, that never came and that no gap inside
     the scan explains can only lie beyond its ends.
     """
-    sources = {source.sop_instance_uid for source in nodule.sources}
-    wanted = (
-        facts.references.sop_instance_uids
-        for facts in inputs.annotations
-        if facts.sop_instance_uid in sources and facts.references is not None
-    )
+    wanted = (each.sop_instance_uids for each in _annotations_of(nodule, inputs))
     absent = len(inputs.missing & frozenset().union(*wanted))
     if absent <= len(volume.missing) or not window_reaches_end(volume, nodule.centre_mm):
         return None
@@ -154,6 +181,16 @@ def _outcome(*, judged: int, failed: int) -> Outcome:
 
 def _choice(inputs: StudyInputs) -> tuple[str, ...]:
     return () if inputs.series is None else (inputs.series.because,)
+
+
+def _discord(inputs: StudyInputs) -> tuple[str, ...]:
+    """Slices that do not name patient and study alike, such as a correction that came by halves."""
+    if len({facts.identity_digest for facts in inputs.ct}) <= 1:
+        return ()
+    return (
+        "The CT slices do not all name patient and study alike; what one of them says was copied. "
+        "Send the whole series again.",
+    )
 
 
 def _completeness(inputs: StudyInputs, volume: CTVolume) -> str:

@@ -146,16 +146,23 @@ class Jobs(Leases):
     def unreported_failure(self, *, but: Collection[int] = ()) -> JobLease | None:
         """A dead job whose "technical failure" report is still to be written; `failed` says why.
 
-        The oldest, those numbered in `but` left aside.  It is no lease: the job stays dead, and
-        writing the same report twice is harmless.
+        The oldest, those numbered in `but` left aside, and those that a later job of their study
+        has overtaken: its result must not be followed by an alarm that is over.  It is no lease:
+        the job stays dead, and writing the same report twice is harmless.
         """
         reported = exists().where(
             Artifact.job_id == Job.id, Artifact.outcome == Outcome.TECHNICAL_FAILURE
         )
+        later = aliased(Job)
+        overtaken = exists().where(
+            later.study_instance_uid == Job.study_instance_uid,
+            later.revision > Job.revision,
+            later.state == State.DONE,
+        )
         with self._read() as connection:
             row = connection.execute(
                 select(*Job.__table__.columns)
-                .where(Job.state == State.DEAD, ~reported, Job.id.not_in(but))
+                .where(Job.state == State.DEAD, ~reported, ~overtaken, Job.id.not_in(but))
                 .order_by(Job.id)
                 .limit(1)
             ).one_or_none()

@@ -264,6 +264,34 @@ def test_a_nodule_outside_the_ct_is_refused_and_the_other_analysed(
     assert "1 of 2 nodules analysed" in results.headline
 
 
+def test_a_nodule_drawn_on_another_acquisition_of_the_series_is_refused(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    first = synthetic.ct_series(shape=SHAPE)
+    second = synthetic.ct_series(shape=SHAPE, hu=np.full(SHAPE, -800))
+    for number, dataset in enumerate(second):
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"2.25.7{number}"
+        dataset.AcquisitionNumber = 2
+    for dataset in first:
+        dataset.AcquisitionNumber = 1
+    seg = synthetic.segmentation(second, [mask(slice(20, 23))])
+    results = run(files(tmp_path, [*first, *second], seg), classifier)
+    assert results.outcome is Outcome.NOT_ANALYSED
+    assert "others of the series stand in the place of" in results.headline
+
+
+def test_a_correction_that_came_by_halves_is_said(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    seg = synthetic.segmentation(ct, [mask(slice(20, 23))])
+    for dataset in ct[:30]:
+        del dataset.PatientName
+        dataset.PatientName = "Corrected^Name"
+    results = run(files(tmp_path, ct, seg), classifier)
+    assert any("do not all name patient and study alike" in each for each in results.remarks)
+
+
 def test_a_tracking_identifier_that_names_the_patient_stays_in_the_report(
     tmp_path: Path, classifier: TorchClassifier
 ) -> None:

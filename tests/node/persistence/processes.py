@@ -98,7 +98,6 @@ def settle_all(url: str, jobs: str, processes: str) -> None:
 def _settle(url: str, rng: Random, now: datetime) -> None:
     """One in ten claims dies; one in twenty is finished only after its lease is over."""
     store = open_store(url)
-    sat_upon = []
     while True:
         lease = store.claim_job(owner=this_process(), lease_s=60, now=now)
         if lease is None:
@@ -106,15 +105,15 @@ def _settle(url: str, rng: Random, now: datetime) -> None:
         fate = rng.random()
         if fate < 0.10:
             _die()
-        elif fate < 0.15:
-            sat_upon.append(lease)
-        else:
-            _finish_and_say(store, lease)
-    # Others whose clocks are past the lease's end take what is sat upon.
+        if fate < 0.15:
+            # Another, whose clock is past the lease's end, takes it over and is done before.
+            late = store.claim_job(owner="late:1:1", lease_s=60, now=now + LATER)
+            if late is not None:
+                _finish_and_say(store, late)
+        _finish_and_say(store, lease)
+    # Others whose clocks are past the lease's end take what the dead have left.
     while (late := store.claim_job(owner="late:1:1", lease_s=60, now=now + LATER)) is not None:
         _finish_and_say(store, late)
-    for lease in sat_upon:
-        _finish_and_say(store, lease)
 
 
 def _finish_and_say(store: Store, lease: JobLease) -> None:

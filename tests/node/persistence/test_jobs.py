@@ -244,6 +244,17 @@ def test_a_dead_job_that_a_later_result_has_overtaken_stays_dead(store: Store) -
         store.requeue_job(first, analysis_id=MODEL, now=NOON)
 
 
+def test_a_failure_that_a_later_result_has_overtaken_is_not_reported_after_it(
+    store: Store,
+) -> None:
+    queued(store, 0)
+    store.bury_job(claimed(store), error="x", now=NOON)
+    assert store.unreported_failure() is not None
+    queued(store, 0, 1)
+    finish(store, claimed(store))
+    assert store.unreported_failure() is None
+
+
 def test_what_cannot_be_requeued_or_cancelled_says_why(store: Store) -> None:
     with pytest.raises(UnknownEntry, match="there is no job 17"):
         store.requeue_job(17, analysis_id=MODEL, now=NOON)
