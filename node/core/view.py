@@ -205,10 +205,14 @@ def _overlap(one: Box, other: Box) -> tuple[tuple[slice, ...], tuple[slice, ...]
             first, one.first, one.shape, other.first, other.shape, strict=True
         )
     ]
+    return _slices(one, first, last), _slices(other, first, last)
+
+
+def _slices(box: Box, first: Sequence[int], last: Sequence[int]) -> tuple[slice, ...]:
     return tuple(
-        tuple(slice(b - f, e - f) for b, e, f in zip(first, last, box.first, strict=True))
-        for box in (one, other)
-    )  # type: ignore[return-value]  # because mypy cannot count a generator
+        slice(begin - origin, end - origin)
+        for begin, end, origin in zip(first, last, box.first, strict=True)
+    )
 
 
 def _received(volume: CTVolume, z: int) -> bool:
