@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
-from scipy.special import expit, logit
+from scipy.special import expit
 
 Floats = NDArray[np.float64]
 
@@ -98,8 +98,3 @@ def calibrate_across_folds(
         here = fold == each
         probabilities[here] = fit(truth[~here], scores[~here])(scores[here])
     return probabilities
-
-
-def to_logits(probabilities: ArrayLike) -> Floats:
-    """Logits of probabilities, with 0 and 1 moved in by 1e-6."""
-    return np.asarray(logit(np.clip(probabilities, 1e-6, 1 - 1e-6)), dtype=np.float64)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Select, func, or_, select
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
 from node.core.diary import Event, Kind
 from node.core.errors import UnknownEntry
-from node.core.inputs import InstanceFacts, StudyIdentity
+from node.core.inputs import StudyIdentity
 from node.core.results import CaptureVariant, ReportVariant
 from node.core.states import State
 from node.persistence.arrivals import open_associations
@@ -153,23 +153,6 @@ class Views(Transactions):
             )
             for row in rows
         ]
-
-    def path_of(self, facts: InstanceFacts) -> str:
-        """The spool path of the newest version with this content.  Raises UnknownEntry."""
-        with self._read() as connection:
-            path = connection.execute(
-                select(Instance.path)
-                .where(
-                    Instance.study_instance_uid == facts.study_instance_uid,
-                    Instance.sop_instance_uid == facts.sop_instance_uid,
-                    Instance.content_digest == facts.content_digest,
-                )
-                .order_by(Instance.version.desc())
-                .limit(1)
-            ).scalar_one_or_none()
-        if path is None:
-            raise UnknownEntry(f"instance {facts.sop_instance_uid} is not stored")
-        return path
 
     def counts(self) -> dict[str, dict[State, int]]:
         """How many jobs and deliveries stand in each state."""

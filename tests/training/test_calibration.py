@@ -10,7 +10,6 @@ from training.calibration import (
     fit_platt,
     fit_temperature,
     reliability,
-    to_logits,
 )
 
 
@@ -67,7 +66,3 @@ def test_a_fold_is_not_calibrated_by_its_own_labels() -> None:
     after = calibrate_across_folds(flipped, logits, folds)
     assert np.array_equal(before[folds == 0], after[folds == 0])
     assert not np.allclose(before[folds == 1], after[folds == 1])
-
-
-def test_logits_of_certain_probabilities_are_finite() -> None:
-    assert np.all(np.isfinite(to_logits([0.0, 0.5, 1.0])))

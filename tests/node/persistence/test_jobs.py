@@ -45,7 +45,9 @@ def test_a_claimed_job_names_the_very_versions_that_were_judged(store: Store) ->
     assert lease.job_id == job_id
     assert lease.inputs == inputs_of(ct_slice(0), ct_slice(1))
     assert sorted(lease.paths) == ["1.2.3.10.0", "1.2.3.10.1"]
-    assert lease.paths[ct_slice(0).sop_instance_uid] == store.path_of(ct_slice(0))
+    paths = {(row.sop_instance_uid, row.version): row.path for row in store.list_instances(STUDY)}
+    assert paths["1.2.3.10.0", 1] != paths["1.2.3.10.0", 2]
+    assert lease.paths[ct_slice(0).sop_instance_uid] == paths["1.2.3.10.0", 1]
     assert lease.created_at == NOON
     assert (lease.revision, lease.attempt, lease.tries) == (1, 1, 1)
 
