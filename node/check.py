@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from node.config import (
     StorageConfig,
 )
 from node.core.errors import NodeError
+from node.core.states import State
 
 _CERTIFICATE_WARNING = timedelta(days=30)
 
@@ -115,6 +117,7 @@ def _database(config: NodeConfig) -> Iterator[Finding]:
     store = open_database(config.database)
     try:
         counts = store.counts()
+        waiting = Counter(row.destination for row in store.list_deliveries(states=[State.QUEUED]))
     finally:
         store.close()
     url = make_url(config.database.url).render_as_string(hide_password=True)
@@ -125,6 +128,12 @@ def _database(config: NodeConfig) -> Iterator[Finding]:
                 "database",
                 f"{dead} dead ({work}): see m3node {work} list --state dead",
             )
+    for destination in sorted(waiting.keys() - {each.name for each in config.destinations}):
+        yield warn(
+            "database",
+            f"{waiting[destination]} deliveries wait for {destination!r}, which no "
+            "[[destinations]] names: nothing sends them until one does",
+        )
 
 
 def _model(config: ModelConfig) -> Iterator[Finding]:

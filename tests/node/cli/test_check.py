@@ -9,7 +9,8 @@ import pytest
 
 from node import check
 from node.config import ReceiverConfig
-from tests.node.cli.conftest import Cli
+from node.persistence.store import Store
+from tests.node.cli.conftest import Cli, finish
 
 
 def findings(said_json: list[dict[str, Any]], what: str) -> list[tuple[str, str]]:
@@ -62,6 +63,19 @@ def test_a_destination_that_is_down_fails_and_the_others_are_still_checked(
         "fail",
         "fail",
     ]
+
+
+@pytest.mark.usefixtures("job")
+def test_results_that_wait_for_a_destination_that_is_gone_are_told(
+    cli: Cli, store: Store, config_file: Path
+) -> None:
+    finish(store)
+    found = cli("check", "--json", "--config", config_file).json()
+    assert findings(found, "database")[-1] == (
+        "warn",
+        "1 deliveries wait for 'pacs', which no [[destinations]] names: "
+        "nothing sends them until one does",
+    )
 
 
 def test_missing_weights_fail_and_say_what_to_do(
