@@ -193,11 +193,6 @@ def parameter_count(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
-def mirror_images(patches: Mapping[Scale, Tensor]) -> list[dict[Scale, Tensor]]:
-    """The patches (B, C, D, H, W) of all scales mirrored along z, along y and along x."""
-    return [{s: x.flip(axis) for s, x in patches.items()} for axis in (2, 3, 4)]
-
-
 class Committee(M3Net):
     """Networks of one config whose logits are averaged.
 

@@ -9,13 +9,14 @@ from torch import Tensor
 
 from m3net.card import ModelCard
 from m3net.errors import InferenceError
-from m3net.gradcam import MALIGNANT, explain
-from m3net.network import M3Net, mirror_images
+from m3net.gradcam import MALIGNANT, explain, scaled
+from m3net.network import M3Net
 from m3net.nodule import Nodule
 from m3net.patches import Patches
 from m3net.prediction import HeatMap, Prediction
 from m3net.preprocessing import cut_for, inputs_of
 from m3net.scales import Scale
+from m3net.views import mean_logits, mean_map, views_of
 from m3net.volume import CTVolume
 
 
@@ -38,6 +39,14 @@ def choose_device(device: str) -> torch.device:
             "CUDA devices; set [model] device to cpu or auto"
         )
     return chosen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Views:
+    """All views of one nodule: per scale (V, C, D, H, W), and its numbers (V, N) if it has any."""
+
+    patches: Mapping[Scale, Tensor]
+    description: Tensor | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,47 +88,60 @@ class TorchClassifier:
                 torch.cuda.empty_cache()
         return predictions
 
-    def _predict(self, patches: Patches) -> Prediction:
-        config = self.network.config
-        inputs = {
-            scale: x.to(self.device)
-            for scale, x in inputs_of(patches, config.preprocessing).items()
-        }  # (1, C, D, H, W) per scale
-        description = None
-        if patches.description is not None:
-            description = torch.from_numpy(patches.description)[None].float().to(self.device)
-        with self._numerics():
-            explained = explain(self.network, inputs, description)
-            logits = explained.outputs.logits.float()  # (1, 2)
-            if config.mirrored:
-                logits = (logits + self._mirrored(inputs, description)) / 4  # (1, 2)
-        logits = logits.cpu()  # (1, 2)
-        if not bool(torch.isfinite(logits).all()):
-            raise InferenceError(
-                f"{self.card.name} {self.card.version} gave {logits.tolist()[0]} for logits "
-                f"({self.precision} on {self.device}); verify the weights (m3node model verify) or "
-                "set [model] precision to fp32"
+    def probability(self, volume: CTVolume, nodule: Nodule) -> float:
+        """What `classify` says of one nodule, without the maps, in about half the time.
+
+        Raises as `classify`.
+        """
+        views = self._views(cut_for(self.network.config, volume, nodule))
+        with self._numerics(), torch.no_grad():
+            outputs = self.network.upper(
+                self.network.lower(views.patches), description=views.description
             )
-        probability = torch.softmax(logits / self.card.temperature, dim=1)[0, MALIGNANT]
+        return self._probability(outputs.logits)
+
+    def _predict(self, patches: Patches) -> Prediction:
+        views = self._views(patches)
+        with self._numerics():
+            explained = explain(self.network, views.patches, views.description)
         heat_maps = {
             scale: HeatMap(
-                values=explained.maps[scale][0].cpu().numpy(),
+                values=scaled(mean_map(explained.maps[scale], nodules=1))[0].cpu().numpy(),
                 affine=patch.affine,
                 has_depth=self.network.encoder(scale).has_depth,
             )
             for scale, patch in patches.scales.items()
         }
-        return Prediction(probability=float(probability), heat_maps=heat_maps, notes=patches.notes)
+        return Prediction(
+            probability=self._probability(explained.outputs.logits),
+            heat_maps=heat_maps,
+            notes=patches.notes,
+        )
 
-    @torch.no_grad()
-    def _mirrored(self, inputs: Mapping[Scale, Tensor], description: Tensor | None) -> Tensor:
-        """Sum of the logits of the three mirror images: (1, 2)."""
-        network = self.network
-        each = [
-            network.upper(network.lower(image), description=description).logits.float()
-            for image in mirror_images(inputs)
-        ]
-        return torch.stack(each).sum(0)  # (1, 2)
+    def _views(self, patches: Patches) -> "_Views":
+        """The network's input for one nodule, on its device."""
+        config = self.network.config
+        inputs = {
+            scale: x.to(self.device)
+            for scale, x in inputs_of(patches, config.preprocessing).items()
+        }  # (1, C, D, H, W) per scale
+        views = views_of(inputs, mirrored=config.mirrored)  # (V, C, D, H, W) per scale
+        description = None
+        if patches.description is not None:
+            numbers = torch.from_numpy(patches.description).float().to(self.device)  # (N,)
+            description = numbers.expand(len(next(iter(views.values()))), -1)  # (V, N)
+        return _Views(patches=views, description=description)
+
+    def _probability(self, logits: Tensor) -> float:
+        """The decision over all views (V, 2); InferenceError if it is no number."""
+        decision = mean_logits(logits.float(), nodules=1).cpu()  # (1, 2)
+        if not bool(torch.isfinite(decision).all()):
+            raise InferenceError(
+                f"{self.card.name} {self.card.version} gave {decision.tolist()[0]} for logits "
+                f"({self.precision} on {self.device}); verify the weights (m3node model verify) or "
+                "set [model] precision to fp32"
+            )
+        return float(torch.softmax(decision / self.card.temperature, dim=1)[0, MALIGNANT])
 
     def _numerics(self) -> AbstractContextManager[object]:
         """The same numbers on every run: results are named by their inputs, so they must not vary.

@@ -16,8 +16,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from m3net.config import SMALL, M3NetConfig
-from m3net.network import Committee, M3Net, Outputs, build, mirror_images, network_of
+from m3net.network import Committee, M3Net, Outputs, build, network_of
 from m3net.scales import Scale
+from m3net.views import mean_logits, views_of
 from training.losses import Criterion, LossWeights
 from training.variants import Sample, Variants
 
@@ -172,13 +173,13 @@ def margins_of(
             for scale in committee.config.scales
         }
         description = torch.from_numpy(np.stack([s.description for s in batch]))
-        views = [patches, *(mirror_images(patches) if committee.config.mirrored else ())]
+        views = views_of(patches, mirrored=committee.config.mirrored)
+        repeats = len(next(iter(views.values()))) // len(batch)
         with torch.no_grad():
-            each = [
-                committee.upper(committee.lower(view), description=description).logits
-                for view in views
-            ]
-        logits = torch.stack(each).mean(dim=0)
+            outputs = committee.upper(
+                committee.lower(views), description=description.repeat(repeats, 1)
+            )
+        logits = mean_logits(outputs.logits, nodules=len(batch))
         found.append((logits[:, 1] - logits[:, 0]).numpy())
     return np.concatenate(found).astype(np.float64)
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from m3net.prediction import Classifier
+from m3net.nodule import Nodule
+from m3net.volume import CTVolume
 from training import metrics
 from training.as_served import Marking, nodule_of, volume_of
 from training.bootstrap import Interval, patient_interval
@@ -19,18 +21,25 @@ Report = dict[str, object]
 """Plain numbers, strings, lists and dicts, ready for JSON."""
 
 
+class Judge(Protocol):
+    """What is asked of a model here: the node's classifier without its maps."""
+
+    def probability(self, volume: CTVolume, nodule: Nodule) -> float:
+        """p(malignant) of one nodule."""
+        ...
+
+
 def predict(
-    classifier: Classifier,
+    judge: Judge,
     cutouts: Iterable[Cutout],
     *,
     marking: Marking = Marking.MASK,
     on_nodule: Callable[[], None] = lambda: None,
 ) -> NDArray[np.float64]:
-    """p(malignant) of each nodule, through the classifier that the node holds: (N,)."""
+    """p(malignant) of each nodule: (N,); with the node's classifier, what the node would say."""
     probabilities = []
     for cutout in cutouts:
-        (prediction,) = classifier.classify(volume_of(cutout), [nodule_of(cutout, marking)])
-        probabilities.append(prediction.probability)
+        probabilities.append(judge.probability(volume_of(cutout), nodule_of(cutout, marking)))
         on_nodule()
     return np.array(probabilities)
 

@@ -30,9 +30,9 @@ def test_the_cut_graph_gives_the_maps_of_the_whole_graph(name: str) -> None:
     for scale, activation in activations.items():
         cam = class_activation(activation.detach(), activation.grad)
         size = network.config.branch(scale).patch.size
-        whole = scaled(spread(cam, network.encoder(scale).target_axes, size))
-        assert torch.allclose(explained.maps[scale], whole, rtol=0, atol=1e-6)
-        assert whole.amax() == pytest.approx(1.0)
+        whole = spread(cam, network.encoder(scale).target_axes, size)
+        assert torch.allclose(explained.maps[scale], whole, rtol=1e-4, atol=1e-7)
+        assert scaled(whole).amax((1, 2, 3)).tolist() == pytest.approx([1.0, 1.0])
 
 
 def test_nothing_of_the_call_remains() -> None:

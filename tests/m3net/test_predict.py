@@ -56,6 +56,14 @@ def test_nodules_are_judged_in_order_and_alike_alone_or_together(
     assert len({p.probability for p in together}) == 3
 
 
+def test_the_probability_alone_is_that_of_the_prediction(
+    tmp_path: Path, volume: CTVolume, nodules: list[Nodule]
+) -> None:
+    toy = classifier(tmp_path)
+    said = [prediction.probability for prediction in toy.classify(volume, nodules)]
+    assert [toy.probability(volume, nodule) for nodule in nodules] == pytest.approx(said, abs=1e-6)
+
+
 def test_heat_maps_lie_on_the_patches_grid(
     tmp_path: Path, volume: CTVolume, nodules: list[Nodule]
 ) -> None:

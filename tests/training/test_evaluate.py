@@ -1,7 +1,6 @@
 """`m3train evaluate` says what weights are worth on a folder of cut-outs."""
 
 import json
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ from click.testing import CliRunner
 
 from m3net.card import ModelCard
 from m3net.nodule import Nodule
-from m3net.prediction import Prediction
 from m3net.volume import CTVolume
 from training import cli
 from training.evaluate import assess, predict
@@ -34,19 +32,9 @@ class Ruler:
     """Judges by the marked diameter: p = diameter / 10 mm, or 0.5 where none is told."""
 
     card = CARD
-    fingerprint = "ruler"
 
-    def classify(
-        self,
-        volume: CTVolume,
-        nodules: Sequence[Nodule],
-        *,
-        on_nodule: Callable[[int], None] | None = None,
-    ) -> list[Prediction]:
-        return [
-            Prediction(probability=(nodule.diameter_mm or 5.0) / 10, heat_maps={})
-            for nodule in nodules
-        ]
+    def probability(self, volume: CTVolume, nodule: Nodule) -> float:
+        return (nodule.diameter_mm or 5.0) / 10
 
 
 @pytest.fixture
