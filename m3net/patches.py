@@ -60,8 +60,9 @@ def cut_patches(
 ) -> Patches:
     """Cut the concentric patches of one nodule.
 
-    On the CT's own voxels the nodule's centre falls into voxel (D // 2, H // 2, W // 2); on a grid
-    in millimetres it is the grid's exact middle.  Outside the scan is air, marked as not valid.
+    On the CT's own voxels the nodule's centre falls into voxel (D // 2, H // 2, W // 2), unless
+    `ScaleSpec.border` shifts the window; on a grid in millimetres it is the grid's exact middle.
+    Outside the scan is air, marked as not valid.
 
     context   : the scan is treated as if it ended at this box about the nodule
     mask      : whether the nodule's mask is wanted too: its own, else the sphere of its diameter,
@@ -105,7 +106,7 @@ def _cut(
     turn: NDArray[np.float64] | None,
 ) -> Patch:
     """One patch; `low` and `high` are the first and last voxel (z, y, x) that may be seen."""
-    affine, to_volume = _grid(volume, nodule, spec, turn)
+    affine, to_volume = _grid(volume, nodule, spec, low=low, high=high, turn=turn)
     index = _grid_points(to_volume, spec.size)
     valid = np.ones(spec.size, dtype=np.bool_)
     for axis in range(3):
@@ -132,13 +133,23 @@ def _cut(
 
 
 def _grid(
-    volume: CTVolume, nodule: Nodule, spec: ScaleSpec, turn: NDArray[np.float64] | None
+    volume: CTVolume,
+    nodule: Nodule,
+    spec: ScaleSpec,
+    *,
+    low: NDArray[np.int_],
+    high: NDArray[np.int_],
+    turn: NDArray[np.float64] | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The patch's affine to LPS mm, and its affine to the volume's index."""
     size = np.array(spec.size)
     to_volume = np.eye(4)
     if spec.spacing_mm is None:
-        to_volume[:3, 3] = _nearest(volume.to_index(nodule.centre_mm)) - size // 2
+        first = _nearest(volume.to_index(nodule.centre_mm)) - size // 2
+        if spec.border == "shift":
+            room = high + 1 - size  # the last place at which the window still fits
+            first = np.where(room >= low, np.clip(first, low, np.maximum(low, room)), first)
+        to_volume[:3, 3] = first
         return volume.affine @ to_volume, to_volume
     z, y, x = volume.affine[:3, :3].T / np.linalg.norm(volume.affine[:3, :3], axis=0)[:, None]
     normal = np.cross(y, x)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 
 class Scale(StrEnum):
@@ -23,10 +24,18 @@ class ScaleSpec:
     spacing_mm : None: the CT's own voxels, however large they are, as the paper does it;
                  else (z, y, x) in millimetres: a grid along the CT's axes, made rectangular where
                  a tilted gantry sheared them, sampled linearly
+    border     : near the border of what may be seen: "pad" keeps the nodule in the middle and fills
+                 with air; "shift" moves the window inwards, as the published code does, and pads
+                 only along an axis that is shorter than the patch; on the CT's own voxels alone
     """
 
     size: tuple[int, int, int]
     spacing_mm: tuple[float, float, float] | None = None
+    border: Literal["pad", "shift"] = "pad"
+
+    def __post_init__(self) -> None:
+        if self.border == "shift" and self.spacing_mm is not None:
+            raise ValueError("border 'shift' is for the CT's own voxels: leave spacing_mm away")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

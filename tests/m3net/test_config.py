@@ -62,3 +62,8 @@ def test_the_paper_differs_from_the_release_in_fusion_tokens_and_intensity_alone
         "nothing beyond the nodule's extent and 15% x 15% x 15% of it (z, y, x) on each side, in "
         "all at least 0 x 44 x 44 voxels",
     ]
+
+
+def test_a_grid_in_millimetres_does_not_shift() -> None:
+    with pytest.raises(ValueError, match="leave spacing_mm away"):
+        ScaleSpec(size=(32, 32, 32), spacing_mm=(1.0, 1.0, 1.0), border="shift")

@@ -234,3 +234,28 @@ def test_patches_of_all_scales_share_their_centre() -> None:
     patches = cut_patches(volume, nodule_at(centre), spec).scales
     assert transform(patches[Scale.MICRO].affine, [2, 2, 2]) == pytest.approx(centre)
     assert transform(patches[Scale.MACRO].affine, [2, 2, 2]) == pytest.approx(centre)
+
+
+def test_a_window_that_shifts_stays_within_the_scan() -> None:
+    volume = numbered(AXIAL)
+    nodule = nodule_at(volume.to_mm([2, 0, 9]))
+    padded, shifted = (
+        cut_patches(volume, nodule, {Scale.MICRO: ScaleSpec(size=(1, 2, 4), border=border)}).scales[
+            "micro"
+        ]
+        for border in ("pad", "shift")
+    )
+    # row 0 is the second of two, column 9 the third of four
+    assert padded.hu.tolist() == [[[-1000] * 4, [207, 208, 209, -1000]]]
+    assert shifted.hu.tolist() == [[[206, 207, 208, 209], [216, 217, 218, 219]]]
+    assert shifted.valid.all()
+    assert transform(shifted.affine, [0, 0, 3]) == pytest.approx(nodule.centre_mm)
+
+
+def test_a_window_longer_than_the_scan_is_padded_though_it_may_shift() -> None:
+    volume = numbered(AXIAL)
+    nodule = nodule_at(volume.to_mm([2, 0, 5]))
+    spec = {Scale.MICRO: ScaleSpec(size=(8, 2, 2), border="shift")}
+    patch = cut_patches(volume, nodule, spec).scales["micro"]
+    assert patch.valid.any(axis=(1, 2)).tolist() == [False] * 2 + [True] * 6
+    assert patch.hu[2:, 0, 1].tolist() == [5, 105, 205, 305, 405, 505]
