@@ -10,6 +10,7 @@ COMMANDS = {
     "stage2": ("training.train_commands:stage2_command", "Train the fusion on those branches."),
     "few-shot": ("training.train_commands:few_shot_command", "Adapt weights to another centre."),
     "default-weights": ("training.default_command:default_weights", "Make the weights that ship."),
+    "export": ("training.export_command:export_command", "Make weights for the node of runs."),
     "evaluate": ("training.evaluate_command:evaluate", "Measure weights on a folder of cut-outs."),
     "table": ("training.tables.table_command:table", "Run one of the paper's tables."),
     "figure": ("training.figures.figure_command:figure", "Draw a figure from runs."),

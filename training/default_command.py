@@ -15,6 +15,7 @@ from m3net.config import SMALL
 from m3net.weights import save_weights
 from training.as_served import Marking
 from training.calibration import calibrate_across_folds, fit_temperature
+from training.committee import load_committee
 from training.default_report import (
     OutOfFold,
     against_baselines,
@@ -24,7 +25,6 @@ from training.default_report import (
 )
 from training.default_weights import (
     Recipe,
-    load_committee,
     out_of_fold_margins,
     save_member,
     train_folds,

@@ -20,7 +20,8 @@ from training.calibration import (
     expected_calibration_error,
     fit_temperature,
 )
-from training.default_weights import load_committee, margins_of
+from training.committee import load_committee
+from training.default_weights import margins_of
 from training.variants import Sample, as_served
 from training.voi import Cutout
 

@@ -5,20 +5,21 @@ the other folds, and the shipped weights are trained on all nodules by the same 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from m3net.config import SMALL, M3NetConfig
-from m3net.network import Committee, M3Net, Outputs, build, network_of
+from m3net.network import M3Net, Outputs, build
 from m3net.scales import Scale
 from m3net.views import mean_logits, views_of
+from training.committee import load_committee
 from training.losses import Criterion, LossWeights
 from training.variants import Sample, Variants
 
@@ -149,16 +150,6 @@ def stored(variants: Variants, nodules: Indices) -> Iterable[Sample]:
             inputs={scale: array[0, nodule] for scale, array in variants.inputs.items()},
             description=variants.description[0, nodule],
         )
-
-
-def load_committee(config: M3NetConfig, files: Sequence[Path]) -> M3Net:
-    """The members that lie in these files, as one network that averages their logits."""
-    committee = network_of(replace(config, members=len(files)))
-    members = committee.networks if isinstance(committee, Committee) else [committee]
-    for member, file in zip(members, files, strict=True):
-        member.load_state_dict(load_file(file))
-    committee.eval()
-    return committee
 
 
 def margins_of(

@@ -7,7 +7,8 @@ metrics.csv        a row per epoch: the terms' means, and each output on the val
 tensorboard/       the same as curves
 checkpoints/       last.pt: to go on; best.pt: the best tensors so far
 weights.safetensors, weights.json   the trained network with its card
-test.csv           name, patient, label and probabilities of the test part, and so on
+test.csv           name, patient, label and probabilities of the test part
+validation.csv     the same of the validation part: what `m3train export` calibrates by
 summary.json       what came of it
 """
 

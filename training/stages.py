@@ -28,6 +28,7 @@ from training.models import (
     initialise_from,
 )
 from training.nodules import Nodules
+from training.predictions import TEST_TABLE, VALIDATION_TABLE
 from training.run_folder import RunFolder
 from training.settings import Settings
 from training.sources import Parts
@@ -124,7 +125,9 @@ def run_stage(bench: Bench, stage: Stage, parts: Parts, *, note: str = "") -> di
         fit_description(bench.model, parts.train, bench.processes)
     engine = bench.engine(stage, train=parts.train, validation=parts.validation)
     engine.train(last=bench.last)
-    measured = measure(engine, parts.test, table="test.csv")
+    measured = measure(engine, parts.test, table=TEST_TABLE)
+    if parts.validation.labels:
+        measure(engine, parts.validation, table=VALIDATION_TABLE)
     summary = {"stage": stage.name, "test": measured, "train_nodules": len(parts.train.labels)}
     write_outcome(bench, stage, summary, note=note)
     return summary

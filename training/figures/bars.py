@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 
 from training.figures.series import Series
 from training.figures.style import OTHERS, OURS, PAPER, new_figure, quiet_grid
-from training.tables.predictions import percents
+from training.tables.columns import percents
 
 PANELS = {
     "acc": "Accuracy",

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from training.figures.series import Series
 from training.figures.style import OURS, new_figure
-from training.tables.predictions import counts_of
+from training.tables.columns import counts_of
 
 PER_ROW = 5
 

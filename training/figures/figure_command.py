@@ -14,8 +14,8 @@ from training.figures.curves import draw_pr, draw_reliability, draw_roc
 from training.figures.pictures import draw_cases, draw_gradcam
 from training.figures.series import Series, read_series
 from training.figures.style import save, styled
+from training.predictions import PredictionsUnusable
 from training.tables.grid import GRIDS
-from training.tables.predictions import PredictionsUnusable
 from training.voi import CutoutsUnusable
 
 CHARTS: dict[str, Callable[[Sequence[Series]], Figure]] = {

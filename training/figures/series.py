@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.metrics import Counts
-from training.tables.grid import GRIDS
-from training.tables.paper import OURS_IN, implied_counts, printed_results
-from training.tables.predictions import (
+from training.predictions import (
     TEST_TABLE,
     Predictions,
     PredictionsUnusable,
     outputs_in,
     read_predictions,
 )
+from training.tables.grid import GRIDS
+from training.tables.paper import OURS_IN, implied_counts, printed_results
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from m3net.nodule import Nodule
 from m3net.volume import CTVolume, transform
 from training.as_served import nodule_of, volume_of
 from training.crops import MANIFEST, CropFolder
-from training.tables.predictions import PredictionsUnusable
+from training.predictions import PredictionsUnusable
 from training.voi import read_cutout, read_labels
 
 LUNG_HU = (-1350.0, 150.0)

@@ -14,12 +14,12 @@ from m3net.errors import WeightsError
 from training.baselines import BASELINES
 from training.losses import NonFiniteLoss
 from training.nodules import Nodules
+from training.predictions import Predictions, read_predictions
 from training.settings import Settings, SettingsUnusable, load_settings, merged
 from training.sources import open_parts
 from training.stage1 import stage1
 from training.stage2 import stage2
 from training.tables.grid import Changes, Row
-from training.tables.predictions import Predictions, read_predictions
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TableBudget = Literal["smoke", "paper"]

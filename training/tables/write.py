@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from training.tables.columns import counts_of, percents
 from training.tables.grid import Grid
 from training.tables.paper import METRICS, implied_counts, printed_results, what_bacc_is
-from training.tables.predictions import counts_of, percents
 from training.tables.rows import Outcome
 
 HEADINGS = {

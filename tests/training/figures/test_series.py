@@ -8,7 +8,8 @@ import pytest
 
 from training.figures.series import read_series, same_nodules
 from training.metrics import Counts
-from training.tables.predictions import PredictionsUnusable, percents
+from training.predictions import PredictionsUnusable
+from training.tables.columns import percents
 
 
 def write_run(run: Path, p: dict[str, list[float]], *, malignant: list[int]) -> Path:

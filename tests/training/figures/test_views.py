@@ -7,7 +7,7 @@ import pytest
 
 from tests.training import learning
 from training.figures.views import Case, read_case, view
-from training.tables.predictions import PredictionsUnusable
+from training.predictions import PredictionsUnusable
 from training.voi import read_labels
 
 
