@@ -36,6 +36,7 @@ class ResNet3D:
     depths, widths : blocks and channels of the four stages
     norm           : "batch", or "group" (of 8 channels): the same in training and serving, and
                      for any batch size
+    explained_stage: the stage, 1 to 4, at whose output Grad-CAM looks
     """
 
     depths: tuple[int, int, int, int]
@@ -44,6 +45,7 @@ class ResNet3D:
     stem_stride: Size3 = (1, 2, 2)
     stem_pool: bool = True
     norm: Literal["batch", "group"] = "batch"
+    explained_stage: Literal[1, 2, 3, 4] = 3
     kind: Literal["resnet3d"] = "resnet3d"
 
 
@@ -259,6 +261,7 @@ _NARROW = ResNet3D(
     stem_kernel=3,
     stem_stride=(2, 2, 2),
     stem_pool=False,
+    explained_stage=2,
 )
 
 

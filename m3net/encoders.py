@@ -38,7 +38,7 @@ class ScaleEncoder(nn.Module, ABC):
 
     @abstractmethod
     def lower(self, x: Tensor) -> Tensor:
-        """(B, C, D, H, W) -> the activation that Grad-CAM looks at, one stage before the last."""
+        """(B, C, D, H, W) -> the activation that Grad-CAM looks at, some stages before the last."""
 
     @abstractmethod
     def upper(self, activation: Tensor) -> Tensor:
@@ -237,24 +237,33 @@ class ResNetEncoder(ScaleEncoder):
         ]
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.fc = nn.Linear(self.width, 2) if classifier else None
-        pool = 2 if config.stem_pool else 1
-        z, y, x = (4.0 * pool * stride for stride in config.stem_stride)
+        self.explained_stage = config.explained_stage
+        halved = 2.0 ** (config.explained_stage - 1 + config.stem_pool)
+        z, y, x = (halved * stride for stride in config.stem_stride)
         self.target_axes = ((z, 0.0), (y, 0.0), (x, 0.0))
         for module in self.modules():
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
+    @property
+    def stages(self) -> list[nn.Module]:
+        """The four, from the stem upwards."""
+        return [self.layer1, self.layer2, self.layer3, self.layer4]
+
     def lower(self, x: Tensor) -> Tensor:
         """(B, C, D, H, W) -> (B, c, d, h, w); shapes in the margin are X64's of `release`."""
         x = functional.relu(self.bn1(self.conv1(x)))  # (B, 64, 56, 32, 32)
         x = self.maxpool(x)  # (B, 64, 28, 16, 16)
-        x = self.layer1(x)  # (B, 64, 28, 16, 16)
-        x = self.layer2(x)  # (B, 128, 14, 8, 8)
-        return cast(Tensor, self.layer3(x))  # (B, 256, 7, 4, 4)
+        for stage in self.stages[: self.explained_stage]:
+            x = stage(x)  # (B, 64, 28, 16, 16), (B, 128, 14, 8, 8), (B, 256, 7, 4, 4)
+        return x  # (B, 256, 7, 4, 4)
 
     def upper(self, activation: Tensor) -> Tensor:
-        """(B, c, d, h, w) -> (B, C_s, d / 2, h / 2, w / 2)."""
-        return cast(Tensor, self.layer4(activation))  # (B, 512, 4, 2, 2)
+        """(B, c, d, h, w) -> (B, C_s, d', h', w')."""
+        x = activation  # (B, 256, 7, 4, 4)
+        for stage in self.stages[self.explained_stage :]:
+            x = stage(x)  # (B, 512, 4, 2, 2)
+        return x  # (B, 512, 4, 2, 2)
 
     def features(self, feature_map: Tensor) -> Tensor:
         """The mean over all places: (B, C_s)."""
@@ -266,8 +275,7 @@ class ResNetEncoder(ScaleEncoder):
 
     def parts(self) -> list[nn.Module]:
         """Stem and four stages."""
-        stem = nn.ModuleList([self.conv1, self.bn1])
-        return [stem, self.layer1, self.layer2, self.layer3, self.layer4]
+        return [nn.ModuleList([self.conv1, self.bn1]), *self.stages]
 
 
 def build_encoder(config: Encoder, *, channels: int, size: Size3, classifier: bool) -> ScaleEncoder:

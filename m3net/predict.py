@@ -12,7 +12,7 @@ from m3net.errors import InferenceError
 from m3net.gradcam import MALIGNANT, explain, scaled
 from m3net.network import M3Net
 from m3net.nodule import Nodule
-from m3net.patches import Patches
+from m3net.patches import Patch, Patches
 from m3net.prediction import HeatMap, Prediction
 from m3net.preprocessing import cut_for, inputs_of
 from m3net.scales import Scale
@@ -104,18 +104,22 @@ class TorchClassifier:
         views = self._views(patches)
         with self._numerics():
             explained = explain(self.network, views.patches, views.description)
-        heat_maps = {
-            scale: HeatMap(
-                values=scaled(mean_map(explained.maps[scale], nodules=1))[0].cpu().numpy(),
-                affine=patch.affine,
-                has_depth=self.network.encoder(scale).has_depth,
-            )
-            for scale, patch in patches.scales.items()
-        }
         return Prediction(
             probability=self._probability(explained.outputs.logits),
-            heat_maps=heat_maps,
+            heat_maps={
+                scale: self._heat_map(scale, patch, explained.maps[scale])
+                for scale, patch in patches.scales.items()
+            },
             notes=patches.notes,
+        )
+
+    def _heat_map(self, scale: Scale, patch: Patch, maps: Tensor) -> HeatMap:
+        """The map of all views (V, D, H, W) on the patch; 0 where the network was shown nothing."""
+        shown = mean_map(maps, nodules=1).cpu() * torch.from_numpy(patch.valid)  # (1, D, H, W)
+        return HeatMap(
+            values=scaled(shown)[0].numpy(),
+            affine=patch.affine,
+            has_depth=self.network.encoder(scale).has_depth,
         )
 
     def _views(self, patches: Patches) -> "_Views":

@@ -17,7 +17,8 @@ from m3net.volume import CTVolume
 class HeatMap:
     """Grad-CAM of one scale on its patch's grid.
 
-    values    : (D, H, W) float32 in [0, 1], scaled by the patch's own maximum
+    values    : (D, H, W) float32 in [0, 1], scaled by the patch's own maximum; 0 where the network
+                was shown nothing
     affine    : (4, 4), index (z, y, x) -> LPS mm
     has_depth : False where the branch has no depth axis, so that every slice shows the same map
     """

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from m3net.config import RELEASE
+from m3net.config import RELEASE, SMALL
 from m3net.gradcam import MALIGNANT, class_activation, explain, scaled, spread
 from m3net.network import M3Net, build
 from m3net.scales import Scale
@@ -109,7 +109,7 @@ def test_elements_stand_where_their_receptive_fields_are_centred() -> None:
     assert seen.tolist() == [3.0, 5.0, 6.0]
 
 
-def test_release_looks_one_stage_before_the_last() -> None:
+def test_release_looks_one_stage_before_the_last_and_small_two() -> None:
     with torch.device("meta"):
         network = M3Net(RELEASE)
         below = network.lower({s: torch.empty(1, 1, *RELEASE.branch(s).patch.size) for s in Scale})
@@ -119,3 +119,8 @@ def test_release_looks_one_stage_before_the_last() -> None:
         Scale.MACRO: (7, 6, 6),
     }
     assert network.encoder(Scale.MESO).target_axes == ((8.0, 0.0), (16.0, 0.0), (16.0, 0.0))
+    with torch.device("meta"):
+        network = M3Net(SMALL)
+        below = network.lower({s: torch.empty(1, 3, *SMALL.branch(s).patch.size) for s in Scale})
+    assert [tuple(a.shape[2:]) for a in below.values()] == [(8, 8, 8), (6, 6, 6), (5, 5, 5)]
+    assert network.encoder(Scale.MICRO).target_axes == ((4.0, 0.0),) * 3

@@ -81,6 +81,16 @@ def test_heat_maps_lie_on_the_patches_grid(
         assert centre == pytest.approx(nodules[0].centre_mm)
 
 
+def test_a_heat_map_is_zero_where_the_network_was_shown_nothing(
+    tmp_path: Path, volume: CTVolume, nodules: list[Nodule]
+) -> None:
+    corner = nodules[2]  # of the last slice
+    (prediction,) = classifier(tmp_path).classify(volume, [corner])
+    maps = [heat_map.values for heat_map in prediction.heat_maps.values()]
+    assert all((values[5:] == 0).all() for values in maps)
+    assert any((values[:5] > 0).any() for values in maps)
+
+
 def test_no_nodules_are_no_predictions(tmp_path: Path, volume: CTVolume) -> None:
     assert classifier(tmp_path).classify(volume, []) == []
 

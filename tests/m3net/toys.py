@@ -37,6 +37,7 @@ def narrow(name: str) -> M3NetConfig:
                     stem_kernel=3,
                     stem_stride=(1, 1, 1),
                     stem_pool=False,
+                    explained_stage=3,
                 )
                 tokens = (1, 2, 2)
         return Branch(patch=ScaleSpec(size=(DEPTH, side, side)), encoder=encoder, tokens=tokens)
