@@ -156,6 +156,8 @@ class M3NetConfig:
               for it in the fusion (Table 5)
     members : how many such networks, trained from different seeds, decide together
     mirrored: the decision is the mean over the patches and their mirror images along z, y and x
+    remembered: training nodules that an expert compares descriptions with (`m3net.expert`); it
+              counts as much as all members together; 0: there is none
     """
 
     preset: str
@@ -167,6 +169,7 @@ class M3NetConfig:
     scales: tuple[Scale, ...] = (Scale.MICRO, Scale.MESO, Scale.MACRO)
     members: int = 1
     mirrored: bool = False
+    remembered: int = 0
 
     def __post_init__(self) -> None:
         if not self.scales or tuple(s for s in Scale if s in self.scales) != self.scales:
@@ -175,6 +178,8 @@ class M3NetConfig:
             raise ValueError(f"fusion 'branch' reads one scale, not {len(self.scales)}")
         if self.preprocessing.description and self.fusion.kind != "features":
             raise ValueError(f"fusion {self.fusion.kind!r} takes no description; use 'features'")
+        if self.remembered and not self.preprocessing.description:
+            raise ValueError("an expert judges by descriptions: set preprocessing.description")
         if self.fusion.kind == "logits" and len(self.scales) != 3:
             raise ValueError("fusion 'logits' has no stand-in for a scale; use 'features'")
 

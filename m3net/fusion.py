@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from m3net.config import Fusion
-from m3net.description import NAMES
+from m3net.description import BASIC, NAMES
 from m3net.scales import Scale
 
 SUFFIX = {Scale.MICRO: "32", Scale.MESO: "64", Scale.MACRO: "96"}
@@ -158,14 +158,15 @@ class Description(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(len(NAMES), width)
+        self.linear = nn.Linear(len(BASIC), width)
         # of the training data; they belong to the weights
-        self.register_buffer("mean", torch.zeros(len(NAMES)))
-        self.register_buffer("deviation", torch.ones(len(NAMES)))
+        self.register_buffer("mean", torch.zeros(len(BASIC)))
+        self.register_buffer("deviation", torch.ones(len(BASIC)))
 
     def forward(self, numbers: Tensor) -> Tensor:
-        """`m3net.description.NAMES`, NaN where unknown (B, 25) -> (B, W)."""
-        standard = (numbers - self.mean) / self.deviation  # (B, 25)
+        """`m3net.description.NAMES`, NaN where unknown (B, N) -> (B, W); the basic ones count."""
+        basic = numbers[:, : len(BASIC)]  # (B, 25)
+        standard = (basic - self.mean) / self.deviation  # (B, 25)
         standard = standard.nan_to_num(0.0).clamp(-3, 3)  # (B, 25)
         return functional.gelu(self.linear(standard))  # (B, W)
 
@@ -268,7 +269,7 @@ class FeatureFusion(nn.Module):
     ) -> Fused:
         """Projected tokens (B, L_s, D) of the scales read, `present` (B,) bool -> logits (B, 2).
 
-        description : (B, 25), if the model takes one; None: nothing is known, as of a bare centre
+        description : (B, N), if the model takes one; None: nothing is known, as of a bare centre
         """
         batch = next(iter(tokens.values())).shape[0]  # (B, L, D)[0]
         z32, z64, z96 = (
@@ -293,7 +294,7 @@ class FeatureFusion(nn.Module):
         h = self.norm(h.mean(1))  # (B, D)
         if self.description is not None:
             if description is None:
-                description = h.new_full((batch, len(NAMES)), math.nan)  # (B, 25)
+                description = h.new_full((batch, len(NAMES)), math.nan)  # (B, N)
             h = torch.cat([h, self.description(description)], dim=1)  # (B, D + W)
         return Fused(self.head(h), attention)  # (B, 2)
 

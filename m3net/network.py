@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from m3net.config import M3NetConfig
 from m3net.encoders import ScaleEncoder, build_encoder
+from m3net.expert import KernelExpert, weighed
 from m3net.fusion import SUFFIX, FeatureFusion, LogitFusion
 from m3net.scales import Scale
 
@@ -90,7 +91,7 @@ class M3Net(nn.Module):
         """From those activations to the decision.
 
         present     : per scale (B,) bool, True where the sample has that scale; None: all have all
-        description : (B, 25) `m3net.description.NAMES`, for a model that takes one; None: unknown
+        description : (B, N) `m3net.description.NAMES`, for a model that takes one; None: unknown
         """
         maps = {s: self.encoder(s).upper(a) for s, a in activations.items()}  # (B, C_s, d, h, w)
         kind = maps[self.config.scales[0]].device.type
@@ -194,7 +195,7 @@ def parameter_count(network: nn.Module) -> int:
 
 
 class Committee(M3Net):
-    """Networks of one config whose logits are averaged.
+    """Networks of one config whose logits are averaged, and the expert beside them if there is one.
 
     Their activations lie beside each other as channels of one, so that one pass of Grad-CAM shows
     where all of them looked.
@@ -204,6 +205,7 @@ class Committee(M3Net):
         nn.Module.__init__(self)
         self.config = config
         self.members = nn.ModuleList(M3Net(config) for _ in range(config.members))
+        self.expert = KernelExpert(config.remembered) if config.remembered else None
 
     @property
     def networks(self) -> list[M3Net]:
@@ -225,7 +227,7 @@ class Committee(M3Net):
         present: Mapping[Scale, Tensor] | None = None,
         description: Tensor | None = None,
     ) -> Outputs:
-        """From those activations to the mean of the decisions; attention is named by member."""
+        """From those activations to the common decision; attention is named by member."""
         members = self.config.members
         shares = {s: a.chunk(members, dim=1) for s, a in activations.items()}  # (B, c, d, h, w)
         each = [
@@ -233,8 +235,11 @@ class Committee(M3Net):
             for i, member in enumerate(self.networks)
         ]  # (B, 2) and the rest
         scales = self.config.scales
+        logits = torch.stack([o.logits for o in each]).mean(0)  # (B, 2)
+        if self.expert is not None and description is not None:
+            logits = weighed(logits, self.expert(description))  # (B, 2)
         return Outputs(
-            logits=torch.stack([o.logits for o in each]).mean(0),
+            logits=logits,
             features={s: torch.cat([o.features[s] for o in each], dim=1) for s in scales},
             latents={s: torch.cat([o.latents[s] for o in each], dim=1) for s in each[0].latents},
             branch_logits={
@@ -245,8 +250,9 @@ class Committee(M3Net):
 
 
 def network_of(config: M3NetConfig) -> M3Net:
-    """The network that a config describes, or the committee of such networks."""
-    return M3Net(config) if config.members == 1 else Committee(config)
+    """The network that a config describes, or the committee of such networks and an expert."""
+    alone = config.members == 1 and not config.remembered
+    return M3Net(config) if alone else Committee(config)
 
 
 def build(config: M3NetConfig, *, seed: int) -> M3Net:

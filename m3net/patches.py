@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from m3net.description import NAMES, describe
+from m3net.description import NAMES, describe, describe_basic
 from m3net.errors import NoduleUnusable
 from m3net.nodule import Nodule
 from m3net.scales import ContextBox, Scale, ScaleSpec
@@ -40,7 +40,8 @@ class Patch:
 class Patches:
     """All scales of one nodule, and what had to be assumed of it, in words for the report.
 
-    description : (25,) `m3net.description.NAMES`, NaN for a bare centre; None: not asked for
+    description : (N,) `m3net.description.NAMES`; NaN for a bare centre, and beyond the basic ones
+                  for a nodule without a mask; None: not asked for
     """
 
     scales: Mapping[Scale, Patch]
@@ -229,7 +230,8 @@ def _describe(
     if not inside.any():
         return np.full(len(NAMES), np.nan)
     shown = volume.hu[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))]
-    return describe(shown, inside, volume.spacing_mm)
+    measure = describe_basic if nodule.mask is None else describe
+    return measure(shown, inside, volume.spacing_mm)
 
 
 def _notes(nodule: Nodule, context: ContextBox | None) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The baselines without a network: size alone, and boosting or a linear model on 25 numbers.
+"""The baselines without a network: size alone, and boosting or a linear model on numbers.
 
 Needs scikit-learn (the extra `training`).  Each gives out-of-fold logits on the frozen folds.
 """
@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from m3net.description import NAMES, describe
+from m3net.description import BASIC, NAMES, describe
 from training.voi import Cutout
 
 Floats = NDArray[np.float64]
@@ -39,8 +39,9 @@ def _boosting() -> _Model:
 
 BASELINES: dict[str, tuple[Callable[[], _Model], Sequence[str]]] = {
     "size alone": (_logistic, ("log_volume_mm3",)),
-    "logistic regression": (_logistic, NAMES),
-    "gradient boosting": (_boosting, NAMES),
+    "logistic regression": (_logistic, BASIC),
+    "gradient boosting": (_boosting, BASIC),
+    "gradient boosting, all numbers": (_boosting, NAMES),
 }
 """Name -> the model and the numbers of `description.NAMES` that it sees."""
 
@@ -48,7 +49,7 @@ BASELINES: dict[str, tuple[Callable[[], _Model], Sequence[str]]] = {
 def out_of_fold_logits(
     baseline: str, *, features: Floats, labels: NDArray[np.bool_], folds: NDArray[np.int_]
 ) -> Floats:
-    """The logit of each nodule from a model fitted on the other folds; features: (N, 25)."""
+    """The logit of each nodule from a model fitted on the other folds; features: (N, 66)."""
     make, names = BASELINES[baseline]
     seen = features[:, [NAMES.index(name) for name in names]]
     logits = np.full(len(labels), np.nan)
@@ -61,5 +62,5 @@ def out_of_fold_logits(
 
 
 def describe_all(cutouts: Sequence[Cutout]) -> Floats:
-    """(N, 25): the hand-made numbers of each nodule."""
+    """(N, 66): the hand-made numbers of each nodule."""
     return np.stack([describe(c.hu, c.mask, c.spacing_mm) for c in cutouts])

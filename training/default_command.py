@@ -1,12 +1,14 @@
 """`m3train default-weights`: the weights that ship with the node, and everything said of them."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
@@ -16,28 +18,14 @@ from m3net.weights import save_weights
 from training.as_served import Marking
 from training.calibration import calibrate_across_folds, fit_temperature
 from training.committee import load_committee
-from training.default_report import (
-    OutOfFold,
-    against_baselines,
-    moved_by_a_slice,
-    row,
-    told_less,
-)
-from training.default_weights import (
-    Recipe,
-    out_of_fold_margins,
-    save_member,
-    train_folds,
-    train_member,
-)
-from training.splits import voi_folds
+from training.default_bench import SERVED, DefaultBench
+from training.default_report import OutOfFold, against_baselines, moved_by_a_slice, row, told_less
+from training.default_weights import Recipe
+from training.members import train_members
 from training.variants import Variation, draw_variants
 from training.voi import read_cutouts
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
-SERVED = replace(SMALL, mirrored=True)
-FINAL_SEED = 9
-"""Of the members trained on all nodules; folds take 0 to 4."""
 
 MEANING = (
     "probability that radiologists would rate the nodule above 3 of 5 for suspicion of malignancy "
@@ -59,70 +47,50 @@ ATTRIBUTION = (
 @click.option("--members", default=3, show_default=True, help="Networks that decide together.")
 @click.option("--variants", default=10, show_default=True, help="Drawn of each nodule.")
 @click.option("--epochs", default=Recipe().epochs, show_default=True)
-@click.option("--version", default="1.0", show_default=True, help="On the model card.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--version", default="2.0", show_default=True, help="On the model card.")
 def default_weights(
-    voi: Path, run: Path, members: int, variants: int, epochs: int, version: str
+    voi: Path, run: Path, members: int, variants: int, epochs: int, jobs: int, version: str
 ) -> None:
     """Train `small` on cut-outs, measure it in five folds, export it with its card.
 
     What lies in the run folder already is not done again.
     """
-    recipe, cutouts = Recipe(epochs=epochs), read_cutouts(voi)
-    where = voi_folds()
-    folds = np.array([where[cutout.label.name] for cutout in cutouts])
-    scores = np.array([cutout.label.mean_score for cutout in cutouts])
-    seeds = range(members)
+    bench = DefaultBench(
+        cutouts=read_cutouts(voi), directory=run, seeds=range(members), recipe=Recipe(epochs=epochs)
+    )
     with Progress(console=Console(stderr=True)) as progress:
-        drawing = progress.add_task("variants", total=len(cutouts))
+        drawing = progress.add_task("variants", total=len(bench.cutouts))
         drawn = draw_variants(
-            cutouts,
+            bench.cutouts,
             SMALL,
             variation=Variation(),
             count=variants,
             seed=0,
-            directory=run / "variants",
+            directory=bench.variants,
             on_nodule=lambda: progress.advance(drawing),
         )
-        training = progress.add_task("members", total=members * (len(set(folds)) + 1))
-        by_fold = train_folds(
-            drawn,
-            mean_scores=scores,
-            folds=folds,
-            seeds=seeds,
-            recipe=recipe,
-            directory=run / "cv",
+        every = bench.members
+        training = progress.add_task("members", total=len(every))
+        train_members(
+            every,
+            variants=bench.variants,
+            mean_scores=bench.mean_scores,
+            recipe=bench.recipe,
+            jobs=jobs,
             on_member=lambda: progress.advance(training),
         )
-        (run / "final").mkdir(exist_ok=True)
-        final = [run / "final" / f"seed{seed}.safetensors" for seed in seeds]
-        for seed, file in zip(seeds, final, strict=True):
-            if not file.is_file():
-                network = train_member(
-                    drawn,
-                    mean_scores=scores,
-                    train=np.arange(len(cutouts)),
-                    recipe=recipe,
-                    seed=1000 * seed + FINAL_SEED,
-                )
-                save_member(network, file)
-            progress.advance(training)
-    found = OutOfFold(
-        cutouts=cutouts,
-        folds=folds,
-        members=by_fold,
-        margins=out_of_fold_margins(drawn, folds=folds, members=by_fold, config=SERVED),
-        config=SERVED,
-    )
-    report = _report(found)
+    found = bench.out_of_fold(drawn)
+    report = _report(found, bench.others(found, drawn))
     (run / "report.json").write_text(json.dumps(report, indent=2) + "\n")
-    committee = load_committee(SERVED, final)
+    committee = load_committee(SERVED, bench.final_files(drawn))
     temperature = 1 / fit_temperature(found.labels, found.margins).slope
     card = _card(report, version=version, temperature=temperature)
     card = save_weights(committee, card, run / "small.safetensors")
     click.echo(json.dumps({"weights": str(run / "small.safetensors"), **dict(card.metrics)}))
 
 
-def _report(found: OutOfFold) -> dict[str, Any]:
+def _report(found: OutOfFold, others: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
     """The table with intervals, what is lost when less is told, and what a slice does."""
     labels = found.labels
     clear = np.array([sum(c.label.scores) != 3 * len(c.label.scores) for c in found.cutouts])
@@ -133,7 +101,7 @@ def _report(found: OutOfFold) -> dict[str, Any]:
         margins=found.margins[clear],
     )
     p = calibrate_across_folds(labels, found.margins, found.folds, platt=False)
-    table = against_baselines(found)
+    table = against_baselines(found, others)
     table["ours, without mean exactly 3"] = row(without_3, p[clear])
     table["ours, centre and diameter told"] = row(found, told_less(found, Marking.DIAMETER))
     table["ours, centre told"] = row(found, told_less(found, Marking.CENTRE))

@@ -5,7 +5,6 @@ Every number is of nodules that neither the network nor its calibration was fitt
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from training.calibration import (
     expected_calibration_error,
     fit_temperature,
 )
-from training.committee import load_committee
+from training.committee import CommitteeFiles, load_committee
 from training.default_weights import margins_of
 from training.variants import Sample, as_served
 from training.voi import Cutout
@@ -32,13 +31,13 @@ Floats = NDArray[np.float64]
 class OutOfFold:
     """The members of each fold and what is known of the nodules.
 
-    members : per fold, the files of the networks that did not see it
-    margins : (N,) of those members together
+    committees : per fold, the networks that did not see it, and their expert
+    margins    : (N,) of each nodule, by its committee
     """
 
     cutouts: Sequence[Cutout]
     folds: NDArray[np.int_]
-    members: Mapping[int, Sequence[Path]]
+    committees: Mapping[int, CommitteeFiles]
     margins: Floats
     config: M3NetConfig
 
@@ -73,17 +72,21 @@ def row(found: OutOfFold, p: Floats) -> dict[str, object]:
     }
 
 
-def against_baselines(found: OutOfFold) -> dict[str, dict[str, object]]:
-    """Size alone, a linear model and boosting on the same folds, and ours minus boosting."""
+def against_baselines(
+    found: OutOfFold, others: Mapping[str, Floats]
+) -> dict[str, dict[str, object]]:
+    """Ours, the baselines, and `others`: name -> (N,) logits on the same folds."""
     labels, features = found.labels, classical.describe_all(found.cutouts)
-    ours = calibrate_across_folds(labels, found.margins, found.folds, platt=False)
-    rows = {"ours": row(found, ours)}
-    for name in classical.BASELINES:
-        logits = classical.out_of_fold_logits(
+    theirs = {
+        name: classical.out_of_fold_logits(
             name, features=features, labels=labels, folds=found.folds
         )
-        theirs = calibrate_across_folds(labels, logits, found.folds, platt=False)
-        rows[name] = row(found, theirs)
+        for name in classical.BASELINES
+    }
+    ours = calibrate_across_folds(labels, found.margins, found.folds, platt=False)
+    rows = {"ours": row(found, ours)}
+    for name, logits in {**theirs, **others}.items():
+        p = calibrate_across_folds(labels, logits, found.folds, platt=False)
         # Ranks are compared before calibration, which differs between folds.
         difference = paired_difference(
             metrics.roc_auc,
@@ -92,15 +95,15 @@ def against_baselines(found: OutOfFold) -> dict[str, dict[str, object]]:
             theirs=logits,
             patients=found.patients,
         )
-        rows[name]["auc_of_ours_minus_this"] = asdict(difference)
+        rows[name] = {**row(found, p), "auc_of_ours_minus_this": asdict(difference)}
     return rows
 
 
 def predict_out_of_fold(found: OutOfFold, samples: Mapping[int, Iterable[Sample]]) -> Floats:
     """p of each nodule by the members that did not see it; `samples` per fold, in order: (N,)."""
     p = np.full(len(found.folds), np.nan)
-    for fold, members in found.members.items():
-        committee = load_committee(found.config, members)
+    for fold, files in found.committees.items():
+        committee = load_committee(found.config, files)
         margins = margins_of(committee, samples[fold])
         p[found.folds == fold] = found.calibration(fold)(margins)
     return p
@@ -116,7 +119,7 @@ def told_less(found: OutOfFold, marking: Marking) -> Floats:
                 for cutout, own in zip(found.cutouts, found.folds, strict=True)
                 if own == fold
             ]
-            for fold in found.members
+            for fold in found.committees
         },
     )
 

@@ -4,8 +4,8 @@ Nothing is chosen on a test fold: settings stand here, epochs are fixed, calibra
 the other folds, and the shipped weights are trained on all nodules by the same recipe.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -15,15 +15,29 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from m3net.config import SMALL, M3NetConfig
+from m3net.config import SMALL, M3NetConfig, ResNet3D
+from m3net.description import BASIC
+from m3net.expert import KernelExpert
 from m3net.network import M3Net, Outputs, build
 from m3net.scales import Scale
 from m3net.views import mean_logits, views_of
-from training.committee import load_committee
+from training.committee import CommitteeFiles, load_committee
+from training.expert import fit_expert
 from training.losses import Criterion, LossWeights
 from training.variants import Sample, Variants
 
 Indices = NDArray[np.intp]
+
+
+PLAIN = replace(
+    SMALL,
+    preset="plain 3D ResNet-18",
+    scales=(Scale.MESO,),
+    meso=replace(SMALL.meso, encoder=ResNet3D(depths=(2, 2, 2, 2))),
+    fusion=replace(SMALL.fusion, kind="branch"),
+    preprocessing=replace(SMALL.preprocessing, description=False),
+)
+"""What ours is compared with: the usual network, on the same meso cube, outline included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +66,9 @@ def panel_probability(mean_scores: NDArray[np.float64], recipe: Recipe) -> NDArr
 
 def describe_standard(network: M3Net, variants: Variants, train: Indices) -> None:
     """The network's standard for descriptions becomes the training nodules' as they are."""
-    numbers = variants.description[0, train]
+    if not network.config.preprocessing.description:
+        return
+    numbers = variants.description[0, train, : len(BASIC)]
     state = network.state_dict()
     state["fusion.description.mean"] = torch.from_numpy(numbers.mean(axis=0))
     state["fusion.description.deviation"] = torch.from_numpy(numbers.std(axis=0) + 1e-6)
@@ -175,54 +191,34 @@ def margins_of(
     return np.concatenate(found).astype(np.float64)
 
 
-def save_member(network: M3Net, file: Path) -> None:
-    """The member's tensors, as `load_committee` reads them."""
-    save_file({n: t.contiguous() for n, t in network.state_dict().items()}, file)
+def save_part(part: nn.Module, file: Path) -> None:
+    """A member's or an expert's tensors, as `load_committee` reads them."""
+    save_file({n: t.contiguous() for n, t in part.state_dict().items()}, file)
 
 
-def train_folds(
+def train_expert(
     variants: Variants,
     *,
     mean_scores: NDArray[np.float64],
-    folds: NDArray[np.int_],
-    seeds: Sequence[int],
+    patients: NDArray[np.str_],
+    train: Indices,
     recipe: Recipe,
-    directory: Path,
-    on_member: Callable[[], None] = lambda: None,
-) -> dict[int, list[Path]]:
-    """For each fold the files of the members, one a seed, that did not see it.
-
-    Members are kept in `directory` as they are done; what lies there already is not trained again.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    found: dict[int, list[Path]] = {int(fold): [] for fold in np.unique(folds)}
-    for seed in seeds:
-        for fold, files in found.items():
-            file = directory / f"seed{seed}_fold{fold}.safetensors"
-            if not file.is_file():
-                network = train_member(
-                    variants,
-                    mean_scores=mean_scores,
-                    train=np.flatnonzero(folds != fold),
-                    recipe=recipe,
-                    seed=1000 * seed + fold,
-                )
-                save_member(network, file)
-            files.append(file)
-            on_member()
-    return found
+) -> KernelExpert:
+    """An expert on the descriptions of these nodules as they are."""
+    targets = panel_probability(mean_scores, recipe)
+    return fit_expert(variants.description[0, train], targets[train], patients[train].tolist())
 
 
 def out_of_fold_margins(
     variants: Variants,
     *,
     folds: NDArray[np.int_],
-    members: Mapping[int, Sequence[Path]],
+    committees: Mapping[int, CommitteeFiles],
     config: M3NetConfig,
 ) -> NDArray[np.float64]:
     """The margin of each nodule by the committee that did not see it: (N,)."""
     margins = np.full(len(folds), np.nan)
-    for fold, files in members.items():
+    for fold, files in committees.items():
         test = np.flatnonzero(folds == fold)
         margins[test] = margins_of(load_committee(config, files), stored(variants, test))
     return margins

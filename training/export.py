@@ -18,7 +18,7 @@ from m3net.model_files import config_of, load_card
 from m3net.weights import save_weights
 from training.bootstrap import patient_interval
 from training.calibration import expected_calibration_error, fit_temperature
-from training.committee import load_committee
+from training.committee import CommitteeFiles, load_committee
 from training.engine import FUSED
 from training.metrics import roc_auc
 from training.predictions import (
@@ -70,7 +70,8 @@ def export(runs: Sequence[Path], path: Path, *, version: str, name: str | None =
             "ece": expected_calibration_error(test.truth, p),
         },
     )
-    return save_weights(load_committee(config, [run / WEIGHTS for run in runs]), card, path)
+    files = CommitteeFiles(members=[run / WEIGHTS for run in runs])
+    return save_weights(load_committee(config, files), card, path)
 
 
 def _common_config(runs: Sequence[Path], cards: Sequence[ModelCard]) -> M3NetConfig:
@@ -79,8 +80,8 @@ def _common_config(runs: Sequence[Path], cards: Sequence[ModelCard]) -> M3NetCon
     for run, card, config in zip(runs, cards, configs, strict=True):
         if not card.trained:
             raise ExportUnusable(f"{run}: {card.meaning}; export runs of stage 2 or of one branch")
-        if config.members != 1:
-            raise ExportUnusable(f"{run} holds {config.members} networks already")
+        if config.members != 1 or config.remembered:
+            raise ExportUnusable(f"{run} holds a committee already")
         if config != configs[0]:
             raise ExportUnusable(
                 f"{run} trained another network than {runs[0]}: export runs that differ in their "

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from m3net.config import M3NetConfig
+from m3net.description import BASIC
 from m3net.errors import WeightsError
 from m3net.fusion import SUFFIX, FeatureFusion
 from m3net.network import M3Net, Outputs, build
@@ -50,7 +51,7 @@ class M3NetModel(Model):
     def forward(self, inputs: Inputs) -> Outputs:
         """(B, C, D, H, W) per scale -> (B, 2) and the rest."""
         x32, x64, x96 = (inputs.get(scale) for scale in Scale)  # (B, C, D, s, s) each
-        description = inputs.get("description")  # (B, 25)
+        description = inputs.get("description")  # (B, N)
         return self.network.forward_all(x32, x64, x96, description=description)  # (B, 2)
 
 
@@ -155,6 +156,7 @@ def fit_description(model: Model, train: Nodules, processes: Processes) -> None:
     mine = range(processes.rank, len(train.labels), processes.count)
     own = [train.item(index, None)["description"].numpy() for index in mine]
     every = np.array([row for share in processes.gather_objects(own) for row in share])
+    every = every[:, : len(BASIC)]
     taken.mean.copy_(torch.from_numpy(np.nanmean(every, axis=0)))
     # a number that is the same for all nodules tells nothing, whatever it is divided by
     deviation = np.nanstd(every, axis=0)

@@ -18,7 +18,7 @@ Inputs = Mapping[str, Tensor]
 """What a network reads of one nodule, or of a batch with (B, ...) before each shape.
 
 micro, meso, macro : (C, D, H, W) float32, of the scales that the network reads
-description        : (25,) float32, for a network that takes one
+description        : (66,) float32, for a network that takes one
 """
 
 

@@ -54,7 +54,7 @@ class Sample:
     """A nodule as the network's input.
 
     inputs      : per scale (C, D, H, W) uint8, 255 is 1
-    description : (25,) float32, NaN where only a centre was told
+    description : (66,) float32, NaN where too little was told
     """
 
     inputs: Mapping[Scale, NDArray[np.uint8]]
@@ -137,7 +137,7 @@ class Variants:
     """Every nodule in every variant, on disk; variant 0 is the cut-out as it is.
 
     inputs      : per scale (V, N, C, D, H, W) uint8
-    description : (V, N, 25) float32
+    description : (V, N, 66) float32
     """
 
     inputs: Mapping[Scale, NDArray[np.uint8]]
@@ -187,5 +187,12 @@ def draw_variants(
         for array in arrays.values():
             array.flush()
         np.save(described, description)
-    inputs = {scale: np.load(file, mmap_mode="r") for scale, file in files.items()}
-    return Variants(inputs=inputs, description=np.load(described))
+    return load_variants(directory, config)
+
+
+def load_variants(directory: Path, config: M3NetConfig) -> Variants:
+    """What `draw_variants` left there, of the scales that the config reads."""
+    return Variants(
+        inputs={s: np.load(directory / f"{s}.npy", mmap_mode="r") for s in config.scales},
+        description=np.load(directory / "description.npy"),
+    )

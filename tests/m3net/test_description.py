@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from m3net.description import NAMES, describe
+from m3net.description import BASIC, NAMES, describe, describe_basic
 
 SPACING = (1.0, 0.5, 0.5)
 
@@ -62,3 +62,69 @@ def test_the_smallest_nodules_have_finite_numbers(shape: tuple[int, int, int]) -
 def test_an_image_that_is_only_nodule_has_finite_numbers() -> None:
     mask = np.ones((2, 4, 4), dtype=bool)
     assert np.isfinite(describe(np.zeros(mask.shape, np.int16), mask, SPACING)).all()
+
+
+def test_a_ball_of_voxels_nearly_fills_its_hull() -> None:
+    found = _numbers(*_ball(8.0))
+    assert found["convexity"] == pytest.approx(0.87, abs=0.01)
+    assert found["hull_roundness"] == pytest.approx(1.02, abs=0.01)
+    assert found["slice_convexity"] == pytest.approx(0.95, abs=0.01)
+    assert found["slice_roundness"] == pytest.approx(0.93, abs=0.01)
+    assert found["slice_perimeter_to_hull"] == pytest.approx(1.0, abs=0.01)
+    assert found["log_slice_area_mm2"] == pytest.approx(np.log(np.pi * 8**2), abs=0.03)
+
+
+def test_a_spike_makes_the_outline_less_convex_and_less_round() -> None:
+    hu, mask = _ball(6.0)
+    spiked = mask.copy()
+    spiked[14:17, 28:33, 30:58] = True
+    plain, found = _numbers(hu, mask), _numbers(hu, spiked)
+    assert found["convexity"] < plain["convexity"] - 0.1
+    assert found["slice_convexity"] < plain["slice_convexity"] - 0.1
+    assert found["slice_roundness"] < plain["slice_roundness"] - 0.2
+
+
+def test_fractions_are_of_the_nodule_and_of_three_millimetres_about_it() -> None:
+    hu, mask = _ball(6.0)
+    hu[:15] = np.where(mask[:15], 250, -400)
+    found = _numbers(hu, mask)
+    # all of it but for voxels that the nodule partly fills
+    assert found["fraction_above_0_hu"] == pytest.approx(0.9, abs=0.02)
+    assert found["fraction_above_200_hu"] == pytest.approx(0.4, abs=0.05)
+    assert found["fraction_above_300_hu"] == 0.0
+    assert found["near_fraction_above_-500_hu"] == pytest.approx(0.5, abs=0.1)
+    assert found["near_fraction_above_-100_hu"] < 0.2
+
+
+def test_a_vessel_that_ends_in_the_nodule_is_one_attachment() -> None:
+    hu, mask = _ball(6.0)
+    free = _numbers(hu, mask)
+    hu[14:17, 28:33, 44:] = 20
+    found = _numbers(hu, mask)
+    assert (free["attachments"], found["attachments"]) == (0.0, 1.0)
+    assert 0.0 == free["largest_attachment"] < found["largest_attachment"] < 0.1
+    assert found["dense_beyond"] > free["dense_beyond"]
+
+
+def test_something_dense_is_a_blob_and_has_an_edge() -> None:
+    solid, glass = _numbers(*_ball(3.0)), _numbers(*_ball(3.0, hu_inside=-600))
+    assert solid["blob_mean_1_mm"] < glass["blob_mean_1_mm"] < 0
+    assert solid["edge_mean_1_mm"] > 2 * glass["edge_mean_1_mm"] > 0
+
+
+def test_slices_of_another_thickness_measure_alike() -> None:
+    """What lies on cubes of 1 mm hardly depends on the CT's voxels."""
+    hu, mask = _ball(8.0)
+    fine = dict(zip(NAMES, describe(hu, mask, SPACING), strict=True))
+    thick = dict(zip(NAMES, describe(hu[1::2], mask[1::2], (2.0, 0.5, 0.5)), strict=True))
+    for name in ("convexity", "hull_roundness", "near_fraction_above_-700_hu"):
+        assert thick[name] == pytest.approx(fine[name], abs=0.15)
+    for name in ("edge_mean_2_mm", "blob_sd_2_mm"):
+        assert thick[name] == pytest.approx(fine[name], rel=0.25)
+
+
+def test_of_a_sphere_that_nobody_drew_only_the_basic_numbers_are_known() -> None:
+    found = describe_basic(*_ball(6.0), SPACING)
+    assert np.isfinite(found[: len(BASIC)]).all()
+    assert np.isnan(found[len(BASIC) :]).all()
+    assert (len(BASIC), len(NAMES), len(set(NAMES))) == (25, 66, 66)

@@ -1,14 +1,10 @@
-"""Twenty-five hand-made numbers of one nodule: size, shape, density, rim and edge.
-
-What a radiologist measures and a network sees badly; a model may take them beside its patches, and
-as a baseline they are what a network has to beat.
-"""
+"""Size, shape, density, rim and edge of a nodule: 25 numbers on the CT's own voxels."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-NAMES = (
+BASIC = (
     "log_volume_mm3",
     "equivalent_diameter_mm",
     "longest_axial_mm",
@@ -37,10 +33,10 @@ NAMES = (
 )
 
 
-def describe(
+def measure_basic(
     hu: NDArray[np.int16], mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
 ) -> NDArray[np.float64]:
-    """The numbers of `NAMES`, in that order: (25,), all finite.
+    """The numbers of `BASIC`, in that order: (25,), all finite.
 
     hu, mask   : (Z, Y, X), the nodule with what may be seen around it; at least one voxel marked
     spacing_mm : along z, y, x

@@ -1,0 +1,94 @@
+"""An expert that judges by a nodule's description alone, beside the networks that see it.
+
+Kernel regression: a nodule is as suspicious as those that it resembles in all that was measured.
+With few hundred nodules to learn from, it errs elsewhere than a network does, so both together err
+less (training/README.md says by how much).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from m3net.description import NAMES
+
+LEVELS = 101
+"""Percentiles that are kept of each number, the least and the greatest included."""
+
+FURTHEST = 3.0
+"""Standard deviations beyond which a number counts no further."""
+
+SUREST = 0.02
+"""The expert says no less, and no more than one minus it."""
+
+
+class KernelExpert(nn.Module):
+    """`expert(description)` -> margin: the logit of p(malignant), NaN where it abstains.
+
+    It abstains wherever a number is unknown: without an outline there is nothing to compare.
+
+    percentiles : (N, LEVELS) of each number over the training nodules
+    centres     : (M, N) training nodules, in `standard` numbers
+    weights     : (M,), of each
+    mean        : of the training nodules' targets
+    sharpness   : of the kernel exp(-sharpness * mean squared distance)
+    """
+
+    percentiles: Tensor
+    centres: Tensor
+    weights: Tensor
+    mean: Tensor
+    sharpness: Tensor
+
+    def __init__(self, centres: int) -> None:
+        super().__init__()
+        names = len(NAMES)
+        levels = torch.linspace(0, 1, LEVELS).expand(names, -1)
+        self.register_buffer("percentiles", levels.contiguous())
+        self.register_buffer("centres", torch.zeros(centres, names))
+        self.register_buffer("weights", torch.zeros(centres))
+        self.register_buffer("mean", torch.tensor(0.5))
+        self.register_buffer("sharpness", torch.tensor(1.0))
+
+    def standard(self, numbers: Tensor) -> Tensor:
+        """Each number's rank among the training nodules, as a normal deviate: (B, N) -> (B, N).
+
+        A size in mm3 and a share of voxels become comparable, and nothing is an outlier.
+        """
+        x = numbers.T.contiguous()  # (N, B)
+        first = torch.searchsorted(self.percentiles, x)  # (N, B)
+        after = torch.searchsorted(self.percentiles, x, right=True)  # (N, B)
+        below = (first - 1).clamp(0, LEVELS - 2)  # (N, B)
+        low = self.percentiles.gather(1, below)  # (N, B)
+        high = self.percentiles.gather(1, below + 1)  # (N, B)
+        width = torch.where(high > low, high - low, 1.0)  # (N, B)
+        between = below + ((x - low) / width).clamp(0, 1)  # (N, B)
+        # A value that many nodules share has the middle of their ranks, but for the least and the
+        # greatest: no voxel at all above 400 HU is something else than few.
+        rank = torch.where(after > first, (first + after - 1) / 2, between)  # (N, B)
+        rank = torch.where(first == 0, 0.0, rank)  # (N, B)
+        rank = torch.where(after == LEVELS, LEVELS - 1.0, rank)  # (N, B)
+        deviate = torch.special.ndtri(rank / (LEVELS - 1)).clamp(-FURTHEST, FURTHEST)  # (N, B)
+        return torch.where(x.isnan(), x, deviate).T  # (B, N)
+
+    def likeness(self, standard: Tensor) -> Tensor:
+        """To each remembered nodule: (B, N) -> (B, M) in [0, 1]."""
+        distance = torch.cdist(
+            standard, self.centres, compute_mode="donot_use_mm_for_euclid_dist"
+        )  # (B, M)
+        return torch.exp(-self.sharpness * distance**2 / standard.shape[1])  # (B, M)
+
+    def forward(self, description: Tensor) -> Tensor:
+        """`m3net.description.NAMES`, NaN where unknown (B, N) -> (B,)."""
+        p = self.mean + self.likeness(self.standard(description)) @ self.weights  # (B,)
+        return torch.logit(p, eps=SUREST)  # (B,)
+
+
+def weighed(logits: Tensor, margin: Tensor) -> Tensor:
+    """The networks' logits (B, 2) and the expert's margin (B,), each counting half -> (B, 2).
+
+    Where the expert abstains the networks decide alone.  No gradient comes from the expert, so a
+    map stays that of the networks.
+    """
+    with torch.no_grad():
+        theirs = logits[:, 1] - logits[:, 0]  # (B,)
+        shift = torch.where(margin.isnan(), 0.0, (margin - theirs) / 4)  # (B,)
+    return logits + torch.stack([-shift, shift], dim=1)  # (B, 2)

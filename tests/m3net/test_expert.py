@@ -1,0 +1,96 @@
+"""The expert compares what was measured, abstains where too little was, and counts half."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from m3net.config import SMALL
+from m3net.description import BASIC, NAMES
+from m3net.expert import LEVELS, KernelExpert, weighed
+from m3net.gradcam import explain
+from m3net.network import Committee, build
+from m3net.scales import Scale
+from tests.m3net.toys import narrow, noise
+
+
+def expert_of(*values: float) -> KernelExpert:
+    """An expert that knows nodules all of whose numbers are such a value."""
+    expert = KernelExpert(len(values))
+    every = torch.tensor(values, dtype=torch.float32)[:, None].expand(-1, len(NAMES)).contiguous()
+    levels = torch.linspace(0, 1, LEVELS)
+    expert.percentiles.copy_(torch.quantile(every, levels, dim=0).T)
+    expert.centres.copy_(expert.standard(every))
+    return expert
+
+
+def of(value: float) -> torch.Tensor:
+    return torch.full((1, len(NAMES)), value)
+
+
+def test_a_number_becomes_a_normal_deviate_by_its_rank() -> None:
+    expert = expert_of(*range(101))
+    found = [float(expert.standard(of(x))[0, 0]) for x in (50.0, 84.134, 2.275, -7.0, 1000.0)]
+    assert found == pytest.approx([0.0, 1.0, -2.0, -3.0, 3.0], abs=0.01)
+
+
+def test_none_at_all_is_set_apart_and_what_many_share_has_the_middle_rank() -> None:
+    half_zero = expert_of(*[0.0] * 50, *range(1, 52))
+    assert half_zero.standard(of(0.0))[0, 0] == -3.0
+    assert half_zero.standard(of(1.0))[0, 0] == pytest.approx(0.0, abs=0.03)
+    shared = expert_of(0.0, *[1.0] * 99, 2.0)
+    assert shared.standard(of(1.0))[0, 0] == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_nodule_is_judged_as_those_that_it_resembles() -> None:
+    expert = expert_of(*range(101))
+    expert.weights[10], expert.weights[90] = -0.4, 0.4
+    low, middle, high = (float(expert(of(x))) for x in (10.0, 50.0, 90.0))
+    assert low < -1.0 < middle < 1.0 < high
+    assert middle == pytest.approx(0.0, abs=1e-3)
+
+
+def test_it_is_never_surer_than_one_in_fifty() -> None:
+    expert = expert_of(*range(101))
+    expert.weights[50] = 100.0
+    assert float(expert(of(50.0))) == pytest.approx(math.log(0.98 / 0.02), abs=1e-3)
+
+
+def test_it_abstains_where_a_number_is_unknown() -> None:
+    expert = expert_of(*range(101))
+    sphere = of(50.0)
+    sphere[0, len(BASIC) :] = math.nan
+    assert expert(sphere).isnan().all()
+    logits = torch.tensor([[0.5, -0.5], [1.0, 2.0]])
+    assert torch.equal(weighed(logits, torch.tensor([math.nan, math.nan])), logits)
+
+
+def test_it_counts_as_much_as_the_networks() -> None:
+    logits = torch.tensor([[0.0, 1.0], [3.0, 1.0]])
+    both = weighed(logits, torch.tensor([3.0, math.nan]))
+    margins = both[:, 1] - both[:, 0]
+    assert margins.tolist() == pytest.approx([2.0, -2.0])
+    assert both.sum(1).tolist() == pytest.approx([1.0, 4.0])
+
+
+def test_a_committee_asks_its_expert_and_its_map_stays_the_networks() -> None:
+    narrowed = narrow("small")
+    plain = build(replace(narrowed, members=2), seed=1).eval()
+    asked = build(replace(narrowed, members=2, remembered=3), seed=1).eval()
+    assert isinstance(asked, Committee)
+    assert asked.expert is not None
+    asked.expert.mean.fill_(0.9)
+    patches = dict(zip(Scale, noise(narrowed, batch=1, seed=2), strict=True))
+    known = of(0.5)
+    before, after = (explain(network, patches, known) for network in (plain, asked))
+    margins = [float(e.outputs.logits[0, 1] - e.outputs.logits[0, 0]) for e in (before, after)]
+    assert margins[1] == pytest.approx((margins[0] + math.log(9)) / 2, abs=1e-5)
+    for scale in Scale:
+        assert torch.equal(after.maps[scale], before.maps[scale])
+
+
+def test_an_expert_needs_descriptions() -> None:
+    blind = replace(SMALL.preprocessing, description=False)
+    with pytest.raises(ValueError, match=r"set preprocessing\.description"):
+        replace(SMALL, preprocessing=blind, remembered=3)
