@@ -22,6 +22,7 @@ from sr_templates.identity import IDENTITY_KEYWORDS
 
 _SPECIFIC_CHARACTER_SET = 0x00080005
 _PIXEL_DATA = 0x7FE00010
+_TIMES = "+"
 
 _CT_KEYWORDS = (
     # Which object, and where its voxels lie.
@@ -84,6 +85,21 @@ def inputs_digest(inputs: StudyInputs) -> str:
             "remarks": list(inputs.remarks),
         }
     )
+
+
+def came_back(job_digest: str) -> str:
+    """The key of a new job on the inputs of an earlier one, which others have followed.
+
+    A name that was corrected by mistake and set right again: the last report must be the right one,
+    under UIDs of its own.
+    """
+    digest, _, times = job_digest.partition(_TIMES)
+    return f"{digest}{_TIMES}{int(times or 0) + 1}"
+
+
+def came_back_like(digest: str) -> str:
+    """The SQL pattern of all keys that `came_back` makes of these inputs."""
+    return f"{digest}{_TIMES}%"
 
 
 def analysis_id(*, fingerprint: str, template_version: str, settings: Mapping[str, object]) -> str:

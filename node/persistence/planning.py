@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, exists, func, insert, or_, select, update
 
 from m3net.uids import SOPInstanceUID, StudyInstanceUID
 from node.core.completeness import StudySnapshot
 from node.core.diary import Kind
+from node.core.digest import came_back, came_back_like
 from node.core.errors import UnknownEntry
 from node.core.inputs import StudyInputs
 from node.core.states import State
@@ -112,6 +113,7 @@ class Planning(Transactions):
 
         Queued jobs of the study with other inputs are cancelled: what they would report is no
         longer true.  A job that was so cancelled, and whose inputs have come back, is queued again.
+        Inputs that come back after others were analysed are a new job: its report is the last.
         """
         study = inputs.study_instance_uid
         with self._write() as connection:
@@ -120,17 +122,26 @@ class Planning(Transactions):
                 select(Study.change).where(Study.study_instance_uid == study).with_for_update()
             )
             same = connection.execute(
-                select(Job.id, Job.state, Job.error).where(
+                select(Job.id, Job.state, Job.error, Job.input_digest, Job.revision)
+                .where(
                     Job.study_instance_uid == study,
-                    Job.input_digest == digest,
+                    or_(Job.input_digest == digest, Job.input_digest.like(came_back_like(digest))),
                     Job.analysis_id == analysis_id,
                 )
+                .order_by(Job.revision.desc())
+                .limit(1)
             ).one_or_none()
+            if (
+                same is not None
+                and same.state in (State.DONE, State.DEAD)
+                and _overtaken(connection, study, same.revision)
+            ):
+                digest, same = came_back(same.input_digest), None
             if same is not None and not (
                 same.state == State.CANCELLED and same.error == SUPERSEDED
             ):
                 record(connection, Kind.STUDY_UNCHANGED, study=study, now=now, job=same.id)
-                _cancel_queued(connection, study, Job.input_digest != digest, by=same.id, now=now)
+                _cancel_queued(connection, study, Job.id != same.id, by=same.id, now=now)
                 return None
             revision = (
                 1
@@ -179,6 +190,21 @@ class Planning(Transactions):
                 or (inputs.series.because if inputs.series else inputs.intent),
             )
             return job_id
+
+
+def _overtaken(connection: Connection, study: str, revision: int) -> bool:
+    """Whether a later job of the study has been begun."""
+    return bool(
+        connection.execute(
+            select(
+                exists().where(
+                    Job.study_instance_uid == study,
+                    Job.revision > revision,
+                    Job.state.in_((State.RUNNING, State.DONE, State.DEAD)),
+                )
+            )
+        ).scalar_one()
+    )
 
 
 SUPERSEDED = "superseded by newer inputs"

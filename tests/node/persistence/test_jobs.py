@@ -91,6 +91,48 @@ def test_inputs_that_come_back_while_their_job_runs_cancel_what_is_queued_on_oth
     assert again(store, 0, 1) == second, "it was superseded, so it may come back"
 
 
+def test_inputs_that_come_back_after_others_were_reported_are_reported_last(
+    store: Store,
+) -> None:
+    """A name corrected by mistake, and set right again."""
+    first = queued(store, 0, identity="right")
+    finish(store, claimed(store))
+    second = queued(store, 0, identity="wrong")
+    finish(store, claimed(store))
+    third = queued(store, 0, identity="right")
+    lease = claimed(store)
+    assert (lease.job_id, lease.revision) == (third, 3)
+    assert lease.predecessor is not None
+    assert lease.predecessor.job_id == second
+    assert len({row.input_digest for row in store.list_jobs()}) == 3, "UIDs of its own"
+    finish(store, lease)
+    fourth = queued(store, 0, identity="wrong")
+    inputs = inputs_of(ct_slice(0, identity="right"))
+    repeated = store.enqueue(
+        inputs, digest=inputs_digest(inputs), analysis_id=MODEL, max_attempts=3, now=NOON
+    )
+    assert repeated is None, "the last word is said already"
+    assert states(store) == [
+        (first, "done"),
+        (second, "done"),
+        (third, "done"),
+        (fourth, "cancelled"),
+    ]
+
+
+def test_inputs_that_come_back_while_others_are_analysed_are_reported_after_them(
+    store: Store,
+) -> None:
+    queued(store, 0)
+    finish(store, claimed(store))
+    queued(store, 0, 1)
+    other = claimed(store)
+    back = again(store, 0)
+    assert back is not None
+    finish(store, other)
+    assert claimed(store).job_id == back
+
+
 def test_a_cancelled_job_is_not_brought_back_by_sending_the_study_again(store: Store) -> None:
     job_id = queued(store, 0)
     store.cancel_job(job_id, now=NOON)
