@@ -33,7 +33,10 @@ PLAIN = replace(
     SMALL,
     preset="plain 3D ResNet-18",
     scales=(Scale.MESO,),
-    meso=replace(SMALL.meso, encoder=ResNet3D(depths=(2, 2, 2, 2))),
+    meso=replace(
+        SMALL.meso,
+        encoder=ResNet3D(depths=(2, 2, 2, 2), stem_stride=(2, 2, 2), explained_stage=2),
+    ),
     fusion=replace(SMALL.fusion, kind="branch"),
     preprocessing=replace(SMALL.preprocessing, description=False),
 )
@@ -147,8 +150,9 @@ def _draw(
 def _forward(network: M3Net, inputs: dict[Scale, Tensor], description: Tensor) -> Outputs:
     """Stored bytes (B, C, D, H, W) -> outputs.
 
-    The lower stages run in bfloat16.  The last stage does not: on maps of 2 x 2 x 2, oneDNN's
-    weight gradient in bfloat16 has been seen to hold uninitialised numbers (torch 2.13, AVX-512).
+    The stages up to the explained one run in bfloat16.  Those after it do not: on maps of
+    2 x 2 x 2, oneDNN's weight gradient in bfloat16 has been seen to hold uninitialised numbers
+    (torch 2.13, AVX-512).
     """
     patches = {
         scale: x.float().div(255).contiguous(memory_format=torch.channels_last_3d)
