@@ -18,7 +18,13 @@ from m3net.ct_series import is_localizer, slice_plane
 from m3net.errors import StudyError
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
 from node.core.device import MODEL_NAME
-from node.core.digest import annotation_digest, identity_digest, image_digest, patient_key
+from node.core.digest import (
+    annotation_digest,
+    identity_digest,
+    image_digest,
+    issuer_key,
+    patient_key,
+)
 from node.core.errors import CANNOT_UNDERSTAND, Refused
 from node.core.inputs import InstanceFacts, Role, StudyIdentity
 from node.core.uids import is_own_series
@@ -78,6 +84,7 @@ def _facts(dataset: Dataset, transfer_syntax: str) -> InstanceFacts:
         role=role,
         kind=kind,
         patient_key=patient_key(dataset),
+        issuer_key=issuer_key(dataset),
         identity_digest=identity_digest(dataset),
         content_digest=_content_digest(dataset, role),
         series_number=_integer(dataset, "SeriesNumber"),

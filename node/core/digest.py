@@ -52,8 +52,14 @@ def identity_digest(dataset: Dataset) -> str:
 
 
 def patient_key(dataset: Dataset) -> str:
-    """Over Patient ID and its issuer: to compare patients without naming them."""
-    return _sha256(_keyed(dataset, ("PatientID", "IssuerOfPatientID")))
+    """Over the Patient ID: to compare patients without naming them."""
+    return _sha256(_keyed(dataset, ("PatientID",)))
+
+
+def issuer_key(dataset: Dataset) -> str:
+    """Over the Patient ID's issuer; empty where none is named."""
+    named = _keyed(dataset, ("IssuerOfPatientID",))
+    return _sha256(named) if named else ""
 
 
 def image_digest(dataset: Dataset) -> str:

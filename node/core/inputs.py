@@ -26,7 +26,8 @@ class InstanceFacts:
     """One stored SOP Instance, read from its header once, when it arrived.
 
     kind            : for people: "CT", "Segmentation", "RT Structure Set"
-    patient_key     : sha256 of Patient ID and issuer, to compare patients without naming them
+    patient_key     : sha256 of the Patient ID, to compare patients without naming them
+    issuer_key      : the same of the ID's issuer; empty where none is named
     identity_digest : sha256 over the patient and study attributes that a result copies
     content_digest  : sha256 over SOP UID, identity, geometry, rescale and annotation content;
                       the transfer syntax and the file's bytes are not in it
@@ -49,6 +50,12 @@ class InstanceFacts:
     slice_thickness_mm: float | None = None
     convolution_kernel: str | None = None
     references: References | None = None
+    issuer_key: str = ""
+
+    def may_be_of_the_patient_of(self, other: "InstanceFacts") -> bool:
+        """The same Patient ID, and no other issuer; many a workstation leaves the issuer away."""
+        issuers = {self.issuer_key, other.issuer_key} - {""}
+        return self.patient_key == other.patient_key and len(issuers) < 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ Scouts, reformats, dose reports and this node's own results are neither input no
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.core.inputs import InstanceFacts, Intent, Role, StudyInputs
@@ -103,9 +104,13 @@ def _with_ct(found: _Study) -> Selection:
     """CT and annotations; which of these are of the CT's patient decides what can be done."""
     choice = choose_series(found.series, found.readable)
     assert choice is not None, "there is a series"  # noqa: S101
-    patients = {facts.patient_key for facts in found.series[choice.series_instance_uid]}
-    accepted = [facts for facts in found.readable if facts.patient_key in patients]
-    strangers = [facts for facts in found.readable if facts.patient_key not in patients]
+    slices = found.series[choice.series_instance_uid]
+    # one slice of each patient that the series names, hardly ever more than one
+    patients = list({(facts.patient_key, facts.issuer_key): facts for facts in slices}.values())
+    accepted = [
+        facts for facts in found.readable if any(map(facts.may_be_of_the_patient_of, patients))
+    ]
+    strangers = [facts for facts in found.readable if facts not in accepted]
     unread = (
         *(f"{facts.kind}: {_ANOTHER_PATIENT}." for facts in strangers),
         *(f"{_not_supported(facts)}." for facts in found.unsupported),
@@ -130,7 +135,7 @@ def _with_ct(found: _Study) -> Selection:
         missing=_missing(found, accepted),
         unread=unread,
     )
-    if len(patients) > 1:
+    if not all(one.may_be_of_the_patient_of(two) for one, two in combinations(patients, 2)):
         return Selection(
             inputs=inputs,
             awaits=("for all slices of the CT series to name the same patient",),

@@ -1,16 +1,17 @@
 """The worker's transactions: claim, settle, and report what died."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, exists, or_, select
+from sqlalchemy import Connection, Row, and_, case, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
 from m3net.uids import SOPInstanceUID, StudyInstanceUID
 from node.core.diary import Kind
-from node.core.states import State, Step
+from node.core.states import State, Step, after
 from node.persistence.artifacts import (
     add_artifacts,
     artifacts_of,
@@ -31,7 +32,8 @@ class Jobs(Leases):
     def claim_job(self, *, owner: str, lease_s: float, now: datetime) -> JobLease | None:
         """The next job is this owner's for `lease_s`; None if there is none.
 
-        The jobs of one study run one at a time, in the order of their revisions.
+        The jobs of one study run one at a time, in the order of their revisions.  A job of which
+        this version cannot read what is stored is dead, and holds up no other.
         """
         try:
             with self._write() as connection:
@@ -56,7 +58,11 @@ class Jobs(Leases):
                     tries=row.tries,
                     max_attempts=row.max_attempts,
                 )
-                return _lease(connection, row)
+                try:
+                    return _lease(connection, row)
+                except UNREADABLE as error:
+                    _bury_unreadable(connection, row, error, now=now)
+                    return None
         except IntegrityError:
             # Two jobs of one study, claimed at the same moment on PostgreSQL: uq_job_running
             # lets one of them through.
@@ -160,13 +166,16 @@ class Jobs(Leases):
             later.state == State.DONE,
         )
         with self._read() as connection:
-            row = connection.execute(
+            dead = connection.execute(
                 select(*Job.__table__.columns)
                 .where(Job.state == State.DEAD, ~reported, ~overtaken, Job.id.not_in(but))
                 .order_by(Job.id)
-                .limit(1)
-            ).one_or_none()
-            return None if row is None else _lease(connection, row)
+            ).all()
+            for row in dead:
+                # of what cannot be read no report can be made: the diary and `job list` tell of it
+                with suppress(*UNREADABLE):
+                    return _lease(connection, row)
+            return None
 
     def attach_artifacts(
         self,
@@ -202,6 +211,38 @@ class Jobs(Leases):
                 now=now,
             )
             return True
+
+
+UNREADABLE = (ValueError, KeyError, TypeError)
+"""What reading a row raises that another version, or nobody, has written."""
+
+
+def _bury_unreadable(
+    connection: Connection, row: Row[Any], error: Exception, *, now: datetime
+) -> None:
+    reason = (
+        f"this version cannot read what is stored of its inputs ({type(error).__name__}); send the "
+        "study again, or go back to the version that stored it"
+    )
+    connection.execute(
+        update(Job)
+        .where(Job.id == row.id)
+        .values(
+            state=after(State.RUNNING, Step.BURY),
+            owner=None,
+            lease_until=None,
+            settled_at=now,
+            error=reason,
+        )
+    )
+    record(
+        connection,
+        Kind.JOB_DEAD,
+        study=row.study_instance_uid,
+        now=now,
+        job_id=row.id,
+        error=reason,
+    )
 
 
 def _in_turn(candidate: Any) -> list[Any]:

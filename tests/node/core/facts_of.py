@@ -30,6 +30,7 @@ def facts(
     kind: str = "object",
     sop_class: str = "1.2.840.10008.5.1.4.1.1.7",
     patient: str = "patient",
+    issuer: str = "",
     identity: str = "identity",
     **more: object,
 ) -> InstanceFacts:
@@ -43,6 +44,7 @@ def facts(
         role=role,
         kind=kind,
         patient_key=patient,
+        issuer_key=issuer,
         identity_digest=identity,
         content_digest=f"content of {uid} of {identity}",
         **more,  # type: ignore[arg-type]  # a test names what it means
@@ -59,6 +61,7 @@ def ct_slice(
     row: Point = (1.0, 0.0, 0.0),
     col: Point = (0.0, 1.0, 0.0),
     patient: str = "patient",
+    issuer: str = "",
     identity: str = "identity",
 ) -> InstanceFacts:
     """Slice 0, 1, ... of an axial series from z = -100 mm upwards, 512 x 512 at 0.7 mm."""
@@ -69,6 +72,7 @@ def ct_slice(
         kind="CT",
         sop_class=CT_CLASS,
         patient=patient,
+        issuer=issuer,
         identity=identity,
         series_number=series_number,
         convolution_kernel=kernel,
@@ -103,6 +107,7 @@ def segmentation(
     frame: str | None = FRAME,
     centres_mm: tuple[Point, ...] = ((0.0, 0.0, -80.0),),
     patient: str = "patient",
+    issuer: str = "",
     identity: str = "identity",
 ) -> InstanceFacts:
     """A readable annotation with one mark at z = -80 mm."""
@@ -114,6 +119,7 @@ def segmentation(
         kind="Segmentation",
         sop_class=SEG_CLASS,
         patient=patient,
+        issuer=issuer,
         identity=identity,
         references=References(
             frame_of_reference_uid=None if frame is None else FrameOfReferenceUID(frame),

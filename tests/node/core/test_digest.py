@@ -21,6 +21,7 @@ from node.core.digest import (
     identity_digest,
     image_digest,
     inputs_digest,
+    issuer_key,
     patient_key,
 )
 from node.core.inputs import Intent, StudyInputs
@@ -127,7 +128,12 @@ def test_a_segmentation_that_cannot_be_decoded_goes_by_its_bytes() -> None:
 
 def test_patients_are_told_apart_by_id_and_issuer_alone() -> None:
     assert patient_key(ct_image(0, PatientName="Doe")) == patient_key(ct_image(0))
-    assert patient_key(ct_image(0, IssuerOfPatientID="Ward 7")) != patient_key(ct_image(0))
+    assert patient_key(ct_image(0, PatientID="4712")) != patient_key(ct_image(0))
+    assert issuer_key(ct_image(0)) == ""
+    assert issuer_key(ct_image(0, IssuerOfPatientID="Ward 7")) not in {
+        "",
+        issuer_key(ct_image(0, IssuerOfPatientID="Ward 8")),
+    }
 
 
 _TEXT = st.text(

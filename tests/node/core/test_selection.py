@@ -89,6 +89,21 @@ def test_another_patients_annotation_is_refused_and_the_rest_is_analysed() -> No
     )
 
 
+def test_an_annotation_without_the_issuer_that_the_ct_names_is_of_the_same_patient() -> None:
+    slices = ct_series(20, issuer="Ward 7")
+    ours = segmentation(drawn_on=uids(slices[8]))
+    assert chosen(*slices, ours).inputs.annotations == (ours,)
+
+
+def test_the_same_id_of_another_issuer_is_another_patient() -> None:
+    slices = ct_series(20, issuer="Ward 7")
+    selection = chosen(*slices, segmentation(drawn_on=uids(slices[8]), issuer="Ward 8"))
+    assert selection.inputs.reason == "the annotation names another patient than the CT"
+    mixed = [*ct_series(19, issuer="Ward 7"), ct_slice(19, issuer="Ward 8")]
+    selection = chosen(*mixed, segmentation(drawn_on=uids(mixed[8])))
+    assert selection.after_waiting == "the slices of the CT series name different patients"
+
+
 def test_another_patients_annotation_alone_is_one_reason_and_no_analysis() -> None:
     slices = ct_series(20)
     selection = chosen(*slices, segmentation(drawn_on=uids(slices[8]), patient="somebody else"))

@@ -1,15 +1,19 @@
 """Jobs: keyed by their inputs, held on a lease, run in order, requeued by a person."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
+from sqlalchemy import create_engine, update
 
+from m3net.uids import StudyInstanceUID
 from node.core.diary import Kind, sentence
 from node.core.digest import inputs_digest
 from node.core.errors import LeaseLost, NotAllowed, UnknownEntry
 from node.core.states import State
 from node.persistence.owner import this_process
 from node.persistence.rows import JobLease
+from node.persistence.schema import Instance
 from node.persistence.store import Store
 from sr_templates.findings import Outcome
 from tests.node.core.facts_of import STUDY, ct_slice
@@ -380,3 +384,24 @@ def test_what_fails_in_the_middle_of_a_transaction_leaves_nothing(store: Store) 
     assert store.list_jobs()[0].state is State.RUNNING
     assert Kind.JOB_DONE not in {event.kind for event in store.diary(STUDY)}
     finish(store, lease)
+
+
+def test_a_job_whose_stored_inputs_cannot_be_read_is_dead_and_holds_up_no_other(
+    store: Store, url: str
+) -> None:
+    unreadable = queued(store, 0)
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(update(Instance).values(facts='{"of": "another version"}'))
+    engine.dispose()
+    other = StudyInstanceUID("1.2.4")
+    arrive(store, replace(ct_slice(7), study_instance_uid=other))
+    inputs = inputs_of(replace(ct_slice(7), study_instance_uid=other), study=other)
+    readable = store.enqueue(
+        inputs, digest=inputs_digest(inputs), analysis_id=MODEL, max_attempts=3, now=NOON
+    )
+    assert store.claim_job(owner="host-a:1:1", lease_s=60, now=NOON) is None
+    assert claimed(store).job_id == readable
+    assert states(store) == [(unreadable, "dead"), (readable, "running")]
+    assert "cannot read what is stored of its inputs" in sentence(store.diary(STUDY)[-1])
+    assert store.unreported_failure() is None
