@@ -9,8 +9,15 @@ import pytest
 from m3net.config import SMALL
 from m3net.network import build
 from training.as_served import Marking
-from training.default_report import OutOfFold, one_slice_less, one_slice_more, told_less
-from training.default_weights import load_committee, margins_of, save_member
+from training.committee import CommitteeFiles, load_committee
+from training.default_report import (
+    OutOfFold,
+    against_baselines,
+    one_slice_less,
+    one_slice_more,
+    told_less,
+)
+from training.default_weights import margins_of, save_part
 from training.variants import as_served
 from training.voi import Cutout, CutoutLabel
 
@@ -51,14 +58,14 @@ def test_an_outline_gains_a_slice_where_one_was_cut() -> None:
 @pytest.fixture
 def found(tmp_path: Path) -> OutOfFold:
     """Eight nodules in two folds, each judged by the network that is not of its fold."""
-    members = {}
+    committees = {}
     for fold in (0, 1):
-        members[fold] = [tmp_path / f"{fold}.safetensors"]
-        save_member(build(SMALL, seed=fold), members[fold][0])
+        committees[fold] = CommitteeFiles(members=[tmp_path / f"{fold}.safetensors"])
+        save_part(build(SMALL, seed=fold), committees[fold].members[0])
     return OutOfFold(
         cutouts=[_cutout(number) for number in range(8)],
         folds=np.array([0, 0, 0, 0, 1, 1, 1, 1]),
-        members=members,
+        committees=committees,
         margins=np.array([-1.0, 1.0, -0.5, 0.4, 0.2, 0.9, -1.5, 0.1]),
         config=SMALL,
     )
@@ -69,7 +76,7 @@ def test_each_fold_is_judged_by_its_own_members_and_the_other_folds_calibration(
 ) -> None:
     p = told_less(found, Marking.DIAMETER)
     samples = [as_served(cutout, SMALL, Marking.DIAMETER) for cutout in found.cutouts[4:]]
-    margins = margins_of(load_committee(SMALL, found.members[1]), samples)
+    margins = margins_of(load_committee(SMALL, found.committees[1]), samples)
     assert p[4:] == pytest.approx(found.calibration(1)(margins), abs=1e-6)
 
 
@@ -81,3 +88,18 @@ def test_a_folds_calibration_does_not_know_its_own_labels(found: OutOfFold) -> N
         for cutout, fold in zip(found.cutouts, found.folds, strict=True)
     ]
     assert replace(found, cutouts=flipped).calibration(0) == found.calibration(0)
+
+
+def test_ours_is_compared_with_each_baseline_on_the_same_patients(found: OutOfFold) -> None:
+    twice = found.margins.copy()
+    table = against_baselines(found, {"the same again": twice})
+    assert list(table) == [
+        "ours",
+        "size alone",
+        "logistic regression",
+        "gradient boosting",
+        "gradient boosting, all numbers",
+        "the same again",
+    ]
+    same = table["the same again"]["auc_of_ours_minus_this"]
+    assert same == {"estimate": 0.0, "low": 0.0, "high": 0.0, "p_value": 1.0}
