@@ -237,7 +237,9 @@ class Committee(M3Net):
         scales = self.config.scales
         logits = torch.stack([o.logits for o in each]).mean(0)  # (B, 2)
         if self.expert is not None and description is not None:
-            logits = weighed(logits, self.expert(description))  # (B, 2)
+            # as in a member, what decides is not rounded
+            with torch.autocast(logits.device.type, enabled=False):
+                logits = weighed(logits.float(), self.expert(description.float()))  # (B, 2)
         return Outputs(
             logits=logits,
             features={s: torch.cat([o.features[s] for o in each], dim=1) for s in scales},

@@ -38,7 +38,12 @@ class Difference:
 def _resamples(
     patients: Sequence[str], labels: NDArray[np.bool_], *, resamples: int, seed: int
 ) -> Iterator[NDArray[np.intp]]:
-    """Nodule indices of patients drawn with replacement; draws without both classes are redrawn."""
+    """Nodule indices of patients drawn with replacement; draws without both classes are redrawn.
+
+    Raises ValueError if there is one class alone.
+    """
+    if not 0 < labels.sum() < len(labels):
+        raise ValueError(f"all {len(labels)} nodules are of one class: nothing to resample")
     _, owner = np.unique(np.asarray(patients), return_inverse=True)
     number, nodules = int(owner.max()) + 1, np.arange(len(owner))
     random = np.random.default_rng(seed)

@@ -98,7 +98,7 @@ def cut_block(
     *,
     whole_ends: tuple[bool, bool] = (True, True),
 ) -> Crop:
-    """The block of the CT about a nodule's centre, clipped where the volume ends.
+    """The block of the CT about a nodule's centre; where the volume ends, it begins further in.
 
     whole_ends : whether the volume's first and last slice are the scan's
     """
@@ -106,10 +106,11 @@ def cut_block(
     wanted = np.array([size.depth, size.side, size.side]) / 2
     half = np.ceil(np.maximum(wanted, size.extent_mm / 2 / np.array(volume.spacing_mm))).astype(int)
     centre = np.rint(volume.to_index(nodule.centre_mm)).astype(int)
-    low, high = centre - half, centre + half + 1
-    ends = np.column_stack([low <= 0, high >= shape])
+    length = 2 * half + 1
+    low = np.clip(centre - half, 0, np.maximum(shape - length, 0))
+    high = np.minimum(low + length, shape)
+    ends = np.column_stack([low == 0, high == shape])
     ends[0] &= whole_ends
-    low, high = np.maximum(low, 0), np.minimum(high, shape)
     affine = volume.affine.copy()
     affine[:3, 3] = transform(volume.affine, low)
     z, y, x = (slice(a, b) for a, b in zip(low, high, strict=True))

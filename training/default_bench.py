@@ -1,26 +1,30 @@
 """All that the default weights and their comparison are made of, and where it lies.
 
+recipe.json what all of it is made by; the folder goes on with that alone
 variants/   every nodule in every variant
 cv/         of each fold the networks and the expert that did not see it
 plain/      the same of the plain network that ours is compared with
 final/      the networks and the expert that saw all nodules
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from m3net.config import SMALL, M3NetConfig
+from m3net.description import NAMES
 from training.committee import CommitteeFiles
 from training.default_report import OutOfFold
 from training.default_weights import PLAIN, Recipe, out_of_fold_margins, save_part, train_expert
 from training.members import Member, members_of_folds
 from training.splits import voi_folds
-from training.variants import Variants
+from training.variants import Variants, Variation
 from training.voi import Cutout
 
 SERVED = replace(SMALL, mirrored=True)
@@ -30,14 +34,47 @@ FINAL_SEED = 9
 ByFold = Mapping[int, Sequence[Member]]
 
 
+class OtherRecipe(Exception):
+    """The run folder was begun with another recipe, or by another version."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DefaultBench:
-    """One run folder; nothing is done before it is asked for."""
+    """One run folder; nothing is done before it is asked for.
+
+    count : variants of each nodule
+    """
 
     cutouts: Sequence[Cutout]
     directory: Path
     seeds: Sequence[int]
     recipe: Recipe
+    variation: Variation
+    count: int
+
+    def begin(self) -> None:
+        """The folder is there and says what it is made by.
+
+        Raises OtherRecipe if it was begun otherwise: what lies there is not this run's.
+        """
+        made_by = {
+            "recipe": repr(self.recipe),
+            "variation": repr(self.variation),
+            "variants": self.count,
+            "nodules": len(self.cutouts),
+            "numbers": list(NAMES),
+            "ours": SMALL.to_json(),
+            "plain": PLAIN.to_json(),
+            "torch": torch.__version__,
+        }
+        text = json.dumps(made_by, indent=2) + "\n"
+        file = self.directory / "recipe.json"
+        if file.is_file() and file.read_text(encoding="utf-8") != text:
+            raise OtherRecipe(f"{file} says that this folder was made otherwise; use another --out")
+        if not file.is_file() and self.directory.is_dir() and any(self.directory.iterdir()):
+            raise OtherRecipe(f"{self.directory} is not empty and has no recipe.json")
+        self.directory.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
 
     @property
     def variants(self) -> Path:

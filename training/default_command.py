@@ -18,7 +18,7 @@ from m3net.weights import save_weights
 from training.as_served import Marking
 from training.calibration import calibrate_across_folds, fit_temperature
 from training.committee import load_committee
-from training.default_bench import SERVED, DefaultBench
+from training.default_bench import SERVED, DefaultBench, OtherRecipe
 from training.default_report import OutOfFold, against_baselines, moved_by_a_slice, row, told_less
 from training.default_weights import Recipe
 from training.members import train_members
@@ -30,7 +30,7 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 MEANING = (
     "probability that radiologists would rate the nodule above 3 of 5 for suspicion of malignancy "
     "on average; learnt from nodules that at least three of four readers marked; not histology; "
-    "half of it rests on measurements of the outlined nodule, which no heat map shows"
+    "of an outlined nodule, half of it rests on measurements, which no heat map shows"
 )
 TRAINING_DATA = (
     "791 nodules of 430 patients of LIDC-IDRI (318 with a mean rating above 3), cut out with their "
@@ -58,15 +58,24 @@ def default_weights(
     What lies in the run folder already is not done again.
     """
     bench = DefaultBench(
-        cutouts=read_cutouts(voi), directory=run, seeds=range(members), recipe=Recipe(epochs=epochs)
+        cutouts=read_cutouts(voi),
+        directory=run,
+        seeds=range(members),
+        recipe=Recipe(epochs=epochs),
+        variation=Variation(),
+        count=variants,
     )
+    try:
+        bench.begin()
+    except OtherRecipe as error:
+        raise click.UsageError(str(error)) from error
     with Progress(console=Console(stderr=True)) as progress:
         drawing = progress.add_task("variants", total=len(bench.cutouts))
         drawn = draw_variants(
             bench.cutouts,
             SMALL,
-            variation=Variation(),
-            count=variants,
+            variation=bench.variation,
+            count=bench.count,
             seed=0,
             directory=bench.variants,
             on_nodule=lambda: progress.advance(drawing),

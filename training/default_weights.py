@@ -4,6 +4,7 @@ Nothing is chosen on a test fold: settings stand here, epochs are fixed, calibra
 the other folds, and the shipped weights are trained on all nodules by the same recipe.
 """
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -196,8 +197,10 @@ def margins_of(
 
 
 def save_part(part: nn.Module, file: Path) -> None:
-    """A member's or an expert's tensors, as `load_committee` reads them."""
-    save_file({n: t.contiguous() for n, t in part.state_dict().items()}, file)
+    """A member's or an expert's tensors, as `load_committee` reads them; whole, or not there."""
+    unfinished = file.with_suffix(".part")
+    save_file({n: t.contiguous() for n, t in part.state_dict().items()}, unfinished)
+    os.replace(unfinished, file)
 
 
 def train_expert(

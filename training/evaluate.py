@@ -21,6 +21,10 @@ Report = dict[str, object]
 """Plain numbers, strings, lists and dicts, ready for JSON."""
 
 
+class OneClass(ValueError):
+    """All nodules are benign, or all malignant: most of what is measured has no meaning."""
+
+
 class Judge(Protocol):
     """What is asked of a model here: the node's classifier without its maps."""
 
@@ -69,6 +73,11 @@ def assess(
             resamples=resamples,
         )
 
+    if not 0 < truth.sum() < len(truth):
+        raise OneClass(
+            f"all {len(truth)} nodules are {'malignant' if truth.any() else 'benign'}; "
+            "an AUC needs both"
+        )
     auc, accurate = interval(metrics.roc_auc), interval(accuracy)
     return {
         "nodules": len(truth),
@@ -104,9 +113,10 @@ def _as_printed(
 def _without_mean_3(
     truth: NDArray[np.bool_], probabilities: NDArray[np.float64], *, threshold: float
 ) -> Report:
-    """The nodules on which the readers did not come out exactly undecided."""
+    """The nodules on which the readers did not come out exactly undecided; no AUC of one class."""
+    both = 0 < truth.sum() < len(truth)
     return {
         "nodules": len(truth),
-        "auc": metrics.roc_auc(truth, probabilities),
-        "accuracy": float(((probabilities >= threshold) == truth).mean()),
+        "auc": metrics.roc_auc(truth, probabilities) if both else None,
+        "accuracy": float(((probabilities >= threshold) == truth).mean()) if len(truth) else None,
     }

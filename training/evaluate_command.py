@@ -7,10 +7,11 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from m3net.errors import InferenceError, WeightsError
 from m3net.weights import load_classifier
 from training.as_served import Marking
-from training.evaluate import assess, predict
-from training.voi import read_cutout, read_labels
+from training.evaluate import OneClass, assess, predict
+from training.voi import CutoutsUnusable, read_cutout, read_labels
 
 SHOWN = ("nodules", "malignant", "patients", "auc", "auc_95", "accuracy", "accuracy_95", "ece")
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -33,8 +34,11 @@ def evaluate(
     weights: str, voi: Path, marking: str, threshold: float | None, device: str, as_json: bool
 ) -> None:
     """Measure weights on a folder of cut-outs (image/, mask/, labels.csv)."""
-    classifier = load_classifier(weights, device=device)
-    card, labels = classifier.card, read_labels(voi)
+    try:
+        classifier, labels = load_classifier(weights, device=device), read_labels(voi)
+    except (WeightsError, InferenceError, CutoutsUnusable) as error:
+        raise click.ClickException(str(error)) from error
+    card = classifier.card
     cutouts = (read_cutout(voi, label) for label in labels)
     with Progress(console=Console(stderr=True), disable=as_json) as progress:
         task = progress.add_task("nodules", total=len(labels))
@@ -46,7 +50,10 @@ def evaluate(
         )
     if threshold is None:
         threshold = 0.5 if card.threshold is None else card.threshold
-    measured = assess(labels, probabilities, threshold=threshold)
+    try:
+        measured = assess(labels, probabilities, threshold=threshold)
+    except OneClass as error:
+        raise click.ClickException(str(error)) from error
     report = {
         "model": f"{card.name} {card.version}",
         "trained": card.trained,

@@ -42,7 +42,8 @@ def export(runs: Sequence[Path], path: Path, *, version: str, name: str | None =
 
     The runs are of one config and one split, and differ in their seeds.
 
-    Raises ExportUnusable, PredictionsUnusable, and WeightsError if a run's weights are altered.
+    Raises ExportUnusable, PredictionsUnusable (a few-shot run has no validation part: its
+    weights.safetensors is what there is), and WeightsError if a run's weights are altered.
     """
     cards = [load_card(run / WEIGHTS) for run in runs]
     config = _common_config(runs, cards)

@@ -44,11 +44,13 @@ def few_shot(settings: Settings, directory: Path, *, resume: bool = False) -> di
             )
         learnt, tested = divide(new, shots, random=seeding.for_choice(seed))
         replayed = replay(old.train, shots, random=seeding.for_choice(seed))
+        # the new place may be the old one in another guise: same patients, thicker slices
+        kept = without(old.test, learnt, shots)
         engine = ready.engine(stage, train=Joined(learnt, replayed), validation=None)
-        before = _both(engine, tested, old.test, when="before") if ready.last is None else None
+        before = _both(engine, tested, kept, when="before") if ready.last is None else None
         _write_shots(ready, learnt, replayed)
         engine.train(last=ready.last)
-        after = _both(engine, tested, old.test, when="after")
+        after = _both(engine, tested, kept, when="after")
         if ready.run is not None and before is None:
             before = ready.run.read_json("before.json")
         summary = {"stage": stage.name, "before": before, "after": after, "test": after["new"]}
@@ -61,11 +63,15 @@ def divide(
     nodules: Nodules, settings: FewShotSettings, *, random: np.random.Generator
 ) -> tuple[Subset, Subset]:
     """What is learnt from, and what is tested: disjoint, by patient unless told otherwise."""
-    labels = nodules.labels
-    learnt = choose_pairs(labels, pairs=settings.pairs, random=random)
-    used = {_owner(labels[i], settings) for i in learnt}
-    tested = [i for i, label in enumerate(labels) if _owner(label, settings) not in used]
-    return Subset(nodules, learnt), Subset(nodules, tested)
+    learnt = Subset(nodules, choose_pairs(nodules.labels, pairs=settings.pairs, random=random))
+    return learnt, without(nodules, learnt, settings)
+
+
+def without(nodules: Nodules, learnt: Nodules, settings: FewShotSettings) -> Subset:
+    """Those of whose patient (or of which, as told) nothing was learnt."""
+    used = {_owner(label, settings) for label in learnt.labels}
+    tested = [i for i, label in enumerate(nodules.labels) if _owner(label, settings) not in used]
+    return Subset(nodules, tested)
 
 
 def replay(train: Nodules, settings: FewShotSettings, *, random: np.random.Generator) -> Subset:

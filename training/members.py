@@ -69,9 +69,12 @@ def train_members(
                 on_member()
             else:
                 waiting.append(pool.submit(_train, member, variants, mean_scores, recipe))
-        for each in as_completed(waiting):
-            each.result()
-            on_member()
+        try:
+            for each in as_completed(waiting):
+                each.result()
+                on_member()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _train(

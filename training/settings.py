@@ -80,7 +80,13 @@ class NetworkSettings(Section):
         if self.preset not in PRESETS:
             raise SettingsUnusable(f"no preset {self.preset!r}; there are {', '.join(PRESETS)}")
         changed = merged(PRESETS[self.preset].to_json(), self.changes)
-        return M3NetConfig.from_json(changed)
+        config = M3NetConfig.from_json(changed)
+        if config.members != 1 or config.mirrored or config.remembered:
+            raise SettingsUnusable(
+                "one run trains one network and measures it as it is: leave members, mirrored and "
+                "remembered away (m3train export makes one model of several runs)"
+            )
+        return config
 
 
 class DataSettings(Section):

@@ -9,6 +9,7 @@ import click
 
 from m3net.errors import InferenceError, WeightsError
 from training.crops import CropsUnusable
+from training.evaluate import OneClass
 from training.few_shot import few_shot
 from training.losses import NonFiniteLoss
 from training.settings import Budget, Settings, SettingsUnusable, load_settings
@@ -92,7 +93,7 @@ def _run(
         summary = run(settings, directory, resume=resume)
     except (SettingsUnusable, CutoutsUnusable, CropsUnusable) as error:
         raise click.UsageError(str(error)) from error
-    except (WeightsError, InferenceError, NonFiniteLoss) as error:
+    except (WeightsError, InferenceError, NonFiniteLoss, OneClass) as error:
         raise click.ClickException(str(error)) from error
     _say(summary, directory, as_json=as_json)
 

@@ -34,13 +34,17 @@ def cubes_of(
 ) -> Cubes:
     """Resampled linearly; voxels that are at least half nodule are nodule.
 
-    Of a nodule that would all but vanish, the voxels with most of it.
+    Of a nodule that would all but vanish, the voxels with most of it; of one that falls between
+    them, the voxels in which it lies.
     """
     fine = _zoomed(hu, spacing_mm)
     share = _zoomed(mask, spacing_mm)
     inside = share > 0.5
-    if inside.sum() < FEWEST_VOXELS:
+    if inside.sum() < FEWEST_VOXELS and share.any():
         inside = share >= share.max() / 2
+    if not inside.any():
+        ratio = np.array(share.shape) / mask.shape
+        inside[tuple((np.argwhere(mask) * ratio).astype(int).T)] = True
     return Cubes(hu=fine, inside=inside, outside_mm=ndimage.distance_transform_edt(~inside))
 
 

@@ -107,8 +107,11 @@ def _with_ct(found: _Study) -> Selection:
     slices = found.series[choice.series_instance_uid]
     # one slice of each patient that the series names, hardly ever more than one
     patients = list({(facts.patient_key, facts.issuer_key): facts for facts in slices}.values())
+    mixed = not all(one.may_be_of_the_patient_of(two) for one, two in combinations(patients, 2))
+    # of a series that is still to be set right, an annotation may be of any patient
+    enough = any if mixed else all
     accepted = [
-        facts for facts in found.readable if any(map(facts.may_be_of_the_patient_of, patients))
+        facts for facts in found.readable if enough(map(facts.may_be_of_the_patient_of, patients))
     ]
     strangers = [facts for facts in found.readable if facts not in accepted]
     unread = (
@@ -135,7 +138,7 @@ def _with_ct(found: _Study) -> Selection:
         missing=_missing(found, accepted),
         unread=unread,
     )
-    if not all(one.may_be_of_the_patient_of(two) for one, two in combinations(patients, 2)):
+    if mixed:
         return Selection(
             inputs=inputs,
             awaits=("for all slices of the CT series to name the same patient",),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from m3net.description import BASIC, NAMES, describe, describe_basic
+from m3net.description.cubes import cubes_of
 
 SPACING = (1.0, 0.5, 0.5)
 
@@ -128,3 +129,11 @@ def test_of_a_sphere_that_nobody_drew_only_the_basic_numbers_are_known() -> None
     assert np.isfinite(found[: len(BASIC)]).all()
     assert np.isnan(found[len(BASIC) :]).all()
     assert (len(BASIC), len(NAMES), len(set(NAMES))) == (25, 66, 66)
+
+
+@pytest.mark.parametrize("column", range(20))
+def test_a_line_of_voxels_finer_than_a_millimetre_is_not_lost(column: int) -> None:
+    mask = np.zeros((3, 40, 40), dtype=bool)
+    mask[1, 10:14, 10 + column] = True
+    inside = cubes_of(np.zeros(mask.shape, np.int16), mask, (1.0, 0.4, 0.4)).inside
+    assert 0 < inside.sum() < 20

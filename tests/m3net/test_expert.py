@@ -90,6 +90,21 @@ def test_a_committee_asks_its_expert_and_its_map_stays_the_networks() -> None:
         assert torch.equal(after.maps[scale], before.maps[scale])
 
 
+def test_the_expert_is_not_rounded_where_the_encoders_are() -> None:
+    committee = build(replace(narrow("small"), members=2, remembered=50), seed=1).eval()
+    assert isinstance(committee, Committee)
+    assert committee.expert is not None
+    committee.expert.weights.copy_(torch.linspace(-3.0, 3.1, 50))
+    patches = dict(zip(Scale, noise(committee.config, batch=1, seed=2), strict=True))
+    with torch.no_grad():
+        below = committee.lower(patches)
+        exact = committee.upper(below, description=of(0.5)).logits
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            rough = committee.upper(below, description=of(0.5)).logits
+    assert rough.dtype == torch.float32
+    assert (exact - rough).abs().max() < 0.02
+
+
 def test_an_expert_needs_descriptions() -> None:
     blind = replace(SMALL.preprocessing, description=False)
     with pytest.raises(ValueError, match=r"set preprocessing\.description"):

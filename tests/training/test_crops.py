@@ -67,7 +67,9 @@ def test_millimetres_count_where_they_are_more_than_voxels() -> None:
 
 def test_a_block_says_where_it_ends_because_the_scan_does() -> None:
     crop = cut_block(_volume(), _nodule(1, 10, 19), LABEL, SIZE)
-    assert crop.volume.shape == (4, 7, 4)
+    # it begins further in, so that a window which shifts inwards finds all that it needs
+    assert crop.volume.shape == (5, 7, 7)
+    assert crop.volume.hu[0, 0, -1] == 0 * 400 + 7 * 20 + 19
     assert crop.ends.tolist() == [[True, False], [False, False], [False, True]]
     truncated = cut_block(_volume(), _nodule(1, 10, 19), LABEL, SIZE, whole_ends=(False, True))
     assert truncated.ends.tolist() == [[False, False], [False, False], [False, True]]

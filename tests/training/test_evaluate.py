@@ -12,7 +12,7 @@ from m3net.card import ModelCard
 from m3net.nodule import Nodule
 from m3net.volume import CTVolume
 from training import cli
-from training.evaluate import assess, predict
+from training.evaluate import OneClass, assess, predict
 from training.voi import CutoutLabel, read_cutouts
 
 CARD = ModelCard(
@@ -84,3 +84,25 @@ def test_nodules_of_mean_exactly_3_are_set_apart() -> None:
     report = assess(labels, np.array([0.1, 0.9, 0.9, 0.8, 0.7]), resamples=20)
     assert report["without_mean_3"] == {"nodules": 3, "auc": 1.0, "accuracy": 1.0}
     assert report["auc"] == pytest.approx(2 / 6)
+
+
+def test_nodules_of_one_class_are_a_clear_error_and_no_endless_resampling() -> None:
+    labels = [CutoutLabel(file=f"{n}", patient_id=f"P{n}", scores=(1, 2)) for n in range(3)]
+    with pytest.raises(OneClass, match="all 3 nodules are benign; an AUC needs both"):
+        assess(labels, np.array([0.1, 0.2, 0.3]))
+
+
+def test_without_mean_3_one_class_may_be_left_over() -> None:
+    labels = [
+        CutoutLabel(file=f"{number}", patient_id=f"P{number}", scores=scores)
+        for number, scores in enumerate([(3, 3), (4, 5), (5, 5), (4, 4)])
+    ]
+    report = assess(labels, np.array([0.4, 0.9, 0.8, 0.7]), resamples=20)
+    assert report["without_mean_3"] == {"nodules": 3, "auc": None, "accuracy": 1.0}
+
+
+def test_a_folder_without_labels_is_a_clear_error(tmp_path: Path) -> None:
+    arguments = ["evaluate", "--weights", "untrained", "--voi", str(tmp_path)]
+    result = CliRunner().invoke(cli.main, arguments)
+    assert result.exit_code == 1
+    assert "labels.csv is missing" in result.output

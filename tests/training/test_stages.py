@@ -115,6 +115,38 @@ def test_few_shot_measures_both_places_before_and_after(tmp_path: Path, trained:
     assert summary["after"]["new"]["fused"]["nodules"] == len(tested)
 
 
+def test_few_shot_tests_the_old_place_on_no_patient_that_it_learnt_from_in_another_guise(
+    tmp_path: Path, trained: Path
+) -> None:
+    cutouts = learning.write_cutouts(tmp_path / "cutouts", nodules=48)
+    split = str(cutouts / "split.csv")
+    path = learning.write_config(
+        tmp_path / "config.json",
+        cutouts,
+        target={"directory": str(cutouts), "split": split, "slice_mm": 5.0},
+        few_shot={"pairs": 1, "replay_pairs": 1},
+        run={"init": [str(trained / "s2" / "weights.safetensors")], "epochs": 1},
+    )
+    few_shot(load_settings(path), tmp_path / "run")
+    learnt = {row["patient_id"] for row in learning.table(tmp_path / "run" / "shots.csv")}
+    tested = {
+        row["patient_id"]
+        for place in ("new", "old")
+        for row in learning.table(tmp_path / "run" / f"{place}_after.csv")
+    }
+    assert tested
+    assert not tested & learnt
+
+
+def test_a_run_trains_one_network_as_it_is(tmp_path: Path) -> None:
+    cutouts = learning.write_cutouts(tmp_path / "cutouts")
+    config = learning.write_config(tmp_path / "config.json", cutouts)
+    for change in ("mirrored=true", "members=2"):
+        settings = load_settings(config, changes=[f"network.changes.{change}"])
+        with pytest.raises(SettingsUnusable, match="one run trains one network"):
+            stage1(settings, tmp_path / "run")
+
+
 def test_by_nodule_only_the_nodules_learnt_from_are_not_tested() -> None:
     nodules = learning.NumberNodules(learning.config(), count=12)
     for by, tested in (("nodule", 8), ("patient", 12 - 2 * 4)):

@@ -102,6 +102,9 @@ def test_the_same_id_of_another_issuer_is_another_patient() -> None:
     mixed = [*ct_series(19, issuer="Ward 7"), ct_slice(19, issuer="Ward 8")]
     selection = chosen(*mixed, segmentation(drawn_on=uids(mixed[8])))
     assert selection.after_waiting == "the slices of the CT series name different patients"
+    one_silent = [*ct_series(19, issuer="Ward 7"), ct_slice(19)]
+    selection = chosen(*one_silent, segmentation(drawn_on=uids(slices[8]), issuer="Ward 8"))
+    assert selection.inputs.reason == "the annotation names another patient than the CT"
 
 
 def test_another_patients_annotation_alone_is_one_reason_and_no_analysis() -> None:
