@@ -91,6 +91,26 @@ def test_a_cut_off_row_goes_on_to_the_same_end(done: Path) -> None:
     assert (run / "test.csv").read_text() == said
 
 
+@pytest.mark.parametrize(
+    ("number", "row", "paper_acc"),
+    [
+        (2, "ResNet-18 48", "82.37"),
+        (4, "c", "86.37"),
+        (5, "d", "83.85"),
+        (6, "without", "86.37"),
+    ],
+)
+def test_a_row_of_every_other_table_is_trained_and_set_beside_the_papers(
+    done: Path, number: int, row: str, paper_acc: str
+) -> None:
+    result = table(number, done, "--row", row)
+    assert result.exit_code == 0, result.output
+    found = lines(done, number)[row]
+    assert found["status"] == "done"
+    assert found["paper_acc"] == paper_acc
+    assert sum(int(found[f"ours_{cell}"]) for cell in ("tn", "fp", "fn", "tp")) == 4
+
+
 def test_table_1_counts_what_is_there(done: Path) -> None:
     result = table(1, done)
     assert result.exit_code == 0, result.output
