@@ -1,4 +1,4 @@
-"""A cut-out and the whole CT that it was cut from give the same probability."""
+"""A cut-out, and the whole CT that it was cut from with a SEG of it, give the same probability."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,11 +8,14 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import dcmread
 
-from m3net.ct_series import read_series
-from m3net.nodule import Mask, Nodule
-from m3net.volume import CTVolume, transform
+from m3net.annotations.nodules import find_nodules
+from m3net.annotations.segmentation import SegmentationReader
+from m3net.ct_series import read_series, slice_plane
+from m3net.nodule import Nodule
+from m3net.uids import SOPInstanceUID
+from m3net.volume import CTVolume
 from m3net.weights import load_classifier
-from tests import lidc
+from tests import lidc, synthetic
 from training.as_served import nodule_of, volume_of
 from training.voi import Cutout, read_cutout, read_labels
 
@@ -35,20 +38,22 @@ def place_of(block: NDArray[np.int16], volume: NDArray[np.int16]) -> tuple[int, 
     return z, y, x
 
 
-def in_the_ct(cutout: Cutout, volume: CTVolume) -> Nodule:
-    """The cut-out's nodule marked in the whole CT, as a segmentation would."""
-    offset = np.eye(4)
-    offset[:3, 3] = place_of(cutout.hu, volume.hu)
-    affine = volume.affine @ offset
-    x, y, z = transform(affine, np.argwhere(cutout.mask).mean(axis=0))
-    return Nodule(
-        centre_mm=(float(x), float(y), float(z)),
-        mask=Mask(voxels=cutout.mask, affine=affine),
-        diameter_mm=None,
-        tracking_uid="1.2.3",
-        tracking_id=cutout.label.name,
-        sources=(),
-    )
+def as_the_node_reads_them(
+    study: lidc.LidcStudy, volume: CTVolume, cutouts: Sequence[Cutout]
+) -> list[Nodule]:
+    """The cut-outs' outlines in one SEG of the whole CT, and what the node makes of it."""
+    masks = []
+    for cutout in cutouts:
+        mask = np.zeros(volume.shape, dtype=bool)
+        z, y, x = place_of(cutout.hu, volume.hu)
+        depth, height, width = cutout.mask.shape
+        mask[z : z + depth, y : y + height, x : x + width] = cutout.mask
+        masks.append(mask)
+    seg = synthetic.segmentation(study.headers, masks, name=f"cut-outs of {study.name}")
+    planes = {SOPInstanceUID(str(h.SOPInstanceUID)): slice_plane(h) for h in study.headers}
+    result = find_nodules([SegmentationReader().read(seg, planes)], volume)
+    assert (result.refused, result.ignored) == ((), ())
+    return list(result.nodules)
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +68,11 @@ def cutouts(data_directory: Path) -> Sequence[Cutout]:
 def test_the_node_says_of_the_ct_what_was_learnt_of_the_cutout(
     patient: str, cutouts: Sequence[Cutout]
 ) -> None:
-    volume = read_series([dcmread(path) for path in lidc.study(patient).ct])
+    study = lidc.study(patient)
+    volume = read_series([dcmread(path) for path in study.ct])
     classifier = load_classifier("default", device="cpu")
-    for cutout in cutouts:
-        if cutout.label.patient_id == patient:
-            (alone,) = classifier.classify(volume_of(cutout), [nodule_of(cutout)])
-            (whole,) = classifier.classify(volume, [in_the_ct(cutout, volume)])
-            assert whole.probability == pytest.approx(alone.probability, abs=1e-3)
+    own = [cutout for cutout in cutouts if cutout.label.patient_id == patient]
+    marked = as_the_node_reads_them(study, volume, own)
+    for cutout, whole in zip(own, classifier.classify(volume, marked), strict=True):
+        (alone,) = classifier.classify(volume_of(cutout), [nodule_of(cutout)])
+        assert whole.probability == pytest.approx(alone.probability, abs=1e-3)
