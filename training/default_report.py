@@ -3,8 +3,10 @@
 Every number is of nodules that neither the network nor its calibration was fitted on.
 """
 
+import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +99,18 @@ def against_baselines(
         )
         rows[name] = {**row(found, p), "auc_of_ours_minus_this": asdict(difference)}
     return rows
+
+
+def write_margins(found: OutOfFold, file: Path) -> None:
+    """A row a nodule: what was said of it before calibration, and by which fold's committee."""
+    with file.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.writer(opened)
+        writer.writerow(["name", "patient_id", "fold", "malignant", "margin"])
+        for cutout, fold, margin in zip(found.cutouts, found.folds, found.margins, strict=True):
+            label = cutout.label
+            writer.writerow(
+                [label.name, label.patient_id, fold, int(label.malignant), f"{margin:.6f}"]
+            )
 
 
 def predict_out_of_fold(found: OutOfFold, samples: Mapping[int, Iterable[Sample]]) -> Floats:
