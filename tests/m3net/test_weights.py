@@ -183,3 +183,20 @@ def test_the_shipped_default_is_whole() -> None:
     card = verify("default")
     assert isinstance(load_classifier("default", device="cpu").network, M3Net)
     assert card.trained == (card.threshold is not None)
+
+
+def test_the_shipped_default_is_light_and_the_readme_says_of_it_what_its_card_says() -> None:
+    path = model_files.weights_file("default")
+    assert path is not None
+    assert path.stat().st_size <= 30_000_000
+    said = load_card("default").metrics
+    readme = " ".join((Path(__file__).parents[2] / "README.md").read_text().split())
+    for words in (
+        f"AUC {said['auc']:.3f} [{said['auc_low']:.3f}, {said['auc_high']:.3f}]",
+        f"accuracy {said['accuracy']:.1%}".replace("%", " %"),
+        f"ECE {said['ece']:.3f}",
+        f"a diameter alone the AUC is {said['auc_centre_and_diameter']:.3f}",
+        f"a bare point {said['auc_centre']:.3f}",
+        f"one reader's outline {said['auc_outline_of_one']:.3f}",
+    ):
+        assert words in readme
