@@ -279,7 +279,10 @@ SMALL = M3NetConfig(
     preset="small",
     micro=Branch(patch=_cube(32, 0.75), encoder=_NARROW, tokens=(2, 2, 2)),
     meso=Branch(patch=_cube(24, 1.5), encoder=_NARROW, tokens=(2, 2, 2)),
-    macro=Branch(patch=_cube(20, 3.0), encoder=_NARROW, tokens=(2, 2, 2)),
+    # little of a macro cube is ever shown: finer cells would hold heat in its padding alone
+    macro=Branch(
+        patch=_cube(20, 3.0), encoder=replace(_NARROW, explained_stage=3), tokens=(2, 2, 2)
+    ),
     fusion=Fusion(kind="features", dim=64, layers=1, feedforward=128, transformer="parallel"),
     preprocessing=Preprocessing(
         intensity="hu_window",

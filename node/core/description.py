@@ -235,7 +235,7 @@ def _blank_maps(prediction: Prediction) -> tuple[str, ...]:
     blank = [scale.value for scale, heat in prediction.heat_maps.items() if not heat.values.any()]
     if not blank:
         return ()
-    return (f"no heat in {' and '.join(blank)}: nothing there spoke for malignancy",)
+    return (f"no heat in {' and '.join(blank)}: nothing shown there spoke for malignancy",)
 
 
 def _comment(card: ModelCard, probability: float, *, place: str, notes: Sequence[str]) -> str:

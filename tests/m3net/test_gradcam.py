@@ -122,5 +122,5 @@ def test_release_looks_one_stage_before_the_last_and_small_two() -> None:
     with torch.device("meta"):
         network = M3Net(SMALL)
         below = network.lower({s: torch.empty(1, 3, *SMALL.branch(s).patch.size) for s in Scale})
-    assert [tuple(a.shape[2:]) for a in below.values()] == [(8, 8, 8), (6, 6, 6), (5, 5, 5)]
+    assert [tuple(a.shape[2:]) for a in below.values()] == [(8, 8, 8), (6, 6, 6), (3, 3, 3)]
     assert network.encoder(Scale.MICRO).target_axes == ((4.0, 0.0),) * 3

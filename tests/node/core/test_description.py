@@ -48,7 +48,7 @@ def test_a_bare_point_says_how_it_is_drawn() -> None:
 def test_a_blank_heat_map_is_explained() -> None:
     ct = volume()
     blank = described(ct, masked(ct, (4, 9, 14), (3, 3, 3)), heat=0.0)
-    assert "no heat in micro: nothing there spoke for malignancy" in blank.finding.comment
+    assert "no heat in micro: nothing shown there spoke for malignancy" in blank.finding.comment
 
 
 def test_the_capture_points_as_the_ct_does() -> None:
