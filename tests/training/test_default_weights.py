@@ -167,3 +167,15 @@ def test_a_committee_averages_margins(variants: Variants, tmp_path: Path) -> Non
     ]
     together = margins_of(load_committee(SMALL, CommitteeFiles(members=files)), samples)
     assert together == pytest.approx((alone[0] + alone[1]) / 2, abs=1e-5)
+
+
+def test_a_member_that_was_cut_off_while_it_was_written_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.default_weights.os.replace", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        save_part(build(SMALL, seed=1), tmp_path / "seed0_fold0.safetensors")
+    assert list(tmp_path.glob("*.safetensors")) == []
