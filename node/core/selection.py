@@ -113,6 +113,9 @@ def _with_ct(found: _Study) -> Selection:
     accepted = [
         facts for facts in found.readable if enough(map(facts.may_be_of_the_patient_of, patients))
     ]
+    if not mixed and len({facts.issuer_key for facts in accepted} - {""}) > 1:
+        # The CT names no issuer and they name several: at most one is right, and none says which.
+        accepted = [facts for facts in accepted if not facts.issuer_key]
     strangers = [facts for facts in found.readable if facts not in accepted]
     unread = (
         *(f"{facts.kind}: {_ANOTHER_PATIENT}." for facts in strangers),

@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 
 from m3net.uids import SOPInstanceUID, StudyInstanceUID
 from node.core.diary import Kind
-from node.core.states import State, Step, after
+from node.core.states import State, Step
 from node.persistence.artifacts import (
     add_artifacts,
     artifacts_of,
@@ -19,7 +19,7 @@ from node.persistence.artifacts import (
     withdraw_failure_reports,
 )
 from node.persistence.codec import facts_from_json, inputs_from_json, instance_ids
-from node.persistence.leases import Leases, claim, settle
+from node.persistence.leases import Leases, claim, entering, settle
 from node.persistence.rows import JobLease, Predecessor, StoredArtifact
 from node.persistence.schema import Artifact, Instance, Job
 from node.persistence.transactions import record
@@ -227,13 +227,7 @@ def _bury_unreadable(
     connection.execute(
         update(Job)
         .where(Job.id == row.id)
-        .values(
-            state=after(State.RUNNING, Step.BURY),
-            owner=None,
-            lease_until=None,
-            settled_at=now,
-            error=reason,
-        )
+        .values(**entering(State.RUNNING, Step.BURY, now), error=reason)
     )
     record(
         connection,

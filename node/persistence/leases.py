@@ -94,7 +94,7 @@ def settle(
     """The held work has taken the step and is held no more.  Raises LeaseLost."""
     work = table_of(lease)
     changed = connection.execute(
-        update(work).where(held(lease)).values(**_entering(State.RUNNING, step, now), **values)
+        update(work).where(held(lease)).values(**entering(State.RUNNING, step, now), **values)
     )
     if not changed.rowcount:
         raise LeaseLost(
@@ -113,7 +113,7 @@ def move(
     changed = connection.execute(
         update(work)
         .where(work.id == number, work.state.in_(states))
-        .values(**_entering(min(states), step, now), **values)
+        .values(**entering(min(states), step, now), **values)
     )
     return bool(changed.rowcount)
 
@@ -136,7 +136,7 @@ def number_of(lease: Lease) -> int:
     return lease.job_id if isinstance(lease, JobLease) else lease.delivery_id
 
 
-def _entering(state: State, step: Step, now: datetime) -> dict[str, Any]:
+def entering(state: State, step: Step, now: datetime) -> dict[str, Any]:
     """What the row holds after the step."""
     target = after(state, step)
     assert target is not None, f"{step} from {state}"  # noqa: S101
@@ -170,7 +170,7 @@ def _release(connection: Connection, work: Work, owner: str | None, now: datetim
             update(work)
             .where(work.id == row.id, work.attempt == row.attempt, work.state == State.RUNNING)
             .values(
-                **_entering(State.RUNNING, Step.BURY if used_up else Step.RELEASE, now), **values
+                **entering(State.RUNNING, Step.BURY if used_up else Step.RELEASE, now), **values
             )
         )
         if changed.rowcount:

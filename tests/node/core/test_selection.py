@@ -107,6 +107,20 @@ def test_the_same_id_of_another_issuer_is_another_patient() -> None:
     assert selection.inputs.reason == "the annotation names another patient than the CT"
 
 
+def test_annotations_of_two_issuers_on_a_ct_that_names_none_are_both_refused() -> None:
+    slices = ct_series(20)
+    silent = segmentation(drawn_on=uids(slices[8]))
+    seven, eight = (
+        segmentation(uid=f"1.2.3.50.{n}", drawn_on=uids(slices[8]), issuer=f"Ward {n}")
+        for n in (7, 8)
+    )
+    assert chosen(*slices, silent, seven).inputs.annotations == (silent, seven)
+    assert chosen(*slices, silent, seven, eight).inputs.annotations == (silent,)
+    both = chosen(*slices, seven, eight).inputs
+    assert both.intent is Intent.REPORT_NOT_ANALYSED
+    assert both.reason == "the annotation names another patient than the CT"
+
+
 def test_another_patients_annotation_alone_is_one_reason_and_no_analysis() -> None:
     slices = ct_series(20)
     selection = chosen(*slices, segmentation(drawn_on=uids(slices[8]), patient="somebody else"))
