@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from m3net.errors import InferenceError, WeightsError
-from node import __version__, family, logs
+from node import __version__, logs
 from node.config import DatabaseConfig, DestinationConfig, NodeConfig, StorageConfig
 from node.core.completeness import StudyRules, WhenUnannotated
 from node.core.device import MANUFACTURER, MODEL_NAME
@@ -27,12 +27,13 @@ from node.core.results import CaptureVariant, ReportVariant
 from node.logs import event
 from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store
-from node.supervisor import EX_CONFIG
+from node.process import orphans
+from node.process.supervisor import EX_CONFIG
 from sr_templates.version import TEMPLATE_VERSION
 
 if TYPE_CHECKING:
     from node.core.objects import ResultSettings
-    from node.intake import Intake
+    from node.inbound.intake import Intake
 
 
 def now_utc() -> datetime:
@@ -72,7 +73,7 @@ def open_spool(config: StorageConfig) -> Spool:
 
 def open_intake(config: NodeConfig, store: Store) -> "Intake":
     """The seam from encoded bytes to the disk."""
-    from node.intake import Intake
+    from node.inbound.intake import Intake
 
     return Intake(
         spool=open_spool(config.storage),
@@ -149,7 +150,7 @@ def result_settings(config: NodeConfig) -> "ResultSettings":
 
 def run_role(role: str, config: NodeConfig) -> int:
     """Be one of the supervisor's processes until SIGTERM; returns the exit status."""
-    family.die_with_parent()
+    orphans.die_with_parent()
     logs.configure(config.log, role=role)
     stop = _stopped_by_sigterm()
     try:
@@ -183,7 +184,7 @@ def _stopped_by_sigterm() -> threading.Event:
 
 
 def _receive(config: NodeConfig, store: Store, stop: threading.Event) -> None:
-    from node import receiver
+    from node.inbound.dimse import receiver
 
     intake = open_intake(config, store)
     receiver.run(config.receiver, intake, store, stop, drain_s=0.8 * config.serve.drain_s)
@@ -191,7 +192,7 @@ def _receive(config: NodeConfig, store: Store, stop: threading.Event) -> None:
 
 def _work(config: NodeConfig, store: Store, stop: threading.Event) -> None:
     from m3net.weights import load_classifier
-    from node import worker
+    from node.work import worker
 
     classifier = load_classifier(
         config.model.weights, device=config.model.device, precision=config.model.precision
@@ -215,7 +216,7 @@ def _work(config: NodeConfig, store: Store, stop: threading.Event) -> None:
 
 
 def _deliver(config: NodeConfig, store: Store, stop: threading.Event) -> None:
-    from node import deliverer
+    from node.outbound import deliverer
 
     if not config.destinations:
         event("deliverer.no_destination", level=logging.WARNING)
@@ -223,7 +224,7 @@ def _deliver(config: NodeConfig, store: Store, stop: threading.Event) -> None:
 
 
 def _schedule(config: NodeConfig, store: Store, stop: threading.Event) -> None:
-    from node import scheduler
+    from node.work import scheduler
 
     scheduler.run(
         store=store,

@@ -18,8 +18,8 @@ def check(as_json: bool, config_path: Path | None) -> None:
 
     Exit status 1 if something fails; warnings do not.
     """
-    from node.check import Finding, Status, check_node, fail
     from node.core.errors import ConfigError
+    from node.operator.check import Finding, Status, check_node, fail
 
     findings: list[Finding] = []
     try:

@@ -11,7 +11,7 @@ import click
 from node.cli.options import config_option, loaded
 
 if TYPE_CHECKING:
-    from node.intake import Intake
+    from node.inbound.intake import Intake
 
 _DICOMDIR = "1.2.840.10008.1.3.10"
 

@@ -20,7 +20,7 @@ def serve(config_path: Path | None) -> int:
     from node import logs
     from node.config import find_config
     from node.core.errors import ConfigError
-    from node.supervisor import ROLES, Supervisor, port_is_free
+    from node.process.supervisor import ROLES, Supervisor, port_is_free
 
     config = loaded(config_path)
     path = find_config(config_path, os.environ)
@@ -66,6 +66,6 @@ def run_role(role: str, config_path: Path | None) -> int:
 @config_option
 def health(config_path: Path | None) -> None:
     """Exit 0 if the running node answers a C-ECHO."""
-    from node.check import echo_self
+    from node.operator.check import echo_self
 
     click.echo(echo_self(loaded(config_path).receiver))

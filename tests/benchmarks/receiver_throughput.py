@@ -19,8 +19,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from node import receiver
 from node.config import ReceiverConfig
+from node.inbound.dimse import receiver
 from tests import lidc
 from tests.integration.queueing import open_node
 from tests.peers import free_port, listens, wait_until

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
 from node.core.inputs import Intent, StudyInputs
-from node.intake import Intake
+from node.inbound.intake import Intake
 from node.persistence.rows import StoredArtifact
 from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store

@@ -13,7 +13,6 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, evt
 
-from node import deliverer
 from node.config import (
     DeliveryConfig,
     DestinationConfig,
@@ -22,8 +21,9 @@ from node.config import (
 )
 from node.core.results import CaptureVariant, ReportVariant
 from node.core.states import State
-from node.deliverer import Courier
-from node.destinations import ArtifactFile, OnStored
+from node.outbound import deliverer
+from node.outbound.deliverer import Courier
+from node.outbound.destination import ArtifactFile, OnStored
 from node.persistence.rows import DeliveryRow
 from node.persistence.spool import Spool
 from node.persistence.store import Store

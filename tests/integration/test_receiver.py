@@ -18,9 +18,9 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from m3net.uids import StudyInstanceUID
 from node.config import ReceiverConfig
+from node.inbound.dimse.receiver import Receiver
 from node.persistence.spool import Spool
 from node.persistence.store import Store
-from node.receiver import Receiver
 from tests.integration.queueing import open_node
 from tests.node.scu import associated
 from tests.peers import dcmtk, echoscu, free_port, storescu, wait_until

@@ -79,7 +79,9 @@ def test_the_level_holds(configured: Configured) -> None:
 
 def test_a_plain_logging_call_of_ours_is_an_event(configured: Configured) -> None:
     log = configured()
-    logging.getLogger("node.receiver").info("", extra={"action": "received", "study": "1.2"})
+    logging.getLogger("node.inbound.dimse.receiver").info(
+        "", extra={"action": "received", "study": "1.2"}
+    )
     assert log.lines()[0]["action"] == "received"
     assert log.lines()[0]["study"] == "1.2"
 

@@ -14,15 +14,15 @@ from m3net.config import M3NetConfig
 from m3net.network import build
 from m3net.scales import Scale
 from tests.m3net.toys import narrow
-from training.distributed import Processes
-from training.engine import Engine, Experiment
-from training.losses import Criterion, LossWeights
-from training.models import M3NetModel, frozen_parts
-from training.nodules import Inputs
-from training.run_folder import RunFolder
-from training.settings import RunSettings, Settings
-from training.targets import TargetKind
-from training.voi import CutoutLabel
+from training.data.nodules import Inputs
+from training.data.targets import TargetKind
+from training.data.voi import CutoutLabel
+from training.learn.distributed import Processes
+from training.learn.engine import Engine, Experiment
+from training.learn.losses import Criterion, LossWeights
+from training.learn.models import M3NetModel, frozen_parts
+from training.learn.run_folder import RunFolder
+from training.learn.settings import RunSettings, Settings
 
 ALONE = Processes(rank=0, count=1, device=torch.device("cpu"))
 

@@ -10,7 +10,7 @@ import pytest
 
 import training
 from training.cli import COMMANDS, main
-from training.settings import load_settings
+from training.learn.settings import load_settings
 
 HERE = Path(training.__file__).parent
 MARK = re.compile(r"\b(?:m3train|-m training) (?=[a-z])")

@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from training import metrics
-from training.calibration import expected_calibration_error, reliability
 from training.figures.series import Series
 from training.figures.style import GRID, OTHERS, OURS, line_style, new_figure, quiet_grid
+from training.measure import metrics
+from training.measure.calibration import expected_calibration_error, reliability
 
 PER_ROW = 4
 

@@ -13,7 +13,7 @@ from m3net.weights import load_classifier
 from training.figures.series import Series, same_nodules
 from training.figures.style import OURS, RIGHT, WRONG, new_figure
 from training.figures.views import LUNG_HU, View, read_case, view
-from training.predictions import PredictionsUnusable
+from training.measure.predictions import PredictionsUnusable
 
 CASES = 6
 MAPS = 4

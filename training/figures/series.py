@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.metrics import Counts
-from training.predictions import (
+from training.measure.metrics import Counts
+from training.measure.predictions import (
     TEST_TABLE,
     Predictions,
     PredictionsUnusable,

@@ -9,10 +9,10 @@ from scipy.ndimage import map_coordinates
 
 from m3net.nodule import Nodule
 from m3net.volume import CTVolume, transform
-from training.as_served import nodule_of, volume_of
-from training.crops import MANIFEST, CropFolder
-from training.predictions import PredictionsUnusable
-from training.voi import read_cutout, read_labels
+from training.data.as_served import nodule_of, volume_of
+from training.data.crops import MANIFEST, CropFolder
+from training.data.voi import read_cutout, read_labels
+from training.measure.predictions import PredictionsUnusable
 
 LUNG_HU = (-1350.0, 150.0)
 """The lung window of Sec. 4.1: width 1500, level -600."""

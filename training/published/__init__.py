@@ -4,7 +4,7 @@ import csv
 from dataclasses import dataclass
 from importlib.resources import files
 
-from training.metrics import Counts
+from training.measure.metrics import Counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from training.as_served import volume_of
-from training.crops import MANIFEST, CropFolder
-from training.nodules import Label
+from training.data.as_served import volume_of
+from training.data.crops import MANIFEST, CropFolder
+from training.data.nodules import Label
+from training.data.voi import read_cutout, read_labels
 from training.tables.paper import printed_characteristics
-from training.voi import read_cutout, read_labels
 
 READERS = "mean score above 3"
 

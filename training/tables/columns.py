@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from training import metrics
-from training.metrics import Counts
-from training.predictions import Predictions
+from training.measure import metrics
+from training.measure.metrics import Counts
+from training.measure.predictions import Predictions
 
 
 def counts_of(predictions: Predictions) -> Counts:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from training.costs import COLUMNS, TABLE_7, as_cells, cost_row
+from training.measure.costs import COLUMNS, TABLE_7, as_cells, cost_row
 from training.tables.paper import printed_results
 
 HEADS = (*COLUMNS, "paper's Acc %")

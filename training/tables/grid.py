@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from training.baselines import BASELINES
-from training.engine import FUSED
+from training.learn.engine import FUSED
 from training.tables.paper import OURS
 
 Changes = Mapping[str, Any]

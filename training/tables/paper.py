@@ -4,8 +4,8 @@ import csv
 from collections.abc import Mapping
 from importlib.resources import files
 
-from training import metrics
-from training.metrics import Counts
+from training.measure import metrics
+from training.measure.metrics import Counts
 from training.published import published_rows
 
 METRICS = ("acc", "pre", "rec", "spec", "f1", "bacc", "roc", "pr")

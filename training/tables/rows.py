@@ -12,13 +12,13 @@ import torch
 
 from m3net.errors import WeightsError
 from training.baselines import BASELINES
-from training.losses import NonFiniteLoss
-from training.nodules import Nodules
-from training.predictions import Predictions, read_predictions
-from training.settings import Settings, SettingsUnusable, load_settings, merged
-from training.sources import open_parts
-from training.stage1 import stage1
-from training.stage2 import stage2
+from training.data.nodules import Nodules
+from training.data.sources import open_parts
+from training.learn.losses import NonFiniteLoss
+from training.learn.settings import Settings, SettingsUnusable, load_settings, merged
+from training.learn.stage1 import stage1
+from training.learn.stage2 import stage2
+from training.measure.predictions import Predictions, read_predictions
 from training.tables.grid import Changes, Row
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -56,7 +56,7 @@ class Outcome:
     status      : "done", or why there are no numbers
     run         : the folder of its last run, relative to the bench's directory
     started_from: of the row's networks, one sentence each
-    report      : what the run said of the row's output (`training.evaluate.assess`)
+    report      : what the run said of the row's output (`training.measure.evaluate.assess`)
     """
 
     row: Row

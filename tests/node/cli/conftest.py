@@ -21,7 +21,7 @@ from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.persistence.owner import this_process
 from node.persistence.rows import JobLease, StoredArtifact
 from node.persistence.store import Store
-from node.planner import plan
+from node.work.planner import plan
 from sr_templates.findings import Outcome
 
 

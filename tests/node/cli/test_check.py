@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from node import check
 from node.config import ReceiverConfig
+from node.operator import check
 from node.persistence.store import Store
 from tests.node.cli.conftest import Cli, finish
 
@@ -120,7 +120,7 @@ def test_health_asks_as_somebody_who_is_let_in(monkeypatch: pytest.MonkeyPatch) 
         def verify(self) -> None:
             pass
 
-    monkeypatch.setattr("node.destinations.connect", Answers)
+    monkeypatch.setattr("node.outbound.destination.connect", Answers)
     config = ReceiverConfig.model_validate(
         {"host": "0.0.0.0", "port": 4242, "allowed_calling_ae_titles": ["CT1", "CT2"]}
     )

@@ -15,7 +15,7 @@ from node.core.objects import ResultSettings, Stamp
 from node.core.pipeline import analyse, report_failure
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant, Results
 from node.core.selection import select
-from node.facts import read_facts
+from node.inbound.facts import read_facts
 from sr_templates.findings import Outcome, PredecessorReference
 from tests import synthetic
 

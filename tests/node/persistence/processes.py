@@ -127,7 +127,7 @@ def _finish_and_say(store: Store, lease: JobLease) -> None:
 
 def receive(url: str, directory: str, step: str) -> None:
     """Receive the file on standard input's path, dying at the step."""
-    from node.intake import Intake
+    from node.inbound.intake import Intake
 
     store, spool = open_store(url), Spool(Path(directory) / "spool")
     if step == "before the rename":

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from node.core.states import State
-from node.intake import Intake
+from node.inbound.intake import Intake
 from node.persistence.owner import this_process
 from node.persistence.rows import Arrival
 from node.persistence.spool import Spool

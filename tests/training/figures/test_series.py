@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from training.figures.series import read_series, same_nodules
-from training.metrics import Counts
-from training.predictions import PredictionsUnusable
+from training.measure.metrics import Counts
+from training.measure.predictions import PredictionsUnusable
 from training.tables.columns import percents
 
 

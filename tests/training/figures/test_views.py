@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.training import learning
+from training.data.voi import read_labels
 from training.figures.views import Case, read_case, view
-from training.predictions import PredictionsUnusable
-from training.voi import read_labels
+from training.measure.predictions import PredictionsUnusable
 
 
 @pytest.fixture

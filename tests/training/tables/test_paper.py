@@ -2,7 +2,7 @@
 
 import pytest
 
-from training import metrics
+from training.measure import metrics
 from training.tables.grid import GRIDS
 from training.tables.paper import (
     implied_counts,

@@ -7,8 +7,8 @@ import pytest
 
 from m3net.config import M3NetConfig
 from tests.training import learning
-from training.losses import LossWeights
-from training.settings import Settings, SettingsUnusable
+from training.learn.losses import LossWeights
+from training.learn.settings import Settings, SettingsUnusable
 from training.tables.grid import GRIDS, Row
 from training.tables.rows import Bench, check_parts, run_row
 from training.tables.rows import _steps as steps

@@ -1,0 +1,1 @@
+"""What comes in: from a sender's bytes to a durable file and its row."""

@@ -1,0 +1,1 @@
+"""The Storage SCP: objects that arrive over DIMSE."""

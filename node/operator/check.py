@@ -1,0 +1,231 @@
+"""`m3node check`: is everything there that the node needs?  Findings, not output.
+
+Nothing is started and nothing is changed, but for the directories and the database, which are made
+if they are missing, as `serve` would.
+"""
+
+import os
+import shutil
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from node.config import (
+    DestinationConfig,
+    DicomwebDestination,
+    ModelConfig,
+    NodeConfig,
+    ReceiverConfig,
+    StorageConfig,
+)
+from node.core.errors import NodeError
+from node.core.states import State
+
+_CERTIFICATE_WARNING = timedelta(days=30)
+
+
+class Status(StrEnum):
+    """How a finding is to be read."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at, and what was found, in a sentence."""
+
+    what: str
+    status: Status
+    says: str
+
+
+def ok(what: str, says: str) -> Finding:
+    """As it should be."""
+    return Finding(what=what, status=Status.OK, says=says)
+
+
+def warn(what: str, says: str) -> Finding:
+    """The node runs, but somebody should know."""
+    return Finding(what=what, status=Status.WARN, says=says)
+
+
+def fail(what: str, says: str) -> Finding:
+    """The node does not do its work like this."""
+    return Finding(what=what, status=Status.FAIL, says=says)
+
+
+def check_node(config: NodeConfig) -> Iterator[Finding]:
+    """Every finding, as it is made; a check that fails does not stop the others."""
+    yield ok("configuration", "read; every key is known")
+    checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
+        ("storage", lambda: _storage(config.storage)),
+        ("database", lambda: _database(config)),
+        ("model", lambda: _model(config.model)),
+        ("transfer syntaxes", _transfer_syntaxes),
+        ("receiver", lambda: _receiver(config.receiver)),
+        ("destinations", lambda: _any_destination(config)),
+    ]
+    for destination in config.destinations:
+        what = f"destination {destination.name}"
+        checks.append((what, lambda d=destination: _destination(d)))  # type: ignore[misc]  # bound now
+        if isinstance(destination, DicomwebDestination):
+            checks.append((what, lambda d=destination: _certificate(d)))  # type: ignore[misc]  # ditto
+    for what, check in checks:
+        try:
+            yield from check()
+        except Exception as error:
+            yield fail(what, _in_words(error))
+
+
+def _in_words(error: Exception) -> str:
+    from node.cli.words import in_words
+
+    return in_words(error).removeprefix("error: ")
+
+
+def _storage(config: StorageConfig) -> Iterator[Finding]:
+    config.directory.mkdir(parents=True, exist_ok=True)
+    if not os.access(config.directory, os.W_OK | os.X_OK):
+        yield fail("storage", f"{config.directory} is not writable for this user")
+        return
+    free_gb = shutil.disk_usage(config.directory).free / 1e9
+    says = f"{config.directory} has {free_gb:.1f} GB free"
+    if free_gb < config.min_free_gb:
+        yield fail(
+            "storage",
+            f"{says}, less than min_free_gb = {config.min_free_gb:g}: C-STORE "
+            "is answered with A700",
+        )
+    elif free_gb < 2 * config.min_free_gb:
+        yield warn("storage", f"{says}; below {config.min_free_gb:g} C-STORE is answered with A700")
+    else:
+        yield ok("storage", says)
+
+
+def _database(config: NodeConfig) -> Iterator[Finding]:
+    from sqlalchemy import make_url
+
+    from node.app import open_database
+
+    store = open_database(config.database)
+    try:
+        counts = store.counts()
+        waiting = Counter(row.destination for row in store.list_deliveries(states=[State.QUEUED]))
+    finally:
+        store.close()
+    url = make_url(config.database.url).render_as_string(hide_password=True)
+    yield ok("database", f"{url} answers, its schema is up to date")
+    for work, states in counts.items():
+        if dead := {str(s): n for s, n in states.items()}.get("dead"):
+            yield warn(
+                "database",
+                f"{dead} dead ({work}): see m3node {work} list --state dead",
+            )
+    for destination in sorted(waiting.keys() - {each.name for each in config.destinations}):
+        yield warn(
+            "database",
+            f"{waiting[destination]} deliveries wait for {destination!r}, which no "
+            "[[destinations]] names: nothing sends them until one does",
+        )
+
+
+def _model(config: ModelConfig) -> Iterator[Finding]:
+    from m3net.predict import choose_device
+    from m3net.weights import verify
+
+    card = verify(config.weights)
+    device = choose_device(config.device)
+    name = f"{card.name} {card.version} ({card.preset}) on {device}, {config.precision}"
+    if card.trained:
+        yield ok("model", f"{name}; weights unaltered")
+    else:
+        yield warn("model", f"{name}: UNTRAINED, its probabilities are no results")
+
+
+def _transfer_syntaxes() -> Iterator[Finding]:
+    from node.inbound.transfer_syntaxes import decodable, missing
+
+    if absent := missing():
+        yield fail(
+            "transfer syntaxes",
+            f"cannot decode {', '.join(absent)}; install python-gdcm, pyjpegls, pylibjpeg-openjpeg",
+        )
+    else:
+        yield ok("transfer syntaxes", f"{len(decodable())} can be decoded")
+
+
+def _receiver(config: ReceiverConfig) -> Iterator[Finding]:
+    from node.process.supervisor import port_is_free
+
+    place = f"{config.ae_title} at {config.host}:{config.port}"
+    if port_is_free(config.host, config.port):
+        yield ok("receiver", f"{place} is free to listen on")
+    else:
+        try:
+            yield ok("receiver", f"{place} is served already: {echo_self(config)}")
+        except NodeError as error:
+            yield fail("receiver", f"{place} is taken by something else: {error}")
+    for key in ("allowed_calling_ae_titles", "allowed_peers"):
+        if getattr(config, key) is None:
+            yield warn("receiver", f"receiver.{key} is absent: everyone may send")
+
+
+def _any_destination(config: NodeConfig) -> Iterator[Finding]:
+    if not config.destinations:
+        yield warn("destinations", "none is configured: results stay in the storage directory")
+
+
+def _destination(config: DestinationConfig) -> Iterator[Finding]:
+    from node.outbound.destination import connect
+
+    connect(config).verify()
+    yield ok(f"destination {config.name}", "answers")
+
+
+def _certificate(config: DicomwebDestination) -> Iterator[Finding]:
+    url = urlsplit(config.url)
+    what = f"destination {config.name}"
+    if url.scheme != "https":
+        yield warn(what, "is reached over http: results and headers travel in the clear")
+        return
+    context = ssl.create_default_context(cafile=config.ca_file)
+    address = (url.hostname or "", url.port or 443)
+    with (
+        socket.create_connection(address, timeout=config.timeout_s) as plain,
+        context.wrap_socket(plain, server_hostname=url.hostname) as secured,
+    ):
+        certificate = secured.getpeercert() or {}
+    ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
+    says = f"certificate is valid until {ends:%Y-%m-%d}"
+    left = ends - datetime.now(UTC)
+    yield warn(what, f"{says}, {left.days} days") if left < _CERTIFICATE_WARNING else ok(what, says)
+
+
+def echo_self(config: ReceiverConfig) -> str:
+    """What the running node says to a C-ECHO, as somebody whom it lets in.
+
+    Raises DestinationUnreachable if nobody answers.
+    """
+    from node.config import DimseDestination
+    from node.outbound.destination import connect
+
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(config.host, config.host)
+    calling = (config.allowed_calling_ae_titles or (config.ae_title,))[0]
+    called = (config.allowed_called_ae_titles or (config.ae_title,))[0]
+    own = DimseDestination(
+        name="self",
+        host=host,
+        port=config.port,
+        ae_title=called,
+        calling_ae_title=calling,
+        timeout_s=10,
+    )
+    connect(own).verify()
+    return f"{called} answers a C-ECHO"

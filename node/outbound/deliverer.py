@@ -1,0 +1,207 @@
+"""Sends results: one thread for each destination, so one that is down delays nobody else.
+
+Each object that a destination has confirmed is written down at once; a try that fails later goes
+on from there.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from random import Random
+
+from node.config import DeliveryConfig, DestinationConfig
+from node.core.errors import DestinationRefused, LeaseLost, VariantRejected
+from node.core.retry import RetryPolicy
+from node.core.states import State
+from node.core.variants import Form, Wishes, in_form, kind_of
+from node.lease_holder import Heartbeat, settle_failure
+from node.logs import event
+from node.outbound.destination import ArtifactFile, Destination, connect
+from node.persistence.owner import this_process
+from node.persistence.rows import DeliveryLease, StoredArtifact
+from node.persistence.spool import Spool
+from node.persistence.store import Store
+
+Clock = Callable[[], datetime]
+
+
+def run(
+    config: DeliveryConfig,
+    destinations: Sequence[DestinationConfig],
+    store: Store,
+    spool: Spool,
+    stop: threading.Event,
+) -> None:
+    """Deliver until `stop` is set; what is being sent then is sent to its end."""
+    threads = [
+        threading.Thread(
+            target=Courier(config, destination, store, spool).run,
+            args=(stop,),
+            name=f"deliver-{destination.name}",
+            daemon=True,
+        )
+        for destination in destinations
+    ]
+    for thread in threads:
+        thread.start()
+    stop.wait()
+    for thread in threads:
+        thread.join()
+
+
+class Courier:
+    """Delivers to one destination."""
+
+    def __init__(
+        self,
+        config: DeliveryConfig,
+        destination: DestinationConfig,
+        store: Store,
+        spool: Spool,
+        *,
+        connect: Callable[[DestinationConfig], Destination] = connect,
+        clock: Clock = lambda: datetime.now(UTC),
+        rng: Random | None = None,
+    ) -> None:
+        self._config = config
+        self._destination = destination
+        self._store = store
+        self._spool = spool
+        self._connect = connect
+        self._clock = clock
+        self._rng = rng or Random()
+        self._retry = RetryPolicy(
+            max_attempts=config.max_attempts, base_s=config.retry_base_s, cap_s=config.retry_cap_s
+        )
+
+    def run(self, stop: threading.Event) -> None:
+        """Deliver until `stop` is set."""
+        while not stop.is_set():
+            try:
+                worked = self.deliver_one()
+            except Exception as error:
+                # The outer loop: the lease lapses and the delivery is tried again.
+                event(
+                    "delivery.interrupted",
+                    level=logging.ERROR,
+                    error=error,
+                    destination=self._destination.name,
+                )
+                worked = False
+            if not worked:
+                stop.wait(self._config.poll_s)
+
+    def deliver_one(self) -> bool:
+        """Claim, send and settle one delivery; False if there is nothing to do now."""
+        lease = self._store.claim_delivery(
+            destination=self._destination.name,
+            owner=this_process(),
+            lease_s=self._config.lease_s,
+            now=self._clock(),
+        )
+        if lease is None:
+            return False
+        with Heartbeat(self._store, lease, lease_s=self._config.lease_s, clock=self._clock):
+            try:
+                self._send(lease)
+                self._store.finish_delivery(lease, now=self._clock())
+            except LeaseLost:
+                self._log("delivery.lost", lease, level=logging.WARNING)
+            except Exception as error:
+                self._settle_failure(lease, error)
+            else:
+                self._log("delivery.done", lease)
+        return True
+
+    def _send(self, lease: DeliveryLease) -> None:
+        """Send the richest form that the destination takes, and remember which it was."""
+        wishes = Wishes(report=self._destination.report, captures=self._destination.captures)
+        form = wishes.first(lease.report_variant, lease.capture_variant)
+        destination = self._connect(self._destination)
+        confirmed = set(lease.already_delivered)
+        while True:
+            try:
+                self._send_form(lease, form, destination, confirmed)
+            except VariantRejected as rejected:
+                kind = kind_of(rejected.sop_class_uid, lease.artifacts)
+                poorer = None if kind is None else wishes.poorer(form, kind)
+                if poorer is None:
+                    raise
+                self._log("delivery.falls_back", lease, because=str(rejected))
+                form = poorer
+            else:
+                return
+
+    def _send_form(
+        self, lease: DeliveryLease, form: Form, destination: Destination, confirmed: set[int]
+    ) -> None:
+        """Send what is not confirmed yet; `confirmed` grows with every answer."""
+
+        def on_stored(artifact: ArtifactFile, status: int) -> None:
+            confirmed.add(artifact.artifact_id)
+            now = self._clock()
+            self._store.mark_delivered(lease, artifact.artifact_id, status=status, now=now)
+
+        files = [self._file(artifact) for artifact in in_form(lease.artifacts, form)]
+        destination.send([file for file in files if file.artifact_id not in confirmed], on_stored)
+        if (form.report, form.captures) != (lease.report_variant, lease.capture_variant):
+            self._store.note_variant(
+                lease,
+                report_variant=form.report,
+                capture_variant=form.captures,
+                now=self._clock(),
+            )
+
+    def _file(self, artifact: StoredArtifact) -> ArtifactFile:
+        path = self._spool.locate(artifact.path)
+        if artifact.artifact_id is None or not path.exists():
+            raise DestinationRefused(
+                f"the stored result {artifact.sop_instance_uid} is gone from this node's storage; "
+                "requeue the job"
+            )
+        return ArtifactFile(
+            artifact_id=artifact.artifact_id,
+            sop_class_uid=artifact.sop_class_uid,
+            sop_instance_uid=artifact.sop_instance_uid,
+            path=path,
+        )
+
+    def _settle_failure(self, lease: DeliveryLease, error: Exception) -> None:
+        try:
+            state = settle_failure(
+                lease,
+                error,
+                bury=self._store.bury_delivery,
+                retry_later=self._store.retry_delivery,
+                policy=self._retry,
+                rng=self._rng,
+                now=self._clock(),
+            )
+        except LeaseLost:
+            self._log("delivery.lost", lease, level=logging.WARNING)
+            return
+        if state is State.DEAD:
+            self._log("delivery.dead", lease, level=logging.ERROR, error=error)
+        else:
+            self._log("delivery.failed", lease, level=logging.WARNING, error=error)
+
+    def _log(
+        self,
+        action: str,
+        lease: DeliveryLease,
+        *,
+        level: int = logging.INFO,
+        error: Exception | None = None,
+        **fields: object,
+    ) -> None:
+        event(
+            action,
+            level=level,
+            error=error,
+            delivery=lease.delivery_id,
+            destination=lease.destination,
+            study=lease.study_instance_uid,
+            tries=lease.tries,
+            **fields,
+        )

@@ -1,0 +1,1 @@
+"""The node's processes: started, watched, and none left behind."""

@@ -1,0 +1,1 @@
+"""What the node does by itself: judge studies, plan jobs, analyse."""

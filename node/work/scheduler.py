@@ -1,0 +1,92 @@
+"""The ticks: judge studies, take back leases, sweep what writers that died left behind.
+
+apscheduler keeps the time; what a tick does is a plain function.  A tick that fails is logged, and
+the next one comes all the same: the database may be away for a while.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from node.core.completeness import StudyRules
+from node.logs import event
+from node.persistence.spool import Spool
+from node.persistence.store import Store
+from node.work.planner import plan
+
+RELEASE_EVERY_S = 5.0
+SWEEP_EVERY_S = 600.0
+PART_AGE = timedelta(hours=1)
+"""No writer takes so long for one file."""
+
+
+def run(
+    *,
+    store: Store,
+    spool: Spool,
+    rules: StudyRules,
+    analysis_id: str,
+    max_attempts: int,
+    look_every_s: float,
+    clock: Callable[[], datetime],
+    stop: threading.Event,
+) -> None:
+    """Ticks until `stop` is set; a tick that has begun is brought to its end.
+
+    analysis_id  : of the present model and settings, for the jobs that are made
+    max_attempts : of those jobs
+    """
+
+    def judge() -> None:
+        for number in plan(
+            store, rules=rules, analysis_id=analysis_id, max_attempts=max_attempts, now=clock()
+        ):
+            event("job.queued", job=number)
+
+    def release() -> None:
+        closed = store.close_associations_of_dead(clock())
+        released = store.release_leases(now=clock())
+        if closed or released:
+            event("leases.released", leases=released, associations=closed)
+
+    def sweep() -> None:
+        swept = spool.sweep_parts(clock() - PART_AGE)
+        if swept:
+            event("spool.swept", files=swept)
+
+    # One thread: ticks do not compete with one another for the database.
+    scheduler = BackgroundScheduler(
+        executors={"default": ThreadPoolExecutor(1)},
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        timezone="UTC",
+    )
+    # apscheduler counts by the wall clock, whatever `clock` says.
+    first = datetime.now(UTC)
+    for tick, every_s in (
+        (release, RELEASE_EVERY_S),
+        (judge, look_every_s),
+        (sweep, SWEEP_EVERY_S),
+    ):
+        scheduler.add_job(
+            _unbreakable(tick), "interval", seconds=every_s, id=tick.__name__, next_run_time=first
+        )
+    scheduler.start()
+    try:
+        stop.wait()
+    finally:
+        scheduler.shutdown(wait=True)
+
+
+def _unbreakable(tick: Callable[[], None]) -> Callable[[], None]:
+    def ticked() -> None:
+        try:
+            tick()
+        except Exception as error:
+            # One of the three outer loops: whatever it was, the next tick tries again.
+            event("tick.failed", level=logging.ERROR, tick=tick.__name__, error=error)
+
+    return ticked

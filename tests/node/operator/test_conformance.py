@@ -1,0 +1,32 @@
+"""deploy/CONFORMANCE.md says what this program does."""
+
+from pathlib import Path
+
+import pydicom
+import pynetdicom
+
+from node.operator.conformance import statement
+
+COMMITTED = Path(__file__).parents[3] / "deploy" / "CONFORMANCE.md"
+_DEPENDS_ON_DICTIONARIES = "### Accepted and stored"
+
+
+def test_the_committed_statement_is_the_generated_one() -> None:
+    committed, generated = COMMITTED.read_text(), statement()
+    versions = f"pydicom {pydicom.__version__} and pynetdicom {pynetdicom.__version__};"
+    if versions not in committed:  # other versions may know more classes, but nothing else changes
+        committed, generated = (
+            text.split("## Storage SCP", 1)[1].split(_DEPENDS_ON_DICTIONARIES, 1)[0]
+            for text in (committed, generated)
+        )
+    assert committed == generated, (
+        "run: python -m node.operator.conformance > deploy/CONFORMANCE.md"
+    )
+
+
+def test_it_names_what_people_look_for() -> None:
+    text = statement()
+    assert "| CT Image Storage | 1.2.840.10008.5.1.4.1.1.2 | CT |" in text
+    assert "| JPEG Lossless, Process 14, Selection Value 1 | 1.2.840.10008.1.2.4.70 |" in text
+    assert "| Comprehensive 3D SR Storage | 1.2.840.10008.5.1.4.1.1.88.34 | report" in text
+    assert "RT Structure Set Storage" in text

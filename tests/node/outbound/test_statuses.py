@@ -1,0 +1,88 @@
+"""What an answer of a destination means, for C-STORE and STOW-RS alike."""
+
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset
+
+from node.core.errors import (
+    ConfigError,
+    DestinationRefused,
+    DestinationUnreachable,
+    VariantRejected,
+)
+from node.outbound.destination import ArtifactFile, require_stored, without_identity
+from node.outbound.dicomweb import read_headers
+
+REPORT = ArtifactFile(
+    artifact_id=1,
+    sop_class_uid="1.2.840.10008.5.1.4.1.1.88.34",
+    sop_instance_uid="2.25.5",
+    path=Path("unused"),
+)
+
+
+@pytest.mark.parametrize("status", [0x0000, 0xB000, 0xB006, 0xB007, 0x0111])
+def test_success_warnings_and_duplicates_are_stored(status: int) -> None:
+    require_stored(status, REPORT)
+
+
+@pytest.mark.parametrize("status", [0xA700, 0xA701, 0xA7FF])
+def test_out_of_resources_is_tried_again(status: int) -> None:
+    with pytest.raises(DestinationUnreachable, match="is out of resources: status A7"):
+        require_stored(status, REPORT)
+
+
+@pytest.mark.parametrize("status", [0xA900, 0xC000, 0xC123, 0x0110, 0x0124, 0xB001, 0xA800, 0xFE00])
+def test_everything_else_is_for_a_person(status: int) -> None:
+    with pytest.raises(DestinationRefused, match=f"refused 2.25.5: status {status:04X}") as caught:
+        require_stored(status, REPORT)
+    assert not isinstance(caught.value, VariantRejected)
+
+
+def test_a_class_that_is_not_supported_asks_for_another_variant() -> None:
+    with pytest.raises(VariantRejected) as caught:
+        require_stored(0x0122, REPORT)
+    assert caught.value.sop_class_uid == "1.2.840.10008.5.1.4.1.1.88.34"
+
+
+def test_what_the_destination_said_stands_in_the_reason() -> None:
+    with pytest.raises(DestinationRefused, match=r"status C000 \(bad study date\)"):
+        require_stored(0xC000, REPORT, said="bad study date")
+
+
+@pytest.mark.parametrize(
+    "comment",
+    ["no patient MÜLLER here", "ID P-1234 unknown", "19500101 differs", "accession ACC-77?"],
+)
+def test_a_comment_that_names_the_patient_is_withheld(comment: str) -> None:
+    dataset = Dataset()
+    dataset.PatientName = "Müller^Anna=Mu Ler"
+    dataset.PatientID = "P-1234"
+    dataset.PatientBirthDate = "19500101"
+    dataset.AccessionNumber = "ACC-77"
+    assert without_identity(comment, dataset) == "its comment names the patient and is withheld"
+    assert without_identity("disk quota of tenant 3", dataset) == "disk quota of tenant 3"
+
+
+def test_a_dataset_without_a_patient_withholds_nothing() -> None:
+    assert without_identity("anything", Dataset()) == "anything"
+
+
+def test_headers_are_read_line_by_line(tmp_path: Path) -> None:
+    file = tmp_path / "headers"
+    file.write_text("# PACS\nAuthorization: Bearer a:b\n\nX-Tenant:  seven \n")
+    assert read_headers(file) == {"Authorization": "Bearer a:b", "X-Tenant": "seven"}
+
+
+def test_a_line_that_is_no_header_is_named_by_its_number_and_not_quoted(tmp_path: Path) -> None:
+    file = tmp_path / "headers"
+    file.write_text("Accept: x\nsecret-token\n")
+    with pytest.raises(ConfigError, match="line 2: expected 'Name: value'") as caught:
+        read_headers(file)
+    assert "secret-token" not in str(caught.value)
+
+
+def test_a_headers_file_that_is_not_there_now_may_be_there_later(tmp_path: Path) -> None:
+    with pytest.raises(DestinationUnreachable, match="FileNotFoundError"):
+        read_headers(tmp_path / "absent")

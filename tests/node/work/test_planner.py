@@ -1,0 +1,194 @@
+"""From arrivals to jobs, through intake, the spool, the store and the judge as they are."""
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from m3net.uids import StudyInstanceUID
+from node.core.completeness import StudyRules, StudySnapshot, WhenUnannotated
+from node.core.diary import sentence
+from node.inbound.intake import Intake
+from node.persistence.owner import this_process
+from node.persistence.spool import Spool
+from node.persistence.store import Store, open_store
+from node.work.planner import plan
+from node.work.scheduler import run
+from sr_templates.findings import Outcome
+from tests.node.core.facts_of import STUDY
+from tests.node.inbound.test_intake import encoded
+from tests.node.objects import ct_image
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+RULES = StudyRules(quiet_period_s=60, max_wait_s=600, when_unannotated=WhenUnannotated.REPORT)
+
+
+class Node:
+    """Intake and planner on one store, and a clock that is set by hand."""
+
+    def __init__(self, directory: Path) -> None:
+        self.now = NOON
+        self.spool = Spool(directory / "spool")
+        self.store = open_store(f"sqlite:///{directory / 'm3node.sqlite'}")
+        self.intake = Intake(
+            spool=self.spool, store=self.store, min_free_bytes=0, clock=lambda: self.now
+        )
+
+    def receive(self, *images: Dataset) -> None:
+        for image in images:
+            self.intake.accept(
+                encoded(image),
+                sop_class_uid=str(image.SOPClassUID),
+                sop_instance_uid=str(image.SOPInstanceUID),
+                transfer_syntax_uid=ExplicitVRLittleEndian,
+                association_id=None,
+            )
+
+    def plan_after(self, seconds: float, *, analysis_id: str = "model-1") -> list[int]:
+        self.now += timedelta(seconds=seconds)
+        return plan(self.store, rules=RULES, analysis_id=analysis_id, max_attempts=3, now=self.now)
+
+    def work(self) -> None:
+        lease = self.store.claim_job(owner=this_process(), lease_s=60, now=self.now)
+        assert lease is not None
+        self.store.finish_job(
+            lease,
+            outcome=Outcome.NOT_ANNOTATED,
+            headline="nothing was assessed",
+            summary={},
+            artifacts=(),
+            destinations=(),
+            delivery_max_attempts=3,
+            now=self.now,
+        )
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    made = Node(tmp_path)
+    yield made
+    made.store.close()
+
+
+def revisions(store: Store) -> list[int]:
+    return sorted(row.revision for row in store.list_jobs())
+
+
+def test_a_quiet_study_becomes_one_job_however_often_it_is_looked_at(node: Node) -> None:
+    node.receive(ct_image(0), ct_image(1))
+    assert node.plan_after(59) == []
+    assert node.plan_after(1) == [1]
+    assert node.plan_after(1) == []
+    assert [sentence(event) for event in node.store.diary(STUDY)] == [
+        "waiting: until nothing has come for 60 s",
+        "job 1 queued (revision 1): CT series 3 (2 slices, 2.50 mm apart, kernel B30f) was chosen "
+        "because of the study's CT series it has the thinnest slices, and of those the most.",
+        "complete: the CT is here and nobody has annotated it",
+    ]
+
+
+def test_everything_sent_twice_changes_nothing(node: Node) -> None:
+    node.receive(ct_image(0), ct_image(1))
+    node.plan_after(60)
+    node.work()
+    node.receive(ct_image(0), ct_image(1))
+    assert node.plan_after(60) == []
+    assert revisions(node.store) == [1]
+    assert "these inputs are those of job 1" in sentence(node.store.diary(STUDY)[-2])
+
+
+def test_a_late_slice_makes_a_new_job_that_knows_its_predecessor(node: Node) -> None:
+    node.receive(ct_image(0), ct_image(1))
+    node.plan_after(60)
+    node.work()
+    node.receive(ct_image(2))
+    assert node.plan_after(60) == [2]
+    lease = node.store.claim_job(owner=this_process(), lease_s=60, now=node.now)
+    assert lease is not None
+    assert lease.predecessor is not None
+    assert lease.predecessor.job_id == 1
+
+
+def test_a_corrected_name_under_the_same_uids_makes_a_new_job(node: Node) -> None:
+    node.receive(ct_image(0), ct_image(1))
+    node.plan_after(60)
+    node.work()
+    node.receive(ct_image(0, PatientName="Mueller^Joerg"), ct_image(1, PatientName="Mueller^Joerg"))
+    assert node.plan_after(60) == [2]
+    assert node.store.find_study(STUDY).identity.patient_name == "Mueller^Joerg"
+
+
+def test_a_dose_report_makes_no_new_job(node: Node) -> None:
+    node.receive(ct_image(0), ct_image(1))
+    node.plan_after(60)
+    node.work()
+    node.receive(ct_image(9, SOPClassUID="1.2.840.10008.5.1.4.1.1.88.67", SeriesInstanceUID="9.9"))
+    assert node.plan_after(60) == []
+
+
+def test_the_same_study_sent_to_another_model_is_analysed_anew(node: Node) -> None:
+    node.receive(ct_image(0), ct_image(1))
+    node.plan_after(60)
+    node.work()
+    assert node.plan_after(60, analysis_id="model-2") == []
+    node.receive(ct_image(0), ct_image(1))
+    assert node.plan_after(60, analysis_id="model-2") == [2]
+
+
+def test_a_study_that_cannot_be_judged_holds_up_no_other(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.receive(ct_image(0, StudyInstanceUID="1.2.4"), ct_image(0))
+    whole = node.store.study_snapshot
+
+    def damaged(study: StudyInstanceUID) -> StudySnapshot:
+        if study == "1.2.4":
+            raise ValueError("a row that nobody expected")
+        return whole(study)
+
+    monkeypatch.setattr(node.store, "study_snapshot", damaged)
+    assert node.plan_after(60) == [1]
+    assert [sentence(each) for each in node.store.diary(StudyInstanceUID("1.2.4"))] == [
+        "waiting: for a repair: it could not be judged (unexpected ValueError; the log has where)"
+    ]
+    monkeypatch.undo()
+    assert node.plan_after(59) == []
+    assert node.plan_after(1) == [2]
+
+
+def test_the_ticks_plan_release_and_sweep_and_survive_a_failure(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.receive(ct_image(0), ct_image(1))
+    node.now += timedelta(seconds=60)
+    part = node.spool.directory / "parts" / "1-1-1.part"
+    part.write_bytes(b"half")
+    stop, failures = threading.Event(), iter([OSError("the database is away")])
+    judged = node.store.studies_to_judge
+
+    def unsteady(now: datetime) -> list[object]:
+        for failure in failures:
+            raise failure
+        found: list[object] = list(judged(now))
+        if not found and not part.exists():
+            stop.set()
+        return found
+
+    monkeypatch.setattr(node.store, "studies_to_judge", unsteady)
+    monkeypatch.setattr("node.work.scheduler.PART_AGE", timedelta(days=-36500))
+    run(
+        store=node.store,
+        spool=node.spool,
+        rules=RULES,
+        analysis_id="model-1",
+        max_attempts=3,
+        look_every_s=0.02,
+        clock=lambda: node.now,
+        stop=stop,
+    )
+    assert revisions(node.store) == [1]
+    assert not part.exists()

@@ -1,0 +1,73 @@
+"""Augmented patches: one bent parent volume, three nested crops of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from m3net.config import M3NetConfig
+from m3net.scales import Scale
+from tests.m3net.toys import narrow, nodule_at, volume_of
+from training.data.augment import PRESETS, Warp, draw_warp
+from training.data.warped import cut_warped
+
+QUARTER = Warp(rotation=np.array([[0.0, -1.0], [1.0, 0.0]]))
+
+
+@pytest.fixture
+def config() -> M3NetConfig:
+    """Patches of 8 x (8, 12, 16) voxels."""
+    toy = narrow("small")
+    plain = replace(toy.preprocessing, description=False, mask=False, context=None)
+    return replace(toy, preprocessing=plain)
+
+
+def _parent(shape: tuple[int, int, int] = (12, 40, 40)):  # type: ignore[no-untyped-def]
+    """A smooth volume, and a nodule in the middle of it."""
+    z, y, x = np.indices(shape)
+    hu = (20 * z + 300 * np.sin(y / 5) + 300 * np.cos(x / 7)).astype(np.int16)
+    affine = np.array([[0.0, 0, 0.7, 0], [0, 0.7, 0, 0], [1.0, 0, 0, 0], [0, 0, 0, 1]])
+    centre_mm = affine[:3, :3] @ [6, 20, 20]
+    return volume_of(hu, affine), nodule_at(centre_mm, diameter_mm=5.0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_scales_stay_nested_in_any_warp(config: M3NetConfig, seed: int) -> None:
+    volume, nodule = _parent()
+    certain = replace(PRESETS["paper"], probability=1.0)
+    warp = draw_warp(certain, np.random.default_rng(seed))
+    cut = cut_warped(config, volume, nodule, warp).scales
+    micro, meso, macro = (cut[s].hu for s in (Scale.MICRO, Scale.MESO, Scale.MACRO))
+    assert np.array_equal(macro[:, 2:-2, 2:-2], meso)
+    assert np.array_equal(meso[:, 2:-2, 2:-2], micro)
+
+
+def test_a_quarter_turn_moves_every_voxel_to_its_place(config: M3NetConfig) -> None:
+    volume, nodule = _parent()
+    straight = cut_warped(config, volume, nodule, Warp()).scales[Scale.MICRO].hu
+    turned = cut_warped(config, volume, nodule, QUARTER).scales[Scale.MICRO].hu
+    assert np.allclose(turned[:, 1:, 1:], np.rot90(straight[:, 1:, 1:], -1, axes=(1, 2)))
+
+
+def test_beyond_the_scan_is_air_that_says_so(config: M3NetConfig) -> None:
+    volume, nodule = _parent()
+    cropped = volume_of(volume.hu[:, 14:27, 14:27], _shifted(volume.affine, 14))
+    patch = cut_warped(config, cropped, nodule, QUARTER).scales[Scale.MACRO]
+    assert patch.valid[4].sum() == 13 * 13
+    assert np.all(patch.hu[~patch.valid] == -1000)
+
+
+def _shifted(affine: np.ndarray, voxels: int) -> np.ndarray:
+    moved = affine.copy()
+    moved[:3, 3] = affine[:3, :3] @ [0, voxels, voxels]
+    return moved
+
+
+def test_the_mask_goes_with_the_voxels(config: M3NetConfig) -> None:
+    masked = replace(config, preprocessing=replace(config.preprocessing, mask=True))
+    volume, nodule = _parent()
+    mask = cut_warped(masked, volume, nodule, QUARTER).scales[Scale.MICRO].mask
+    straight = cut_warped(masked, volume, nodule, Warp()).scales[Scale.MICRO].mask
+    assert mask is not None
+    assert straight is not None
+    assert mask.sum() == straight.sum() > 0

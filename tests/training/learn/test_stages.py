@@ -1,0 +1,184 @@
+"""The stages end to end on synthetic cut-outs: what each keeps, starts from and writes."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import load_file
+
+from m3net.weights import load_card, load_classifier
+from tests.training import learning
+from training.cli import main
+from training.data.sources import open_parts
+from training.learn.few_shot import divide, few_shot
+from training.learn.settings import FewShotSettings, SettingsUnusable, load_settings
+from training.learn.stage1 import stage1
+from training.learn.stage2 import stage2
+from training.seeding import for_choice
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stage 1 and stage 2 in folders s1 and s2, on the cut-outs beside them."""
+    directory = tmp_path_factory.mktemp("runs")
+    cutouts = learning.write_cutouts(directory / "cutouts")
+    config = learning.write_config(directory / "config.json", cutouts)
+    stage1(load_settings(config, changes=["run.select=best"]), directory / "s1")
+    start = f"run.init=['{directory / 's1' / 'weights.safetensors'}']"
+    stage2(load_settings(config, changes=[start, "stage2.freeze=all"]), directory / "s2")
+    return directory
+
+
+def test_stage_1_trains_each_branch_and_leaves_the_fusion(trained: Path) -> None:
+    metrics = learning.table(trained / "s1" / "metrics.csv")
+    assert [k for k in metrics[0] if k.startswith("CE_")] == ["CE_micro", "CE_meso", "CE_macro"]
+    assert "validation_fused_auc" not in metrics[0]
+    assert load_card(trained / "s1" / "weights.safetensors").trained is False
+
+
+def test_stage_2_starts_from_the_branches_of_stage_1_and_keeps_the_frozen_ones(
+    trained: Path,
+) -> None:
+    first, second = (load_file(trained / s / "weights.safetensors") for s in ("s1", "s2"))
+    backbones = [name for name in first if name.startswith("net")]
+    assert backbones
+    assert all(torch.equal(first[name], second[name]) for name in backbones)
+    assert not torch.equal(first["fusion.head.0.weight"], second["fusion.head.0.weight"])
+
+
+def test_the_weights_of_stage_2_are_a_classifier_that_the_node_can_load(trained: Path) -> None:
+    classifier = load_classifier(trained / "s2" / "weights.safetensors", device="cpu")
+    assert classifier.card.trained
+    assert "not histology" in classifier.card.meaning
+
+
+def test_a_run_folder_says_what_the_run_was(trained: Path) -> None:
+    environment = json.loads((trained / "s2" / "environment.json").read_text())
+    assert environment["seed"] == 0
+    assert "weights.safetensors" in environment["started_from"][0]
+    assert json.loads((trained / "s1" / "environment.json").read_text())["started_from"] == [
+        "without pretrained weights"
+    ]
+    assert {"torch", "numpy"} <= set(environment["packages"])
+    assert list((trained / "s2" / "tensorboard").iterdir())
+    assert json.loads((trained / "s2" / "config.json").read_text())["stage2"]["freeze"] == "all"
+
+
+def test_every_nodule_of_the_test_part_is_in_the_table_of_predictions(trained: Path) -> None:
+    rows = learning.table(trained / "s2" / "test.csv")
+    assert [row["name"] for row in rows] == ["n10", "n11", "n22", "n23"]
+    assert set(rows[0]) == {
+        "name", "patient_id", "malignant", "p_fused", "p_micro", "p_meso", "p_macro",
+    }  # fmt: skip
+
+
+def _few_shot(trained: Path, *changes: str) -> dict[str, object]:
+    target = {"directory": str(trained / "cutouts"), "split": "all", "slice_mm": 5.0}
+    path = learning.write_config(
+        trained / "few_shot.json",
+        trained / "cutouts",
+        target=target,
+        few_shot={"pairs": 2, "replay_pairs": 3},
+    )
+    start = f"run.init=['{trained / 's2' / 'weights.safetensors'}']"
+    settings = load_settings(path, changes=[start, *changes])
+    return few_shot(settings, trained / "fs")
+
+
+def test_few_shot_refuses_to_learn_from_what_the_network_was_trained_on(trained: Path) -> None:
+    with pytest.raises(SettingsUnusable, match=r"16 nodules of .target. are in the training part"):
+        _few_shot(trained)
+
+
+def test_few_shot_measures_both_places_before_and_after(tmp_path: Path, trained: Path) -> None:
+    other = learning.write_cutouts(tmp_path / "elsewhere", nodules=12, place="Q")
+    path = learning.write_config(
+        tmp_path / "config.json",
+        trained / "cutouts",
+        target={"directory": str(other), "split": "all", "slice_mm": 5.0},
+        few_shot={"pairs": 2, "replay_pairs": 3},
+        run={"init": [str(trained / "s2" / "weights.safetensors")]},
+    )
+    summary = few_shot(load_settings(path), tmp_path / "run")
+    shots = learning.table(tmp_path / "run" / "shots.csv")
+    assert [row["of"] for row in shots] == ["new"] * 4 + ["old"] * 6
+    assert sum(int(row["malignant"]) for row in shots) == 5
+    replayed = {row["name"] for row in shots if row["of"] == "old"}
+    parts = open_parts(load_settings(path).data, learning.config(), seed=0)
+    assert replayed <= {label.name for label in parts.train.labels}
+    tested = {row["name"] for row in learning.table(tmp_path / "run" / "new_after.csv")}
+    learnt = {row["patient_id"] for row in shots if row["of"] == "new"}
+    assert not {f"Q{int(name[1:]) // 2}" for name in tested} & learnt
+    assert summary["before"]["old"]["fused"]["nodules"] == 4
+    assert summary["after"]["new"]["fused"]["nodules"] == len(tested)
+
+
+def test_few_shot_tests_the_old_place_on_no_patient_that_it_learnt_from_in_another_guise(
+    tmp_path: Path, trained: Path
+) -> None:
+    cutouts = learning.write_cutouts(tmp_path / "cutouts", nodules=48)
+    split = str(cutouts / "split.csv")
+    path = learning.write_config(
+        tmp_path / "config.json",
+        cutouts,
+        target={"directory": str(cutouts), "split": split, "slice_mm": 5.0},
+        few_shot={"pairs": 1, "replay_pairs": 1},
+        run={"init": [str(trained / "s2" / "weights.safetensors")], "epochs": 1},
+    )
+    few_shot(load_settings(path), tmp_path / "run")
+    learnt = {row["patient_id"] for row in learning.table(tmp_path / "run" / "shots.csv")}
+    tested = {
+        row["patient_id"]
+        for place in ("new", "old")
+        for row in learning.table(tmp_path / "run" / f"{place}_after.csv")
+    }
+    assert tested
+    assert not tested & learnt
+
+
+def test_a_run_trains_one_network_as_it_is(tmp_path: Path) -> None:
+    cutouts = learning.write_cutouts(tmp_path / "cutouts")
+    config = learning.write_config(tmp_path / "config.json", cutouts)
+    for change in ("mirrored=true", "members=2"):
+        settings = load_settings(config, changes=[f"network.changes.{change}"])
+        with pytest.raises(SettingsUnusable, match="one run trains one network"):
+            stage1(settings, tmp_path / "run")
+
+
+def test_by_nodule_only_the_nodules_learnt_from_are_not_tested() -> None:
+    nodules = learning.NumberNodules(learning.config(), count=12)
+    for by, tested in (("nodule", 8), ("patient", 12 - 2 * 4)):
+        settings = FewShotSettings(pairs=2, replay_pairs=2, by=by)
+        learnt, rest = divide(nodules, settings, random=for_choice(1))
+        assert len(learnt.labels) == 4
+        assert len(rest.labels) >= tested
+        assert not {x.name for x in learnt.labels} & {x.name for x in rest.labels}
+
+
+def test_smoke_budgets_run_from_the_command_line(tmp_path: Path) -> None:
+    cutouts = learning.write_cutouts(tmp_path / "cutouts", nodules=48)
+    data = {"directory": str(cutouts), "split": str(cutouts / "split.csv"), "limit": 4}
+    (tmp_path / "config.json").write_text(json.dumps({"data": data}))
+    common = ["--config", str(tmp_path / "config.json"), "--budget", "smoke"]
+    common += ["--set", "run.epochs=1", "--set", "data.limit=4", "--json"]
+    result = CliRunner().invoke(main, ["stage1", *common, "--out", str(tmp_path / "s1")])
+    assert result.exit_code == 0, result.output
+    assert set(json.loads(result.stdout)["test"]) == {"micro", "meso", "macro"}
+    again = CliRunner().invoke(main, ["stage1", *common, "--out", str(tmp_path / "s1")])
+    assert again.exit_code == 2
+    assert "holds a run; use --resume" in again.output
+
+
+def test_a_baseline_is_a_branch_of_its_own(tmp_path: Path) -> None:
+    cutouts = learning.write_cutouts(tmp_path / "cutouts")
+    config = learning.write_config(tmp_path / "config.json", cutouts)
+    content = json.loads(config.read_text())
+    content["network"] = {"preset": "paper", "baseline": "ResNet-18", "narrow": True}
+    content["network"]["changes"] = {"meso": {"patch": {"size": [16, 32, 32]}}}
+    config.write_text(json.dumps(content))
+    settings = load_settings(config, changes=["run.epochs=1"])
+    assert set(stage1(settings, tmp_path / "run")["test"]) == {"meso"}
+    with pytest.raises(SettingsUnusable, match="this network has none"):
+        stage2(settings, tmp_path / "other")

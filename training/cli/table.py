@@ -1,0 +1,228 @@
+"""`m3train table N`: the grid that is asked for, ours beside the paper's."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import get_args
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from m3net.config import PRESETS
+from m3net.scales import Scale
+from training.baselines import BASELINES
+from training.data.crops import CropsUnusable
+from training.data.voi import CutoutsUnusable
+from training.learn.settings import SettingsUnusable
+from training.measure.costs import TABLE_7
+from training.tables.characteristics import characteristics, label_count
+from training.tables.costs import HEADS, NOTES, cost_cells
+from training.tables.grid import GRIDS, Grid
+from training.tables.rows import Bench, Outcome, TableBudget, base_settings, check_parts, run_row
+from training.tables.write import (
+    as_lines,
+    as_markdown,
+    markdown_table,
+    replace_text,
+    write_lines,
+)
+
+SMOKE_NODULES = 16
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+@click.command("table")
+@click.argument("number", type=click.IntRange(1, 8))
+@click.option("--data", type=FOLDER, help="What m3train prepare wrote, or a folder of cut-outs.")
+@click.option(
+    "--out", "directory", type=click.Path(path_type=Path, file_okay=False), required=True,
+    help="For all tables; rows that two tables share are run once.",
+)  # fmt: skip
+@click.option("--budget", type=click.Choice(get_args(TableBudget)), default="paper")
+@click.option(
+    "--split", default="patient", show_default=True,
+    help='"nodule" as published; "nodule_675", "folds", or a CSV with name, part.',
+)  # fmt: skip
+@click.option(
+    "--preset", type=click.Choice(sorted(set(PRESETS) - {"release"})), default="paper",
+    show_default=True, help="Of the M³Net rows.",
+)  # fmt: skip
+@click.option("--row", "keys", multiple=True, help="Only this one; may be given again.")
+@click.option(
+    "--init", "starts", multiple=True, metavar="NAME=FILE",
+    help="Pretrained weights: of a baseline by its name, of M³Net by its scale.",
+)  # fmt: skip
+@click.option("--set", "changes", multiple=True, metavar="SECTION.KEY=VALUE", help="For all rows.")
+def table(
+    number: int,
+    data: Path | None,
+    directory: Path,
+    budget: TableBudget,
+    split: str,
+    preset: str,
+    keys: tuple[str, ...],
+    starts: tuple[str, ...],
+    changes: tuple[str, ...],
+) -> None:
+    """Run one of the paper's tables, 1 to 8, and print ours beside the paper's.
+
+    Killed or interrupted, the same command goes on where it was: a finished row is not run again.
+    Writes table-N.csv and table-N.md.
+    """
+    if number != 7 and data is None:
+        raise click.UsageError(f"table {number} needs --data")
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        if number == 7:
+            _costs(directory, _known(number, list(TABLE_7), keys))
+        elif number == 1:
+            assert data is not None  # noqa: S101
+            _characteristics(data, directory, limit=SMOKE_NODULES if budget == "smoke" else 0)
+        else:
+            assert data is not None  # noqa: S101
+            bench = Bench(
+                directory=directory,
+                data=data,
+                split=split,
+                preset=preset,
+                budget=budget,
+                changes=changes,
+                starts=_starts(starts),
+            )
+            grid = GRIDS[number]
+            _grid(grid, bench, _known(number, [row.key for row in grid.rows], keys))
+    except (SettingsUnusable, CutoutsUnusable, CropsUnusable) as error:
+        raise click.UsageError(str(error)) from error
+    click.echo((directory / f"table-{number}.md").read_text(encoding="utf-8"))
+
+
+def _starts(given: Sequence[str]) -> Mapping[str, Path]:
+    starts = {}
+    for each in given:
+        name, _, file = each.partition("=")
+        if name not in {*BASELINES, *Scale}:
+            raise click.UsageError(
+                f"--init {each}: NAME is one of {', '.join([*Scale, *BASELINES])}"
+            )
+        if not Path(file).is_file():
+            raise click.UsageError(f"--init {each}: there is no such file")
+        starts[name] = Path(file)
+    return starts
+
+
+def _known(number: int, every: Sequence[str], keys: Sequence[str]) -> list[str]:
+    """The rows that are asked for, in the table's order."""
+    if unknown := set(keys) - set(every):
+        raise click.UsageError(
+            f"table {number} has no row {', '.join(sorted(unknown))}; there are {', '.join(every)}"
+        )
+    return [key for key in every if not keys or key in keys]
+
+
+def _grid(grid: Grid, bench: Bench, asked: Sequence[str]) -> None:
+    counts, nodules = check_parts(bench)
+    stated = [*_stated(bench, counts), *_not_given(grid, bench)]
+    departs = {
+        row.key: BASELINES[row.baseline].departs
+        for row in grid.rows
+        if row.baseline is not None and (grid.number != 2 or row.side == 32)
+    }
+    # finished rows first, so that a table which is cut short shows what there is
+    found: dict[str, Outcome] = {
+        row.key: run_row(row, bench, nodules=nodules, asked=False) for row in grid.rows
+    }
+    console = Console(stderr=True)
+    for number, row in enumerate(grid.rows, start=1):
+        if row.key in asked:
+            label = f"table {grid.number}, row {number} of {len(grid.rows)}: {row.key}"
+            say = partial(console.print, label)
+            found[row.key] = run_row(row, bench, nodules=nodules, on_run=say)
+        lines = as_lines(grid, [found[each.key] for each in grid.rows])
+        path = bench.directory / f"table-{grid.number}"
+        write_lines(path.with_suffix(".csv"), lines)
+        text = as_markdown(grid, lines, stated=stated, departs=departs)
+        replace_text(path.with_suffix(".md"), text)
+
+
+def _stated(bench: Bench, counts: Mapping[str, int]) -> list[str]:
+    """What holds for every row."""
+    settings = base_settings(bench, "stage1", bench.preset)
+    run = settings.run
+    parts = ", ".join(f"{count} {name}" for name, count in counts.items())
+    stated = [
+        f"Budget {bench.budget}; epochs of a stage: {run.epochs} (the paper: 200), nodules in a "
+        f"batch: {run.batch_size} (32).",
+        f"{bench.data.name}, split {bench.split}: {parts} nodules (the paper, by nodule: 1,837, "
+        "263, 525 of LIDC-IDRI).",
+        f"All rows: learning rate {run.learning_rate:g}, weight decay {run.weight_decay:g}, "
+        f"{settings.data.target} targets, augmentation {settings.data.augmentation} unless a row "
+        f"says otherwise; weights of {_SELECTED[run.select]}.",
+        _PRESETS[bench.preset],
+    ]
+    if bench.budget == "smoke":
+        stated.insert(
+            0,
+            "A trial of the machinery: networks of a few channels, a handful of nodules, 16 of the "
+            "56 slices. The numbers say nothing.",
+        )
+    if bench.changes:
+        stated.append(f"Set by hand: {', '.join(bench.changes)}.")
+    return stated
+
+
+_SELECTED = {
+    "best": "the epoch with the lowest cross-entropy on validation",
+    "last": "the last epoch",
+}
+
+_PRESETS = {
+    "paper": "M³Net is the preset paper: what the paper's text says made sound (features fused as "
+    "spatial tokens), not the network that was published, which fuses logits.",
+    "small": "M³Net is the preset small, for CPUs: three cubes in millimetres, the nodule's mask "
+    "among its inputs, which no other row has.",
+}
+
+
+def _not_given(grid: Grid, bench: Bench) -> list[str]:
+    """Pretrained weights that rows go without."""
+    wanted = {
+        row.baseline: BASELINES[row.baseline].weights
+        for row in grid.rows
+        if row.baseline is not None and BASELINES[row.baseline].weights is not None
+    }
+    named = {name: weights for name, weights in wanted.items() if name not in bench.starts}
+    if bench.preset == "paper" and any(row.baseline is None for row in grid.rows):
+        named |= {} if Scale.MICRO in bench.starts else {"micro": "ImageNet, of M³Net's ConvNeXt-B"}
+    if not named:
+        return []
+    listed = "; ".join(f"{name} ({weights})" for name, weights in named.items())
+    return [f"Pretrained weights that --init NAME=FILE did not give: {listed}."]
+
+
+def _characteristics(data: Path, directory: Path, *, limit: int) -> None:
+    total = min(limit or label_count(data), label_count(data))
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("reading", total=total)
+        found = characteristics(data, limit=limit, on_nodule=lambda: progress.advance(task))
+    rows = [(each.attribution, each.ours, each.paper) for each in found]
+    note = (
+        "The paper's 2,625 nodules are of 875 patients; it counts all CT of LIDC-IDRI. The matrix "
+        "of 512 x 512 is not kept with a crop."
+    )
+    if limit and limit == total:
+        note += f" Budget smoke: the first {limit} nodules alone."
+    text = ["# Table 1. Dataset characteristics", ""]
+    text += markdown_table(("Attribution", f"Ours ({data.name})", "Paper (LIDC-IDRI)"), rows)
+    replace_text(directory / "table-1.md", "\n".join([*text, "", note]) + "\n")
+    write_lines(directory / "table-1.csv", [asdict(each) for each in found])
+
+
+def _costs(directory: Path, models: Sequence[str]) -> None:
+    console = Console(stderr=True)
+    rows = cost_cells(models, on_row=lambda model: console.print(f"table 7: {model}"))
+    text = ["# Table 7. Costs", "", *markdown_table(HEADS, rows), ""]
+    text += [f"- {each}" for each in NOTES]
+    replace_text(directory / "table-7.md", "\n".join(text) + "\n")
+    write_lines(directory / "table-7.csv", [dict(zip(HEADS, row, strict=True)) for row in rows])

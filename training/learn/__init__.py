@@ -1,0 +1,1 @@
+"""The loop, the stages, the losses: from nodules to weights."""

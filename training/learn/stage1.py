@@ -1,0 +1,41 @@
+"""Stage 1 (Eq. 3, 9): each branch learns alone, from its own cross-entropy.
+
+All branches of a network may be trained at once: no branch's loss reaches another's parameters, so
+each learns what it would learn alone from the same nodules.  Each keeps its own best epoch.
+A baseline is one such branch.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from m3net.fusion import SUFFIX
+from m3net.scales import Scale
+from training.data.sources import open_parts
+from training.learn.models import M3NetModel, Model
+from training.learn.settings import Settings
+from training.learn.stages import Stage, bench, run_stage
+
+
+def stage1(settings: Settings, directory: Path, *, resume: bool = False) -> dict[str, Any]:
+    """The summary of the run in `directory`; the [loss] section has no say here."""
+    weights = replace(settings.loss.weights(), fused=0.0, alpha=1.0, beta=0.0, attention=0.0)
+    stage = Stage(name="stage1", weights=weights, freeze="none", fused=False, decides=_decides)
+    with bench(settings, directory, resume=resume) as ready:
+        parts = open_parts(settings.data, ready.model.config, seed=settings.run.seed)
+        return run_stage(ready, stage, parts)
+
+
+def _decides(model: Model) -> Mapping[str, Callable[[str], bool]]:
+    """Each branch its own encoder, projection and head."""
+    if not isinstance(model, M3NetModel):
+        return {Scale.MESO: lambda _: True}
+    return {scale: partial(_belongs, scale=scale) for scale in model.config.scales}
+
+
+def _belongs(name: str, *, scale: Scale) -> bool:
+    suffix = SUFFIX[scale]
+    mine = (f"net{suffix}.", f"fusion.proj{suffix}.", f"branch_heads.{scale}.")
+    return name.startswith(mine)

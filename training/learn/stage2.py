@@ -1,0 +1,48 @@
+"""Stage 2 (Eq. 10, Sec. 4.3): the fusion learns on branches that stage 1 trained.
+
+    L = fused CE_fused + alpha sum_s CE_s + beta L_align + attention L_attn-reg
+
+The backbones stand still, or their lower layers, or nothing: `stage2.freeze`.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from training.data.sources import open_parts
+from training.learn.engine import FUSED
+from training.learn.models import Freeze, Model
+from training.learn.settings import Settings, SettingsUnusable
+from training.learn.stages import Stage, bench, run_stage
+
+
+def stage2(settings: Settings, directory: Path, *, resume: bool = False) -> dict[str, Any]:
+    """The summary of the run in `directory`."""
+    stage = joint_stage("stage2", settings, freeze=settings.stage2.freeze)
+    with bench(settings, directory, resume=resume) as ready:
+        parts = open_parts(settings.data, ready.model.config, seed=settings.run.seed)
+        return run_stage(ready, stage, parts)
+
+
+def joint_stage(name: str, settings: Settings, *, freeze: Freeze) -> Stage:
+    """A stage that trains the fused output.
+
+    Raises SettingsUnusable for a network that has none.
+    """
+    fusion = None if settings.network.baseline else settings.network.config().fusion.kind
+    if fusion in {None, "branch"}:
+        raise SettingsUnusable(
+            f"{name} trains the fusion of the scales, and this network has none; use stage1"
+        )
+    return Stage(
+        name=name,
+        weights=settings.loss.weights(),
+        freeze=freeze,
+        fused=True,
+        decides=_decides,
+    )
+
+
+def _decides(_: Model) -> Mapping[str, Callable[[str], bool]]:
+    """The fused output decides on everything."""
+    return {FUSED: lambda _: True}

@@ -1,0 +1,190 @@
+"""What every stage does around the loop: set up, train, measure on the test part, write it down."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from m3net.card import ModelCard
+from m3net.config import M3NetConfig
+from m3net.predict import choose_device
+from m3net.weights import save_weights
+from training.data.nodules import Nodules
+from training.data.sources import Parts
+from training.learn import checkpoint
+from training.learn.distributed import Processes, processes
+from training.learn.engine import FUSED, Engine, Experiment, Probabilities, predict
+from training.learn.init_weights import WITHOUT
+from training.learn.losses import Criterion, LossWeights
+from training.learn.models import (
+    Freeze,
+    M3NetModel,
+    Model,
+    build_model,
+    fit_description,
+    frozen_parts,
+    initialise_from,
+)
+from training.learn.run_folder import RunFolder
+from training.learn.settings import Settings
+from training.measure.evaluate import assess
+from training.measure.predictions import TEST_TABLE, VALIDATION_TABLE
+
+MEANING = (
+    "probability that radiologists would rate the nodule above 3 of 5 for suspicion of malignancy "
+    "on average; not histology"
+)
+ATTRIBUTION = "LIDC-IDRI: Armato et al. 2011, TCIA, doi 10.7937/K9/TCIA.2015.LO9QL9SX, CC BY 3.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What tells one stage from another.
+
+    fused   : whether the fused output is trained and measured, or the branches' own alone
+    decides : as in `Experiment`
+    """
+
+    name: str
+    weights: LossWeights
+    freeze: Freeze
+    fused: bool
+    decides: Callable[[Model], Mapping[str, Callable[[str], bool]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """A run that is set up: the model has its initial weights, the folder is there.
+
+    last : the checkpoint that the run goes on from; None for a new one
+    """
+
+    settings: Settings
+    model: Model
+    starts: Sequence[str]
+    run: RunFolder | None
+    last: dict[str, Any] | None
+    processes: Processes
+
+    def engine(self, stage: Stage, *, train: Nodules, validation: Nodules | None) -> Engine:
+        """The loop for a stage on these nodules."""
+        if validation is not None and not validation.labels:
+            validation = None
+        experiment = Experiment(
+            model=self.model,
+            criterion=Criterion(stage.weights),
+            settings=self.settings.run,
+            train=train,
+            target=self.settings.data.target,
+            validation=validation,
+            frozen=frozen_parts(self.model, stage.freeze),
+            fused=stage.fused,
+            decides=stage.decides(self.model),
+        )
+        return Engine(experiment, run=self.run, processes=self.processes)
+
+
+@contextmanager
+def bench(settings: Settings, directory: Path, *, resume: bool) -> Iterator[Bench]:
+    """Everything but the nodules, ready; after it, all files are closed.
+
+    Raises SettingsUnusable, WeightsError, InferenceError (no such device).
+    """
+    with processes(choose_device(settings.run.device)) as mine:
+        model = build_model(settings.network, seed=settings.run.seed)
+        path = directory / "checkpoints" / "last.pt"
+        last = checkpoint.read(path) if resume and path.exists() else None
+        starts: list[str] = []
+        if last is None:
+            starts = [initialise_from(model, start) for start in settings.run.init]
+        if not mine.first:
+            yield Bench(
+                settings=settings, model=model, starts=starts, run=None, last=last, processes=mine
+            )
+            return
+        with RunFolder(directory, settings, resume=resume) as run:
+            if last is None:
+                facts = {
+                    "seed": settings.run.seed,
+                    "device": str(mine.device),
+                    "processes": mine.count,
+                    "started_from": starts or [WITHOUT],
+                }
+                run.write_environment(facts)
+            yield Bench(
+                settings=settings, model=model, starts=starts, run=run, last=last, processes=mine
+            )
+
+
+def run_stage(bench: Bench, stage: Stage, parts: Parts, *, note: str = "") -> dict[str, Any]:
+    """Trained on one part, followed on another, measured on the third; the summary."""
+    if stage.fused and bench.last is None:
+        fit_description(bench.model, parts.train, bench.processes)
+    engine = bench.engine(stage, train=parts.train, validation=parts.validation)
+    engine.train(last=bench.last)
+    measured = measure(engine, parts.test, table=TEST_TABLE)
+    if parts.validation.labels:
+        measure(engine, parts.validation, table=VALIDATION_TABLE)
+    summary = {"stage": stage.name, "test": measured, "train_nodules": len(parts.train.labels)}
+    write_outcome(bench, stage, summary, note=note)
+    return summary
+
+
+def measure(engine: Engine, nodules: Nodules, *, table: str) -> dict[str, Any]:
+    """Each output on these nodules, as `m3train evaluate` says it; each nodule goes to `table`."""
+    if not nodules.labels:
+        return {}
+    found = predict(engine.experiment.model, nodules, engine=engine)
+    if engine.run is None:
+        return {}
+    engine.run.write_table(table, _rows(nodules, found))
+    return {output: assess(nodules.labels, p) for output, p in found.items()}
+
+
+def _rows(nodules: Nodules, found: Probabilities) -> list[dict[str, object]]:
+    return [
+        {
+            "name": label.name,
+            "patient_id": label.patient_id,
+            "malignant": int(label.malignant),
+            **{f"p_{output}": p[i] for output, p in found.items()},
+        }
+        for i, label in enumerate(nodules.labels)
+    ]
+
+
+def write_outcome(bench: Bench, stage: Stage, summary: Mapping[str, Any], *, note: str) -> None:
+    """summary.json, and the weights with a card that says what they are."""
+    if bench.run is None:
+        return
+    bench.run.write_json("summary.json", summary)
+    if isinstance(bench.model, M3NetModel):
+        card = _card(bench.model.config, bench.settings, stage, summary, note=note)
+        save_weights(bench.model.network, card, bench.run.directory / "weights.safetensors")
+
+
+def _card(
+    config: M3NetConfig, settings: Settings, stage: Stage, summary: Mapping[str, Any], *, note: str
+) -> ModelCard:
+    """Weights whose deciding output was never trained say so: a node makes no calls with them."""
+    decided = stage.fused or config.fusion.kind == "branch"
+    output = FUSED if stage.fused else config.scales[0].value
+    test = summary["test"].get(output, {}) if decided else {}
+    words = f"{settings.data.directory.name}, split {settings.data.split}, {stage.name}"
+    metrics = {key: float(test[key]) for key in ("auc", "accuracy", "ece") if key in test}
+    return ModelCard(
+        name=f"M3Net {config.preset}",
+        version=f"{stage.name}-seed{settings.run.seed}",
+        preset=config.preset,
+        trained=decided,
+        threshold=0.5 if decided else None,
+        meaning=MEANING if decided else "branches alone: the fusion was not trained yet",
+        preprocessing=config.preprocessing.in_words(),
+        training_data=f"{words}; {note}" if note else words,
+        licence="Apache-2.0",
+        metrics={k: v for k, v in metrics.items() if np.isfinite(v)},
+        attribution=ATTRIBUTION,
+    )

@@ -1,0 +1,1 @@
+"""What weights are worth: metrics, intervals, calibration, costs."""

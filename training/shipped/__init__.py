@@ -1,0 +1,1 @@
+"""The weights that ship with the node, and everything said of them."""
