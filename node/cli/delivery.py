@@ -3,20 +3,21 @@
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from node.cli.job import REQUEUEABLE, STATES
 from node.cli.options import (
     config_option,
     json_option,
     loaded,
     opened_store,
     show_json,
-    show_table,
     since_option,
+    state_option,
 )
+from node.cli.rows import show_deliveries
+from node.core.states import SETTLED, State
 
 if TYPE_CHECKING:
     from node.persistence.rows import DeliveryRow
@@ -29,7 +30,7 @@ def delivery() -> None:
 
 
 @delivery.command("list")
-@click.option("--state", "states", type=click.Choice(STATES), multiple=True)
+@state_option(State)
 @click.option("--destination", metavar="NAME", help="Only what goes there.")
 @click.option("--study", metavar="STUDY_UID|ACCESSION", help="Only this study's.")
 @since_option("Only those made since")
@@ -37,7 +38,7 @@ def delivery() -> None:
 @json_option
 @config_option
 def list_deliveries(
-    states: tuple[str, ...],
+    states: tuple[State, ...],
     destination: str | None,
     study: str | None,
     since: datetime | None,
@@ -51,14 +52,14 @@ def list_deliveries(
             store, states=states, destination=destination, study=study, since=since, limit=limit
         )
     if as_json:
-        show_json([delivery_json(row) for row in rows])
+        show_json([asdict(row) for row in rows])
     else:
-        _show_deliveries(rows)
+        show_deliveries(rows)
 
 
 @delivery.command("requeue")
 @click.argument("ids", metavar="[DELIVERY]...", type=int, nargs=-1)
-@click.option("--state", "states", type=click.Choice(REQUEUEABLE), multiple=True)
+@state_option(SETTLED)
 @click.option("--destination", metavar="NAME", help="Only what goes there.")
 @click.option("--study", metavar="STUDY_UID|ACCESSION", help="Only this study's.")
 @since_option("Only those made since")
@@ -66,7 +67,7 @@ def list_deliveries(
 @config_option
 def requeue(
     ids: tuple[int, ...],
-    states: tuple[str, ...],
+    states: tuple[State, ...],
     destination: str | None,
     study: str | None,
     since: datetime | None,
@@ -95,13 +96,13 @@ def requeue(
         else:
             rows = _deliveries(
                 store,
-                states=states or ("dead",),
+                states=states or (State.DEAD,),
                 destination=destination,
                 study=study,
                 since=since,
             )
         if dry_run or not rows:
-            _show_deliveries(rows)
+            show_deliveries(rows)
             click.echo(f"{len(rows)} would be requeued" if dry_run else "no delivery to requeue")
             return
         for row in rows:
@@ -116,47 +117,20 @@ def requeue(
         raise SystemExit(1)
 
 
-def delivery_json(row: "DeliveryRow") -> dict[str, Any]:
-    """A delivery for programs."""
-    return asdict(row)
-
-
 def _deliveries(
     store: "Store",
     *,
-    states: tuple[str, ...],
+    states: tuple[State, ...],
     destination: str | None,
     study: str | None,
     since: datetime | None,
     limit: int | None = None,
 ) -> "list[DeliveryRow]":
-    from node.core.states import State
-
     uid = store.find_study(study).study_instance_uid if study else None
     return store.list_deliveries(
         study=uid,
         destination=destination,
-        states=[State(state) for state in states],
+        states=states,
         since=since,
         limit=limit,
-    )
-
-
-def _show_deliveries(rows: "list[DeliveryRow]") -> None:
-    show_table(
-        ["delivery", "job", "study", "destination", "state", "tries", "objects", "made", "error"],
-        [
-            [
-                row.delivery_id,
-                row.job_id,
-                row.study_instance_uid,
-                row.destination,
-                row.state,
-                f"{row.tries}/{row.max_attempts}",
-                row.delivered,
-                row.created_at,
-                row.error,
-            ]
-            for row in rows
-        ],
     )

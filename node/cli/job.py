@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,16 +14,15 @@ from node.cli.options import (
     opened_store,
     show_fields,
     show_json,
-    show_table,
     since_option,
+    state_option,
 )
+from node.cli.rows import show_jobs, show_nodules
+from node.core.states import SETTLED, State
 
 if TYPE_CHECKING:
     from node.persistence.rows import JobRow
     from node.persistence.store import Store
-
-STATES = ("queued", "running", "done", "dead", "cancelled")
-REQUEUEABLE = ("dead", "cancelled", "done")
 
 
 @click.group()
@@ -32,14 +31,14 @@ def job() -> None:
 
 
 @job.command("list")
-@click.option("--state", "states", type=click.Choice(STATES), multiple=True)
+@state_option(State)
 @click.option("--study", metavar="STUDY_UID|ACCESSION", help="Only this study's.")
 @since_option("Only those made since")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @json_option
 @config_option
 def list_jobs(
-    states: tuple[str, ...],
+    states: tuple[State, ...],
     study: str | None,
     since: datetime | None,
     limit: int,
@@ -50,9 +49,9 @@ def list_jobs(
     with opened_store(loaded(config_path)) as store:
         rows = _jobs(store, states=states, study=study, since=since, limit=limit)
     if as_json:
-        show_json([job_json(row) for row in rows])
+        show_json([asdict(row) for row in rows])
     else:
-        _show_jobs(rows)
+        show_jobs(rows)
 
 
 @job.command("show")
@@ -62,7 +61,6 @@ def list_jobs(
 def show_job(job_id: int, as_json: bool, config_path: Path | None) -> None:
     """One job: its state, its nodules and the objects that it wrote."""
     from node.app import spool_directory
-    from node.cli.study import show_nodules
 
     config = loaded(config_path)
     with opened_store(config) as store:
@@ -79,7 +77,7 @@ def show_job(job_id: int, as_json: bool, config_path: Path | None) -> None:
         for a in artifacts
     ]
     if as_json:
-        show_json({**job_json(row), "artifacts": files})
+        show_json({**asdict(row), "artifacts": files})
         return
     show_fields(
         {
@@ -105,14 +103,14 @@ def show_job(job_id: int, as_json: bool, config_path: Path | None) -> None:
 
 @job.command("requeue")
 @click.argument("ids", metavar="[JOB]...", type=int, nargs=-1)
-@click.option("--state", "states", type=click.Choice(REQUEUEABLE), multiple=True)
+@state_option(SETTLED)
 @click.option("--study", metavar="STUDY_UID|ACCESSION", help="The latest job of this study.")
 @since_option("Only those made since")
 @click.option("--dry-run", is_flag=True, help="Only list what would be requeued.")
 @config_option
 def requeue(
     ids: tuple[int, ...],
-    states: tuple[str, ...],
+    states: tuple[State, ...],
     study: str | None,
     since: datetime | None,
     dry_run: bool,
@@ -137,10 +135,10 @@ def requeue(
         if ids:
             rows = [store.job(job_id) for job_id in ids]
         else:
-            chosen = states or (REQUEUEABLE if study else ("dead",))
+            chosen = states or (tuple(SETTLED) if study else (State.DEAD,))
             rows = _latest(store, _jobs(store, states=chosen, study=study, since=since))
         if dry_run or not rows:
-            _show_jobs(rows)
+            show_jobs(rows)
             click.echo(f"{len(rows)} would be requeued" if dry_run else "no job to requeue")
             return
         analysis_id = analysis_id_of(config)
@@ -167,25 +165,16 @@ def cancel(ids: tuple[int, ...], config_path: Path | None) -> None:
             click.echo(f"job {job_id} cancelled")
 
 
-def job_json(row: "JobRow") -> dict[str, Any]:
-    """A job for programs."""
-    return asdict(row)
-
-
 def _jobs(
     store: "Store",
     *,
-    states: tuple[str, ...],
+    states: tuple[State, ...],
     study: str | None,
     since: datetime | None,
     limit: int | None = None,
 ) -> "list[JobRow]":
-    from node.core.states import State
-
     uid = store.find_study(study).study_instance_uid if study else None
-    return store.list_jobs(
-        study=uid, states=[State(state) for state in states], since=since, limit=limit
-    )
+    return store.list_jobs(study=uid, states=states, since=since, limit=limit)
 
 
 def _latest(store: "Store", rows: "list[JobRow]") -> "list[JobRow]":
@@ -195,22 +184,3 @@ def _latest(store: "Store", rows: "list[JobRow]") -> "list[JobRow]":
         for uid in {row.study_instance_uid for row in rows}
     }
     return [row for row in rows if newest[row.study_instance_uid] == row.job_id]
-
-
-def _show_jobs(rows: "list[JobRow]") -> None:
-    show_table(
-        ["job", "study", "rev", "state", "tries", "made", "settled", "says"],
-        [
-            [
-                row.job_id,
-                row.study_instance_uid,
-                row.revision,
-                row.state,
-                f"{row.tries}/{row.max_attempts}",
-                row.created_at,
-                row.settled_at,
-                row.error if row.state == "dead" else row.headline,
-            ]
-            for row in rows
-        ],
-    )

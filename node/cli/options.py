@@ -1,4 +1,4 @@
-"""What the verbs share: --config, --json, --phi, --since, and how lists are shown."""
+"""What the verbs share: --config, --json, --phi, --since, --state, and how lists are shown."""
 
 import json
 import os
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from node.core.states import State
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,6 +62,18 @@ def moment(text: str) -> datetime:
 def since_option(what: str) -> Callable[[F], F]:
     """--since WHEN."""
     return click.option("--since", metavar="WHEN", type=moment, help=f"{what} (12h, 3d, a date).")
+
+
+def state_option(choices: Iterable[State]) -> Callable[[F], F]:
+    """--state STATE, as often as one likes; the verb gets a tuple of `State`."""
+    offered = frozenset(choices)
+    return click.option(
+        "--state",
+        "states",
+        type=click.Choice([state.value for state in State if state in offered]),
+        multiple=True,
+        callback=lambda _context, _option, chosen: tuple(map(State, chosen)),
+    )
 
 
 def loaded(config_path: Path | None) -> "NodeConfig":

@@ -1,6 +1,7 @@
 """`m3node study`: what has been received, and what came of it."""
 
 from collections import Counter
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +20,10 @@ from node.cli.options import (
     show_table,
     since_option,
 )
+from node.cli.rows import show_nodules
 
 if TYPE_CHECKING:
-    from node.persistence.rows import InstanceRow, JobRow, StudyRow
+    from node.persistence.rows import InstanceRow, StudyRow
 
 
 @click.group()
@@ -69,15 +71,12 @@ def show_study(study_or_accession: str, as_json: bool, phi: bool, config_path: P
         jobs = store.list_jobs(study=row.study_instance_uid)
         deliveries = store.list_deliveries(study=row.study_instance_uid)
     if as_json:
-        from node.cli.delivery import delivery_json
-        from node.cli.job import job_json
-
         show_json(
             {
                 **_study_json(row, phi=phi),
                 "series": _series(instances),
-                "job_list": [job_json(job) for job in jobs],
-                "deliveries": [delivery_json(delivery) for delivery in deliveries],
+                "job_list": [asdict(job) for job in jobs],
+                "deliveries": [asdict(delivery) for delivery in deliveries],
             }
         )
         return
@@ -108,30 +107,6 @@ def show_study(study_or_accession: str, as_json: bool, phi: bool, config_path: P
                 for d in deliveries
             ],
         )
-
-
-def show_nodules(job: "JobRow") -> None:
-    """The nodules of one job, with probability or the reason why there is none."""
-    nodules: list[dict[str, Any]] = job.summary.get("nodules", [])
-    if nodules:
-        show_table(
-            ["nodule", "centre z, y, x", "centre mm (L, P, S)", "diameter mm", "probability", ""],
-            [
-                [
-                    n["tracking_id"],
-                    _numbers(n["centre_index"]),
-                    _numbers(n["centre_mm"]),
-                    n["diameter_mm"],
-                    None if n["probability"] is None else f"{100 * n['probability']:.1f} %",
-                    n["reason"] or "",
-                ]
-                for n in nodules
-            ],
-        )
-
-
-def _numbers(values: list[float] | None) -> str:
-    return "-" if values is None else ", ".join(f"{value:.1f}" for value in values)
 
 
 def _identity_cells(row: "StudyRow") -> list[object]:

@@ -1,0 +1,74 @@
+"""Rows of the store as tables: jobs, their nodules, deliveries."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from node.cli.options import show_table
+
+if TYPE_CHECKING:
+    from node.persistence.rows import DeliveryRow, JobRow
+
+
+def show_jobs(rows: "Sequence[JobRow]") -> None:
+    """One line a job; of a dead one, why."""
+    show_table(
+        ["job", "study", "rev", "state", "tries", "made", "settled", "says"],
+        [
+            [
+                row.job_id,
+                row.study_instance_uid,
+                row.revision,
+                row.state,
+                f"{row.tries}/{row.max_attempts}",
+                row.created_at,
+                row.settled_at,
+                row.error if row.state == "dead" else row.headline,
+            ]
+            for row in rows
+        ],
+    )
+
+
+def show_nodules(job: "JobRow") -> None:
+    """The nodules of one job, with probability or the reason why there is none."""
+    nodules: list[dict[str, Any]] = job.summary.get("nodules", [])
+    if nodules:
+        show_table(
+            ["nodule", "centre z, y, x", "centre mm (L, P, S)", "diameter mm", "probability", ""],
+            [
+                [
+                    n["tracking_id"],
+                    _numbers(n["centre_index"]),
+                    _numbers(n["centre_mm"]),
+                    n["diameter_mm"],
+                    None if n["probability"] is None else f"{100 * n['probability']:.1f} %",
+                    n["reason"] or "",
+                ]
+                for n in nodules
+            ],
+        )
+
+
+def _numbers(values: list[float] | None) -> str:
+    return "-" if values is None else ", ".join(f"{value:.1f}" for value in values)
+
+
+def show_deliveries(rows: "Sequence[DeliveryRow]") -> None:
+    """One line a delivery."""
+    show_table(
+        ["delivery", "job", "study", "destination", "state", "tries", "objects", "made", "error"],
+        [
+            [
+                row.delivery_id,
+                row.job_id,
+                row.study_instance_uid,
+                row.destination,
+                row.state,
+                f"{row.tries}/{row.max_attempts}",
+                row.delivered,
+                row.created_at,
+                row.error,
+            ]
+            for row in rows
+        ],
+    )
