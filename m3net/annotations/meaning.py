@@ -1,11 +1,13 @@
-"""What the codes of an annotation say: whether the thing that it marks can be a lung nodule.
+"""What an annotation says of one mark: that it is a nodule, something else, or nothing at all.
 
-Codes are compared through pydicom, which knows that SRT M-03010 and SCT 27925004 are one concept.
-Where an object uses a code that is not listed, the words of its meaning decide; what is then left
-out is named in the report, so that nothing vanishes silently.
+Codes go before words, and what an object says elsewhere of the mark (its site) can only take away.
+A user's own words (labels, comments, tracking identifiers, ROI names) are read and never repeated:
+they may hold a patient's name.  So a `Reading` speaks in the words of the Standard's codes or ours.
 """
 
 import re
+from dataclasses import dataclass
+from enum import StrEnum
 
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
@@ -24,7 +26,7 @@ _NODULES = (
     Code("RID50149", "RADLEX", "pulmonary nodule"),
 )
 _NODULE_WORDS = re.compile(
-    r"nodul|lesion|\bmass\b|tumou?r|neoplas|malignan|cancer|carcinoma|metasta|\btarget\b|opacity",
+    r"nodul|lesion|\bmass\b|tumou?r|neoplas|malignan|cancer|carcinoma|metasta|\bgtv|opacity",
     re.IGNORECASE,
 )
 _ALTERED = Code("49755003", "SCT", "Morphologically Altered Structure")
@@ -39,7 +41,57 @@ _OTHER_ORGAN = re.compile(
     re.IGNORECASE,
 )
 _FREE_TEXT = ("CORNERSTONE", "99")
-"""Schemes whose meanings people type: such text decides, but is never repeated elsewhere."""
+"""Schemes whose meanings people type."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What an annotation says of one mark.
+
+    kind     : Segmented Property Type, Finding, ROI observation: what it is
+    category : of what sort that is
+    site     : Anatomic Region, Finding Site: where it is
+    texts    : labels, comments, tracking identifiers, ROI names; read, never repeated
+    """
+
+    kind: Code | None = None
+    category: Code | None = None
+    site: Code | None = None
+    texts: tuple[str, ...] = ()
+
+
+class Meaning(StrEnum):
+    """What a mark is, as far as the node is concerned."""
+
+    NODULE = "nodule"
+    OTHER = "other"
+    """It is said to be something else, or to be elsewhere than in the lung."""
+    UNSAID = "unsaid"
+    """Nothing says what it is: a ruler, "ROI-1"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What was understood.
+
+    says : for people, from codes or our own table, never a user's words: "Liver", "nodule"
+    """
+
+    meaning: Meaning
+    says: str
+
+
+def meaning_of(said: Said) -> Reading:
+    """What the mark is, by everything that is said of it."""
+    other = why_no_nodule(category=said.category, kind=said.kind, site=said.site)
+    if other is not None:
+        return Reading(meaning=Meaning.OTHER, says=other)
+    named = [code.meaning for code in (said.kind, said.category) if code is not None]
+    if said.kind in _NODULES or any(map(_NODULE_WORDS.search, (*named, *said.texts))):
+        return Reading(meaning=Meaning.NODULE, says="nodule")
+    if any(map(_OTHER_ORGAN.search, said.texts)):
+        return Reading(meaning=Meaning.OTHER, says="something else")
+    return Reading(meaning=Meaning.UNSAID, says="nothing says what it is")
 
 
 def read_code(item: Dataset | None) -> Code | None:
