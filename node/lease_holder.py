@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Protocol, TypeVar
 
-from node.core.errors import in_words
 from node.core.retry import RetryPolicy, Verdict, classify
 from node.core.states import State
 from node.logs import event
 from node.persistence.rows import Lease
 from node.persistence.store import Store
+from node.words import in_words
 
 BEATS_PER_LEASE = 3
 """So that two beats may be missed before the lease lapses."""

@@ -2,9 +2,8 @@
 
     event("job.done", study=uid, job=17, seconds=3.2)
 
-`action` is the machine name.  Our own messages and errors name no patient (house rule, tested);
-those of libraries may quote what they read ("invalid value for PN: ..."), so of them only where
-they arose is written, with the type of the exception: enough to find the line, nothing to leak.
+`action` is the machine name.  What libraries log may quote what they read ("invalid value for PN:
+..."), so of it only where it arose is written; of errors, what `node.words` tells.
 """
 
 import json
@@ -12,15 +11,13 @@ import logging
 import os
 import sys
 import threading
-import traceback
 import warnings
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TextIO
 
-from m3net.errors import M3NetError
 from node.config.sections import LogConfig
-from node.core.errors import NodeError
+from node.words import places, reason
 
 _OURS = ("node", "m3net", "sr_templates", "training")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
@@ -83,16 +80,11 @@ def fields_of(record: logging.LogRecord) -> Fields:
 
 def describe(error: BaseException) -> Fields:
     """An exception without what a library may have quoted in it."""
-    frames = traceback.extract_tb(error.__traceback__)
     fields: Fields = {"error": type(error).__name__}
-    if isinstance(error, NodeError | M3NetError):
-        fields["reason"] = str(error)
-    elif isinstance(error, OSError) and error.strerror:
-        fields["reason"] = error.strerror
-    if frames:
-        fields["where"] = " < ".join(
-            f"{os.path.basename(f.filename)}:{f.lineno} {f.name}" for f in reversed(frames[-6:])
-        )
+    if said := reason(error):
+        fields["reason"] = said
+    if where := places(error, most=6):
+        fields["where"] = " < ".join(where)
     if error.__cause__ is not None:
         fields["cause"] = type(error.__cause__).__name__
     return fields

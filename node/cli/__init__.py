@@ -97,13 +97,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except Exception as error:
         if os.environ.get("M3NODE_TRACEBACK"):
             raise
-        click.echo(_in_words(error), err=True)
+        from node.words import in_words_with_place, reason
+
+        more = "" if reason(error) else "; M3NODE_TRACEBACK=1 shows more"
+        click.echo(f"error: {in_words_with_place(error)}{more}", err=True)
         return 1
     return status if isinstance(status, int) else 0
-
-
-def _in_words(error: Exception) -> str:
-    """What happened and what to do, without a traceback and without quoting a library."""
-    from node.cli.words import in_words
-
-    return in_words(error)

@@ -16,8 +16,6 @@ What is wrong with a study's content is `m3net.errors.StudyError`: it ends in a 
 No message holds a patient's name, ID or birth date.
 """
 
-from m3net.errors import M3NetError
-
 OUT_OF_RESOURCES = 0xA700
 """PS3.4 table B.2-1: refused, out of resources."""
 SOP_CLASS_MISMATCH = 0xA900
@@ -76,15 +74,3 @@ class UnknownEntry(NodeError):
 
 class NotAllowed(NodeError):
     """The state machine has no such transition from the present state."""
-
-
-def in_words(error: BaseException) -> str:
-    """The reason as the diary keeps it: our own messages; of others only what they are.
-
-    A library's message may quote the patient it stumbled over.
-    """
-    if isinstance(error, NodeError | M3NetError):
-        return str(error)
-    if isinstance(error, OSError) and error.strerror:
-        return f"{type(error).__name__}: {error.strerror}"
-    return f"unexpected {type(error).__name__}; the log has where"

@@ -25,6 +25,7 @@ from node.config import (
 )
 from node.core.errors import NodeError
 from node.core.states import State
+from node.words import in_words_with_place
 
 _CERTIFICATE_WARNING = timedelta(days=30)
 
@@ -81,13 +82,7 @@ def check_node(config: NodeConfig) -> Iterator[Finding]:
         try:
             yield from check()
         except Exception as error:
-            yield fail(what, _in_words(error))
-
-
-def _in_words(error: Exception) -> str:
-    from node.cli.words import in_words
-
-    return in_words(error).removeprefix("error: ")
+            yield fail(what, in_words_with_place(error))
 
 
 def _storage(config: StorageConfig) -> Iterator[Finding]:

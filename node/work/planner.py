@@ -7,9 +7,9 @@ from m3net.uids import StudyInstanceUID
 from node.core.completeness import Nothing, Ready, StudyRules, StudySnapshot, Wait, judge
 from node.core.diary import Kind
 from node.core.digest import inputs_digest
-from node.core.errors import in_words
 from node.logs import event
 from node.persistence.store import Store
+from node.words import in_words
 
 AFTER_A_FAILURE = timedelta(minutes=1)
 """A study whose judging fails is looked at again so much later."""

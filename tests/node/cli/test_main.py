@@ -110,7 +110,7 @@ def test_an_unforeseen_error_is_one_line_without_a_traceback(
     monkeypatch.setattr("node.config.find_config", fails)
     said = cli("job", "list")
     assert said.status == 1
-    assert said.err.startswith("error: ValueError at test_main.py:")
+    assert said.err.startswith("error: unexpected ValueError at test_main.py:")
     assert "Müller" not in said.err
     assert len(said.err.splitlines()) == 1
 

@@ -4,15 +4,7 @@ from random import Random
 
 import pytest
 
-from m3net.errors import NoduleUnusable, WeightsError
-from node.core.errors import (
-    ConfigError,
-    DestinationRefused,
-    DestinationUnreachable,
-    LeaseLost,
-    Refused,
-    VariantRejected,
-)
+from node.core.errors import Refused
 from node.core.retry import RetryPolicy, Verdict, classify
 
 POLICY = RetryPolicy(max_attempts=5, base_s=4.0, cap_s=60.0)
@@ -44,26 +36,9 @@ def test_the_same_seed_gives_the_same_pauses() -> None:
     assert POLICY.delay_s(3, Random(7)) == POLICY.delay_s(3, Random(7))
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        NoduleUnusable("gaps"),
-        WeightsError("altered"),
-        ConfigError("no port"),
-        DestinationRefused("0x0122"),
-        VariantRejected("no context", sop_class_uid="1.2"),
-        Refused(0xC000, "nonsense"),
-        LeaseLost("overtaken"),
-    ],
-)
-def test_what_will_never_work_is_permanent(error: Exception) -> None:
-    assert classify(error) is Verdict.PERMANENT
-
-
-@pytest.mark.parametrize(
-    "error", [DestinationUnreachable("down"), OSError(28, "full"), MemoryError(), KeyError("bug")]
-)
-def test_everything_else_is_tried_again(error: Exception) -> None:
+@pytest.mark.parametrize("error", [OSError(28, "full"), MemoryError(), KeyError("bug")])
+def test_what_nobody_foresaw_is_tried_again(error: Exception) -> None:
+    """Our own errors are judged one by one in tests/node/test_words.py."""
     assert classify(error) is Verdict.TRANSIENT
 
 
