@@ -3,15 +3,19 @@
 A voxel belongs to the nodule if at least half of its area in the slice lies inside the outline.
 Outlines are taken to run along the nodule's border.  LIDC's run through the first pixels outside
 of it: taken as they are, the nodule comes out about half a pixel larger all around, about the same
-centre.  Several outlines on one slice are united.
+centre.  What several outlines on one slice come to depends on who drew them: see `Overlap`.
+
+One outline may run over itself (a keyhole: an outer border, a channel of no width, an inner border
+the other way round): what it winds around twice is outside, as everywhere here (even-odd rule).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from m3net.annotations.types import Overlap
 from m3net.errors import NoduleUnusable
 from m3net.volume import CTVolume
 
@@ -20,6 +24,15 @@ LINES_PER_PIXEL = 16
 
 FLAT = 0.5
 """An outline whose points differ by more slices than this is not drawn on a CT slice."""
+
+COARSEST_MM = 10.0
+"""Outlines further apart than this are of several nodules, not of one on a coarser series."""
+
+SAME_HEIGHT = 0.1
+"""Slices; outlines that stand closer than this are drawn on one plane."""
+
+MOST_CROSSINGS = 5_000_000
+"""Of the outlines of a slice with the scan lines: some 600 times round a nodule of 100 mm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +48,12 @@ class Coverage:
     first: tuple[float, int, int]
 
 
-def rasterise(contours_mm: Sequence[NDArray[np.float64]], volume: CTVolume) -> Coverage | None:
+def rasterise(
+    contours_mm: Sequence[NDArray[np.float64]],
+    volume: CTVolume,
+    *,
+    overlap: Overlap = Overlap.UNITED,
+) -> Coverage | None:
     """The outlines on the CT's grid; None if one of them is not parallel to its slices.
 
     contours_mm : (N, 3) LPS each, closed implicitly
@@ -43,13 +61,13 @@ def rasterise(contours_mm: Sequence[NDArray[np.float64]], volume: CTVolume) -> C
     Where the outlines stand on every n-th slice only (drawn on a thicker series), each also covers
     the slices nearest to it, so that the nodule does not fall apart.
 
-    Raises NoduleUnusable if the outlines are larger than the CT.
+    Raises NoduleUnusable if the outlines are larger than the CT, or endless.
     """
     outlines = [volume.to_index(contour) for contour in contours_mm]
     if any(np.ptp(outline[:, 0]) > FLAT for outline in outlines):
         return None
     heights = [float(outline[:, 0].mean()) for outline in outlines]
-    reach = _half_distance(heights)
+    reach = _half_distance(heights, most=COARSEST_MM / volume.spacing_mm[0])
     spans = [(int(np.ceil(z - reach)), int(np.floor(z + reach))) for z in heights]
     spans = [
         (a, b) if a <= b else (round(z), round(z)) for z, (a, b) in zip(heights, spans, strict=True)
@@ -66,36 +84,70 @@ def rasterise(contours_mm: Sequence[NDArray[np.float64]], volume: CTVolume) -> C
     if np.any(np.array(shape) > np.array(volume.shape) + 2):
         raise NoduleUnusable("its outline is larger than the CT")
     share = np.zeros(shape)
-    for outline, (a, b) in zip(outlines, spans, strict=True):
-        area = _covered(outline[:, 1:] - first[1:], shape[1:])
-        for number in range(a, b + 1):
+    for together in _drawn_together(heights, overlap):
+        area = _covered([outlines[i][:, 1:] - first[1:] for i in together], shape[1:])
+        for number in range(spans[together[0]][0], spans[together[0]][1] + 1):
             np.maximum(share[number - first[0]], area, out=share[number - first[0]])
     between = np.mean([z - (a + b) / 2 for z, (a, b) in zip(heights, spans, strict=True)])
     return Coverage(share=share, first=(first[0] + round(float(between), 3), *first[1:]))
 
 
-def _half_distance(heights: Sequence[float]) -> float:
+def _half_distance(heights: Sequence[float], *, most: float) -> float:
     """Half the least distance between outlined slices; half a slice for a single one."""
     places = np.unique(np.round(heights, 2))
     gaps = np.diff(places)
-    gaps = gaps[gaps > FLAT]
+    gaps = gaps[(gaps > FLAT) & (gaps <= max(most, 1.0))]
     return max(float(gaps.min()) if len(gaps) else 1.0, 1.0) / 2 - 1e-6
 
 
-def _covered(polygon: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Share of each pixel inside a polygon (even-odd); pixel (r, c) spans r +- 0.5, c +- 0.5.
+def _drawn_together(heights: Sequence[float], overlap: Overlap) -> Iterator[list[int]]:
+    """The numbers of the outlines that are filled at once; the results are united."""
+    order = sorted(range(len(heights)), key=lambda i: heights[i])
+    if overlap is Overlap.UNITED:
+        yield from ([i] for i in order)
+        return
+    plane: list[int] = []
+    for i in order:
+        if plane and heights[i] - heights[plane[0]] > SAME_HEIGHT:
+            yield plane
+            plane = []
+        plane.append(i)
+    if plane:
+        yield plane
 
-    polygon : (N, 2) as (row, column)
+
+def _covered(
+    polygons: Sequence[NDArray[np.float64]], shape: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Share of each pixel inside the polygons (even-odd); pixel (r, c) spans r +- 0.5, c +- 0.5.
+
+    polygons : (N, 2) each, as (row, column)
+
+    Along each scan line the crossings with all edges are sorted; what lies between the first and
+    the second, the third and the fourth ... is inside.
     """
-    area = np.zeros(shape)
-    starts, ends = polygon, np.roll(polygon, -1, axis=0)
-    left_edges = np.arange(shape[1]) - 0.5
-    for line in range(shape[0] * LINES_PER_PIXEL):
-        row = (line + 0.5) / LINES_PER_PIXEL - 0.5
-        crosses = (starts[:, 0] <= row) != (ends[:, 0] <= row)
-        a, b = starts[crosses], ends[crosses]
-        at = np.sort(a[:, 1] + (row - a[:, 0]) / (b[:, 0] - a[:, 0]) * (b[:, 1] - a[:, 1]))
-        for enter, leave in zip(at[::2], at[1::2], strict=True):
-            length = np.minimum(leave, left_edges + 1) - np.maximum(enter, left_edges)
-            area[line // LINES_PER_PIXEL] += np.clip(length, 0, 1)
-    return area / LINES_PER_PIXEL
+    rows, columns = shape
+    starts = np.concatenate(polygons)
+    ends = np.concatenate([np.roll(polygon, -1, axis=0) for polygon in polygons])
+    line_of = np.ceil((np.stack([starts[:, 0], ends[:, 0]]) + 0.5) * LINES_PER_PIXEL - 0.5)
+    begin, end = np.clip(np.sort(line_of, axis=0), 0, rows * LINES_PER_PIXEL).astype(np.int64)
+    count = end - begin
+    if count.sum() > MOST_CROSSINGS:
+        raise NoduleUnusable("its outline is longer than that of any nodule")
+    edge = np.repeat(np.arange(len(starts)), count)
+    line = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count) + begin[edge]
+    a, b = starts[edge], ends[edge]
+    at_row = (line + 0.5) / LINES_PER_PIXEL - 0.5
+    column = a[:, 1] + (at_row - a[:, 0]) / (b[:, 0] - a[:, 0]) * (b[:, 1] - a[:, 1])
+    order = np.lexsort((column, line))
+    row, column = line[order] // LINES_PER_PIXEL, np.clip(column[order], -0.5, columns - 0.5)
+    # An interval [enter, leave) covers a part of enter's pixel, then whole pixels, then lacks a
+    # part of leave's: a step of +1 at the one and of -1 at the other, summed along the row.
+    sign = np.where(np.arange(len(order)) % 2 == 0, 1.0, -1.0)
+    pixel = np.minimum(np.floor(column + 0.5).astype(np.int64), columns - 1)
+    part = sign * (pixel + 0.5 - column)
+    steps = np.zeros((rows, columns + 1))
+    np.add.at(steps, (row, pixel), part)
+    np.add.at(steps, (row, pixel + 1), sign - part)
+    covered: NDArray[np.float64] = np.cumsum(steps[:, :-1], axis=1) / LINES_PER_PIXEL
+    return np.clip(covered, 0.0, 1.0)

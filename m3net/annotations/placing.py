@@ -59,7 +59,7 @@ def place(marking: Marking, volume: CTVolume) -> Placed:
     if marking.mask is not None:
         pieces = split(marking.mask.voxels, marking.mask.affine)
     else:
-        coverage = rasterise(marking.contours_mm, volume)
+        coverage = rasterise(marking.contours_mm, volume, overlap=marking.overlap)
         if coverage is None:
             return Placed(spots=(_oblique(marking, volume),))
         affine = volume.affine.copy()

@@ -6,6 +6,7 @@ reader is given the planes of the study's slices by SOP Instance UID.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
@@ -81,6 +82,16 @@ class SegmentReference:
         return f"segment {self.segment_number}"
 
 
+class Overlap(StrEnum):
+    """What several outlines on one slice come to."""
+
+    UNITED = "united"
+    """Each is a piece of the nodule: reports and presentation states."""
+    EXCLUSIVE = "exclusive"
+    """An outline inside another one is a hole, one inside a hole a piece: structure sets, which
+    have no other way to draw a hole than this and the keyhole (PS3.3 C.8.8.6.3)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marking:
     """One thing that an annotation marks: a mask, or contours, or a sphere, or a bare point.
@@ -101,6 +112,7 @@ class Marking:
     mask: Mask | None = None
     contours_mm: tuple[NDArray[np.float64], ...] = ()
     """Closed planar outlines, (N, 3) LPS each, one slice each."""
+    overlap: Overlap = Overlap.UNITED
     centre_mm: Point | None = None
     segment: SegmentReference | None = None
     diameter_mm: float | None = None

@@ -3,6 +3,7 @@ import pytest
 
 from m3net.annotations.components import split
 from m3net.annotations.contours import rasterise
+from m3net.annotations.types import Overlap
 from m3net.ct_series import read_series
 from m3net.errors import NoduleUnusable
 from m3net.volume import CTVolume
@@ -78,6 +79,48 @@ def test_outlines_on_one_slice_are_united() -> None:
     coverage = rasterise([square(4.0), square(4.0), square(4.0, low=12.5, high=14.5)], isotropic())
     assert coverage is not None
     assert coverage.share.sum() == pytest.approx(16 + 4)
+
+
+def test_an_outline_inside_another_is_a_hole_where_the_source_draws_holes_so() -> None:
+    nested = [square(4.0, low=2.5, high=12.5), square(4.03), square(4.0, low=6.5, high=8.5)]
+    coverage = rasterise(nested, isotropic(), overlap=Overlap.EXCLUSIVE)
+    assert coverage is not None
+    assert coverage.share.sum() == pytest.approx(100 - 16 + 4)
+    united = rasterise(nested, isotropic(), overlap=Overlap.UNITED)
+    assert united is not None
+    assert united.share.sum() == pytest.approx(100)
+
+
+def test_an_outline_on_the_next_slice_makes_no_hole_in_this_one() -> None:
+    coverage = rasterise([square(4.0), square(5.0)], isotropic(), overlap=Overlap.EXCLUSIVE)
+    assert coverage is not None
+    assert coverage.share.sum(axis=(1, 2)).tolist() == [16.0, 16.0]
+
+
+@pytest.mark.parametrize("overlap", Overlap)
+def test_a_keyhole_has_a_hole(overlap: Overlap) -> None:
+    outer = [(2.5, 2.5), (12.5, 2.5), (12.5, 12.5), (2.5, 12.5), (2.5, 7.5)]
+    inner = [(5.5, 7.5), (5.5, 9.5), (9.5, 9.5), (9.5, 5.5), (5.5, 5.5), (5.5, 7.5)]
+    keyhole = np.array([(x, y, 4.0) for x, y in [*outer, *inner, (2.5, 7.5)]])
+    coverage = rasterise([keyhole], isotropic(), overlap=overlap)
+    assert coverage is not None
+    assert coverage.share.sum() == pytest.approx(100 - 16)
+
+
+def test_two_far_outlines_do_not_grow_towards_each_other() -> None:
+    volume = read_series(
+        synthetic.ct_series(shape=(12, 8, 8), spacing_mm=(2.5, 1.0, 1.0), origin_mm=(0, 0, 0))
+    )
+    drawn = [square(2.5, low=1.5, high=5.5), square(17.5, low=1.5, high=5.5)]  # slices 1 and 7
+    coverage = rasterise(drawn, volume)
+    assert coverage is not None
+    assert coverage.share.sum(axis=(1, 2)).tolist() == [16.0, 0, 0, 0, 0, 0, 16.0]
+
+
+def test_an_endless_outline_is_refused() -> None:
+    to_and_fro = np.tile([[1.0, 1.0, 4.0], [1.5, 20.0, 4.0]], (20_000, 1))
+    with pytest.raises(NoduleUnusable, match="longer than that of any nodule"):
+        rasterise([to_and_fro], isotropic())
 
 
 def test_an_outline_across_the_slices_is_not_rasterised() -> None:
