@@ -10,7 +10,7 @@ make a volume is refused with a message that says where; nothing is guessed.
 - a tilted gantry shears the volume; its affine is made from the real steps
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from m3net.ct_pixels import AIR_HU, check_rescale, hounsfield, is_lossy
 from m3net.errors import SeriesUnusable
 from m3net.stack import JITTER_MM, IrregularStack, Stack, fit_stack
 from m3net.uids import (
+    FrameKey,
     FrameOfReferenceUID,
     SeriesInstanceUID,
     SOPInstanceUID,
@@ -84,7 +85,8 @@ def read_series(datasets: Sequence[Dataset]) -> CTVolume:
 
     Raises SeriesUnusable if they make none.
     """
-    return _volume(datasets, lambda index: datasets[index])
+    frames = {_key(dataset): dataset for dataset in datasets}
+    return _volume(frames, lambda key: frames[key])
 
 
 def read_series_files(paths: Sequence[Path]) -> CTVolume:
@@ -93,33 +95,36 @@ def read_series_files(paths: Sequence[Path]) -> CTVolume:
     Raises SeriesUnusable as well if a file is no DICOM.
     """
     try:
-        headers = [dcmread(path, stop_before_pixels=True) for path in paths]
+        read = [(path, dcmread(path, stop_before_pixels=True)) for path in paths]
     except InvalidDicomError as error:
         raise SeriesUnusable("one of the series' files is no DICOM file; resend it") from error
-    return _volume(headers, lambda index: dcmread(paths[index]))
+    path_of = {_key(header): path for path, header in read}
+    return _volume({_key(header): header for _, header in read}, lambda key: dcmread(path_of[key]))
+
+
+def _key(dataset: Dataset) -> FrameKey:
+    return FrameKey(SOPInstanceUID(str(dataset.get("SOPInstanceUID") or "")))
 
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
-    """A header, its plane, and where its pixels are found."""
+    """A frame's header and its plane."""
 
-    index: int
+    key: FrameKey
     header: Dataset
     plane: SlicePlane
 
     @property
-    def uid(self) -> SOPInstanceUID:
-        return SOPInstanceUID(str(self.header.SOPInstanceUID))
-
-    @property
-    def rank(self) -> tuple[int, int, str]:
+    def rank(self) -> tuple[int, int, FrameKey]:
         """Of two slices at one place the lower one is kept."""
         numbers = self.header.get("AcquisitionNumber"), self.header.get("InstanceNumber")
         acquisition, instance = (int(number) if number else 0 for number in numbers)
-        return acquisition, instance, self.uid
+        return acquisition, instance, self.key
 
 
-def _volume(headers: Sequence[Dataset], dataset_at: Callable[[int], Dataset]) -> CTVolume:
+def _volume(
+    headers: Mapping[FrameKey, Dataset], with_pixels: Callable[[FrameKey], Dataset]
+) -> CTVolume:
     notes: list[str] = []
     series, slices = _slices(headers, notes)
     plane = slices[0].plane
@@ -139,13 +144,13 @@ def _volume(headers: Sequence[Dataset], dataset_at: Callable[[int], Dataset]) ->
         )
     hu = np.empty((depth, plane.rows, plane.columns), dtype=np.int16)
     hu[sorted(missing)] = AIR_HU
-    uids: list[SOPInstanceUID | None] = [None] * depth
+    frames: list[FrameKey | None] = [None] * depth
     lossy = False
     for slice_, number in zip(slices, stack.numbers.tolist(), strict=True):
-        dataset = dataset_at(slice_.index)
+        dataset = with_pixels(slice_.key)
         check_rescale(dataset)
         hu[number] = hounsfield(dataset)
-        uids[number] = slice_.uid
+        frames[number] = slice_.key
         lossy = lossy or is_lossy(dataset)
     if lossy:
         notes.append("The CT was compressed with loss.")
@@ -161,32 +166,34 @@ def _volume(headers: Sequence[Dataset], dataset_at: Callable[[int], Dataset]) ->
         study_instance_uid=StudyInstanceUID(str(slices[0].header.StudyInstanceUID)),
         series_instance_uid=series,
         frame_of_reference_uid=plane.frame_of_reference_uid,
-        sop_instance_uids=tuple(uids),
+        frames=tuple(frames),
         missing=missing,
         lossy=lossy,
         notes=tuple(notes),
     )
 
 
-def _slices(headers: Sequence[Dataset], notes: list[str]) -> tuple[SeriesInstanceUID, list[_Slice]]:
+def _slices(
+    headers: Mapping[FrameKey, Dataset], notes: list[str]
+) -> tuple[SeriesInstanceUID, list[_Slice]]:
     """The slices that belong to one volume: one series, one frame, one orientation, one grid."""
     if not headers:
         raise SeriesUnusable("the series has no slices")
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
-        if not all(header.get(keyword) for header in headers):
+        if not all(header.get(keyword) for header in headers.values()):
             raise SeriesUnusable(f"a slice has no {keyword}; resend the series")
-    names = sorted({str(header.SeriesInstanceUID) for header in headers})
-    if len(names) > 1 or len({str(header.StudyInstanceUID) for header in headers}) > 1:
+    names = sorted({str(header.SeriesInstanceUID) for header in headers.values()})
+    if len(names) > 1 or len({str(header.StudyInstanceUID) for header in headers.values()}) > 1:
         raise SeriesUnusable(f"these slices are of {len(names)} series, expected one")
     series = SeriesInstanceUID(names[0])
-    kept = {
-        str(header.SOPInstanceUID): _Slice(index, header, slice_plane(header))
-        for index, header in enumerate(headers)
+    kept = [
+        _Slice(key, header, slice_plane(header))
+        for key, header in headers.items()
         if not is_localizer(header)
-    }
+    ]
     if not kept:
         raise SeriesUnusable(f"series {series} holds localizers only")
-    slices = _of_one_orientation(list(kept.values()), series, notes)
+    slices = _of_one_orientation(kept, series, notes)
     for what, values in (
         ("frames of reference", {s.plane.frame_of_reference_uid for s in slices}),
         ("image sizes", {(s.plane.rows, s.plane.columns) for s in slices}),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from m3net.uids import FrameOfReferenceUID, SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+from m3net.uids import FrameKey, FrameOfReferenceUID, SeriesInstanceUID, StudyInstanceUID
 
 
 def transform(affine: NDArray[np.float64], points: ArrayLike) -> NDArray[np.float64]:
@@ -26,6 +26,7 @@ class CTVolume:
 
     hu      : (Z, Y, X) int16, HU; a missing slice is filled with air (-1000)
     affine  : (4, 4) float64, index (z, y, x) -> LPS mm; a tilted gantry is a shear in it
+    frames  : (Z,) the frame that each slice was read from; None for a missing one
     missing : slice indices that the series lacks (gaps of whole slices inside the scan)
     """
 
@@ -34,7 +35,7 @@ class CTVolume:
     study_instance_uid: StudyInstanceUID
     series_instance_uid: SeriesInstanceUID
     frame_of_reference_uid: FrameOfReferenceUID
-    sop_instance_uids: Sequence[SOPInstanceUID | None]
+    frames: Sequence[FrameKey | None]
     missing: frozenset[int] = frozenset()
     lossy: bool = False
     notes: tuple[str, ...] = ()

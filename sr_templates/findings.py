@@ -26,10 +26,14 @@ class Call(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageReference:
-    """One CT slice that a finding is drawn on."""
+    """One CT slice that a finding is drawn on.
+
+    frame_number : from 1; None for an image of one frame
+    """
 
     sop_class_uid: str
     sop_instance_uid: str
+    frame_number: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

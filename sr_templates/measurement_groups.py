@@ -115,7 +115,11 @@ def _region(region: Circle | Polyline) -> hd.sr.ImageRegion:
     return hd.sr.ImageRegion(
         graphic_type=kind,
         graphic_data=points,
-        source_image=hd.sr.SourceImageForRegion(image.sop_class_uid, image.sop_instance_uid),
+        source_image=hd.sr.SourceImageForRegion(
+            image.sop_class_uid,
+            image.sop_instance_uid,
+            None if image.frame_number is None else [image.frame_number],
+        ),
     )
 
 
@@ -126,11 +130,12 @@ def text(
     return hd.sr.TextContentItem(name=name, value=value, relationship_type=relationship)
 
 
-def image(name: Code, dataset: Dataset) -> hd.sr.ImageContentItem:
-    """A reference to a whole image that its parent contains."""
+def image(name: Code, dataset: Dataset, frames: Sequence[int] = ()) -> hd.sr.ImageContentItem:
+    """A reference to an image, or to frames of it, that its parent contains."""
     return hd.sr.ImageContentItem(
         name=name,
         referenced_sop_class_uid=dataset.SOPClassUID,
         referenced_sop_instance_uid=dataset.SOPInstanceUID,
+        referenced_frame_numbers=list(frames) or None,
         relationship_type=Relation.CONTAINS,
     )

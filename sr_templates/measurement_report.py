@@ -145,7 +145,7 @@ def _root(
         text(codes.SUMMARY, headline),
         *context,
         text(codes.COMMENT, f"{RESEARCH_USE}."),
-        *([_image_library(images)] if images else []),
+        *([_image_library(images, content)] if images else []),
         measurements,
         *_evaluations(content),
     ]
@@ -167,12 +167,23 @@ def _evaluations(content: ReportContent) -> list[Dataset]:
     return [container]
 
 
-def _image_library(images: Sequence[Dataset]) -> hd.sr.ContainerContentItem:
+def _image_library(images: Sequence[Dataset], content: ReportContent) -> hd.sr.ContainerContentItem:
     """TID 1600 without descriptors: whoever shows the report has the slices' headers."""
     group = hd.sr.ContainerContentItem(
         codes.IMAGE_LIBRARY_GROUP, relationship_type=Relation.CONTAINS
     )
-    group.ContentSequence = hd.sr.ContentSequence([image(codes.SOURCE, one) for one in images])
+    drawn_on = {nodule.region.image for nodule in content.nodules}
+    frames = {
+        uid: sorted(
+            each.frame_number
+            for each in drawn_on
+            if each.sop_instance_uid == uid and each.frame_number is not None
+        )
+        for uid in (str(one.SOPInstanceUID) for one in images)
+    }
+    group.ContentSequence = hd.sr.ContentSequence(
+        [image(codes.SOURCE, one, frames[str(one.SOPInstanceUID)]) for one in images]
+    )
     library = hd.sr.ContainerContentItem(codes.IMAGE_LIBRARY, relationship_type=Relation.CONTAINS)
     library.ContentSequence = hd.sr.ContentSequence([group])
     return library

@@ -107,6 +107,8 @@ def _source(image: ImageReference) -> Dataset:
     item = Dataset()
     item.ReferencedSOPClassUID = image.sop_class_uid
     item.ReferencedSOPInstanceUID = image.sop_instance_uid
+    if image.frame_number is not None:
+        item.ReferencedFrameNumber = image.frame_number
     item.PurposeOfReferenceCodeSequence = [coded(codes.SOURCE_OF_PROCESSING)]
     return item
 

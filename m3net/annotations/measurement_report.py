@@ -5,26 +5,32 @@ outlines, or the segment that it refers to.  Coordinates may stand in the group 
 measurements.
 """
 
-from collections.abc import Mapping
-
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from m3net.annotations.content_tree import ContentTree, is_named
+from m3net.annotations.image_references import frames_named
 from m3net.annotations.incomplete import incomplete_is_unusable
 from m3net.annotations.meaning import first_code, why_no_nodule
 from m3net.annotations.regions import images_of, is_label_position, measure, read_region
 from m3net.annotations.types import (
+    NO_PLANES,
     Annotation,
     Marking,
+    Planes,
     References,
     SegmentReference,
-    SlicePlane,
 )
 from m3net.errors import NoduleUnusable
 from m3net.nodule import AnnotationSource, Point
-from m3net.uids import FrameOfReferenceUID, SeriesInstanceUID, SOPClassUID, SOPInstanceUID
+from m3net.uids import (
+    FrameOfReferenceUID,
+    FrameReference,
+    SeriesInstanceUID,
+    SOPClassUID,
+    SOPInstanceUID,
+)
 
 SEGMENTATION_CLASSES = {"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"}
 TITLE = Code("126000", "DCM", "Imaging Measurement Report")
@@ -66,7 +72,7 @@ class MeasurementReportReader:
         with incomplete_is_unusable(self.kind):
             return _references(dataset)
 
-    def read(self, dataset: Dataset, planes: Mapping[SOPInstanceUID, SlicePlane]) -> Annotation:
+    def read(self, dataset: Dataset, planes: Planes) -> Annotation:
         """One marking per measurement group that may be about a nodule.
 
         Raises AnnotationUnusable if the object lacks what every report has.
@@ -78,7 +84,7 @@ class MeasurementReportReader:
 def _references(dataset: Dataset) -> References:
     tree = ContentTree(dataset)
     named: set[SOPInstanceUID] = set()
-    marked: set[SOPInstanceUID] = set()
+    marked: set[FrameReference] = set()
     frames: set[FrameOfReferenceUID] = set()
     centres: list[Point] = []
     for item in tree.below(dataset):
@@ -98,22 +104,21 @@ def _references(dataset: Dataset) -> References:
                 centres.extend(_known_centre(tree, item))
         for source in tree.named(group, codes.DCM.SourceImageForSegmentation):
             for reference in source.get("ReferencedSOPSequence") or []:
-                marked.add(SOPInstanceUID(str(reference.ReferencedSOPInstanceUID)))
+                marked.update(frames_named(reference))
     elsewhere, series_of = _evidence(dataset)
     named -= elsewhere
-    series = {series_of[uid] for uid in marked or named if uid in series_of}
+    drawn_on = {reference.sop_instance_uid for reference in marked}
+    series = {series_of[uid] for uid in drawn_on or named if uid in series_of}
     return References(
         frame_of_reference_uid=frames.pop() if len(frames) == 1 else None,
         series_instance_uids=frozenset(series),
         sop_instance_uids=frozenset(named),
-        marked_uids=frozenset(marked),
+        marked=frozenset(marked),
         centres_mm=tuple(centres),
     )
 
 
-def _read(
-    dataset: Dataset, planes: Mapping[SOPInstanceUID, SlicePlane], *, kind: str
-) -> Annotation:
+def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
     tree = ContentTree(dataset)
     markings: list[Marking] = []
     ignored: list[str] = []
@@ -143,7 +148,7 @@ def _marking(
     tree: ContentTree,
     group: Dataset,
     source: AnnotationSource,
-    planes: Mapping[SOPInstanceUID, SlicePlane],
+    planes: Planes,
 ) -> Marking:
     tracking_uid = _first_value(tree, group, TRACKING_UID, "UID")
     tracking_id = _first_value(tree, group, TRACKING_ID, "TextValue")
@@ -252,7 +257,7 @@ def _diameter(tree: ContentTree, group: Dataset) -> float | None:
 
 def _known_centre(tree: ContentTree, item: Dataset) -> list[Point]:
     try:
-        x, y, z = read_region(tree, item, {}).points_mm.mean(axis=0).tolist()
+        x, y, z = read_region(tree, item, NO_PLANES).points_mm.mean(axis=0).tolist()
     except NoduleUnusable:
         return []
     return [(x, y, z)]

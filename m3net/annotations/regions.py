@@ -6,7 +6,7 @@ pixel:  LPS = IPP + (column - 0.5) * column spacing * row direction
 SCOORD3D (PS3.3 C.18.9) is LPS in a frame of reference of its own.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from m3net.annotations.content_tree import ContentTree, concept
-from m3net.annotations.types import SlicePlane
+from m3net.annotations.image_references import frames_named
+from m3net.annotations.types import Planes, SlicePlane
 from m3net.errors import NoduleUnusable
 from m3net.nodule import Point
-from m3net.uids import FrameOfReferenceUID, SOPInstanceUID
+from m3net.uids import FrameOfReferenceUID, FrameReference
 
 ELLIPSE_POINTS = 72
 
@@ -56,19 +57,18 @@ def is_label_position(item: Dataset) -> bool:
     return "textposition" in words or "textannotationposition" in words
 
 
-def images_of(tree: ContentTree, item: Dataset) -> list[SOPInstanceUID]:
-    """The images that a SCOORD is selected from."""
+def images_of(tree: ContentTree, item: Dataset) -> list[FrameReference]:
+    """The images, and the frames of them, that a SCOORD is selected from."""
     return [
-        SOPInstanceUID(str(reference.ReferencedSOPInstanceUID))
+        named
         for child in tree.children(item)
         if child.get("ValueType") == "IMAGE"
         for reference in child.get("ReferencedSOPSequence") or []
+        for named in frames_named(reference)
     ]
 
 
-def read_region(
-    tree: ContentTree, item: Dataset, planes: Mapping[SOPInstanceUID, SlicePlane]
-) -> Region:
+def read_region(tree: ContentTree, item: Dataset, planes: Planes) -> Region:
     """The region in LPS mm.
 
     Raises NoduleUnusable if its image is unknown or its points make no sense.
@@ -87,14 +87,10 @@ def read_region(
         return Region(
             shape=shape, points_mm=points, frame_of_reference_uid=FrameOfReferenceUID(frame)
         )
-    uids = images_of(tree, item)
-    if len(uids) != 1:
-        raise NoduleUnusable(f"its {shape} is drawn on {len(uids)} images, expected one")
-    plane = planes.get(uids[0])
-    if plane is None:
-        raise NoduleUnusable(
-            f"it is drawn on image {uids[0]}, which is not a CT slice of this study"
-        )
+    images = images_of(tree, item)
+    if len(images) != 1:
+        raise NoduleUnusable(f"its {shape} is drawn on {len(images)} images, expected one")
+    plane = _plane_of(images[0], planes)
     columns, rows = points[:, :1] - 0.5, points[:, 1:] - 0.5
     placed = (
         np.asarray(plane.position_mm)
@@ -103,6 +99,23 @@ def read_region(
     )
     return Region(
         shape=shape, points_mm=placed, frame_of_reference_uid=plane.frame_of_reference_uid
+    )
+
+
+def _plane_of(image: FrameReference, planes: Planes) -> SlicePlane:
+    """The one plane that the reference names."""
+    found = planes.named(image)
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if found:
+        raise NoduleUnusable(
+            f"it is drawn on image {image.sop_instance_uid}, which has {len(found)} frames, "
+            "and on which of them is not said"
+        )
+    frame = f"frame {image.frame} of " if image.frame else ""
+    raise NoduleUnusable(
+        f"it is drawn on {frame}image {image.sop_instance_uid}, "
+        "which is not a CT slice of this study"
     )
 
 

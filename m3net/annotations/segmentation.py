@@ -16,16 +16,23 @@ from m3net.annotations.incomplete import incomplete_is_unusable
 from m3net.annotations.meaning import first_code, why_no_nodule
 from m3net.annotations.segmentation_frames import Frame, Frames, frame_sources, read_frames
 from m3net.annotations.types import (
+    NO_PLANES,
     Annotation,
     FrameGrid,
     Marking,
+    Planes,
     References,
     SegmentReference,
-    SlicePlane,
 )
 from m3net.errors import AnnotationUnusable
 from m3net.nodule import AnnotationSource, Mask, Point
-from m3net.uids import FrameOfReferenceUID, SeriesInstanceUID, SOPClassUID, SOPInstanceUID
+from m3net.uids import (
+    FrameOfReferenceUID,
+    FrameReference,
+    SeriesInstanceUID,
+    SOPClassUID,
+    SOPInstanceUID,
+)
 
 SAME_PLACE_MM = 0.5
 """Further than this from the slice that it names, a frame on the slice's grid is elsewhere."""
@@ -44,7 +51,7 @@ class SegmentationReader:
         with incomplete_is_unusable(self.kind):
             return _references(dataset)
 
-    def read(self, dataset: Dataset, planes: Mapping[SOPInstanceUID, SlicePlane]) -> Annotation:
+    def read(self, dataset: Dataset, planes: Planes) -> Annotation:
         """One marking per segment that may be a nodule.
 
         Raises AnnotationUnusable if frames have no place, or no common grid.
@@ -54,10 +61,10 @@ class SegmentationReader:
 
 
 def _references(dataset: Dataset) -> References:
-    marked: set[SOPInstanceUID] = set()
+    marked: set[FrameReference] = set()
     for group in dataset.get("PerFrameFunctionalGroupsSequence") or []:
         marked |= frame_sources(group)
-    named, series = set(marked), set()
+    named, series = {reference.sop_instance_uid for reference in marked}, set()
     for item in dataset.get("ReferencedSeriesSequence") or []:
         series.add(SeriesInstanceUID(str(item.SeriesInstanceUID)))
         for instance in item.get("ReferencedInstanceSequence") or []:
@@ -66,7 +73,7 @@ def _references(dataset: Dataset) -> References:
     centres: tuple[Point, ...] = ()
     if "PixelData" in dataset:
         try:
-            masks = [marking.mask for marking in _read(dataset, {}, kind="").markings]
+            masks = [marking.mask for marking in _read(dataset, NO_PLANES, kind="").markings]
         except AnnotationUnusable:  # said when the study is analysed
             masks = []
         centres = tuple(_centre(mask) for mask in masks if mask is not None)
@@ -76,14 +83,12 @@ def _references(dataset: Dataset) -> References:
         ),
         series_instance_uids=frozenset(series),
         sop_instance_uids=frozenset(named),
-        marked_uids=frozenset(marked),
+        marked=frozenset(marked),
         centres_mm=centres,
     )
 
 
-def _read(
-    dataset: Dataset, planes: Mapping[SOPInstanceUID, SlicePlane], *, kind: str
-) -> Annotation:
+def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
     frames = read_frames(dataset)
     pixels = _decode(dataset, len(frames.frames))
     markings: list[Marking] = []
@@ -118,11 +123,11 @@ def _marking(
     segment: Dataset,
     frames: Frames,
     drawn: Mapping[int, NDArray[np.bool_]],
-    planes: Mapping[SOPInstanceUID, SlicePlane],
+    planes: Planes,
 ) -> Marking:
     number = int(segment.SegmentNumber)
     named = [frames.frames[index] for index in drawn]
-    vouched = all(not frame.sources.isdisjoint(planes) for frame in named)
+    vouched = all(any(map(planes.named, frame.sources)) for frame in named)
     contradictions = [
         why for frame in named if (why := _contradiction(frame, frames, planes, dataset))
     ]
@@ -178,11 +183,11 @@ def _mask(frames: Frames, drawn: Mapping[int, NDArray[np.bool_]]) -> Mask:
 def _contradiction(
     frame: Frame,
     frames: Frames,
-    planes: Mapping[SOPInstanceUID, SlicePlane],
+    planes: Planes,
     dataset: Dataset,
 ) -> str | None:
     """The reason if a frame stands elsewhere than every slice that it says it was drawn on."""
-    sources = [planes[uid] for uid in frame.sources if uid in planes]
+    sources = [plane for source in sorted(frame.sources) for plane in planes.named(source).values()]
     if not sources:
         return None
     nearest = np.inf

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
+from m3net.annotations.image_references import frames_named
 from m3net.errors import AnnotationUnusable
 from m3net.nodule import Point
 from m3net.stack import JITTER_MM, IrregularStack, Stack, fit_stack
-from m3net.uids import SOPInstanceUID
+from m3net.uids import FrameReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,7 @@ class Frame:
     index: int
     segment: int | None
     position_mm: Point
-    sources: frozenset[SOPInstanceUID]
+    sources: frozenset[FrameReference]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +37,13 @@ class Frames:
     affine: NDArray[np.float64]
 
 
-def frame_sources(group: Dataset) -> frozenset[SOPInstanceUID]:
-    """The images that a frame says it was drawn on."""
+def frame_sources(group: Dataset) -> frozenset[FrameReference]:
+    """The images, and the frames of them, that a frame says it was drawn on."""
     return frozenset(
-        SOPInstanceUID(str(image.ReferencedSOPInstanceUID))
+        named
         for derivation in group.get("DerivationImageSequence") or []
         for image in derivation.get("SourceImageSequence") or []
+        for named in frames_named(image)
     )
 
 

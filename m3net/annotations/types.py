@@ -1,10 +1,10 @@
 """What an annotation object says, before it is laid over a CT.
 
 Readers turn one kind of DICOM object each into these values.  They need no pixels of the CT: a 2D
-reader is given the planes of the study's slices by SOP Instance UID.
+reader is given the planes of the study's slices by object and frame.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -15,7 +15,9 @@ from pydicom import Dataset
 
 from m3net.nodule import AnnotationSource, Mask, Point
 from m3net.uids import (
+    FrameKey,
     FrameOfReferenceUID,
+    FrameReference,
     SeriesInstanceUID,
     SOPInstanceUID,
 )
@@ -41,20 +43,56 @@ class SlicePlane:
     columns: int
 
 
+class Planes(Mapping[FrameKey, SlicePlane]):
+    """The planes of a study's CT slices, by object and frame."""
+
+    def __init__(self, planes: Mapping[FrameKey, SlicePlane]) -> None:
+        self._planes = dict(planes)
+        self._of: dict[SOPInstanceUID, list[FrameKey]] = {}
+        for key in self._planes:
+            self._of.setdefault(key.sop_instance_uid, []).append(key)
+
+    def __getitem__(self, key: FrameKey) -> SlicePlane:
+        return self._planes[key]
+
+    def __iter__(self) -> Iterator[FrameKey]:
+        return iter(self._planes)
+
+    def __len__(self) -> int:
+        return len(self._planes)
+
+    def named(self, reference: FrameReference) -> dict[FrameKey, SlicePlane]:
+        """The planes that a reference names: one, all of an image, or none of this study."""
+        return {
+            key: self._planes[key]
+            for key in self._of.get(reference.sop_instance_uid, ())
+            if reference.names(key)
+        }
+
+
+NO_PLANES = Planes({})
+"""For what an object says of itself, before any CT is known."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class References:
     """What an annotation refers to; read from the object alone.
 
     sop_instance_uids : every image that it refers to; the study waits for them
-    marked_uids       : those of them on which something is drawn
+    marked            : those of them on which something is drawn, by frame where one is named
     centres_mm        : LPS centres of its marks, where the object itself knows them (SEG, SCOORD3D)
     """
 
     frame_of_reference_uid: FrameOfReferenceUID | None
     series_instance_uids: frozenset[SeriesInstanceUID]
     sop_instance_uids: frozenset[SOPInstanceUID]
-    marked_uids: frozenset[SOPInstanceUID]
+    marked: frozenset[FrameReference]
     centres_mm: tuple[Point, ...] = ()
+
+    @property
+    def marked_images(self) -> frozenset[SOPInstanceUID]:
+        """The images on which something is drawn."""
+        return frozenset(reference.sop_instance_uid for reference in self.marked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +182,7 @@ class AnnotationReader(Protocol):
         """What the object refers to."""
         ...
 
-    def read(self, dataset: Dataset, planes: Mapping[SOPInstanceUID, SlicePlane]) -> Annotation:
+    def read(self, dataset: Dataset, planes: Planes) -> Annotation:
         """Its marks in LPS mm.
 
         planes : of the study's CT slices.  Localizers must not be among them: where a mark on a

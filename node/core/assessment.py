@@ -8,12 +8,12 @@ from pydicom import dcmread
 
 from m3net.annotations import READERS
 from m3net.annotations.nodules import find_nodules
-from m3net.annotations.types import Annotation, References
+from m3net.annotations.types import Annotation, Planes, References
 from m3net.ct_series import read_series_files
 from m3net.errors import AnnotationUnusable
 from m3net.nodule import Nodule, RefusedNodule
 from m3net.prediction import Classifier, Prediction
-from m3net.uids import SOPInstanceUID
+from m3net.uids import FrameKey, SOPInstanceUID
 from m3net.volume import CTVolume, window_reaches_end, window_whole
 from node.core.inputs import StudyInputs
 from sr_templates.findings import Outcome
@@ -89,11 +89,13 @@ def assess(
 def _read_annotations(
     inputs: StudyInputs, paths: Mapping[SOPInstanceUID, Path]
 ) -> tuple[list[Annotation], tuple[str, ...]]:
-    planes = {
-        facts.sop_instance_uid: facts.plane
-        for facts in (*inputs.ct, *inputs.elsewhere)
-        if facts.plane is not None
-    }
+    planes = Planes(
+        {
+            FrameKey(facts.sop_instance_uid, number): plane
+            for facts in (*inputs.ct, *inputs.elsewhere)
+            for number, plane in facts.planes.items()
+        }
+    )
     annotations, unreadable = [], []
     for facts in inputs.annotations:
         try:
@@ -146,10 +148,13 @@ def _left_out(nodule: Nodule, volume: CTVolume, inputs: StudyInputs) -> str | No
     One series may hold two acquisitions at the same places; the volume has one of them, and a
     nodule drawn on the other must not be judged in its pixels.
     """
-    dropped = {facts.sop_instance_uid for facts in inputs.ct}.difference(
-        uid for uid in volume.sop_instance_uids if uid is not None
-    )
-    if not any(dropped & each.marked_uids for each in _annotations_of(nodule, inputs)):
+    dropped = {key for facts in inputs.ct for key in facts.frames()}.difference(volume.frames)
+    if not any(
+        image.names(key)
+        for each in _annotations_of(nodule, inputs)
+        for image in each.marked
+        for key in dropped
+    ):
         return None
     return (
         "it is drawn on slices of the CT series that others of the series stand in the place of; "
@@ -195,7 +200,7 @@ def _discord(inputs: StudyInputs) -> tuple[str, ...]:
 
 def _completeness(inputs: StudyInputs, volume: CTVolume) -> str:
     """What arrived, against what the series' own geometry and the annotation ask for."""
-    received = sum(uid is not None for uid in volume.sop_instance_uids)
+    received = sum(key is not None for key in volume.frames)
     asked = (
         f"{len(inputs.missing)} instances that the annotation refers to were not received"
         if inputs.missing

@@ -13,6 +13,7 @@ from enum import StrEnum
 from m3net.uids import StudyInstanceUID
 from node.core.inputs import InstanceFacts, Intent, StudyInputs
 from node.core.selection import Selection, counted, select
+from node.core.slices import slice_count
 
 
 class WhenUnannotated(StrEnum):
@@ -114,7 +115,7 @@ def _all_here(inputs: StudyInputs) -> str:
     if inputs.intent is Intent.REPORT_NOT_ANALYSED:
         return f"it cannot be analysed: {inputs.reason}"
     return (
-        f"{counted(len(inputs.ct), 'CT slice')} and "
+        f"{counted(slice_count(inputs.ct), 'CT slice')} and "
         f"{counted(len(inputs.annotations), 'annotation object')}, "
         "and every instance that they refer to"
     )

@@ -13,10 +13,12 @@ from node.core.assessment import Assessment, JudgedNodule
 from node.core.results import NoduleResult
 from node.core.view import (
     NOMINAL_RADIUS_MM,
+    frame_of,
     image_reference,
     key_slice,
     nodule_on_ct,
     nodule_view,
+    number_in_viewers,
     region_of,
     slices_shown,
 )
@@ -69,10 +71,11 @@ def describe_nodule(
     box, voxels = nodule_on_ct(nodule, volume)
     key = key_slice(nodule, volume, box, voxels)
     shown = slices_shown(volume, box=box, voxels=voxels, key=key, max_frames=max_frames)
-    uid_of = {z: uid for z, uid in enumerate(volume.sop_instance_uids) if uid is not None}
-    headers = {uid_of[z]: header_of(uid_of[z]) for z in shown}
-    key_header = headers[uid_of[key]]
-    image = image_reference(key_header)
+    uids = dict.fromkeys(frame_of(volume, z).sop_instance_uid for z in shown)
+    headers = {uid: header_of(uid) for uid in uids}
+    key_frame = frame_of(volume, key)
+    key_header = headers[key_frame.sop_instance_uid]
+    image = image_reference(key_header, key_frame)
     region = region_of(nodule, volume, box=box, voxels=voxels, key=key, image=image)
     view = nodule_view(
         nodule,
@@ -112,7 +115,7 @@ def describe_nodule(
         comment=_comment(
             card,
             prediction.probability,
-            place=_place(key_header, key + 1, volume.shape[0]),
+            place=_place(number_in_viewers(key_header, key_frame), key + 1, volume.shape[0]),
             notes=notes,
         ),
     )
@@ -208,9 +211,8 @@ def omissions(assessment: Assessment) -> tuple[str, ...]:
     return (f"{counted}{unread} The report says why.",)
 
 
-def _place(header: Dataset, number: int, slices: int) -> str:
+def _place(image: int | None, number: int, slices: int) -> str:
     """The key slice by the number under which viewers show it, and by its place in the scan."""
-    image = header.get("InstanceNumber")
     place = f"slice {number} of {slices}"
     return place if image is None else f"CT image {image}, {place}"
 

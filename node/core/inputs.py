@@ -1,11 +1,17 @@
 """What the node knows of a study without its pixels, and what selection chose from it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from m3net.annotations.types import References, SlicePlane
-from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
+from m3net.uids import (
+    FrameKey,
+    SeriesInstanceUID,
+    SOPClassUID,
+    SOPInstanceUID,
+    StudyInstanceUID,
+)
 
 
 class Role(StrEnum):
@@ -31,7 +37,8 @@ class InstanceFacts:
     identity_digest : sha256 over the patient and study attributes that a result copies
     content_digest  : sha256 over SOP UID, identity, geometry, rescale and annotation content;
                       the transfer syntax and the file's bytes are not in it
-    plane           : CT slices only; None where the header lacks its geometry
+    planes          : CT only, by frame number from 1; of an image with one frame {1: its plane};
+                      a frame whose geometry the header lacks is not among them
     references      : annotations only; None where the object cannot be read
     """
 
@@ -46,11 +53,15 @@ class InstanceFacts:
     identity_digest: str
     content_digest: str
     series_number: int | None = None
-    plane: SlicePlane | None = None
+    planes: Mapping[int, SlicePlane] = field(default_factory=dict)
     slice_thickness_mm: float | None = None
     convolution_kernel: str | None = None
     references: References | None = None
     issuer_key: str = ""
+
+    def frames(self) -> tuple[FrameKey, ...]:
+        """The frames of a CT image; one that tells no geometry counts as one frame."""
+        return tuple(FrameKey(self.sop_instance_uid, number) for number in self.planes or (1,))
 
     def may_be_of_the_patient_of(self, other: "InstanceFacts") -> bool:
         """The same Patient ID, and no other issuer; many a workstation leaves the issuer away."""

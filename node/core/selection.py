@@ -181,7 +181,7 @@ def _inputs(
     choice = choose_series(found.series, of_patient or found.readable)
     ct = found.series[choice.series_instance_uid] if choice else found.unsupported_ct[:1]
     marked = {
-        uid for facts in of_patient if facts.references for uid in facts.references.marked_uids
+        uid for facts in of_patient if facts.references for uid in facts.references.marked_images
     }
     elsewhere = [
         facts
@@ -226,7 +226,7 @@ def _belongs(found: _Study, facts: InstanceFacts) -> bool:
 def _may_mark(facts: InstanceFacts) -> bool:
     """False only for an annotation that is known to mark nothing."""
     references = facts.references
-    return references is None or bool(references.marked_uids or references.centres_mm)
+    return references is None or bool(references.marked or references.centres_mm)
 
 
 def _not_supported(facts: InstanceFacts) -> str:

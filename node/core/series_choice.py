@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from m3net.nodule import Point
-from m3net.uids import FrameOfReferenceUID, SeriesInstanceUID, SOPInstanceUID
+from m3net.uids import FrameKey, FrameOfReferenceUID, FrameReference, SeriesInstanceUID
 from node.core.inputs import InstanceFacts, SeriesChoice
-from node.core.slices import SeriesGeometry, geometry_of
+from node.core.slices import SeriesGeometry, geometry_of, slice_count
 
 SeriesMap = Mapping[SeriesInstanceUID, Sequence[InstanceFacts]]
 _FOR_ALL = "it has the thinnest slices, and of those the most"
@@ -54,21 +54,33 @@ def _counted(
     series: SeriesMap, annotations: Sequence[InstanceFacts], *, drawn: bool
 ) -> Counter[SeriesInstanceUID]:
     """Per series: how many of its slices the annotations draw on, or refer to."""
-    wanted: set[SOPInstanceUID] = set()
+    wanted: set[FrameReference] = set()
     for facts in annotations:
-        if facts.references is not None:
-            wanted |= facts.references.marked_uids if drawn else facts.references.sop_instance_uids
+        if facts.references is None:
+            continue
+        if drawn:
+            wanted |= facts.references.marked
+        else:
+            wanted |= {FrameReference(uid) for uid in facts.references.sop_instance_uids}
     counted = Counter(
-        {uid: sum(s.sop_instance_uid in wanted for s in slices) for uid, slices in series.items()}
+        {
+            uid: sum(_among(wanted, key) for facts in images for key in facts.frames())
+            for uid, images in series.items()
+        }
     )
     return +counted
+
+
+def _among(wanted: set[FrameReference], key: FrameKey) -> bool:
+    every = FrameReference(key.sop_instance_uid)
+    return every in wanted or FrameReference(key.sop_instance_uid, key.frame) in wanted
 
 
 def _best(series: SeriesMap, counts: Counter[SeriesInstanceUID]) -> SeriesInstanceUID:
     def rank(uid: SeriesInstanceUID) -> tuple[int, float, int, str]:
         geometry = geometry_of(series[uid])
         spacing = geometry.spacing_mm if geometry else None
-        return (-counts[uid], spacing or float("inf"), -len(series[uid]), uid)
+        return (-counts[uid], spacing or float("inf"), -slice_count(series[uid]), uid)
 
     return min((uid for uid in counts if counts[uid] > 0), key=rank)
 
@@ -77,7 +89,7 @@ def _stated(series: SeriesMap, uid: SeriesInstanceUID, because: str) -> SeriesCh
     slices = series[uid]
     first = min(slices, key=lambda facts: facts.sop_instance_uid)
     geometry = geometry_of(slices)
-    traits = [f"{len(slices)} slices"]
+    traits = [f"{slice_count(slices)} slices"]
     if geometry is not None and geometry.spacing_mm is not None:
         traits.append(f"{geometry.spacing_mm:.2f} mm apart")
     if first.convolution_kernel:

@@ -49,7 +49,7 @@ class SeriesGeometry:
 
 def geometry_of(slices: Sequence[InstanceFacts]) -> SeriesGeometry | None:
     """The geometry of one series' slices; None if no header holds a position."""
-    planes = [facts.plane for facts in slices if facts.plane is not None]
+    planes = [plane for facts in slices for plane in facts.planes.values()]
     if not planes:
         return None
     directions = Counter(
@@ -83,6 +83,11 @@ def geometry_of(slices: Sequence[InstanceFacts]) -> SeriesGeometry | None:
         _axes=axes,
         _size_mm=(first.columns * columns_mm, first.rows * rows_mm),
     )
+
+
+def slice_count(images: Sequence[InstanceFacts]) -> int:
+    """How many slices the images of a series hold: its images, or the frames of one."""
+    return sum(len(facts.frames()) for facts in images)
 
 
 def _missing(positions_mm: NDArray[np.float64], normal: NDArray[np.float64]) -> int:

@@ -12,7 +12,7 @@ from m3net.outline import outline
 from m3net.prediction import HeatMap, Prediction
 from m3net.resample import heat_map_on_grid, mask_on_grid
 from m3net.scales import Scale
-from m3net.uids import SOPInstanceUID
+from m3net.uids import FrameKey, SOPInstanceUID
 from m3net.volume import CTVolume, transform
 from sr_templates.capture_view import CaptureSlice, Direction, NoduleView, choose_slices
 from sr_templates.findings import Circle, ImageReference, Polyline
@@ -114,7 +114,7 @@ def nodule_view(
     """The slices through the nodule with the maps and the outline on the CT's own grid.
 
     shown   : as `slices_shown` chose them
-    headers : of these slices, by SOP Instance UID
+    headers : of the images that hold these slices
     """
     crop = _square(nodule, volume, prediction.heat_maps, shown)
     offsets = [z - crop.first[0] for z in shown]
@@ -216,32 +216,48 @@ def _slices(box: Box, first: Sequence[int], last: Sequence[int]) -> tuple[slice,
 
 
 def _received(volume: CTVolume, z: int) -> bool:
-    return 0 <= z < volume.shape[0] and volume.sop_instance_uids[z] is not None
+    return 0 <= z < volume.shape[0] and volume.frames[z] is not None
 
 
 def _named(volume: CTVolume, z: int, headers: Mapping[SOPInstanceUID, Dataset]) -> CaptureSlice:
-    header = headers[_uid(volume, z)]
+    frame = frame_of(volume, z)
+    header = headers[frame.sop_instance_uid]
     normal = np.cross(volume.affine[:3, 2], volume.affine[:3, 1])
     position = volume.to_mm((z, 0, 0)) @ (normal / np.linalg.norm(normal))
-    number = header.get("InstanceNumber")
     return CaptureSlice(
-        source=image_reference(header),
+        source=image_reference(header, frame),
         number=z + 1,
         position_mm=float(position),
-        instance_number=None if number is None else int(number),
+        instance_number=number_in_viewers(header, frame),
     )
 
 
-def _uid(volume: CTVolume, z: int) -> SOPInstanceUID:
-    uid = volume.sop_instance_uids[z]
-    assert uid is not None  # noqa: S101  # absent slices are never chosen
-    return uid
+def frame_of(volume: CTVolume, z: int) -> FrameKey:
+    """The frame of a slice that is there."""
+    frame = volume.frames[z]
+    assert frame is not None  # noqa: S101  # absent slices are never chosen
+    return frame
 
 
-def image_reference(header: Dataset) -> ImageReference:
+def number_in_viewers(header: Dataset, frame: FrameKey) -> int | None:
+    """By which a viewer finds the slice: its Instance Number, or the number of its frame."""
+    if is_multi_frame(header):
+        return frame.frame
+    number = header.get("InstanceNumber")
+    return None if number is None else int(number)
+
+
+def is_multi_frame(header: Dataset) -> bool:
+    """Whether a reference to one slice of the image must name its frame."""
+    return int(header.get("NumberOfFrames") or 1) > 1
+
+
+def image_reference(header: Dataset, frame: FrameKey) -> ImageReference:
     """The slice as a report refers to it."""
     return ImageReference(
-        sop_class_uid=str(header.SOPClassUID), sop_instance_uid=str(header.SOPInstanceUID)
+        sop_class_uid=str(header.SOPClassUID),
+        sop_instance_uid=str(header.SOPInstanceUID),
+        frame_number=frame.frame if is_multi_frame(header) else None,
     )
 
 

@@ -88,7 +88,7 @@ def _facts(dataset: Dataset, transfer_syntax: str) -> InstanceFacts:
         identity_digest=identity_digest(dataset),
         content_digest=_content_digest(dataset, role),
         series_number=_integer(dataset, "SeriesNumber"),
-        plane=_plane(dataset) if role is Role.CT else None,
+        planes=_planes(dataset) if role is Role.CT else {},
         slice_thickness_mm=_real(dataset, "SliceThickness"),
         convolution_kernel=_text(dataset, "ConvolutionKernel") or None,
         references=_references(dataset, sop_class) if role is Role.ANNOTATION else None,
@@ -124,11 +124,11 @@ def _content_digest(dataset: Dataset, role: Role) -> str:
     return annotation_digest(dataset) if whole else image_digest(dataset)
 
 
-def _plane(dataset: Dataset) -> SlicePlane | None:
+def _planes(dataset: Dataset) -> dict[int, SlicePlane]:
     try:
-        return slice_plane(dataset)
+        return {1: slice_plane(dataset)}
     except StudyError:
-        return None
+        return {}
 
 
 def _references(dataset: Dataset, sop_class: SOPClassUID) -> References | None:

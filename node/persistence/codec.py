@@ -1,5 +1,6 @@
 """Core values to JSON and back; what the database holds of them is text."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,8 +18,16 @@ def facts_to_json(facts: InstanceFacts) -> str:
 
 
 def facts_from_json(text: str) -> InstanceFacts:
-    """The facts that `facts_to_json` wrote."""
-    return _FACTS.validate_json(text)
+    """The facts that `facts_to_json` wrote, now or when an image had but one plane."""
+    if '"plane"' not in text and '"marked_uids"' not in text:
+        return _FACTS.validate_json(text)
+    value = json.loads(text)
+    if plane := value.pop("plane", None):
+        value["planes"] = {"1": plane}
+    references = value.get("references")
+    if references and "marked_uids" in references:
+        references["marked"] = [{"sop_instance_uid": u} for u in references.pop("marked_uids")]
+    return _FACTS.validate_json(json.dumps(value))
 
 
 def inputs_to_json(inputs: StudyInputs, ids: Mapping[SOPInstanceUID, int]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from pydicom.dataset import Dataset
 
 from m3net.ct_series import is_localizer, read_series, read_series_files, slice_plane
 from m3net.errors import SeriesUnusable
+from m3net.uids import FrameKey
 from m3net.volume import CTVolume, window_whole
 from tests import synthetic
 
@@ -34,7 +35,7 @@ def test_slices_are_sorted_by_position_whatever_their_order_and_number() -> None
     volume = read_series(shuffled(slices))
     assert np.array_equal(volume.hu, expected.hu)
     assert np.array_equal(volume.affine, expected.affine)
-    assert list(volume.sop_instance_uids) == [ds.SOPInstanceUID for ds in slices]
+    assert list(volume.frames) == [FrameKey(ds.SOPInstanceUID) for ds in slices]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_a_gap_of_whole_slices_is_air_and_is_listed() -> None:
     assert volume.shape == (80, 4, 4)
     assert volume.missing == {40, 41, 42}
     assert np.all(volume.hu[40:43] == -1000)
-    assert volume.sop_instance_uids[39:44].count(None) == 3
+    assert volume.frames[39:44].count(None) == 3
     assert volume.to_mm([79, 0, 0])[2] == pytest.approx(-100 + 79 * 2.5)
 
 

@@ -101,7 +101,7 @@ def volume_of(
         study_instance_uid=StudyInstanceUID("1.2.3"),
         series_instance_uid=SeriesInstanceUID("1.2.3.4"),
         frame_of_reference_uid=FrameOfReferenceUID("1.2.3.5"),
-        sop_instance_uids=[None] * hu.shape[0],
+        frames=[None] * hu.shape[0],
         missing=frozenset(missing),
     )
 

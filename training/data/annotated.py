@@ -21,11 +21,11 @@ from pydicom import Dataset, dcmread
 
 from m3net.annotations import is_annotation, reader_for
 from m3net.annotations.nodules import find_nodules
-from m3net.annotations.types import AnnotationReader
+from m3net.annotations.types import AnnotationReader, Planes
 from m3net.ct_series import is_localizer, read_series_files, slice_plane
 from m3net.errors import StudyError
 from m3net.nodule import Nodule
-from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID
+from m3net.uids import FrameKey, SeriesInstanceUID, SOPClassUID, SOPInstanceUID
 from m3net.volume import window_whole
 from training.data.crops import BlockSize, Crop, CropLabel, Skipped, cut_block
 from training.data.dicom_files import DicomFile, by_series, find_dicom
@@ -105,11 +105,13 @@ class StudyUnit:
         patients = {str(each.get("PatientID") or "") for each in (*headers, *annotations)}
         if len(patients) > 1:
             raise StudyError("its slices and annotations name different patients")
-        planes = {
-            SOPInstanceUID(str(header.SOPInstanceUID)): slice_plane(header)
-            for header in headers
-            if not is_localizer(header)
-        }
+        planes = Planes(
+            {
+                FrameKey(SOPInstanceUID(str(header.SOPInstanceUID))): slice_plane(header)
+                for header in headers
+                if not is_localizer(header)
+            }
+        )
         volume = read_series_files(files)
         found = find_nodules([_reader(each).read(each, planes) for each in annotations], volume)
         patient = hashlib.sha256(patients.pop().encode()).hexdigest()[:16]
@@ -132,7 +134,7 @@ class StudyUnit:
         if not self.series:
             raise StudyError("the study has no CT series")
         references = [_reader(each).references(each) for each in annotations]
-        marked = {uid for each in references for uid in each.marked_uids}
+        marked = {uid for each in references for uid in each.marked_images}
         referred = {uid for each in references for uid in each.sop_instance_uids}
         frames = {str(each.frame_of_reference_uid) for each in references}
         for wanted in (marked, referred):

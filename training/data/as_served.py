@@ -34,7 +34,7 @@ def volume_of(cutout: Cutout) -> CTVolume:
         study_instance_uid=StudyInstanceUID(""),
         series_instance_uid=SeriesInstanceUID(""),
         frame_of_reference_uid=FrameOfReferenceUID(""),
-        sop_instance_uids=[None] * len(cutout.hu),
+        frames=[None] * len(cutout.hu),
     )
 
 

@@ -120,7 +120,7 @@ def cut_block(
         study_instance_uid=volume.study_instance_uid,
         series_instance_uid=volume.series_instance_uid,
         frame_of_reference_uid=volume.frame_of_reference_uid,
-        sop_instance_uids=volume.sop_instance_uids[z],
+        frames=volume.frames[z],
         missing=frozenset(int(n - low[0]) for n in volume.missing if low[0] <= n < high[0]),
         lossy=volume.lossy,
     )
@@ -195,7 +195,7 @@ def read_crop(path: Path) -> Crop:
             study_instance_uid=StudyInstanceUID(about["study_instance_uid"]),
             series_instance_uid=SeriesInstanceUID(about["series_instance_uid"]),
             frame_of_reference_uid=FrameOfReferenceUID(about["frame_of_reference_uid"]),
-            sop_instance_uids=[None] * len(arrays["hu"]),
+            frames=[None] * len(arrays["hu"]),
             missing=frozenset(about["missing"]),
             lossy=about["lossy"],
         ),

@@ -9,9 +9,9 @@ from pydicom import Dataset, dcmread
 
 from m3net.annotations import reader_for
 from m3net.annotations.nodules import Found, find_nodules
-from m3net.annotations.types import SlicePlane
+from m3net.annotations.types import Planes
 from m3net.ct_series import read_series, slice_plane
-from m3net.uids import SOPClassUID, SOPInstanceUID
+from m3net.uids import FrameKey, SOPClassUID, SOPInstanceUID
 from tests import synthetic
 
 BOX_CENTRE_MM = (-5.2, -16.5, -92.5)
@@ -36,8 +36,8 @@ def as_received(ds: Dataset) -> Dataset:
     return dcmread(file)
 
 
-def planes_of(ct: Sequence[Dataset]) -> dict[SOPInstanceUID, SlicePlane]:
-    return {SOPInstanceUID(str(ds.SOPInstanceUID)): slice_plane(ds) for ds in ct}
+def planes_of(ct: Sequence[Dataset]) -> Planes:
+    return Planes({FrameKey(SOPInstanceUID(str(ds.SOPInstanceUID))): slice_plane(ds) for ds in ct})
 
 
 def found(ct: Sequence[Dataset], *objects: Dataset) -> Found:

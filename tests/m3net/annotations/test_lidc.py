@@ -9,16 +9,17 @@ from pydicom import Dataset, dcmread
 from m3net.annotations import reader_for
 from m3net.annotations.nodules import Found, find_nodules
 from m3net.annotations.segmentation import SegmentationReader
-from m3net.ct_series import read_series_files, slice_plane
-from m3net.uids import SOPClassUID, SOPInstanceUID
+from m3net.ct_series import read_series_files
+from m3net.uids import SOPClassUID
 from m3net.volume import CTVolume, window_whole
 from tests import lidc
+from tests.m3net.annotations.scene import planes_of
 
 pytestmark = pytest.mark.lidc
 
 
 def found(study: lidc.LidcStudy, volume: CTVolume, *objects: Dataset) -> Found:
-    planes = {SOPInstanceUID(str(h.SOPInstanceUID)): slice_plane(h) for h in study.headers}
+    planes = planes_of(study.headers)
     annotations = []
     for ds in objects:
         reader = reader_for(SOPClassUID(str(ds.SOPClassUID)))
@@ -165,7 +166,7 @@ def test_a_segmentation_names_the_slices_it_was_drawn_on(
 ) -> None:
     references = SegmentationReader().references(seg_0001)
     drawn = np.flatnonzero(lidc_0001.mask(lidc_0001.nodules[0]).any(axis=(1, 2)))
-    assert references.marked_uids == {lidc_0001.headers[z].SOPInstanceUID for z in drawn}
+    assert references.marked_images == {lidc_0001.headers[z].SOPInstanceUID for z in drawn}
     assert len(references.sop_instance_uids) == 133
 
 

@@ -249,7 +249,7 @@ def test_a_report_marks_its_slices_and_knows_their_series() -> None:
     assert references.frame_of_reference_uid is None
     assert references.series_instance_uids == {ct[0].SeriesInstanceUID}
     marked = {ds.SOPInstanceUID for ds in ct[2:5]}
-    assert references.sop_instance_uids == references.marked_uids == marked
+    assert references.sop_instance_uids == references.marked_images == marked
 
 
 def test_points_in_the_patient_are_known_from_the_report_alone() -> None:

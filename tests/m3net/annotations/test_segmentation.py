@@ -182,7 +182,7 @@ def test_a_segmentation_refers_to_its_whole_series_and_marks_its_slices() -> Non
     assert references.frame_of_reference_uid == ct[0].FrameOfReferenceUID
     assert references.series_instance_uids == {ct[0].SeriesInstanceUID}
     assert references.sop_instance_uids == {ds.SOPInstanceUID for ds in ct}
-    assert references.marked_uids == {ds.SOPInstanceUID for ds in ct[2:5]}
+    assert references.marked_images == {ds.SOPInstanceUID for ds in ct[2:5]}
     assert references.centres_mm[0] == pytest.approx(BOX_CENTRE_MM)
 
 
@@ -191,7 +191,7 @@ def test_the_header_alone_is_enough_for_its_references() -> None:
     seg = synthetic.segmentation(ct, [box()])
     del seg.PixelData
     references = SegmentationReader().references(seg)
-    assert references.marked_uids == {ds.SOPInstanceUID for ds in ct[2:5]}
+    assert references.marked_images == {ds.SOPInstanceUID for ds in ct[2:5]}
     assert references.centres_mm == ()
 
 

@@ -6,6 +6,7 @@ from m3net.annotations.types import References, SlicePlane
 from m3net.nodule import Point
 from m3net.uids import (
     FrameOfReferenceUID,
+    FrameReference,
     SeriesInstanceUID,
     SOPClassUID,
     SOPInstanceUID,
@@ -76,16 +77,18 @@ def ct_slice(
         identity=identity,
         series_number=series_number,
         convolution_kernel=kernel,
-        plane=SlicePlane(
-            series_instance_uid=series,
-            frame_of_reference_uid=FRAME,
-            position_mm=(-180.0, -180.0, -100.0 + step_mm * number),
-            row_direction=row,
-            col_direction=col,
-            spacing_mm=(0.7, 0.7),
-            rows=512,
-            columns=512,
-        ),
+        planes={
+            1: SlicePlane(
+                series_instance_uid=series,
+                frame_of_reference_uid=FRAME,
+                position_mm=(-180.0, -180.0, -100.0 + step_mm * number),
+                row_direction=row,
+                col_direction=col,
+                spacing_mm=(0.7, 0.7),
+                rows=512,
+                columns=512,
+            )
+        },
     )
 
 
@@ -125,7 +128,7 @@ def segmentation(
             frame_of_reference_uid=None if frame is None else FrameOfReferenceUID(frame),
             series_instance_uids=frozenset(),
             sop_instance_uids=drawn | frozenset(SOPInstanceUID(item) for item in refers_to),
-            marked_uids=drawn,
+            marked=frozenset(FrameReference(item) for item in drawn),
             centres_mm=centres_mm,
         ),
     )

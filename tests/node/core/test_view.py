@@ -6,6 +6,7 @@ from m3net.nodule import AnnotationSource, Mask, Nodule
 from m3net.prediction import HeatMap, Prediction
 from m3net.scales import Scale
 from m3net.uids import (
+    FrameKey,
     FrameOfReferenceUID,
     SeriesInstanceUID,
     SOPClassUID,
@@ -38,8 +39,9 @@ def volume(
         study_instance_uid=StudyInstanceUID("2.25.10"),
         series_instance_uid=SeriesInstanceUID("2.25.11"),
         frame_of_reference_uid=FrameOfReferenceUID("2.25.12"),
-        sop_instance_uids=[
-            None if k in missing else SOPInstanceUID(f"2.25.{100 + k}") for k in range(shape[0])
+        frames=[
+            None if k in missing else FrameKey(SOPInstanceUID(f"2.25.{100 + k}"))
+            for k in range(shape[0])
         ],
         missing=missing,
     )
@@ -70,8 +72,9 @@ def masked(ct: CTVolume, first: tuple[int, int, int], shape: tuple[int, int, int
 
 def headers(ct: CTVolume) -> dict[SOPInstanceUID, Dataset]:
     found = {}
-    for k, uid in enumerate(ct.sop_instance_uids):
-        if uid is not None:
+    for k, frame in enumerate(ct.frames):
+        if frame is not None:
+            uid = frame.sop_instance_uid
             header = Dataset()
             header.SOPClassUID, header.SOPInstanceUID = IMAGE.sop_class_uid, uid
             header.InstanceNumber = 500 - k

@@ -102,10 +102,10 @@ def test_the_bytes_are_stored_as_they_came(
 def test_facts_hold_the_geometry_and_what_the_choice_goes_by(intake: Intake, store: Store) -> None:
     send(intake, ct_image(4))
     (facts,) = store.study_snapshot(STUDY).instances
-    assert facts.plane is not None
-    assert facts.plane.position_mm == (-180.0, -180.0, -90.0)
-    assert facts.plane.spacing_mm == (0.7, 0.7)
-    assert facts.plane.frame_of_reference_uid == FRAME
+    assert list(facts.planes) == [1]
+    assert facts.planes[1].position_mm == (-180.0, -180.0, -90.0)
+    assert facts.planes[1].spacing_mm == (0.7, 0.7)
+    assert facts.planes[1].frame_of_reference_uid == FRAME
     assert (facts.series_number, facts.slice_thickness_mm, facts.convolution_kernel) == (
         3,
         2.5,
@@ -243,7 +243,7 @@ def test_a_scout_a_ct_without_position_and_an_unknown_object_have_their_roles(
         (Role.CT, "CT"),
         (Role.OTHER, "object of an unknown kind"),
     ]
-    assert instances[1].plane is None
+    assert instances[1].planes == {}
 
 
 def test_the_operator_finds_the_study_by_its_accession_number(intake: Intake, store: Store) -> None:

@@ -36,7 +36,7 @@ class _Block:
             study_instance_uid=StudyInstanceUID("1.2"),
             series_instance_uid=SeriesInstanceUID("1.2.3"),
             frame_of_reference_uid=FrameOfReferenceUID("1.2.4"),
-            sop_instance_uids=[None] * 90,
+            frames=[None] * 90,
         )
         x, y, z = self.volume.to_mm(centre).tolist()
         self.nodule = Nodule(

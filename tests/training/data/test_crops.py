@@ -32,7 +32,7 @@ def _volume() -> CTVolume:
         study_instance_uid=StudyInstanceUID("1.2"),
         series_instance_uid=SeriesInstanceUID("1.2.3"),
         frame_of_reference_uid=FrameOfReferenceUID("1.2.4"),
-        sop_instance_uids=[None] * 10,
+        frames=[None] * 10,
         missing=frozenset({4, 9}),
     )
 

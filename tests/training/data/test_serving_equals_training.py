@@ -10,12 +10,12 @@ from pydicom import dcmread
 
 from m3net.annotations.nodules import find_nodules
 from m3net.annotations.segmentation import SegmentationReader
-from m3net.ct_series import read_series, slice_plane
+from m3net.ct_series import read_series
 from m3net.nodule import Nodule
-from m3net.uids import SOPInstanceUID
 from m3net.volume import CTVolume
 from m3net.weights import load_classifier
 from tests import lidc, synthetic
+from tests.m3net.annotations.scene import planes_of
 from training.data.as_served import nodule_of, volume_of
 from training.data.voi import Cutout, read_cutout, read_labels
 
@@ -50,7 +50,7 @@ def as_the_node_reads_them(
         mask[z : z + depth, y : y + height, x : x + width] = cutout.mask
         masks.append(mask)
     seg = synthetic.segmentation(study.headers, masks, name=f"cut-outs of {study.name}")
-    planes = {SOPInstanceUID(str(h.SOPInstanceUID)): slice_plane(h) for h in study.headers}
+    planes = planes_of(study.headers)
     result = find_nodules([SegmentationReader().read(seg, planes)], volume)
     assert (result.refused, result.ignored) == ((), ())
     return list(result.nodules)
