@@ -20,7 +20,7 @@ SEEDED = "untrained"
 DEFAULT_FOLDER = Path(__file__).parent / "default_weights"
 UNTRAINED_SEED = 0
 
-UNTRAINED = ModelCard(
+UNTRAINED_CARD = ModelCard(
     name="M3Net small",
     version="untrained-1",
     preset=SMALL.preset,
@@ -49,7 +49,7 @@ def load_card(weights: str | Path) -> ModelCard:
     """
     path = weights_file(weights)
     if path is None:
-        return UNTRAINED
+        return UNTRAINED_CARD
     card_path = path.with_suffix(".json")
     try:
         return ModelCard.from_json(json.loads(card_path.read_text(encoding="utf-8")))

@@ -15,7 +15,7 @@ from m3net.config import M3NetConfig
 from m3net.errors import WeightsError
 from m3net.model_files import (
     DEFAULT,
-    UNTRAINED,
+    UNTRAINED_CARD,
     UNTRAINED_SEED,
     checked_precision,
     config_of,
@@ -31,7 +31,7 @@ from m3net.released import from_released, read_checkpoint
 
 __all__ = [
     "DEFAULT",
-    "UNTRAINED",
+    "UNTRAINED_CARD",
     "fingerprint",
     "import_released",
     "load_card",
@@ -73,7 +73,7 @@ def verify(weights: str | Path) -> ModelCard:
     card = load_card(weights)
     config = config_of(card)
     if (path := weights_file(weights)) is not None:
-        _checksha256_of(path, card)
+        _check_sha256(path, card)
         _check_shapes(path, config)
     return card
 
@@ -125,7 +125,7 @@ def import_released(checkpoint: Path, path: Path) -> ModelCard:
 
 def _load_network(path: Path, card: ModelCard) -> M3Net:
     config = config_of(card)
-    _checksha256_of(path, card)
+    _check_sha256(path, card)
     _check_shapes(path, config)
     with torch.device("meta"):  # no time or memory for numbers that are replaced at once
         network = network_of(config)
@@ -133,7 +133,7 @@ def _load_network(path: Path, card: ModelCard) -> M3Net:
     return network
 
 
-def _checksha256_of(path: Path, card: ModelCard) -> None:
+def _check_sha256(path: Path, card: ModelCard) -> None:
     if (found := sha256_of(path)) != card.weights_sha256:
         raise WeightsError(
             f"{path.name} is not the file that its card describes: sha256 {found[:12]}..., "

@@ -3,6 +3,8 @@
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from sr_templates.probability import UNTRAINED
+
 SUMMARY = Code("121111", "DCM", "Summary")
 COMMENT = Code("121106", "DCM", "Comment")
 PROCEDURE = codes.LN.CTUnspecifiedBodyRegion
@@ -25,7 +27,7 @@ there is nothing to draw; a report with the second it shows as text, the headlin
 
 PROBABILITY_OF_CANCER = codes.DCM.ProbabilityOfCancer
 PRIVATE_SCHEME = "99M3NODE"
-UNTRAINED_OUTPUT = Code("UNTRAINED_OUTPUT", PRIVATE_SCHEME, "UNTRAINED, NOT A RESULT")
+UNTRAINED_OUTPUT = Code("UNTRAINED_OUTPUT", PRIVATE_SCHEME, UNTRAINED)
 """What untrained weights give.  It is no probability of cancer, so it must not have that code; and
 viewers write a measurement's name and number onto the CT, and nothing else of the report."""
 

@@ -11,10 +11,10 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from sr_templates import codes
 from sr_templates.findings import Algorithm, ObjectIdentity
 from sr_templates.identity import copy_identity
+from sr_templates.probability import UNTRAINED
 from sr_templates.uids import derive_uid
 
 RESEARCH_USE = "For research use; not a cleared medical device"
-UNTRAINED = "UNTRAINED, NOT A RESULT"
 
 _IMPLEMENTATION_CLASS_UID = UID(derive_uid("implementation class"))
 

@@ -7,9 +7,10 @@ import numpy as np
 from sr_templates import pen as ink
 from sr_templates.capture_view import CaptureSlice, Legend
 from sr_templates.colour_map import colours, opacity
-from sr_templates.envelope import RESEARCH_USE, UNTRAINED
+from sr_templates.envelope import RESEARCH_USE
 from sr_templates.findings import Call
 from sr_templates.pen import Pen
+from sr_templates.probability import UNTRAINED, percent_text, threshold_text
 
 _BANNER = 34
 
@@ -83,7 +84,7 @@ def draw_key(
 def draw_result(pen: Pen, legend: Legend, *, top: int, margin: int, width: int) -> None:
     """Probability, call and threshold on the left; the model and the notes on the right."""
     tone = _tone(legend)
-    number = f"{100 * legend.probability:.1f} %"
+    number = percent_text(legend.probability)
     length = pen.text((margin, top + 66), number, size=52, colour=tone)
     left = margin + length + 20
     pen.text((left, top + 42), "probability of malignancy", size=17)
@@ -126,4 +127,4 @@ def _verdict(legend: Legend) -> str:
     if legend.call is None or legend.threshold is None:
         return "no call: the model states no threshold"
     side = "at or above" if legend.probability >= legend.threshold else "below"
-    return f"{legend.call.value}: {side} the threshold of {100 * legend.threshold:g} %"
+    return f"{legend.call.value}: {side} the threshold of {threshold_text(legend.threshold)}"

@@ -17,6 +17,7 @@ from sr_templates.findings import (
     Polyline,
     RefusedFinding,
 )
+from sr_templates.probability import percent
 
 Group = (
     hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations
@@ -33,7 +34,7 @@ def nodule_group(nodule: NoduleFinding, algorithm: Algorithm, pictures: Sequence
     measurements = [
         hd.sr.Measurement(
             name=codes.PROBABILITY_OF_CANCER if algorithm.trained else codes.UNTRAINED_OUTPUT,
-            value=round(100 * nodule.probability, 2),
+            value=percent(nodule.probability),
             unit=codes.PERCENT,
             algorithm_id=hd.sr.AlgorithmIdentification(
                 name=algorithm.name,

@@ -29,7 +29,7 @@ from pydicom import Dataset
 from pydicom.uid import UID
 
 from sr_templates import codes
-from sr_templates.envelope import RESEARCH_USE, UNTRAINED, evidence_items, long_string, new_object
+from sr_templates.envelope import RESEARCH_USE, evidence_items, long_string, new_object
 from sr_templates.findings import (
     Algorithm,
     ObjectIdentity,
@@ -45,6 +45,7 @@ from sr_templates.measurement_groups import (
     refused_nodule,
     text,
 )
+from sr_templates.probability import UNTRAINED
 
 SERIES_DESCRIPTION = "AI nodule report (research use)"
 

@@ -14,8 +14,9 @@ from pydicom.uid import SecondaryCaptureImageStorage as SINGLE_FRAME_CLASS
 
 from sr_templates import codes
 from sr_templates.capture_view import Frame
-from sr_templates.envelope import UNTRAINED, coded, long_string, new_object
+from sr_templates.envelope import coded, long_string, new_object
 from sr_templates.findings import Algorithm, ImageReference, ObjectIdentity
+from sr_templates.probability import UNTRAINED
 
 SERIES_DESCRIPTION = "AI nodule pictures (research use)"
 

@@ -95,7 +95,7 @@ def show_job(job_id: int, as_json: bool, config_path: Path | None) -> None:
             "inputs": row.input_digest,
         }
     )
-    show_nodules(row)
+    show_nodules(row.summary.get("nodules", ()))
     for file in files:
         forms = [v for v in (file["report_variant"], file["capture_variant"]) if v]
         click.echo(f"{file['kind']} ({', '.join(forms)}): {file['path']}")

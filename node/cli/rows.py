@@ -1,9 +1,10 @@
 """Rows of the store as tables: jobs, their nodules, deliveries."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from node.cli.options import show_table
+from sr_templates.probability import percent_text
 
 if TYPE_CHECKING:
     from node.persistence.rows import DeliveryRow, JobRow
@@ -29,9 +30,8 @@ def show_jobs(rows: "Sequence[JobRow]") -> None:
     )
 
 
-def show_nodules(job: "JobRow") -> None:
-    """The nodules of one job, with probability or the reason why there is none."""
-    nodules: list[dict[str, Any]] = job.summary.get("nodules", [])
+def show_nodules(nodules: Sequence[Mapping[str, Any]]) -> None:
+    """The nodules of a job's summary, with probability or the reason why there is none."""
     if nodules:
         show_table(
             ["nodule", "centre z, y, x", "centre mm (L, P, S)", "diameter mm", "probability", ""],
@@ -41,7 +41,7 @@ def show_nodules(job: "JobRow") -> None:
                     _numbers(n["centre_index"]),
                     _numbers(n["centre_mm"]),
                     n["diameter_mm"],
-                    None if n["probability"] is None else f"{100 * n['probability']:.1f} %",
+                    None if n["probability"] is None else percent_text(n["probability"]),
                     n["reason"] or "",
                 ]
                 for n in nodules

@@ -97,7 +97,7 @@ def show_study(study_or_accession: str, as_json: bool, phi: bool, config_path: P
     for job in jobs:
         click.echo()
         click.echo(f"job {job.job_id} ({job.state}, revision {job.revision}): {job.headline or ''}")
-        show_nodules(job)
+        show_nodules(job.summary.get("nodules", ()))
     if deliveries:
         click.echo()
         show_table(

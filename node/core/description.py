@@ -22,7 +22,7 @@ from node.core.view import (
     region_of,
     slices_shown,
 )
-from node.core.wording import UNTRAINED, count_of, headline, percent
+from node.core.wording import count_of, headline
 from sr_templates.capture_view import Frame, Legend
 from sr_templates.findings import (
     Call,
@@ -34,6 +34,7 @@ from sr_templates.findings import (
 from sr_templates.identity import names_patient
 from sr_templates.orientation import letters
 from sr_templates.overlay import render_capture
+from sr_templates.probability import UNTRAINED, percent_text, threshold_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,8 +243,10 @@ def _blank_maps(prediction: Prediction) -> tuple[str, ...]:
 
 def _comment(card: ModelCard, probability: float, *, place: str, notes: Sequence[str]) -> str:
     """The finding in one line."""
-    parts = [f"Probability of malignancy {percent(probability)}" if card.trained else UNTRAINED]
+    parts = [
+        f"Probability of malignancy {percent_text(probability)}" if card.trained else UNTRAINED
+    ]
     if card.trained and card.threshold is not None:
-        parts.append(f"called malignant from {percent(card.threshold)}")
+        parts.append(f"called malignant from {threshold_text(card.threshold)}")
     sentences = ["; ".join([*parts, place]), *(note.rstrip(".") for note in notes)]
     return f"{'. '.join(sentences)}."

@@ -6,8 +6,7 @@ The first line says what happened before anything else; nothing in it can be tak
 from collections.abc import Sequence
 
 from sr_templates.findings import Outcome
-
-UNTRAINED = "UNTRAINED, NOT A RESULT"
+from sr_templates.probability import UNTRAINED, percent_text
 
 
 def headline(
@@ -57,8 +56,8 @@ def count_of(analysed: int, refused: int) -> str:
 def _highest(probabilities: Sequence[tuple[str, float]]) -> str:
     name, p = max(probabilities, key=lambda each: each[1])
     if len(probabilities) == 1:
-        return f"Probability of malignancy {percent(p)}."
-    return f"Highest probability of malignancy {percent(p)} ({name})."
+        return f"Probability of malignancy {percent_text(p)}."
+    return f"Highest probability of malignancy {percent_text(p)} ({name})."
 
 
 def _by_reason(refused: Sequence[tuple[str, str]], *, alone: bool) -> list[str]:
@@ -67,11 +66,6 @@ def _by_reason(refused: Sequence[tuple[str, str]], *, alone: bool) -> list[str]:
     for name, reason in refused:
         names.setdefault(reason, []).append(name)
     return [reason if alone else f"{', '.join(of)}: {reason}" for reason, of in names.items()]
-
-
-def percent(p: float) -> str:
-    """A probability as people read it; never rounded up to certainty."""
-    return f"{min(max(p * 100, 0.1), 99.9):.1f} %"
 
 
 def _listed(reasons: Sequence[str]) -> str:

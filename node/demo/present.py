@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from node.demo.reading import ReadNodule, ReadReport
-from sr_templates.envelope import UNTRAINED
+from sr_templates.probability import UNTRAINED, percent_text
 
 
 def terminal() -> Console:
@@ -136,7 +136,7 @@ def _table(nodules: Sequence[ReadNodule]) -> Table:
             nodule.tracking_id,
             "-" if centre is None else ", ".join(f"{value:.1f}" for value in centre),
             "-" if diameter is None else f"{diameter:.1f}",
-            "none" if probability is None else f"{100 * probability:.1f} %",
+            "none" if probability is None else percent_text(probability),
             nodule.note,
         )
     return table

@@ -16,7 +16,7 @@ from m3net.nodule import Nodule
 from m3net.predict import TorchClassifier
 from m3net.scales import Scale
 from m3net.volume import CTVolume, transform
-from m3net.weights import UNTRAINED, load_classifier, save_weights
+from m3net.weights import UNTRAINED_CARD, load_classifier, save_weights
 from tests.m3net.toys import narrow, nodule_at, volume_of
 
 AFFINE = np.array([[0, 0, 0.7, -80], [0, 0.7, 0, -90], [2.5, 0, 0, -200], [0, 0, 0, 1.0]])
@@ -37,7 +37,7 @@ def nodules(volume: CTVolume) -> list[Nodule]:
 
 def classifier(tmp_path: Path, *, precision: str = "fp32", **card: object) -> TorchClassifier:
     path = tmp_path / "toy.safetensors"
-    save_weights(build(narrow("small"), seed=1), replace(UNTRAINED, **card), path)  # type: ignore[arg-type]
+    save_weights(build(narrow("small"), seed=1), replace(UNTRAINED_CARD, **card), path)  # type: ignore[arg-type]
     return load_classifier(path, device="cpu", precision=precision)
 
 
@@ -132,7 +132,7 @@ def test_what_was_assumed_of_a_nodule_is_noted(tmp_path: Path, volume: CTVolume)
     config = narrow("small")
     config = replace(config, preprocessing=replace(config.preprocessing, context=None))
     path = tmp_path / "masked.safetensors"
-    save_weights(build(config, seed=1), UNTRAINED, path)
+    save_weights(build(config, seed=1), UNTRAINED_CARD, path)
     masked = load_classifier(path, device="cpu")
     (prediction,) = masked.classify(volume, [nodule_at(volume.to_mm([8, 20, 20]))])
     assert prediction.notes == ("centre alone given: the model was told no extent",)

@@ -14,7 +14,7 @@ from m3net.errors import InferenceError, WeightsError
 from m3net.network import M3Net, build
 from m3net.released import released_name
 from m3net.weights import (
-    UNTRAINED,
+    UNTRAINED_CARD,
     fingerprint,
     import_released,
     load_card,
@@ -24,7 +24,9 @@ from m3net.weights import (
 )
 from tests.m3net.toys import narrow, noise
 
-CARD = replace(UNTRAINED, name="toy", version="1", trained=True, threshold=0.5, temperature=1.5)
+CARD = replace(
+    UNTRAINED_CARD, name="toy", version="1", trained=True, threshold=0.5, temperature=1.5
+)
 
 
 @pytest.fixture

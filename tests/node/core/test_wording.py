@@ -1,4 +1,4 @@
-from node.core.wording import headline, percent
+from node.core.wording import headline
 from sr_templates.findings import Outcome
 
 
@@ -83,7 +83,3 @@ def test_a_technical_failure_is_unmistakable() -> None:
         headline(Outcome.TECHNICAL_FAILURE, trained=True, reasons=["out of memory"])
         == "Technical failure, nothing was assessed: out of memory."
     )
-
-
-def test_no_probability_is_rounded_to_certainty() -> None:
-    assert (percent(0.99999), percent(0.0)) == ("99.9 %", "0.1 %")

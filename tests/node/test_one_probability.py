@@ -1,0 +1,62 @@
+"""Headline, comment, lists and the demo's table tell one probability in one way."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from m3net.weights import load_card
+from node.cli.rows import show_nodules
+from node.core import description
+from node.core.wording import headline
+from node.demo.present import show_report
+from node.demo.reading import read_report
+from sr_templates.findings import Outcome
+from tests.sr_templates.examples import FULL, ROUND
+from tests.sr_templates.test_measurement_report import report
+from tests.sr_templates.test_probability import TOLD
+
+
+@pytest.mark.parametrize(("probability", "told"), TOLD)
+def test_the_headline(probability: float, told: str) -> None:
+    line = headline(Outcome.ANALYSED, trained=True, probabilities=[("Nodule 1", probability)])
+    assert line == f"1 of 1 nodule analysed. Probability of malignancy {told}."
+
+
+@pytest.mark.parametrize(("probability", "told"), TOLD)
+def test_the_comment(probability: float, told: str) -> None:
+    card = replace(load_card("untrained"), trained=True, threshold=0.5)
+    comment = description._comment(card, probability, place="slice 6 of 10", notes=())
+    assert comment == (
+        f"Probability of malignancy {told}; called malignant from 50 %; slice 6 of 10."
+    )
+
+
+@pytest.mark.parametrize(("probability", "told"), TOLD)
+def test_the_lists(probability: float, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    nodule = {
+        "tracking_id": "Nodule 1",
+        "centre_index": None,
+        "centre_mm": None,
+        "diameter_mm": None,
+        "probability": probability,
+        "reason": None,
+    }
+    show_nodules([nodule])
+    assert told in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("probability", "told"), TOLD)
+def test_the_demos_table(probability: float, told: str) -> None:
+    """It has only the report, whose number must not be rounded a second time."""
+    built = report(replace(FULL, nodules=(replace(ROUND, probability=probability),)))
+    shown = io.StringIO()
+    show_report(
+        Console(file=shown, width=160),
+        read_report(built, {}),
+        report_path=Path("report.dcm"),
+        pictures={},
+    )
+    assert f" {told} " in shown.getvalue()
