@@ -64,5 +64,5 @@ def import_checkpoint(checkpoint: Path, output: Path, force: bool) -> None:
     click.echo(f"{output} and {output.with_suffix('.json')} written: {card.name} {card.version}")
 
 
-def _meant(weights: str | None, config_path: Path | None) -> str:
+def _meant(weights: str | None, config_path: Path | None) -> str | Path:
     return weights if weights is not None else loaded(config_path).model.weights

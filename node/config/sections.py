@@ -8,7 +8,16 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.networks import IPvAnyNetwork
 
 from node.core.results import CaptureVariant, ReportVariant
@@ -26,9 +35,43 @@ Attempts = Annotated[int, Field(ge=1)]
 
 
 class Section(BaseModel):
-    """Frozen; an unknown key is an error."""
+    """Frozen; an unknown key is an error; a path is relative to the file that it stands in.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    The validation context is that file's folder; without one, paths stay as they are.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True
+    )
+
+    @field_validator("*")
+    @classmethod
+    def _beside_the_file(cls, value: object, info: ValidationInfo) -> object:
+        return _beside(info.context, value)
+
+
+def _beside(folder: object, value: object) -> object:
+    """The value with its relative paths put into the folder, whichever key it is of."""
+    match folder, value:
+        case Path(), Path():
+            return folder / value
+        case Path(), tuple():
+            return tuple(_beside(folder, item) for item in value)
+        case _:
+            return value
+
+
+_SQLITE = "sqlite:///"
+
+
+def _database_beside(url: str, info: ValidationInfo) -> str:
+    if not isinstance(info.context, Path) or not url.startswith(_SQLITE) or ":memory:" in url:
+        return url
+    return _SQLITE + str(info.context / url.removeprefix(_SQLITE))
+
+
+DatabaseURL = Annotated[str, AfterValidator(_database_beside)]
+"""An SQLAlchemy URL; the file of an SQLite database is a path like any other."""
 
 
 class ReceiverConfig(Section):
@@ -89,7 +132,7 @@ class StorageConfig(Section):
 class DatabaseConfig(Section):
     """The queue and the diary."""
 
-    url: str = "sqlite:///data/m3node.sqlite"
+    url: DatabaseURL = "sqlite:///data/m3node.sqlite"
     """SQLAlchemy URL, sqlite:///FILE on a local disk or postgresql+psycopg://USER@HOST/NAME; where
     it is left out, m3node.sqlite in storage.directory."""
     password_file: Path | None = Field(default=None, examples=["database-password"])
@@ -99,7 +142,7 @@ class DatabaseConfig(Section):
 class ModelConfig(Section):
     """Which network judges, and on what it runs."""
 
-    weights: str = "default"
+    weights: Literal["default", "untrained"] | Path = "default"
     """"default", a .safetensors file with its model card (.json) beside it, or "untrained": a
     seeded initialisation to try an installation with, whose results say that they are none."""
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"

@@ -23,9 +23,6 @@ _KINDS: Mapping[str, type[BaseModel]] = {
     "dimse": DimseDestination,
     "dicomweb": DicomwebDestination,
 }
-_PATHS = (("storage", "directory"), ("database", "password_file"))
-_DESTINATION_PATHS = ("headers_file", "ca_file")
-_SQLITE = "sqlite:///"
 
 Tree = dict[str, Any]
 
@@ -53,13 +50,17 @@ def load_config(path: Path | None, environ: Mapping[str, str]) -> NodeConfig:
     tree = _read(path) if path is not None else {}
     set_by = _overlay(tree, environ)
     _fill(tree)
-    _make_absolute(tree, base=(path.parent if path is not None else Path()).resolve())
+    folder = (path.parent if path is not None else Path()).resolve()
     try:
-        return NodeConfig.model_validate(tree)
+        return NodeConfig.model_validate(tree, context=folder)
     except ValidationError as error:
         origin = str(path) if path is not None else "environment"
-        lines = [_sentence(tree, set_by, origin, e) for e in error.errors(include_url=False)]
-        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+        mistakes: dict[str, list[str]] = {}
+        for each in error.errors(include_url=False):
+            place, what = _mistake(tree, set_by, origin, each)
+            mistakes.setdefault(place, []).append(what)
+        lines = [f"{place}: {_or(whats)}" for place, whats in mistakes.items()]
+        raise ConfigError("\n".join(lines)) from None
 
 
 def _read(path: Path) -> Tree:
@@ -134,47 +135,25 @@ def _section(tree: Tree, name: str) -> Tree:
 
 
 def _fill(tree: Tree) -> None:
-    """The two defaults that come from another section."""
+    """Every section is there, so that its defaults are checked and anchored like what is written;
+    and so are the two defaults that come from another section.
+    """
+    for name in NodeConfig.model_fields.keys() - {_DESTINATIONS}:
+        tree.setdefault(name, {})
     directory = _section(tree, "storage").get("directory")
-    if isinstance(directory, str):
-        database = tree.setdefault("database", {})
-        if isinstance(database, dict):
-            database.setdefault("url", f"{_SQLITE}{directory}/m3node.sqlite")
+    if isinstance(directory, str) and isinstance(database := tree["database"], dict):
+        database.setdefault("url", f"sqlite:///{directory}/m3node.sqlite")
     title = _section(tree, "receiver").get("ae_title")
     for table in _tables(tree):
         if title is not None and table.get("kind") == "dimse":
             table.setdefault("calling_ae_title", title)
 
 
-def _make_absolute(tree: Tree, *, base: Path) -> None:
-    defaults = NodeConfig()
-    storage = tree.setdefault("storage", {})
-    database = tree.setdefault("database", {})
-    if isinstance(storage, dict):
-        storage.setdefault("directory", str(defaults.storage.directory))
-    if isinstance(database, dict):
-        url = database.setdefault("url", defaults.database.url)
-        if isinstance(url, str) and url.startswith(_SQLITE) and ":memory:" not in url:
-            database["url"] = _SQLITE + str(base / url.removeprefix(_SQLITE))
-    for section, key in _PATHS:
-        _anchor(_section(tree, section), key, base)
-    for table in _tables(tree):
-        for key in _DESTINATION_PATHS:
-            _anchor(table, key, base)
-    if _section(tree, "model").get("weights") not in ("default", "untrained"):
-        _anchor(_section(tree, "model"), "weights", base)
-
-
-def _anchor(table: Tree, key: str, base: Path) -> None:
-    if isinstance(table.get(key), str):
-        table[key] = str(base / table[key])
-
-
-def _sentence(tree: Tree, set_by: Mapping[tuple[str, ...], str], origin: str, error: Any) -> str:
-    """One mistake in one line: where it was set, the key's path, and what to do."""
-    path = [str(part) for part in error["loc"]]
-    if path[0:1] == [_DESTINATIONS] and len(path) > 2 and path[2] in _KINDS:
-        del path[2]
+def _mistake(
+    tree: Tree, set_by: Mapping[tuple[str, ...], str], origin: str, error: Any
+) -> tuple[str, str]:
+    """Where it was set with the key's path, and what is wrong with it."""
+    path = _key_path(error["loc"])
     key = ".".join(path) or "the file"
     variable = _variable(set_by, path)
     place = f"{variable}: {key}" if variable else f"{origin}: {key}"
@@ -182,15 +161,33 @@ def _sentence(tree: Tree, set_by: Mapping[tuple[str, ...], str], origin: str, er
         case "extra_forbidden":
             close = difflib.get_close_matches(path[-1], _known(tree, path), n=1)
             parent = ".".join([*path[:-1], ""])
-            return f"{place}: unknown key" + (
-                f"; did you mean {parent}{close[0]}?" if close else "; remove it"
-            )
+            advice = f"did you mean {parent}{close[0]}?" if close else "remove it"
+            return place, f"unknown key; {advice}"
         case "missing":
-            return f"{place}: missing; every destination needs it"
+            return place, "missing; every destination needs it"
         case "union_tag_not_found" | "union_tag_invalid":
-            return f'{place}.kind: must be "dimse" or "dicomweb"'
+            return f"{place}.kind", 'must be "dimse" or "dicomweb"'
+        case "path_type":
+            return place, "must be a path"
         case _:
-            return f"{place}: {error['msg'].removeprefix('Value error, ')}"
+            message = str(error["msg"]).removeprefix("Value error, ")
+            return place, message.replace("Input should be", "must be", 1)
+
+
+def _key_path(location: tuple[str | int, ...]) -> list[str]:
+    """The key, and in a list the number; without the branches of a union that pydantic names."""
+    if location[0:1] != (_DESTINATIONS,):
+        key, within = location[:2], location[2:]
+    else:
+        untagged = [part for n, part in enumerate(location) if n != 2 or part not in _KINDS]
+        key, within = tuple(untagged[:3]), tuple(untagged[3:])
+    return [str(part) for part in (*key, *(part for part in within if isinstance(part, int)))]
+
+
+def _or(whats: list[str]) -> str:
+    """What is wrong, when each branch of a union says what it would take."""
+    first, *others = dict.fromkeys(whats)
+    return " or ".join([first, *(other.removeprefix("must be ") for other in others)])
 
 
 def _variable(set_by: Mapping[tuple[str, ...], str], path: list[str]) -> str | None:

@@ -3,8 +3,10 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from pydantic import BaseModel
 
 from node.config import (
     DicomwebDestination,
@@ -14,6 +16,7 @@ from node.config import (
     find_config,
     load_config,
 )
+from node.config.sections import Section
 from node.core.errors import ConfigError
 
 MINIMAL = """
@@ -57,6 +60,62 @@ def test_relative_paths_are_relative_to_the_file(minimal: Path) -> None:
     config = load_config(minimal, {})
     assert config.storage.directory == minimal.parent / "spool"
     assert config.database.url == f"sqlite:///{minimal.parent}/queue.sqlite"
+
+
+def paths_of(value: object) -> list[Path]:
+    """Every path in a configuration."""
+    match value:
+        case Path():
+            return [value]
+        case BaseModel():
+            return [path for _, inner in value for path in paths_of(inner)]
+        case tuple():
+            return [path for inner in value for path in paths_of(inner)]
+        case _:
+            return []
+
+
+def test_every_path_is_relative_to_the_file_whether_written_or_default(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text(
+        """
+        [database]
+        url = "postgresql+psycopg://m3node@db/m3node"
+        password_file = "password"
+        [model]
+        weights = "mine.safetensors"
+        [[destinations]]
+        name = "archive"
+        kind = "dicomweb"
+        url = "https://pacs.example/dicom-web"
+        headers_file = "headers"
+        ca_file = "/etc/ca.pem"
+        """
+    )
+    config = load_config(path, {})
+    assert sorted(paths_of(config)) == sorted(
+        [
+            Path("/etc/ca.pem"),
+            tmp_path / "data",
+            tmp_path / "headers",
+            tmp_path / "mine.safetensors",
+            tmp_path / "password",
+        ]
+    )
+    assert config.database.url == "postgresql+psycopg://m3node@db/m3node"
+
+
+def test_a_key_that_is_new_is_relative_to_the_file_too(tmp_path: Path) -> None:
+    class Security(Section):
+        certificate: Path | None = None
+        authorities: tuple[Path, ...] = (Path("ca.pem"),)
+        key: Literal["none"] | Path = "none"
+
+    folder = Path("/srv/m3node")
+    written = Security.model_validate({"certificate": "own.pem", "key": "own.key"}, context=folder)
+    assert (written.certificate, written.key) == (folder / "own.pem", folder / "own.key")
+    assert written.authorities == (folder / "ca.pem",)
+    assert Security.model_validate({}, context=folder).key == "none"
 
 
 def test_an_absolute_path_stays(minimal: Path) -> None:
@@ -123,6 +182,17 @@ def test_every_mistake_is_told_at_once(minimal: Path) -> None:
     assert [line.split(": ")[0] for line in lines] == [
         "M3NODE_RECEIVER__PORT",
         "M3NODE_STUDY__QUIET_PERIOD_S",
+    ]
+
+
+def test_a_value_of_none_of_the_kinds_that_a_key_takes_is_one_mistake(minimal: Path) -> None:
+    minimal.write_text(MINIMAL + 'report = "pdf"\n[model]\nweights = 5\n')
+    with pytest.raises(ConfigError) as raised:
+        load_config(minimal, {})
+    assert str(raised.value).splitlines() == [
+        f"{minimal}: model.weights: must be 'default' or 'untrained' or a path",
+        f"{minimal}: destinations.0.report: must be 'auto' or 'comprehensive_3d' or "
+        "'comprehensive'",
     ]
 
 
