@@ -8,9 +8,12 @@ from collections.abc import Mapping
 
 from pydicom import Dataset
 
-from m3net.annotations.measurement_report import MeasurementReportReader, is_measurement_report
+from m3net.annotations.incomplete import MALFORMED
+from m3net.annotations.measurement_report import MeasurementReportReader
 from m3net.annotations.segmentation import SegmentationReader
+from m3net.annotations.structure_set import StructureSetReader
 from m3net.annotations.types import AnnotationReader
+from m3net.errors import StudyError
 from m3net.uids import SOPClassUID
 
 _SEGMENTATION = SegmentationReader()
@@ -22,18 +25,18 @@ READERS: Mapping[SOPClassUID, AnnotationReader] = {
     SOPClassUID("1.2.840.10008.5.1.4.1.1.88.22"): _MEASUREMENT_REPORT,
     SOPClassUID("1.2.840.10008.5.1.4.1.1.88.33"): _MEASUREMENT_REPORT,
     SOPClassUID("1.2.840.10008.5.1.4.1.1.88.34"): _MEASUREMENT_REPORT,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.481.3"): StructureSetReader(),
 }
-"""Segmentation, Label Map Segmentation; Enhanced, Comprehensive and Comprehensive 3D SR."""
+"""Segmentation, Label Map Segmentation; Enhanced, Comprehensive and Comprehensive 3D SR; RT
+Structure Set."""
+
+_DAMAGED: tuple[type[Exception], ...] = (StudyError, *MALFORMED)
 
 UNSUPPORTED: Mapping[SOPClassUID, str] = {
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.481.3"): "RT Structure Set",
     SOPClassUID("1.2.840.10008.5.1.4.1.1.88.65"): "Chest CAD SR",
     SOPClassUID("1.2.840.10008.5.1.4.1.1.66.5"): "Surface Segmentation",
 }
-"""Objects made to mark something and that this version cannot read, by the name people use.
-
-Presentation states are not among them: most hold a window setting and nothing else.
-"""
+"""Objects made to mark something and that this version cannot read, by the name people use."""
 
 UNSUPPORTED_CT: Mapping[SOPClassUID, str] = {
     SOPClassUID("1.2.840.10008.5.1.4.1.1.2.1"): "Enhanced CT",
@@ -47,9 +50,16 @@ def reader_for(sop_class_uid: SOPClassUID) -> AnnotationReader | None:
     return READERS.get(sop_class_uid)
 
 
-def is_annotation(dataset: Dataset) -> bool:
-    """Whether the object can mark nodules and can be read; an SR only if it follows TID 1500."""
+def recognise(dataset: Dataset) -> AnnotationReader | None:
+    """The reader of this object; None if it is of no kind that can mark a nodule here.
+
+    An object so damaged that this cannot be said counts: its reading says what is wrong with it.
+    """
     reader = reader_for(SOPClassUID(str(dataset.get("SOPClassUID") or "")))
     if reader is None:
-        return False
-    return reader is not _MEASUREMENT_REPORT or is_measurement_report(dataset)
+        return None
+    try:
+        recognised = reader.recognises(dataset)
+    except _DAMAGED:
+        return reader
+    return reader if recognised else None

@@ -87,7 +87,9 @@ def meaning_of(said: Said) -> Reading:
     if other is not None:
         return Reading(meaning=Meaning.OTHER, says=other)
     named = [code.meaning for code in (said.kind, said.category) if code is not None]
-    if said.kind in _NODULES or any(map(_NODULE_WORDS.search, (*named, *said.texts))):
+    if (said.kind is not None and said.kind in _NODULES) or any(
+        map(_NODULE_WORDS.search, (*named, *said.texts))
+    ):
         return Reading(meaning=Meaning.NODULE, says="nodule")
     if any(map(_OTHER_ORGAN.search, said.texts)):
         return Reading(meaning=Meaning.OTHER, says="something else")

@@ -64,6 +64,10 @@ class MeasurementReportReader:
 
     kind = "Measurement report"
 
+    def recognises(self, dataset: Dataset) -> bool:
+        """Whether the SR follows TID 1500."""
+        return is_measurement_report(dataset)
+
     def references(self, dataset: Dataset) -> References:
         """What the report refers to.
 

@@ -55,7 +55,7 @@ def place(marking: Marking, volume: CTVolume) -> Placed:
             f"the CT's is {volume.frame_of_reference_uid}"
         )
     if marking.centre_mm is not None:
-        return Placed(spots=(_bare(marking.centre_mm, marking.diameter_mm, volume),))
+        return Placed(spots=(_bare(marking, marking.centre_mm, marking.diameter_mm, volume),))
     if marking.mask is not None:
         pieces = split(marking.mask.voxels, marking.mask.affine)
     else:
@@ -87,7 +87,7 @@ def _pieces(marking: Marking, pieces: Sequence[Component], volume: CTVolume) -> 
     astray = _off_grid(marking.unchecked_grid, volume) if marking.unchecked_grid else None
     spots = []
     for rank, piece in enumerate(large, start=1):
-        notes = []
+        notes = list(marking.notes)
         if marking.unchecked_grid is not None:
             notes.append(
                 "The segmentation does not name the CT slices that it was drawn on; "
@@ -113,12 +113,13 @@ def _pieces(marking: Marking, pieces: Sequence[Component], volume: CTVolume) -> 
     return Placed(spots=tuple(spots), ignored=ignored)
 
 
-def _bare(centre_mm: Point, diameter_mm: float | None, volume: CTVolume) -> Spot:
+def _bare(marking: Marking, centre_mm: Point, diameter_mm: float | None, volume: CTVolume) -> Spot:
     return Spot(
         centre_mm=centre_mm,
         mask=None,
         diameter_mm=diameter_mm,
         part=(1, 1),
+        notes=marking.notes,
         refused=_outside(centre_mm, volume),
     )
 
@@ -131,7 +132,7 @@ def _oblique(marking: Marking, volume: CTVolume) -> Spot:
     centre = _middle_of_area(outline)
     apart = np.linalg.norm(outline[:, None] - outline[None], axis=-1)
     drawn = marking.diameter_mm if marking.diameter_stated else float(apart.max())
-    return _bare(centre, drawn, volume)
+    return _bare(marking, centre, drawn, volume)
 
 
 def _middle_of_area(outline: NDArray[np.float64]) -> Point:

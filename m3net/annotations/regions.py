@@ -91,14 +91,10 @@ def read_region(tree: ContentTree, item: Dataset, planes: Planes) -> Region:
     if len(images) != 1:
         raise NoduleUnusable(f"its {shape} is drawn on {len(images)} images, expected one")
     plane = _plane_of(images[0], planes)
-    columns, rows = points[:, :1] - 0.5, points[:, 1:] - 0.5
-    placed = (
-        np.asarray(plane.position_mm)
-        + columns * plane.spacing_mm[1] * np.asarray(plane.row_direction)
-        + rows * plane.spacing_mm[0] * np.asarray(plane.col_direction)
-    )
     return Region(
-        shape=shape, points_mm=placed, frame_of_reference_uid=plane.frame_of_reference_uid
+        shape=shape,
+        points_mm=plane.to_mm(points),
+        frame_of_reference_uid=plane.frame_of_reference_uid,
     )
 
 

@@ -43,6 +43,10 @@ class SegmentationReader:
 
     kind = "Segmentation"
 
+    def recognises(self, dataset: Dataset) -> bool:  # noqa: ARG002  (the class says it)
+        """Always: every segmentation holds segments."""
+        return True
+
     def references(self, dataset: Dataset) -> References:
         """What the segmentation refers to; its centres only if the dataset holds the pixels.
 

@@ -42,6 +42,24 @@ class SlicePlane:
     rows: int
     columns: int
 
+    def to_mm(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N, 2) as (column, row), (0, 0) being the outer corner of the first pixel -> (N, 3) LPS.
+
+        PS3.3 C.7.6.2.1.1 from the first pixel's centre, which is (0.5, 0.5) here.
+        """
+        columns, rows = points[:, :1] - 0.5, points[:, 1:] - 0.5
+        placed: NDArray[np.float64] = (
+            np.asarray(self.position_mm)
+            + columns * self.spacing_mm[1] * np.asarray(self.row_direction)
+            + rows * self.spacing_mm[0] * np.asarray(self.col_direction)
+        )
+        return placed
+
+    def distance_mm(self, points_mm: NDArray[np.float64]) -> float:
+        """How far the farthest of the points, (N, 3) LPS, lies from the plane."""
+        normal = np.cross(self.row_direction, self.col_direction)
+        return float(np.abs((points_mm - np.asarray(self.position_mm)) @ normal).max())
+
 
 class Planes(Mapping[FrameKey, SlicePlane]):
     """The planes of a study's CT slices, by object and frame."""
@@ -158,6 +176,8 @@ class Marking:
     also_in: tuple[AnnotationSource, ...] = ()
     """Other places that speak of the same mark, such as a report's group about a segment."""
     unchecked_grid: FrameGrid | None = None
+    notes: tuple[str, ...] = ()
+    """Sentences for the report about how the mark was read."""
     refused: str | None = None
 
 
@@ -177,6 +197,13 @@ class AnnotationReader(Protocol):
     """Reads one kind of object; one module each, registered by SOP Class in `READERS`."""
 
     kind: str
+
+    def recognises(self, dataset: Dataset) -> bool:
+        """Whether an object of the reader's SOP Class can mark a nodule at all.
+
+        What does not is no annotation: a dose report, a presentation state of window and zoom.
+        """
+        ...
 
     def references(self, dataset: Dataset) -> References:
         """What the object refers to."""

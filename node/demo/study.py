@@ -9,7 +9,7 @@ from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import CTImageStorage
 
-from m3net.annotations import UNSUPPORTED, UNSUPPORTED_CT, is_annotation
+from m3net.annotations import UNSUPPORTED, UNSUPPORTED_CT, recognise
 from m3net.uids import SOPClassUID
 from node.demo.annotations import measurement_report, segmentation
 from node.demo.phantom import chest_phantom
@@ -67,7 +67,7 @@ def survey(directory: Path) -> DemoStudy:
         if ds.SOPClassUID == CTImageStorage:
             slices[str(ds.SeriesInstanceUID)] += 1
             headers[str(ds.SOPInstanceUID)] = ds
-        elif is_annotation(ds):
+        elif recognise(ds) is not None:
             annotations[f"annotation that this node reads ({ds.Modality})"] += 1
         elif sop_class in UNSUPPORTED or sop_class in UNSUPPORTED_CT:
             kind = UNSUPPORTED.get(sop_class) or "Enhanced CT"

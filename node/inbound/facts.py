@@ -12,7 +12,7 @@ from pydicom import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import UID, CTImageStorage
 
-from m3net.annotations import READERS, UNSUPPORTED, UNSUPPORTED_CT, is_annotation, reader_for
+from m3net.annotations import READERS, UNSUPPORTED, UNSUPPORTED_CT, reader_for, recognise
 from m3net.annotations.types import References, SlicePlane
 from m3net.ct_series import is_localizer, slice_plane
 from m3net.errors import StudyError
@@ -51,7 +51,6 @@ NONSENSE: tuple[type[Exception], ...] = (
 )
 """What pydicom and the readers raise on bytes that are no sound DICOM."""
 
-_PRESENTATION_STATE = "1.2.840.10008.5.1.4.1.1.11.1"
 _UID = re.compile(r"[0-9.]{1,64}")
 
 
@@ -106,17 +105,12 @@ def _role(
         return (Role.LOCALIZER, "CT localizer") if is_localizer(dataset) else (Role.CT, "CT")
     if sop_class in UNSUPPORTED_CT:
         return Role.UNSUPPORTED_CT, UNSUPPORTED_CT[sop_class]
-    reader = reader_for(sop_class)
-    if reader is not None and is_annotation(dataset):
+    reader = recognise(dataset)
+    if reader is not None:
         return Role.ANNOTATION, reader.kind
-    if sop_class in UNSUPPORTED and _can_mark(dataset, sop_class):
+    if sop_class in UNSUPPORTED:
         return Role.UNSUPPORTED_ANNOTATION, UNSUPPORTED[sop_class]
     return Role.OTHER, kind or "object of an unknown kind"
-
-
-def _can_mark(dataset: Dataset, sop_class: SOPClassUID) -> bool:
-    """False for a presentation state that only sets window and zoom, as most do."""
-    return sop_class != _PRESENTATION_STATE or "GraphicAnnotationSequence" in dataset
 
 
 def _content_digest(dataset: Dataset, role: Role) -> str:

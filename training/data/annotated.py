@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pydicom import Dataset, dcmread
 
-from m3net.annotations import is_annotation, reader_for
+from m3net.annotations import reader_for, recognise
 from m3net.annotations.nodules import find_nodules
 from m3net.annotations.types import AnnotationReader, Planes
 from m3net.ct_series import is_localizer, read_series_files, slice_plane
@@ -97,7 +97,7 @@ class StudyUnit:
     def cut(self, size: BlockSize) -> Cut:
         """Every nodule that is marked, labelled and can be analysed."""
         objects = [dcmread(path) for path in self.objects]
-        annotations = sorted((each for each in objects if is_annotation(each)), key=_age)
+        annotations = sorted((each for each in objects if recognise(each) is not None), key=_age)
         if not annotations:
             raise StudyError("the study has no annotation that can be read")
         files = [file.path for file in self._choose(annotations)]
@@ -167,7 +167,7 @@ def find_studies(directory: Path, labels: Labels, *, jobs: int = 1) -> list[Stud
 
 def _reader(annotation: Dataset) -> AnnotationReader:
     reader = reader_for(SOPClassUID(str(annotation.SOPClassUID)))
-    assert reader is not None, "is_annotation said so"  # noqa: S101
+    assert reader is not None, "it was recognised"  # noqa: S101
     return reader
 
 

@@ -6,7 +6,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 
-from m3net.annotations import is_annotation
+from m3net.annotations import recognise
 from m3net.annotations.measurement_report import MeasurementReportReader
 from tests import synthetic
 from tests.m3net.annotations.scene import (
@@ -264,15 +264,15 @@ def test_points_in_the_patient_are_known_from_the_report_alone() -> None:
 def test_only_measurement_reports_are_annotations() -> None:
     ct = synthetic.ct_series()
     report = outlined(ct, tracking_uid="1.2")
-    assert is_annotation(report)
+    assert recognise(report) is not None
     dose = Dataset()
     dose.SOPClassUID = report.SOPClassUID
     dose.ConceptNameCodeSequence = DicomSequence([Dataset()])
     dose.ConceptNameCodeSequence[0].CodeValue = "113701"
     dose.ConceptNameCodeSequence[0].CodingSchemeDesignator = "DCM"
     dose.ContentSequence = DicomSequence()
-    assert not is_annotation(dose)
-    assert not is_annotation(ct[0])
+    assert recognise(dose) is None
+    assert recognise(ct[0]) is None
 
 
 def test_a_loop_of_references_ends() -> None:

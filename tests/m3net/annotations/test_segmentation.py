@@ -4,7 +4,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.dataelem import DataElement
 
-from m3net.annotations import is_annotation
+from m3net.annotations import recognise
 from m3net.annotations.segmentation import SegmentationReader
 from m3net.errors import AnnotationUnusable
 from tests import synthetic
@@ -32,7 +32,7 @@ def test_a_mask_has_the_same_centre_in_every_encoding(kind: str) -> None:
     mask = box().astype(np.float64) if kind == "fractional" else box()
     options = {} if kind == "binary" else {kind: True}
     seg = synthetic.segmentation(ct, [mask], **options)
-    assert is_annotation(seg)
+    assert recognise(seg) is not None
     result = found(ct, seg)
     assert (result.refused, result.ignored) == ((), ())
     (nodule,) = result.nodules

@@ -1,0 +1,118 @@
+"""Attributes as strangers write them: the value, nothing, or one reason that names the attribute.
+
+No reason repeats a value, which may be a user's word or a patient's name in the wrong place.
+"""
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.datadict import dictionary_description, tag_for_keyword
+from pydicom.dataelem import RawDataElement
+
+from m3net.annotations.incomplete import MALFORMED
+from m3net.errors import AnnotationUnusable
+
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+_LONGEST_BYTES = 16_000_000
+"""Of one list of numbers: a million points of a structure set's contour."""
+
+
+def items(dataset: Dataset, keyword: str) -> list[Dataset]:
+    """The items of a sequence; none if it is absent or empty.
+
+    Raises AnnotationUnusable if the attribute holds something else.
+    """
+    found = _value(dataset, keyword)
+    if found is None or found == "":
+        return []
+    if not isinstance(found, list | tuple) and not hasattr(found, "__iter__"):
+        raise AnnotationUnusable(f"{_name(keyword)} is no sequence")
+    inside = list(found)
+    if not all(isinstance(item, Dataset) for item in inside):
+        raise AnnotationUnusable(f"{_name(keyword)} is no sequence")
+    return inside
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """The value as one line, several joined by spaces; empty if absent."""
+    found = _value(dataset, keyword)
+    if found is None:
+        return ""
+    if not isinstance(found, str) and hasattr(found, "__iter__"):
+        found = " ".join(str(value) for value in found)
+    return " ".join(str(found).replace("\0", " ").split())
+
+
+def uid(dataset: Dataset, keyword: str) -> str:
+    """The UID; empty if absent.
+
+    Raises AnnotationUnusable if it is none.
+    """
+    found = text(dataset, keyword)
+    if found and not (len(found) <= 64 and _UID.fullmatch(found)):
+        raise AnnotationUnusable(f"{_name(keyword)} is no UID")
+    return found
+
+
+def integer(dataset: Dataset, keyword: str) -> int | None:
+    """The whole number; None if absent.
+
+    Raises AnnotationUnusable if it is none.
+    """
+    found = text(dataset, keyword)
+    try:
+        return int(found) if found else None
+    except ValueError:
+        raise AnnotationUnusable(f"{_name(keyword)} is no whole number") from None
+
+
+def points(dataset: Dataset, keyword: str, *, width: int) -> NDArray[np.float64]:
+    """A list of coordinates, (N, width); (0, width) if absent.
+
+    Decimal strings may be longer than the Standard's 16 characters.
+
+    Raises AnnotationUnusable if they are no finite numbers, do not part into points, or are so many
+    that no nodule can need them.
+    """
+    try:
+        values = _numbers(dataset, keyword)
+    except MALFORMED:
+        raise AnnotationUnusable(f"{_name(keyword)} is no list of numbers") from None
+    if len(values) % width:
+        raise AnnotationUnusable(
+            f"{_name(keyword)} has {len(values)} numbers, expected {width} for each point"
+        )
+    if not np.all(np.isfinite(values)):
+        raise AnnotationUnusable(f"{_name(keyword)} holds something that is no finite number")
+    return values.reshape(-1, width)
+
+
+def _numbers(dataset: Dataset, keyword: str) -> NDArray[np.float64]:
+    """Straight from the bytes where they are still there; pydicom makes an object of each."""
+    tag = tag_for_keyword(keyword)
+    assert tag is not None, "a keyword of the Standard"  # noqa: S101
+    element = dataset.get_item(tag) if tag in dataset else None
+    if element is None or element.value is None:
+        return np.zeros(0)
+    raw = element.value
+    if isinstance(element, RawDataElement) and element.VR in ("DS", "UN", None):
+        if len(raw) > _LONGEST_BYTES:
+            raise AnnotationUnusable(f"{_name(keyword)} is {len(raw)} bytes long")
+        written = raw.strip(b" \0\\")
+        return np.array([float(number) for number in written.split(b"\\")] if written else [])
+    found = _value(dataset, keyword)
+    return np.asarray([] if found is None or found == "" else found, dtype=np.float64).reshape(-1)
+
+
+def _value(dataset: Dataset, keyword: str) -> object:
+    try:
+        return dataset.get(keyword)
+    except MALFORMED:
+        raise AnnotationUnusable(f"{_name(keyword)} cannot be read") from None
+
+
+def _name(keyword: str) -> str:
+    """As the Standard names it: "Contour Data"."""
+    return dictionary_description(keyword)

@@ -1,0 +1,156 @@
+"""Structure sets, presentation states and chest CAD reports, written after PS3.3 and PS3.16.
+
+rt = structure_set(ct, [ROI("Nodule 1", [closed(points_mm)])])
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import UID, ExplicitVRLittleEndian, RTStructureSetStorage
+
+from tests.synthetic import uid
+
+STUDY_MANAGEMENT = "1.2.840.10008.3.1.2.3.1"
+
+
+def to_mm(header: Dataset, points: ArrayLike) -> NDArray[np.float64]:
+    """(N, 3) LPS of (N, 2) points as (column, row), the centre of the first pixel being (0, 0)."""
+    at = np.asarray(points, dtype=np.float64)
+    rows_apart, columns_apart = (float(mm) for mm in header.PixelSpacing)
+    row, column = (np.array(header.ImageOrientationPatient[i : i + 3], float) for i in (0, 3))
+    origin = np.array(header.ImagePositionPatient, dtype=np.float64)
+    placed: NDArray[np.float64] = (
+        origin + at[:, :1] * columns_apart * row + at[:, 1:] * rows_apart * column
+    )
+    return placed
+
+
+def new_object(like: Dataset, *, sop_class_uid: str, modality: str, name: str) -> Dataset:
+    """A dataset of the same patient and study, with file meta, in a series of its own."""
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.SpecificCharacterSet = "ISO_IR 192"
+    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = UID(sop_class_uid)
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = UID(uid(name))
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.Modality = modality
+    ds.SeriesInstanceUID = uid(name, "series")
+    ds.SeriesNumber, ds.InstanceNumber = 11, 1
+    ds.Manufacturer, ds.ManufacturerModelName = "m3node tests", "synthetic"
+    for keyword in (
+        "PatientName",
+        "PatientID",
+        "PatientBirthDate",
+        "PatientSex",
+        "StudyInstanceUID",
+        "StudyDate",
+        "StudyTime",
+        "StudyID",
+        "AccessionNumber",
+        "ReferringPhysicianName",
+    ):
+        setattr(ds, keyword, like.get(keyword, ""))
+    return ds
+
+
+def item(**values: Any) -> Dataset:
+    """A dataset with these attributes."""
+    ds = Dataset()
+    for keyword, value in values.items():
+        setattr(ds, keyword, value)
+    return ds
+
+
+def reference(image: Dataset, **values: Any) -> Dataset:
+    return item(
+        ReferencedSOPClassUID=image.SOPClassUID,
+        ReferencedSOPInstanceUID=image.SOPInstanceUID,
+        **values,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contour:
+    """points_mm : (N, 3) LPS; image: what Contour Image Sequence names, if anything."""
+
+    points_mm: ArrayLike
+    shape: str = "CLOSED_PLANAR"
+    image: Dataset | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ROI:
+    name: str
+    contours: Sequence[Contour]
+    interpreted_type: str | None = ""
+    code: Dataset | None = None
+    frame_of_reference: str | None = None
+    description: str = ""
+
+
+def structure_set(
+    ct: Sequence[Dataset],
+    rois: Sequence[ROI],
+    *,
+    name: str = "rtstruct",
+    images: bool = True,
+) -> Dataset:
+    """An RT Structure Set; `images` says whether it names the series' slices at its top."""
+    ds = new_object(ct[0], sop_class_uid=RTStructureSetStorage, modality="RTSTRUCT", name=name)
+    ds.StructureSetLabel, ds.StructureSetDate, ds.StructureSetTime = "RT", "20260102", "030405"
+    series = item(SeriesInstanceUID=ct[0].SeriesInstanceUID)
+    series.ContourImageSequence = [reference(image) for image in ct] if images else []
+    study = item(
+        ReferencedSOPClassUID=STUDY_MANAGEMENT,
+        ReferencedSOPInstanceUID=ct[0].StudyInstanceUID,
+        RTReferencedSeriesSequence=[series],
+    )
+    ds.ReferencedFrameOfReferenceSequence = [
+        item(FrameOfReferenceUID=ct[0].FrameOfReferenceUID, RTReferencedStudySequence=[study])
+    ]
+    ds.StructureSetROISequence = [
+        item(
+            ROINumber=number,
+            ReferencedFrameOfReferenceUID=roi.frame_of_reference or ct[0].FrameOfReferenceUID,
+            ROIName=roi.name,
+            ROIDescription=roi.description,
+            ROIGenerationAlgorithm="MANUAL",
+        )
+        for number, roi in enumerate(rois, start=1)
+    ]
+    ds.ROIContourSequence = [
+        item(ReferencedROINumber=number, ContourSequence=[_contour(c) for c in roi.contours])
+        for number, roi in enumerate(rois, start=1)
+    ]
+    ds.RTROIObservationsSequence = [
+        item(
+            ObservationNumber=number,
+            ReferencedROINumber=number,
+            ROIInterpreter="",
+            **(
+                {}
+                if roi.interpreted_type is None
+                else {"RTROIInterpretedType": roi.interpreted_type}
+            ),
+            **({} if roi.code is None else {"RTROIIdentificationCodeSequence": [roi.code]}),
+        )
+        for number, roi in enumerate(rois, start=1)
+    ]
+    return ds
+
+
+def _contour(contour: Contour) -> Dataset:
+    points = np.asarray(contour.points_mm, dtype=np.float64)
+    ds = item(
+        ContourGeometricType=contour.shape,
+        NumberOfContourPoints=len(points),
+        ContourData=[f"{value:.10g}" for value in points.reshape(-1)],
+    )
+    if contour.image is not None:
+        ds.ContourImageSequence = [reference(contour.image)]
+    return ds
