@@ -34,6 +34,7 @@ from sr_templates.version import TEMPLATE_VERSION
 if TYPE_CHECKING:
     from node.core.objects import ResultSettings
     from node.inbound.intake import Intake
+    from node.operator.check import Reach
 
 
 def now_utc() -> datetime:
@@ -57,6 +58,15 @@ def open_database(config: DatabaseConfig) -> Store:
             "database.url is no URL; write sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
         ) from None
     return open_store(url.render_as_string(hide_password=False))
+
+
+def reach() -> "Reach":
+    """How `m3node check` reaches the node's parts."""
+    from node.operator.check import Reach
+    from node.outbound.connect import connect
+    from node.process.supervisor import port_is_free
+
+    return Reach(open_database=open_database, connect=connect, port_is_free=port_is_free)
 
 
 def spool_directory(config: StorageConfig) -> Path:

@@ -18,6 +18,7 @@ def check(as_json: bool, config_path: Path | None) -> None:
 
     Exit status 1 if something fails; warnings do not.
     """
+    from node.app import reach
     from node.core.errors import ConfigError
     from node.operator.check import Finding, Status, check_node, fail
 
@@ -30,7 +31,7 @@ def check(as_json: bool, config_path: Path | None) -> None:
             for finding in findings:
                 _show(finding.what, finding.status, finding.says)
     else:
-        for finding in check_node(config):
+        for finding in check_node(config, reach()):
             findings.append(finding)
             if not as_json:
                 _show(finding.what, finding.status, finding.says)

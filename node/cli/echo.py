@@ -13,7 +13,7 @@ from node.cli.options import config_option, loaded
 @config_option
 def echo(destination: str, config_path: Path | None) -> None:
     """Ask a destination whether it answers: C-ECHO, or an HTTP request."""
-    from node.outbound.destination import connect
+    from node.outbound.connect import connect
 
     config = loaded(config_path)
     named = {d.name: d for d in config.destinations}

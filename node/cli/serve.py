@@ -66,6 +66,9 @@ def run_role(role: str, config_path: Path | None) -> int:
 @config_option
 def health(config_path: Path | None) -> None:
     """Exit 0 if the running node answers a C-ECHO."""
-    from node.operator.check import echo_self
+    from node.config import as_destination
+    from node.outbound.connect import connect
 
-    click.echo(echo_self(loaded(config_path).receiver))
+    own = as_destination(loaded(config_path).receiver)
+    connect(own).verify()
+    click.echo(f"{own.ae_title} answers a C-ECHO")

@@ -15,6 +15,7 @@ from node.config.sections import (
     StorageConfig,
     StudyConfig,
     WorkerConfig,
+    as_destination,
 )
 from node.config.source import find_config, load_config
 from node.config.toml import commented_toml
@@ -34,6 +35,7 @@ __all__ = [
     "StorageConfig",
     "StudyConfig",
     "WorkerConfig",
+    "as_destination",
     "commented_toml",
     "find_config",
     "load_config",

@@ -258,6 +258,19 @@ class DicomwebDestination(_Destination):
 DestinationConfig = Annotated[DimseDestination | DicomwebDestination, Field(discriminator="kind")]
 
 
+def as_destination(receiver: ReceiverConfig) -> DimseDestination:
+    """This node's own receiver as a destination, called as somebody whom it lets in."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(receiver.host, receiver.host)
+    return DimseDestination(
+        name="self",
+        host=host,
+        port=receiver.port,
+        ae_title=(receiver.allowed_called_ae_titles or (receiver.ae_title,))[0],
+        calling_ae_title=(receiver.allowed_calling_ae_titles or (receiver.ae_title,))[0],
+        timeout_s=10,
+    )
+
+
 class NodeConfig(Section):
     """The whole node."""
 

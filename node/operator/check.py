@@ -13,18 +13,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Protocol
 from urllib.parse import urlsplit
 
+from sqlalchemy import make_url
+
 from node.config import (
+    DatabaseConfig,
     DestinationConfig,
     DicomwebDestination,
     ModelConfig,
     NodeConfig,
     ReceiverConfig,
     StorageConfig,
+    as_destination,
 )
 from node.core.errors import NodeError
 from node.core.states import State
+from node.persistence.store import Store
 from node.words import in_words_with_place
 
 _CERTIFICATE_WARNING = timedelta(days=30)
@@ -62,20 +68,37 @@ def fail(what: str, says: str) -> Finding:
     return Finding(what=what, status=Status.FAIL, says=says)
 
 
-def check_node(config: NodeConfig) -> Iterator[Finding]:
+class Answering(Protocol):
+    """A destination as far as the check needs it."""
+
+    def verify(self) -> None:
+        """It answers; raises NodeError if it does not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How the check reaches what it looks at; `node.app` binds it to the node's own parts."""
+
+    open_database: Callable[[DatabaseConfig], Store]
+    connect: Callable[[DestinationConfig], Answering]
+    port_is_free: Callable[[str, int], bool]
+
+
+def check_node(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
     """Every finding, as it is made; a check that fails does not stop the others."""
     yield ok("configuration", "read; every key is known")
     checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("storage", lambda: _storage(config.storage)),
-        ("database", lambda: _database(config)),
+        ("database", lambda: _database(config, reach)),
         ("model", lambda: _model(config.model)),
         ("transfer syntaxes", _transfer_syntaxes),
-        ("receiver", lambda: _receiver(config.receiver)),
+        ("receiver", lambda: _receiver(config.receiver, reach)),
         ("destinations", lambda: _any_destination(config)),
     ]
     for destination in config.destinations:
         what = f"destination {destination.name}"
-        checks.append((what, lambda d=destination: _destination(d)))  # type: ignore[misc]  # bound now
+        checks.append((what, lambda d=destination: _destination(d, reach)))  # type: ignore[misc]  # bound now
         if isinstance(destination, DicomwebDestination):
             checks.append((what, lambda d=destination: _certificate(d)))  # type: ignore[misc]  # ditto
     for what, check in checks:
@@ -104,12 +127,8 @@ def _storage(config: StorageConfig) -> Iterator[Finding]:
         yield ok("storage", says)
 
 
-def _database(config: NodeConfig) -> Iterator[Finding]:
-    from sqlalchemy import make_url
-
-    from node.app import open_database
-
-    store = open_database(config.database)
+def _database(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
+    store = reach.open_database(config.database)
     try:
         counts = store.counts()
         waiting = Counter(row.destination for row in store.list_deliveries(states=[State.QUEUED]))
@@ -145,7 +164,7 @@ def _model(config: ModelConfig) -> Iterator[Finding]:
 
 
 def _transfer_syntaxes() -> Iterator[Finding]:
-    from node.inbound.transfer_syntaxes import decodable, missing
+    from node.dicom.transfer_syntaxes import decodable, missing
 
     if absent := missing():
         yield fail(
@@ -156,15 +175,15 @@ def _transfer_syntaxes() -> Iterator[Finding]:
         yield ok("transfer syntaxes", f"{len(decodable())} can be decoded")
 
 
-def _receiver(config: ReceiverConfig) -> Iterator[Finding]:
-    from node.process.supervisor import port_is_free
-
+def _receiver(config: ReceiverConfig, reach: Reach) -> Iterator[Finding]:
     place = f"{config.ae_title} at {config.host}:{config.port}"
-    if port_is_free(config.host, config.port):
+    if reach.port_is_free(config.host, config.port):
         yield ok("receiver", f"{place} is free to listen on")
     else:
         try:
-            yield ok("receiver", f"{place} is served already: {echo_self(config)}")
+            own = as_destination(config)
+            reach.connect(own).verify()
+            yield ok("receiver", f"{place} is served already: {own.ae_title} answers a C-ECHO")
         except NodeError as error:
             yield fail("receiver", f"{place} is taken by something else: {error}")
     for key in ("allowed_calling_ae_titles", "allowed_peers"):
@@ -177,10 +196,8 @@ def _any_destination(config: NodeConfig) -> Iterator[Finding]:
         yield warn("destinations", "none is configured: results stay in the storage directory")
 
 
-def _destination(config: DestinationConfig) -> Iterator[Finding]:
-    from node.outbound.destination import connect
-
-    connect(config).verify()
+def _destination(config: DestinationConfig, reach: Reach) -> Iterator[Finding]:
+    reach.connect(config).verify()
     yield ok(f"destination {config.name}", "answers")
 
 
@@ -201,26 +218,3 @@ def _certificate(config: DicomwebDestination) -> Iterator[Finding]:
     says = f"certificate is valid until {ends:%Y-%m-%d}"
     left = ends - datetime.now(UTC)
     yield warn(what, f"{says}, {left.days} days") if left < _CERTIFICATE_WARNING else ok(what, says)
-
-
-def echo_self(config: ReceiverConfig) -> str:
-    """What the running node says to a C-ECHO, as somebody whom it lets in.
-
-    Raises DestinationUnreachable if nobody answers.
-    """
-    from node.config import DimseDestination
-    from node.outbound.destination import connect
-
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(config.host, config.host)
-    calling = (config.allowed_calling_ae_titles or (config.ae_title,))[0]
-    called = (config.allowed_called_ae_titles or (config.ae_title,))[0]
-    own = DimseDestination(
-        name="self",
-        host=host,
-        port=config.port,
-        ae_title=called,
-        calling_ae_title=calling,
-        timeout_s=10,
-    )
-    connect(own).verify()
-    return f"{called} answers a C-ECHO"

@@ -17,9 +17,9 @@ from pynetdicom.sop_class import _STORAGE_CLASSES
 from m3net.annotations import READERS
 from m3net.uids import SOPClassUID
 from node.config import DeliveryConfig, ReceiverConfig, StorageConfig, StudyConfig
-from node.inbound.sop_classes import CT_IMAGE_STORAGE, interpreted, recognised, standard_storage
-from node.inbound.transfer_syntaxes import REQUIRED
-from node.outbound.destination import STORED
+from node.dicom.sop_classes import CT_IMAGE_STORAGE, interpreted, recognised, standard_storage
+from node.dicom.statuses import STORED
+from node.dicom.transfer_syntaxes import REQUIRED
 
 RESULT_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.88.34": "report, tried first",

@@ -17,7 +17,8 @@ from node.core.states import State
 from node.core.variants import Form, Wishes, in_form, kind_of
 from node.lease_holder import Heartbeat, settle_failure
 from node.logs import event
-from node.outbound.destination import ArtifactFile, Destination, connect
+from node.outbound.connect import connect
+from node.outbound.destination import ArtifactFile, Destination
 from node.persistence.owner import this_process
 from node.persistence.rows import DeliveryLease, StoredArtifact
 from node.persistence.spool import Spool

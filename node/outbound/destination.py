@@ -1,4 +1,4 @@
-"""Where results go: one class for each kind of destination, chosen by the configuration.
+"""What every kind of destination has in common; `connect` chooses the kind.
 
 What a status means is said here once, for C-STORE and STOW-RS alike, since STOW-RS carries the
 C-STORE statuses as its warning and failure reasons (PS3.18 10.5.3).
@@ -7,17 +7,12 @@ C-STORE statuses as its warning and failure reasons (PS3.18 10.5.3).
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, assert_never
+from typing import Protocol
 
 from pydicom import Dataset
 
-from node.config import DestinationConfig, DicomwebDestination, DimseDestination
 from node.core.errors import DestinationRefused, DestinationUnreachable, VariantRejected
-
-STORED = frozenset({0x0000, 0xB000, 0xB006, 0xB007, 0x0111})
-"""Success, the three warnings of PS3.4 table B.2-1, and "duplicate SOP instance": our UIDs are
-derived from the content, so what is there already is what was to be sent."""
-SOP_CLASS_NOT_SUPPORTED = 0x0122
+from node.dicom.statuses import SOP_CLASS_NOT_SUPPORTED, STORED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,20 +44,6 @@ class Destination(Protocol):
     def verify(self) -> None:
         """It answers; raises like `send`."""
         ...
-
-
-def connect(config: DestinationConfig) -> Destination:
-    """The destination that the configuration describes; nothing is opened yet."""
-    from node.outbound.dicomweb import DicomwebService
-    from node.outbound.dimse import StorageProvider
-
-    match config:
-        case DimseDestination():
-            return StorageProvider(config)
-        case DicomwebDestination():
-            return DicomwebService(config)
-        case _:
-            assert_never(config)
 
 
 def require_stored(status: int, artifact: ArtifactFile, *, said: str = "") -> None:

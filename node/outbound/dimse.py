@@ -14,8 +14,8 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # m
 
 from node.config import DimseDestination
 from node.core.errors import DestinationRefused, DestinationUnreachable, VariantRejected
+from node.dicom.pynetdicom_fixes import prepare
 from node.outbound.destination import ArtifactFile, OnStored, require_stored, without_identity
-from node.pynetdicom_fixes import prepare
 
 _TRANSFER_SYNTAXES: list[str | UID] = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
 _REJECTED_PERMANENT = 1

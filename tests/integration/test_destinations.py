@@ -6,7 +6,7 @@ import pytest
 
 from node.config import DicomwebDestination, DimseDestination
 from node.core.errors import DestinationRefused, DestinationUnreachable
-from node.outbound.destination import connect
+from node.outbound.connect import connect
 from tests.peers import free_port, orthanc, storescp
 
 

@@ -8,8 +8,8 @@ from pynetdicom.pdu_primitives import SOPClassCommonExtendedNegotiation
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import _STORAGE_CLASSES
 
-from node.inbound.sop_classes import VERIFICATION, is_accepted
-from node.inbound.transfer_syntaxes import LAST_RESORT
+from node.dicom.sop_classes import VERIFICATION, is_accepted
+from node.dicom.transfer_syntaxes import LAST_RESORT
 
 _STORAGE_SERVICE_CLASS = UID("1.2.840.10008.4.2")
 

@@ -26,14 +26,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from node.config import ReceiverConfig
 from node.core.errors import OUT_OF_RESOURCES, ConfigError, Refused
+from node.dicom.pynetdicom_fixes import prepare
+from node.dicom.sop_classes import VERIFICATION
+from node.dicom.transfer_syntaxes import decodable, missing
 from node.inbound.dimse.admission import DRAINING, judge
 from node.inbound.dimse.association_server import Connection, ProbeProofServer
 from node.inbound.dimse.negotiation import acceptable, as_storage
-from node.inbound.sop_classes import VERIFICATION
-from node.inbound.transfer_syntaxes import decodable, missing
 from node.logs import event
 from node.persistence.owner import this_process
-from node.pynetdicom_fixes import prepare
 
 SUCCESS = 0x0000
 

@@ -2,13 +2,16 @@
 
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from node.config import ReceiverConfig
-from node.operator import check
+from node.app import reach
+from node.config import DestinationConfig, NodeConfig, ReceiverConfig, as_destination
+from node.core.errors import DestinationUnreachable
+from node.operator.check import check_node
 from node.persistence.store import Store
 from tests.node.cli.conftest import Cli, finish
 
@@ -97,32 +100,34 @@ def test_too_little_space_fails(
     assert findings(found, "storage")[0][0] == "fail"
 
 
-def test_a_port_that_something_else_holds_fails(
-    cli: Cli, config_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Silent(Exception):
-        pass
+class Silent:
+    """Listens, and answers nothing."""
 
-    monkeypatch.setattr(check, "echo_self", lambda config: (_ for _ in ()).throw(Silent()))
+    def __init__(self, config: DestinationConfig) -> None:
+        self._name = config.name
+
+    def verify(self) -> None:
+        raise DestinationUnreachable(f"{self._name} does not answer")
+
+
+def test_a_port_that_something_else_holds_fails(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as sock:
-        monkeypatch.setenv("M3NODE_RECEIVER__PORT", str(sock.getsockname()[1]))
-        found = cli("check", "--json", "--config", config_file).json()
-    assert findings(found, "receiver")[0][0] == "fail"
+        config = NodeConfig.model_validate(
+            {
+                "receiver": {"port": sock.getsockname()[1]},
+                "database": {"url": f"sqlite:///{tmp_path}/m3node.sqlite"},
+                "storage": {"directory": tmp_path},
+            }
+        )
+        found = list(check_node(config, replace(reach(), connect=Silent)))
+    (told,) = [f for f in found if f.what == "receiver" and f.status == "fail"]
+    assert told.says.endswith("is taken by something else: self does not answer")
 
 
-def test_health_asks_as_somebody_who_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, str, str, int]] = []
-
-    class Answers:
-        def __init__(self, config: Any) -> None:
-            asked.append((config.calling_ae_title, config.ae_title, config.host, config.port))
-
-        def verify(self) -> None:
-            pass
-
-    monkeypatch.setattr("node.outbound.destination.connect", Answers)
+def test_the_node_asks_itself_as_somebody_who_is_let_in() -> None:
     config = ReceiverConfig.model_validate(
         {"host": "0.0.0.0", "port": 4242, "allowed_calling_ae_titles": ["CT1", "CT2"]}
     )
-    assert check.echo_self(config) == "M3NODE answers a C-ECHO"
-    assert asked == [("CT1", "M3NODE", "127.0.0.1", 4242)]
+    own = as_destination(config)
+    assert (own.calling_ae_title, own.ae_title) == ("CT1", "M3NODE")
+    assert (own.host, own.port) == ("127.0.0.1", 4242)

@@ -12,7 +12,8 @@ import pytest
 from node.config import DicomwebDestination
 from node.core.errors import DestinationRefused, DestinationUnreachable, VariantRejected
 from node.core.results import ReportVariant
-from node.outbound.destination import ArtifactFile, connect
+from node.outbound.connect import connect
+from node.outbound.destination import ArtifactFile
 from tests.peers import free_port
 from tests.results import SR_3D, every_variant, write
 

@@ -3,8 +3,8 @@
 from pydicom.uid import UID
 from pynetdicom import build_context
 
+from node.dicom.transfer_syntaxes import decodable
 from node.inbound.dimse.negotiation import acceptable, as_storage
-from node.inbound.transfer_syntaxes import decodable
 
 CT = UID("1.2.840.10008.5.1.4.1.1.2")
 PRIVATE = UID("1.3.12.2.1107.5.9.1")

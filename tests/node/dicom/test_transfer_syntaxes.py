@@ -3,7 +3,7 @@
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
-from node.inbound.transfer_syntaxes import decodable, missing
+from node.dicom.transfer_syntaxes import decodable, missing
 
 EXPECTED = {
     "1.2.840.10008.1.2",

@@ -3,7 +3,7 @@
 import pytest
 from pydicom.uid import UID
 
-from node.inbound.sop_classes import interpreted, is_accepted, recognised, standard_storage
+from node.dicom.sop_classes import interpreted, is_accepted, recognised, standard_storage
 
 CT = UID("1.2.840.10008.5.1.4.1.1.2")
 SEG = UID("1.2.840.10008.5.1.4.1.1.66.4")

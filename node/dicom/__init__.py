@@ -1,0 +1,1 @@
+"""What of DICOM this node speaks: SOP classes, transfer syntaxes, statuses."""
