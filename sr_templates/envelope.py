@@ -9,6 +9,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from sr_templates import codes
+from sr_templates.character_sets import holds_raw, speak_ascii
 from sr_templates.findings import Algorithm, ObjectIdentity
 from sr_templates.identity import copy_identity
 from sr_templates.probability import UNTRAINED
@@ -56,6 +57,16 @@ def new_object(
     new.file_meta = _file_meta(new, algorithm)
     new.preamble = b"\0" * 128
     return new
+
+
+def finish(new: Dataset) -> None:
+    """The object, complete now, may be written: its texts are of its character set.
+
+    Where the patient's name had to be copied byte for byte (`identity.copy_identity`), our own
+    words are made ASCII.
+    """
+    if holds_raw(new):
+        speak_ascii(new)
 
 
 def _zone_of(subject: Dataset) -> timezone | None:

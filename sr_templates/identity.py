@@ -5,14 +5,26 @@ lacks one of them ends in a queue for manual correction.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 
 from pydicom import DataElement, Dataset
 from pydicom.config import IGNORE
 from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag
 from pydicom.valuerep import PersonName
+
+from sr_templates.character_sets import (
+    SPECIFIC_CHARACTER_SET,
+    UNICODE,
+    UNREADABLE,
+    Terms,
+    Undecodable,
+    character_set_of,
+    read_element,
+    text_vr,
+)
 
 _PATIENT = (  # PS3.3 C.7.1.1, C.7.1.3
     "PatientName",
@@ -134,50 +146,89 @@ _REQUIRED = (  # Type 2: present, if need be empty
 def copy_identity(source: Dataset, target: Dataset) -> None:
     """`target` carries those attributes of IDENTITY_KEYWORDS that `source` has, and only those.
 
-    Text is equal after decoding, whatever the source's character set: `target` is UTF-8
-    (ISO_IR 192), in its items as well.  Values are not judged: a Patient ID that is too long stays
-    as it is.  Only a number that is none (a weight of "1,75") is left out.
+    Text is equal after decoding: `target` is UTF-8 (ISO_IR 192), in its items as well.  Where one
+    text is not of the character set that `source` declares (or it declares none), `target` has the
+    declaration and the bytes of `source`: whoever reads the one right reads the other right.  The
+    rest of `target` must then be ASCII; `character_sets.speak_ascii` sees to it.
+
+    Values are not judged: a Patient ID that is too long stays as it is.  Only a number that is none
+    (a weight of "1,75") is left out.  `source` should be as it was read, its text not yet accessed.
     """
-    target.SpecificCharacterSet = "ISO_IR 192"
-    for keyword in IDENTITY_KEYWORDS:
-        tag = BaseTag(tag_for_keyword(keyword) or 0)
+    tags = [BaseTag(tag_for_keyword(keyword) or 0) for keyword in IDENTITY_KEYWORDS]
+    for tag in (SPECIFIC_CHARACTER_SET, *tags):
         if tag in target:
             del target[tag]
-        element = _decoded(source, tag)
-        if element is not None:
-            target.add(element)
+    try:
+        copied = _decoded(source, tags, ())
+        copied.SpecificCharacterSet = UNICODE
+    except Undecodable:
+        copied = _as_it_is(source, [SPECIFIC_CHARACTER_SET, *tags])
+    for tag in list(copied.keys()):
+        target[tag] = copied.get_item(tag)
     for keyword in _REQUIRED:
         if keyword not in target:
             setattr(target, keyword, "")
 
 
-def _decoded(source: Dataset, tag: BaseTag) -> DataElement | None:
-    """A copy of one element that remembers nothing of its old character set."""
+def _decoded(source: Dataset, tags: Iterable[BaseTag], inherited: Terms) -> Dataset:
+    """A copy that remembers nothing of its old character set.  Raises Undecodable."""
+    character_set = character_set_of(source, inherited)
+    copy = Dataset()
+    for tag in tags:
+        element = _readable(source, tag, character_set)
+        if element is None or tag == SPECIFIC_CHARACTER_SET:
+            continue
+        if element.VR == "SQ":
+            items = [_decoded(item, _tags(item), character_set) for item in element.value or ()]
+            copy.add(DataElement(tag, "SQ", items))
+        else:
+            copy.add(element)
+    return copy
+
+
+def _as_it_is(source: Dataset, tags: Iterable[BaseTag]) -> Dataset:
+    """A copy with every text's bytes as they are, for a target in the source's character set."""
+    copy = Dataset()
+    for tag in tags:
+        raw = source.get_item(tag) if tag in source else None
+        vr = text_vr(raw) if isinstance(raw, RawDataElement) else None
+        if isinstance(raw, RawDataElement) and (vr or tag == SPECIFIC_CHARACTER_SET):
+            copy[tag] = raw._replace(
+                VR=vr or "CS", is_implicit_VR=False, is_little_endian=True, value=raw.value or b""
+            )
+            continue
+        element = _readable(source, tag, ())
+        if element is not None and element.VR == "SQ":
+            items = [_as_it_is(item, _tags(item)) for item in element.value or ()]
+            copy.add(DataElement(tag, "SQ", items))
+        elif element is not None:
+            copy.add(element)
+    return copy
+
+
+def _tags(item: Dataset) -> list[BaseTag]:
+    return [BaseTag(tag) for tag in item.keys()]  # noqa: SIM118  # iterating converts elements
+
+
+def _readable(source: Dataset, tag: BaseTag, character_set: Terms) -> DataElement | None:
+    """A copy of the element (not of its items); None if it is absent or nobody could read it.
+
+    Raises Undecodable.
+    """
     if tag not in source:
         return None
     try:
-        element = source[tag]
-        return DataElement(tag, element.VR, _decoded_value(element), validation_mode=IGNORE)
-    except ValueError:
+        element = read_element(source, tag, character_set)
+        if element.VR == "SQ":
+            return element
+        value = element.value
+        if element.VR == "PN":  # a name remembers how it was encoded
+            value = _each(value, lambda name: PersonName(str(name)))
+        return DataElement(tag, element.VR, deepcopy(value), validation_mode=IGNORE)
+    except Undecodable:
+        raise
+    except UNREADABLE:
         return None
-
-
-def _decoded_value(element: DataElement) -> object:
-    if element.VR == "SQ":
-        return [_decoded_item(item) for item in element.value]
-    if element.VR == "PN":
-        return _each(element.value, lambda name: PersonName(str(name)))
-    return deepcopy(element.value)
-
-
-def _decoded_item(item: Dataset) -> Dataset:
-    copy = Dataset()
-    for tag in item.keys():  # noqa: SIM118  # iterating a Dataset yields converted elements
-        if tag != 0x00080005:
-            element = _decoded(item, tag)
-            if element is not None:
-                copy.add(element)
-    return copy
 
 
 def _each(value: object, change: Callable[[object], object]) -> object:

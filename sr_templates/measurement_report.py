@@ -26,10 +26,12 @@ from collections.abc import Mapping, Sequence
 import highdicom as hd
 from highdicom.sr import RelationshipTypeValues as Relation
 from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
+from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
 from sr_templates import codes
-from sr_templates.envelope import RESEARCH_USE, evidence_items, long_string, new_object
+from sr_templates.envelope import RESEARCH_USE, evidence_items, finish, long_string, new_object
 from sr_templates.findings import (
     Algorithm,
     ObjectIdentity,
@@ -106,6 +108,7 @@ def build_report(
     root = _root(content, headline, algorithm, groups, evidence)
     for element in root:
         report.add(element)
+    finish(report)
     return report
 
 
@@ -207,18 +210,27 @@ def _refer_to_requests(report: Dataset) -> None:
         item = Dataset()
         item.StudyInstanceUID = request.get("StudyInstanceUID") or report.StudyInstanceUID
         item.ReferencedStudySequence = request.get("ReferencedStudySequence") or []
-        item.AccessionNumber = request.get("AccessionNumber") or report.AccessionNumber
+        for source in (report, request):
+            _carry(source, item, "AccessionNumber")
+        for keyword in ("SpecificCharacterSet", *_REQUEST_KEYWORDS, *_OPTIONAL_REQUEST_KEYWORDS):
+            _carry(request, item, keyword)
         for keyword in _REQUEST_KEYWORDS:
-            setattr(item, keyword, request.get(keyword) or None)
-        for keyword in _OPTIONAL_REQUEST_KEYWORDS:
-            if request.get(keyword):
-                setattr(item, keyword, request[keyword].value)
+            if keyword not in item:
+                setattr(item, keyword, None)
         items.append(item)
     if items:
         report.ReferencedRequestSequence = items
 
 
+def _carry(source: Dataset, item: Dataset, keyword: str) -> None:
+    """The element as it is, raw if it is raw; an empty one changes nothing."""
+    tag = BaseTag(tag_for_keyword(keyword) or 0)
+    if tag in source and source.get_item(tag).value:
+        item[tag] = source.get_item(tag)
+
+
 _REQUEST_KEYWORDS = (  # Type 2
+    "AccessionNumber",
     "PlacerOrderNumberImagingServiceRequest",
     "FillerOrderNumberImagingServiceRequest",
     "RequestedProcedureID",

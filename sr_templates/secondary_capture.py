@@ -14,7 +14,7 @@ from pydicom.uid import SecondaryCaptureImageStorage as SINGLE_FRAME_CLASS
 
 from sr_templates import codes
 from sr_templates.capture_view import Frame
-from sr_templates.envelope import coded, long_string, new_object
+from sr_templates.envelope import coded, finish, long_string, new_object
 from sr_templates.findings import Algorithm, ImageReference, ObjectIdentity
 from sr_templates.probability import UNTRAINED
 
@@ -67,6 +67,7 @@ def build_captures(
         if multi_frame:
             _add_frames(capture, group)
         _add_pixels(capture, group)
+        finish(capture)
         captures.append(capture)
     return captures
 

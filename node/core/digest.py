@@ -3,7 +3,8 @@
 Canonical form of a dataset: its elements by tag, values decoded.  Not in it: group lengths, the
 character set (text is compared after decoding), the transfer syntax, padding, private elements
 (whose VR is unknown in implicit VR, and which no reader reads).  So the same object sent in another
-transfer syntax or character set has the same digest.
+transfer syntax or character set has the same digest.  What cannot be decoded goes by its bytes: a
+name in an unknown character set is nobody else's.
 """
 
 import hashlib
@@ -11,18 +12,26 @@ import json
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
-from pydicom import DataElement, Dataset
+from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
 from pydicom.multival import MultiValue
+from pydicom.pixels import iter_pixels
 from pydicom.tag import BaseTag
 from pydicom.valuerep import PersonName
 
 from node.core.inputs import StudyInputs
+from sr_templates.character_sets import (
+    SPECIFIC_CHARACTER_SET,
+    UNREADABLE,
+    Terms,
+    character_set_of,
+    read_element,
+)
 from sr_templates.identity import IDENTITY_KEYWORDS
 
-_SPECIFIC_CHARACTER_SET = 0x00080005
 _PIXEL_DATA = 0x7FE00010
 _TIMES = "+"
+_UNREADABLE = "unreadable"
 
 _CT_KEYWORDS = (
     # Which object, and where its voxels lie.
@@ -123,35 +132,42 @@ def _sha256(value: object) -> str:
 
 
 def _keyed(dataset: Dataset, keywords: Iterable[str]) -> list[object]:
+    character_set = character_set_of(dataset)
     found: list[object] = []
     for keyword in sorted(keywords):
         tag = BaseTag(tag_for_keyword(keyword) or 0)
         if tag in dataset:
-            value = _value(dataset[tag])
+            value = _value(dataset, tag, character_set)
             if value:  # an empty element says as much as an absent one
                 found.append([keyword, value])
     return found
 
 
-def _canonical(dataset: Dataset, *, top: bool = False) -> list[object]:
+def _canonical(dataset: Dataset, inherited: Terms = (), *, top: bool = False) -> list[object]:
+    character_set = character_set_of(dataset, inherited)
     elements: list[object] = []
     for tag in sorted(dataset.keys()):
         tag = BaseTag(tag)
-        if tag.is_private or tag.element == 0 or tag in (_SPECIFIC_CHARACTER_SET, 0xFFFCFFFC):
+        if tag.is_private or tag.element == 0 or tag in (SPECIFIC_CHARACTER_SET, 0xFFFCFFFC):
             continue
         if top and tag == _PIXEL_DATA:
             elements.append([int(tag), _pixels(dataset)])
             continue
-        value = _value(dataset[tag])
+        value = _value(dataset, tag, character_set)
         if value:
             elements.append([int(tag), value])
     return elements
 
 
-def _value(element: DataElement) -> list[object]:
-    """The element's values, decoded; [] if it is empty."""
+def _value(dataset: Dataset, tag: BaseTag, character_set: Terms) -> list[object]:
+    """The element's values, decoded; [] if it is empty; its bytes if nobody can read it."""
+    raw = dataset.get_item(tag)
+    try:
+        element = read_element(dataset, tag, character_set)
+    except UNREADABLE:
+        return [[_UNREADABLE, _sha256_bytes(raw.value or b"")]]
     if element.VR == "SQ":
-        return [_canonical(item) for item in element.value or ()]
+        return [_canonical(item, character_set) for item in element.value or ()]
     value = element.value
     if value is None or value == "" or value == b"":
         return []
@@ -189,18 +205,37 @@ def _text(text: str) -> str:
 def _pixels(dataset: Dataset) -> str:
     """A segmentation's voxels: decoded, so that RLE and native are the same.
 
-    What cannot be decoded goes by its bytes: it is kept, and its report says that it is unreadable.
+    Frame by frame, so that a small object which says that it is a huge one costs no memory.  What
+    cannot be decoded goes by its bytes: it is kept, and its report says that it is unreadable.
     """
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
     encapsulated = syntax is not None and syntax.is_encapsulated
     # At one bit a voxel, the padding after the last one is nobody's content.
     if encapsulated or dataset.get("BitsAllocated") == 1:
         try:
-            return _sha256_bytes(dataset.pixel_array.tobytes())
+            return _decoded_pixels(dataset)
         except _UNDECODABLE:
-            return _sha256_bytes(bytes(dataset.PixelData))
+            pass
     return _sha256_bytes(bytes(dataset.PixelData))
 
+
+def _decoded_pixels(dataset: Dataset) -> str:
+    size = int(dataset.Rows) * int(dataset.Columns)
+    if size > _MAX_FRAME or size * int(dataset.get("NumberOfFrames") or 1) > _MAX_VOXELS:
+        raise ValueError("more voxels than are decoded on arrival")
+    digest, zeros = hashlib.sha256(), 0
+    for frame in iter_pixels(dataset):
+        voxels = frame.tobytes()
+        kept = voxels.rstrip(b"\0")
+        if kept:
+            digest.update(bytes(zeros) + kept)
+            zeros = 0
+        zeros += len(voxels) - len(kept)
+    return digest.hexdigest()
+
+
+_MAX_FRAME = 1 << 26
+_MAX_VOXELS = 1 << 31
 
 _UNDECODABLE = (
     AttributeError,

@@ -16,6 +16,7 @@ from node.config import DimseDestination
 from node.core.errors import DestinationRefused, DestinationUnreachable, VariantRejected
 from node.dicom.pynetdicom_fixes import prepare
 from node.outbound.destination import ArtifactFile, OnStored, require_stored, without_identity
+from sr_templates.character_sets import write_raw_as_it_is
 
 _TRANSFER_SYNTAXES: list[str | UID] = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
 _REJECTED_PERMANENT = 1
@@ -51,6 +52,10 @@ class StorageProvider:
 
     def _store(self, association: Association, artifact: ArtifactFile) -> int:
         dataset = dcmread(artifact.path)
+        for context in association.accepted_contexts:
+            if context.abstract_syntax == artifact.sop_class_uid:
+                implicit_vr = context.transfer_syntax[0] == ImplicitVRLittleEndian
+                write_raw_as_it_is(dataset, implicit_vr=implicit_vr)
         try:
             answer = association.send_c_store(dataset)
         except RuntimeError as error:  # pynetdicom: the association is gone

@@ -27,6 +27,7 @@ from node.core.digest import (
 from node.core.inputs import Intent, StudyInputs
 from tests.node.core.facts_of import STUDY, ct_slice, segmentation
 from tests.node.objects import ct_image
+from tests.sr_templates.encoded_text import ct_with
 
 
 def sent_as(dataset: Dataset, transfer_syntax: str) -> Dataset:
@@ -203,3 +204,46 @@ def test_weights_template_and_settings_each_make_another_analysis() -> None:
         for how in ({"max_frames": 32}, {"max_frames": 64})
     }
     assert len(ids) == 8
+
+
+PINYIN = b"Zhang^Xiao=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1"
+
+
+@pytest.mark.parametrize(
+    ("character_set", "name"),
+    [
+        ("ISO_IR 192", "Zhang^Xiao=张^小".encode()),
+        ("GB18030", "Zhang^Xiao=张^小".encode("gb18030")),
+        ("GBK", "Zhang^Xiao=张^小=".encode("gbk")),
+        ("\\ISO 2022 IR 58", PINYIN),
+    ],
+)
+def test_one_name_in_two_character_sets_is_one_patient(character_set: str, name: bytes) -> None:
+    one = ct_with("ISO_IR 192", PatientName="Zhang^Xiao=张^小".encode(), PatientID="张7".encode())
+    ids = {"ISO_IR 192": "张7".encode(), "\\ISO 2022 IR 58": b"\x1b$)A\xd5\xc57"}
+    other = ct_with(
+        character_set, PatientName=name, PatientID=ids.get(character_set, "张7".encode("gbk"))
+    )
+    assert patient_key(other) == patient_key(one)
+    assert identity_digest(other) == identity_digest(one)
+
+
+@pytest.mark.parametrize("character_set", [None, "ISO_IR 192", "\\ISO 2022 IR 149"])
+def test_two_names_that_nobody_can_decode_are_two_patients(character_set: str | None) -> None:
+    ids = [b"\xd5\xc5", b"\xc0\xee", b"\xef\xbf", "\N{REPLACEMENT CHARACTER}?".encode()]
+    keys = {patient_key(ct_with(character_set, PatientID=each)) for each in ids}
+    assert len(keys) == 4
+    same = {patient_key(ct_with(character_set, PatientID=b"\xd5\xc5")) for _ in range(2)}
+    assert len(same) == 1
+
+
+def test_undecodable_bytes_are_no_text_that_looks_like_them() -> None:
+    latin = ct_with("ISO_IR 100", PatientID=b"\xd5\xc5")
+    assert patient_key(ct_with(None, PatientID=b"\xd5\xc5")) != patient_key(latin)
+
+
+def test_a_segmentation_that_claims_to_be_huge_is_not_unpacked() -> None:
+    claim = ct_image(0, BitsAllocated=1, BitsStored=1, HighBit=0, PixelRepresentation=0)
+    claim.Rows = claim.Columns = 65535
+    claim.NumberOfFrames, claim.PixelData = 1000, b"\1"
+    assert annotation_digest(claim) == annotation_digest(claim)
