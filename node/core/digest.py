@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
 from pydicom.multival import MultiValue
-from pydicom.pixels import iter_pixels
+from pydicom.pixels.utils import iter_pixels
 from pydicom.tag import BaseTag
 from pydicom.valuerep import PersonName
 
