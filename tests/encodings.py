@@ -11,7 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, RTStructureSetStorage
+from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
+    GrayscaleSoftcopyPresentationStateStorage,
+    RTStructureSetStorage,
+)
 
 from tests.synthetic import uid
 
@@ -154,3 +159,112 @@ def _contour(contour: Contour) -> Dataset:
     if contour.image is not None:
         ds.ContourImageSequence = [reference(contour.image)]
     return ds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A graphic object; points: (N, 2) in `units`, PIXEL counting from the outer corner."""
+
+    shape: str
+    points: ArrayLike
+    units: str = "PIXEL"
+    filled: str = "N"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """A text object; anchor: (column, row), or else only a box at `box`."""
+
+    value: str
+    anchor: Sequence[float] | None = None
+    box: Sequence[float] = (1, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnImages:
+    """One item of the Graphic Annotation Sequence; images None: those of the top level."""
+
+    graphics: Sequence[Drawn] = ()
+    texts: Sequence[Words] = ()
+    images: Sequence[Dataset] | None = None
+
+
+def presentation_state(
+    ct: Sequence[Dataset],
+    annotations: Sequence[OnImages],
+    *,
+    name: str = "gsps",
+    area: tuple[Sequence[float], Sequence[float]] | None = None,
+    rotation: int | None = None,
+    flip: str | None = None,
+) -> Dataset:
+    """A Grayscale Softcopy Presentation State of these slices."""
+    ds = new_object(
+        ct[0],
+        sop_class_uid=GrayscaleSoftcopyPresentationStateStorage,
+        modality="PR",
+        name=name,
+    )
+    ds.ContentLabel, ds.ContentDescription, ds.ContentCreatorName = "MARKS", "", ""
+    ds.PresentationCreationDate, ds.PresentationCreationTime = "20260102", "030405"
+    ds.ReferencedSeriesSequence = [
+        item(
+            SeriesInstanceUID=ct[0].SeriesInstanceUID,
+            ReferencedImageSequence=[reference(image) for image in ct],
+        )
+    ]
+    top_left, bottom_right = area or ((1, 1), (ct[0].Columns, ct[0].Rows))
+    ds.DisplayedAreaSelectionSequence = [
+        item(
+            DisplayedAreaTopLeftHandCorner=list(top_left),
+            DisplayedAreaBottomRightHandCorner=list(bottom_right),
+            PresentationSizeMode="SCALE TO FIT",
+            PresentationPixelAspectRatio=[1, 1],
+        )
+    ]
+    if rotation is not None:
+        ds.ImageRotation, ds.ImageHorizontalFlip = rotation, flip or "N"
+    if annotations:
+        ds.GraphicAnnotationSequence = [_annotation(each) for each in annotations]
+        ds.GraphicLayerSequence = [item(GraphicLayer="MARKS", GraphicLayerOrder=1)]
+    ds.PresentationLUTShape = "IDENTITY"
+    return ds
+
+
+def _annotation(on: OnImages) -> Dataset:
+    ds = item(GraphicLayer="MARKS")
+    if on.images is not None:
+        ds.ReferencedImageSequence = [reference(image) for image in on.images]
+    if on.graphics:
+        ds.GraphicObjectSequence = [
+            item(
+                GraphicAnnotationUnits=each.units,
+                GraphicDimensions=2,
+                NumberOfGraphicPoints=len(np.asarray(each.points)),
+                GraphicData=np.asarray(each.points, dtype=np.float64).reshape(-1).tolist(),
+                GraphicType=each.shape,
+                GraphicFilled=each.filled,
+            )
+            for each in on.graphics
+        ]
+    if on.texts:
+        ds.TextObjectSequence = [_text(each) for each in on.texts]
+    return ds
+
+
+def _text(words: Words) -> Dataset:
+    if words.anchor is not None:
+        return item(
+            UnformattedTextValue=words.value,
+            AnchorPointAnnotationUnits="PIXEL",
+            AnchorPoint=list(words.anchor),
+            AnchorPointVisibility="Y",
+        )
+    x, y = words.box
+    return item(
+        UnformattedTextValue=words.value,
+        BoundingBoxAnnotationUnits="PIXEL",
+        BoundingBoxTopLeftHandCorner=[x, y],
+        BoundingBoxBottomRightHandCorner=[x + 2, y + 1],
+        BoundingBoxTextHorizontalJustification="LEFT",
+    )

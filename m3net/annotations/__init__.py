@@ -10,6 +10,7 @@ from pydicom import Dataset
 
 from m3net.annotations.incomplete import MALFORMED
 from m3net.annotations.measurement_report import MeasurementReportReader
+from m3net.annotations.presentation_state import PresentationStateReader
 from m3net.annotations.segmentation import SegmentationReader
 from m3net.annotations.structure_set import StructureSetReader
 from m3net.annotations.types import AnnotationReader
@@ -18,6 +19,8 @@ from m3net.uids import SOPClassUID
 
 _SEGMENTATION = SegmentationReader()
 _MEASUREMENT_REPORT = MeasurementReportReader()
+_PRESENTATION_STATE = PresentationStateReader()
+_VOLUMETRIC_PRESENTATION_STATE = PresentationStateReader(on_images=False)
 
 READERS: Mapping[SOPClassUID, AnnotationReader] = {
     SOPClassUID("1.2.840.10008.5.1.4.1.1.66.4"): _SEGMENTATION,
@@ -26,9 +29,20 @@ READERS: Mapping[SOPClassUID, AnnotationReader] = {
     SOPClassUID("1.2.840.10008.5.1.4.1.1.88.33"): _MEASUREMENT_REPORT,
     SOPClassUID("1.2.840.10008.5.1.4.1.1.88.34"): _MEASUREMENT_REPORT,
     SOPClassUID("1.2.840.10008.5.1.4.1.1.481.3"): StructureSetReader(),
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.1"): _PRESENTATION_STATE,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.2"): _PRESENTATION_STATE,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.3"): _PRESENTATION_STATE,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.4"): _PRESENTATION_STATE,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.12"): _PRESENTATION_STATE,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.6"): _VOLUMETRIC_PRESENTATION_STATE,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.7"): _VOLUMETRIC_PRESENTATION_STATE,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.9"): _VOLUMETRIC_PRESENTATION_STATE,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.10"): _VOLUMETRIC_PRESENTATION_STATE,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.11"): _VOLUMETRIC_PRESENTATION_STATE,
 }
 """Segmentation, Label Map Segmentation; Enhanced, Comprehensive and Comprehensive 3D SR; RT
-Structure Set."""
+Structure Set; presentation states: grayscale, color, pseudo-color, blending, variable modality LUT,
+and the volumetric ones, whose graphics are on no image and are refused with that reason."""
 
 _DAMAGED: tuple[type[Exception], ...] = (StudyError, *MALFORMED)
 

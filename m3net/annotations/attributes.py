@@ -8,7 +8,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.datadict import dictionary_description, tag_for_keyword
+from pydicom.datadict import dictionary_description, dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 
 from m3net.annotations.incomplete import MALFORMED
@@ -97,13 +97,18 @@ def _numbers(dataset: Dataset, keyword: str) -> NDArray[np.float64]:
     if element is None or element.value is None:
         return np.zeros(0)
     raw = element.value
-    if isinstance(element, RawDataElement) and element.VR in ("DS", "UN", None):
+    if isinstance(element, RawDataElement) and _vr(element) == "DS":
         if len(raw) > _LONGEST_BYTES:
             raise AnnotationUnusable(f"{_name(keyword)} is {len(raw)} bytes long")
         written = raw.strip(b" \0\\")
         return np.array([float(number) for number in written.split(b"\\")] if written else [])
     found = _value(dataset, keyword)
     return np.asarray([] if found is None or found == "" else found, dtype=np.float64).reshape(-1)
+
+
+def _vr(element: RawDataElement) -> str:
+    """As written; where it is not (implicit VR, UN), as the Standard has it."""
+    return dictionary_VR(element.tag) if element.VR in (None, "UN") else element.VR
 
 
 def _value(dataset: Dataset, keyword: str) -> object:

@@ -72,9 +72,13 @@ def _diameter_mm(voxels: NDArray[np.bool_], affine: NDArray[np.float64]) -> floa
     rim = np.argwhere(plane & ~ndimage.binary_erosion(plane)).astype(np.float64)
     steps = np.array([[0.5, 0], [-0.5, 0], [0, 0.5], [0, -0.5]])
     ends = (rim[:, None] + steps).reshape(-1, 2) @ affine[:3, 1:3].T
-    ends = ends[_outermost(ends)]
-    apart = np.linalg.norm(ends[:, None] - ends[None], axis=-1)
-    return float(apart.max())
+    return longest(ends)
+
+
+def longest(points: NDArray[np.float64]) -> float:
+    """The longest distance between any two of the points, (N, 3), which lie in one plane."""
+    ends = points[_outermost(points)]
+    return float(np.linalg.norm(ends[:, None] - ends[None], axis=-1).max())
 
 
 def _outermost(points: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from m3net.annotations.components import LEAST_VOLUME_MM3, Component, split
+from m3net.annotations.components import LEAST_VOLUME_MM3, Component, longest, split
 from m3net.annotations.contours import rasterise
 from m3net.annotations.types import FrameGrid, Marking
 from m3net.errors import NoduleUnusable
@@ -130,8 +130,7 @@ def _oblique(marking: Marking, volume: CTVolume) -> Spot:
         raise NoduleUnusable("it is outlined on several images that are not parallel to the CT")
     outline = marking.contours_mm[0]
     centre = _middle_of_area(outline)
-    apart = np.linalg.norm(outline[:, None] - outline[None], axis=-1)
-    drawn = marking.diameter_mm if marking.diameter_stated else float(apart.max())
+    drawn = marking.diameter_mm if marking.diameter_stated else longest(outline)
     return _bare(marking, centre, drawn, volume)
 
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from m3net.annotations.attributes import integer, items, points, text, uid
-from m3net.annotations.image_references import frames_named
+from m3net.annotations.image_references import frames_named, is_of_ct
 from m3net.annotations.incomplete import incomplete_is_unusable
+from m3net.annotations.listing import not_read
 from m3net.annotations.meaning import Meaning, Reading, first_code
 from m3net.annotations.roi_names import meaning_of_roi
 from m3net.annotations.types import Annotation, Marking, Overlap, Planes, References
@@ -131,7 +132,7 @@ def _references(dataset: Dataset) -> References:
     centres: list[Point] = []
     for roi in taken:
         for contour in roi.contours:
-            for image in items(contour, "ContourImageSequence"):
+            for image in filter(is_of_ct, items(contour, "ContourImageSequence")):
                 marked.update(frames_named(image))
         try:
             centres.append(_middle(_drawn(roi)))
@@ -146,7 +147,7 @@ def _references(dataset: Dataset) -> References:
                 continue  # another study's images will not come with this one's
             for each in items(study, "RTReferencedSeriesSequence"):
                 series.add(SeriesInstanceUID(uid(each, "SeriesInstanceUID")))
-                for image in items(each, "ContourImageSequence"):
+                for image in filter(is_of_ct, items(each, "ContourImageSequence")):
                     named.add(SOPInstanceUID(uid(image, "ReferencedSOPInstanceUID")))
     frames = {roi.frame_of_reference_uid for roi in taken}
     return References(
@@ -177,15 +178,8 @@ def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
         sop_instance_uid=sop_instance_uid,
         kind=kind,
         markings=tuple(markings),
-        ignored=tuple(_listed(says, numbers) for says, numbers in others.items()),
+        ignored=not_read("ROI", "the structure set", others),
     )
-
-
-def _listed(says: str, numbers: Sequence[int]) -> str:
-    named = ", ".join(str(number) for number in numbers)
-    if len(numbers) == 1:
-        return f"ROI {named} of the structure set was not read as a nodule: {says}."
-    return f"ROIs {named} of the structure set were not read as nodules: {says}."
 
 
 def _marking(roi: _ROI, source: AnnotationSource, planes: Planes) -> Marking:

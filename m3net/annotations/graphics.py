@@ -1,0 +1,295 @@
+"""The graphics of a presentation state, each with its texts (PS3.3 C.10.4, C.10.5, C.10.6).
+
+PIXEL units count from the outer corner of the first pixel, as a report's SCOORD does.  DISPLAY
+units are shares of the displayed area, whose corners are pixels counted from 1; some writers count
+them from 0.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+
+from m3net.annotations.attributes import integer, items, points, text, uid
+from m3net.annotations.image_references import frames_named, is_of_ct
+from m3net.annotations.types import Planes
+from m3net.errors import AnnotationUnusable, NoduleUnusable
+from m3net.uids import FrameReference
+
+_INPUTS = ("BlendingSequence", "VolumetricPresentationStateInputSequence")
+_QUARTER_TURNS = (90, 270)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graphic:
+    """One graphic object, or the anchor point of a text that stands alone.
+
+    number : from 1, in the order of the object
+    images : the CT images that it is drawn on
+    item   : the Graphic Object, or the Text Object whose anchor it is
+    texts  : what stands beside it; a user's words
+    """
+
+    number: int
+    images: tuple[FrameReference, ...]
+    item: Dataset
+    is_anchor: bool
+    area: "DisplayedArea | None"
+    texts: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """For people, and to tell it from the others."""
+        return f"graphic {self.number}"
+
+    @property
+    def shape(self) -> str:
+        """The Standard's graphic type; an anchor is a POINT."""
+        return "POINT" if self.is_anchor else text(self.item, "GraphicType").upper()
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether it is drawn as a filled, so closed, shape."""
+        return text(self.item, "GraphicFilled").upper() == "Y"
+
+    def pixels(self) -> NDArray[np.float64]:
+        """(N, 2) as (column, row), (0, 0) being the outer corner of the first pixel.
+
+        Raises AnnotationUnusable or NoduleUnusable if its data or units are nonsense.
+        """
+        data, units = (
+            ("AnchorPoint", "AnchorPointAnnotationUnits")
+            if self.is_anchor
+            else ("GraphicData", "GraphicAnnotationUnits")
+        )
+        return _in_pixels(points(self.item, data, width=2), text(self.item, units), self.area)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisplayedArea:
+    """The part of an image that is shown: its corner pixels as displayed, and how it is turned.
+
+    size : (columns, rows) of the image, where it is known
+    """
+
+    top_left: tuple[float, float]
+    bottom_right: tuple[float, float]
+    rotation: int
+    flipped: bool
+    size: tuple[int, int] | None
+
+    def to_pixels(self, shares: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N, 2) shares of the area's width and height as displayed -> (column, row).
+
+        Raises NoduleUnusable if the corners contradict the turn.
+        """
+        begin, end = self._edges()
+        across = shares[:, ::-1] if self.rotation in _QUARTER_TURNS else shares
+        placed: NDArray[np.float64] = begin + across * (end - begin)
+        return placed
+
+    def _edges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The area's outer edges, (column, row) each, where its display begins and ends."""
+        first, last = np.array(self.top_left), np.array(self.bottom_right)
+        forward = last >= first
+        if not np.array_equal(forward, self._turned()):
+            raise NoduleUnusable(
+                "it is drawn in units of a displayed area whose corners contradict its rotation "
+                "or flip"
+            )
+        if np.all(np.minimum(first, last) == 0):
+            # Counted from 0, against PS3.3 C.10.4; the end is the last pixel, or the edge behind.
+            extent = np.abs(last - first)
+            whole = extent if self.size and np.any(extent >= self.size) else extent + 1
+            return np.where(forward, 0, whole), np.where(forward, whole, 0)
+        return np.where(forward, first - 1, first), np.where(forward, last, last - 1)
+
+    def _turned(self) -> tuple[bool, bool]:
+        """Whether column and row grow from the displayed top left to the bottom right."""
+        turned = {0: (True, True), 90: (True, False), 180: (False, False), 270: (False, True)}
+        column, row = turned[self.rotation]
+        if not self.flipped:
+            return column, row
+        # The display's left and right change places: the axis that runs across it turns round.
+        return (column, not row) if self.rotation in _QUARTER_TURNS else (not column, row)
+
+
+def graphics_of(dataset: Dataset, planes: Planes) -> list[Graphic]:
+    """Every graphic that stands on a CT image, or on what does not say its kind.
+
+    planes : of the study's CT slices, for their size alone
+
+    Raises AnnotationUnusable if the object's sequences are none.
+    """
+    found: list[Graphic] = []
+    annotations = items(dataset, "GraphicAnnotationSequence")
+    numbers = 0
+    for annotation in annotations:
+        drawn = items(annotation, "GraphicObjectSequence")
+        words = items(annotation, "TextObjectSequence")
+        anchors = [] if drawn else [each for each in words if "AnchorPoint" in each]
+        numbers += len(drawn) + len(anchors)
+        images = _images(annotation, dataset)
+        if not images:
+            continue
+        area = _area(dataset, images, planes)
+        beside = words or _texts_alone(annotation, annotations, dataset)
+        first = numbers - len(drawn) - len(anchors) + 1
+        mine = [
+            Graphic(
+                number=number,
+                images=images,
+                item=each,
+                is_anchor=not drawn,
+                area=area,
+                texts=() if drawn else (text(each, "UnformattedTextValue"),),
+            )
+            for number, each in enumerate((*drawn, *anchors), start=first)
+        ]
+        found += _with_texts(mine, beside, area) if drawn else mine
+    return found
+
+
+def _images(annotation: Dataset, dataset: Dataset) -> tuple[FrameReference, ...]:
+    """The CT images that an annotation is on: its own, else all of the presentation state's."""
+    named = items(annotation, "ReferencedImageSequence") or [
+        image
+        for part in (dataset, *(each for key in _INPUTS for each in items(dataset, key)))
+        for image in (
+            *items(part, "ReferencedImageSequence"),
+            *(
+                each
+                for series in items(part, "ReferencedSeriesSequence")
+                for each in items(series, "ReferencedImageSequence")
+            ),
+        )
+    ]
+    return tuple(
+        dict.fromkeys(
+            frame
+            for image in named
+            if is_of_ct(image) and uid(image, "ReferencedSOPInstanceUID")
+            for frame in frames_named(image)
+        )
+    )
+
+
+def _texts_alone(
+    annotation: Dataset, annotations: Sequence[Dataset], dataset: Dataset
+) -> list[Dataset]:
+    """Texts of annotations that hold nothing but texts, on the same images and layer."""
+    images, layer = _images(annotation, dataset), text(annotation, "GraphicLayer")
+    return [
+        each
+        for other in annotations
+        if not items(other, "GraphicObjectSequence")
+        and text(other, "GraphicLayer") == layer
+        and _images(other, dataset) == images
+        for each in items(other, "TextObjectSequence")
+    ]
+
+
+def _with_texts(
+    graphics: Sequence[Graphic], texts: Sequence[Dataset], area: DisplayedArea | None
+) -> list[Graphic]:
+    """Each text goes to the graphic of its group, else to the nearest one."""
+    words: dict[int, list[str]] = {graphic.number: [] for graphic in graphics}
+    for each in texts:
+        graphic = _nearest(graphics, each, area)
+        if graphic is not None:
+            words[graphic.number].append(text(each, "UnformattedTextValue"))
+    return [replace(graphic, texts=tuple(words[graphic.number])) for graphic in graphics]
+
+
+def _nearest(
+    graphics: Sequence[Graphic], words: Dataset, area: DisplayedArea | None
+) -> Graphic | None:
+    if len(graphics) == 1:
+        return graphics[0]
+    group = integer(words, "GraphicGroupID")
+    grouped = [each for each in graphics if integer(each.item, "GraphicGroupID") == group]
+    if group is not None and grouped:
+        return grouped[0]
+    try:
+        at = _place_of_text(words, area)
+    except (AnnotationUnusable, NoduleUnusable):
+        return None
+    distances = []
+    for graphic in graphics:
+        try:
+            apart = np.linalg.norm(graphic.pixels() - at, axis=1)
+        except (AnnotationUnusable, NoduleUnusable):  # said when it is read itself
+            continue
+        if len(apart):
+            distances.append((float(apart.min()), graphic.number))
+    chosen = min(distances, default=(0.0, 0))[1]
+    return next((graphic for graphic in graphics if graphic.number == chosen), None)
+
+
+def _place_of_text(words: Dataset, area: DisplayedArea | None) -> NDArray[np.float64]:
+    """Its anchor point, else the middle of its box; (2,) as (column, row)."""
+    anchor = points(words, "AnchorPoint", width=2)
+    if len(anchor):
+        place: NDArray[np.float64] = _in_pixels(
+            anchor, text(words, "AnchorPointAnnotationUnits"), area
+        )[0]
+        return place
+    corners = np.concatenate(
+        [
+            points(words, "BoundingBoxTopLeftHandCorner", width=2),
+            points(words, "BoundingBoxBottomRightHandCorner", width=2),
+        ]
+    )
+    if not len(corners):
+        raise NoduleUnusable("the text has no place")
+    middle: NDArray[np.float64] = _in_pixels(
+        corners, text(words, "BoundingBoxAnnotationUnits"), area
+    ).mean(axis=0)
+    return middle
+
+
+def _in_pixels(
+    at: NDArray[np.float64], units: str, area: DisplayedArea | None
+) -> NDArray[np.float64]:
+    kind = units.upper()
+    if kind == "PIXEL":
+        return at
+    if kind == "DISPLAY":
+        if area is None:
+            raise NoduleUnusable("it is drawn in units of a displayed area that is not given")
+        return area.to_pixels(at)
+    raise NoduleUnusable("it is drawn in units that are neither PIXEL nor DISPLAY")
+
+
+def _area(
+    dataset: Dataset, images: Sequence[FrameReference], planes: Planes
+) -> DisplayedArea | None:
+    """The displayed area of the first of these images; None if none is given whole."""
+    known = [(plane.columns, plane.rows) for plane in planes.named(images[0]).values()]
+    for area in items(dataset, "DisplayedAreaSelectionSequence"):
+        named = [
+            frame
+            for image in items(area, "ReferencedImageSequence")
+            for frame in frames_named(image)
+        ]
+        of_image = {frame.sop_instance_uid for frame in named}
+        if named and images[0].sop_instance_uid not in of_image:
+            continue
+        corners = [
+            points(area, f"DisplayedArea{corner}HandCorner", width=2)
+            for corner in ("TopLeft", "BottomRight")
+        ]
+        rotation = (integer(dataset, "ImageRotation") or 0) % 360
+        if any(len(corner) != 1 for corner in corners) or rotation % 90:
+            return None
+        (left, top), (right, bottom) = corners[0][0].tolist(), corners[1][0].tolist()
+        return DisplayedArea(
+            top_left=(left, top),
+            bottom_right=(right, bottom),
+            rotation=rotation,
+            flipped=text(dataset, "ImageHorizontalFlip").upper() == "Y",
+            size=known[0] if known else None,
+        )
+    return None

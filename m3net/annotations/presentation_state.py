@@ -1,0 +1,264 @@
+"""Softcopy presentation states with graphics (PS3.3 A.33, C.10.5).
+
+A graphic becomes a marking if the text beside it names a nodule and it encloses an area or is one
+point.  Graphics of one text that stand over one another on neighbouring slices are one nodule.
+What no text names is listed, and so is what a region-of-interest tool printed: a mean, an area.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+
+from m3net.annotations.attributes import items, uid
+from m3net.annotations.graphics import Graphic, graphics_of
+from m3net.annotations.incomplete import incomplete_is_unusable
+from m3net.annotations.listing import not_read
+from m3net.annotations.meaning import Meaning, Reading, Said, meaning_of
+from m3net.annotations.regions import Region, measure
+from m3net.annotations.types import NO_PLANES, Annotation, Marking, Overlap, Planes, References
+from m3net.errors import AnnotationUnusable, NoduleUnusable
+from m3net.nodule import AnnotationSource
+from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID
+
+STATISTICS = re.compile(
+    r"\b(mean|avg|average|min|max|std|stdev|s\.?d|dev|deviation|median|area|perimeter|volume|sum"
+    r"|count|mittel(wert)?|fläche|umfang|moyenne|moy|écart|ecart|aire|surface|périmètre|media|desv"
+    r"|área|perímetro|deviazione|superficie)\b\.?[^\d\n]{0,24}\d[\d.,]*\s*(h[ue]|[mc]m[²2³3]?|px)?",
+    re.IGNORECASE,
+)
+"""What a region-of-interest tool prints beside what it measured."""
+
+NEIGHBOURS_MM = 10.0
+"""Graphics of one text further apart along the slices' normal are two nodules."""
+MOST_MARKS = 500
+"""Graphics that texts name nodules; each is held against each."""
+NEARLY_CLOSED = 0.05
+"""Of a line's length: ends that lie closer to each other enclose an area."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mark:
+    """A graphic that is a nodule's, in LPS mm; normal of its slice."""
+
+    graphic: Graphic
+    region: Region
+    normal: NDArray[np.float64]
+
+    def centre(self) -> NDArray[np.float64]:
+        """A circle's is its first point; else the mean."""
+        points_mm = self.region.points_mm
+        middle: NDArray[np.float64] = (
+            points_mm[0] if self.region.shape == "CIRCLE" else points_mm.mean(axis=0)
+        )
+        return middle
+
+    def reach_mm(self) -> float:
+        """From the centre to the farthest point."""
+        return float(np.linalg.norm(self.region.points_mm - self.centre(), axis=1).max())
+
+    def is_over(self, other: "_Mark") -> bool:
+        """Whether both overlap in the plane and lie on neighbouring slices."""
+        if self.region.frame_of_reference_uid != other.region.frame_of_reference_uid:
+            return False
+        apart = other.centre() - self.centre()
+        along = float(apart @ self.normal)
+        across = float(np.linalg.norm(apart - along * self.normal))
+        return abs(along) <= NEIGHBOURS_MM and across <= max(self.reach_mm(), other.reach_mm())
+
+
+class PresentationStateReader:
+    """Reads a softcopy presentation state.
+
+    on_images : False for volumetric ones, whose graphics are drawn on a view and not on an image
+    """
+
+    kind = "Presentation state"
+
+    def __init__(self, *, on_images: bool = True) -> None:
+        self._on_images = on_images
+
+    def recognises(self, dataset: Dataset) -> bool:
+        """Whether it draws something on a CT; most only set window and zoom."""
+        return bool(graphics_of(dataset, NO_PLANES))
+
+    def references(self, dataset: Dataset) -> References:
+        """What the presentation state refers to.
+
+        Raises AnnotationUnusable if a reference has no UID.
+        """
+        with incomplete_is_unusable(self.kind):
+            return _references(dataset)
+
+    def read(self, dataset: Dataset, planes: Planes) -> Annotation:
+        """One marking per nodule that a text names.
+
+        Raises AnnotationUnusable if its graphics are on no image, or its sequences nonsense.
+        """
+        with incomplete_is_unusable(self.kind):
+            if not self._on_images:
+                raise AnnotationUnusable(
+                    "the presentation state draws on a view of the volume, not on its slices; "
+                    "mark the nodule on a slice"
+                )
+            return _read(dataset, planes, kind=self.kind)
+
+
+def _meaning(graphic: Graphic) -> Reading:
+    """By its texts without what a tool measured: "Nodule 1, mean 35 HU" names a nodule."""
+    said = " ".join(graphic.texts)
+    words = STATISTICS.sub(" ", said)
+    named = meaning_of(Said(texts=(words,)))
+    if named.meaning is Meaning.UNSAID and words != said:
+        return Reading(meaning=Meaning.OTHER, says="a measurement of pixel values or size")
+    if named.meaning is Meaning.UNSAID:
+        return Reading(meaning=Meaning.UNSAID, says="graphics without meaning")
+    return named
+
+
+def _references(dataset: Dataset) -> References:
+    graphics = graphics_of(dataset, NO_PLANES)
+    nodules = [each for each in graphics if _meaning(each).meaning is Meaning.NODULE]
+    return References(
+        frame_of_reference_uid=None,
+        series_instance_uids=frozenset(
+            SeriesInstanceUID(uid(series, "SeriesInstanceUID"))
+            for series in items(dataset, "ReferencedSeriesSequence")
+        ),
+        sop_instance_uids=frozenset(
+            image.sop_instance_uid for each in graphics for image in each.images
+        ),
+        marked=frozenset(image for each in nodules for image in each.images),
+    )
+
+
+def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
+    sop_instance_uid = SOPInstanceUID(str(dataset.SOPInstanceUID))
+    others: dict[str, list[int]] = {}
+    marks: dict[str, list[_Mark]] = {}
+    markings: list[Marking] = []
+
+    def source(graphic: Graphic) -> AnnotationSource:
+        return AnnotationSource(
+            sop_class_uid=SOPClassUID(str(dataset.SOPClassUID)),
+            sop_instance_uid=sop_instance_uid,
+            place=graphic.place,
+        )
+
+    for graphic in graphics_of(dataset, planes):
+        reading = _meaning(graphic)
+        if reading.meaning is not Meaning.NODULE:
+            others.setdefault(reading.says, []).append(graphic.number)
+            continue
+        try:
+            mark = _mark(graphic, planes)
+        except (AnnotationUnusable, NoduleUnusable) as error:
+            markings.append(_refused(source(graphic), str(error)))
+            continue
+        marks.setdefault(" ".join(graphic.texts).lower(), []).append(mark)
+    count = sum(map(len, marks.values()))
+    if count > MOST_MARKS:
+        raise AnnotationUnusable(
+            f"the presentation state names {count} graphics a nodule, expected at most {MOST_MARKS}"
+        )
+    for named in marks.values():
+        for together in _nodules(named):
+            first, *rest = (source(mark.graphic) for mark in together)
+            markings.append(_marking(first, rest, [mark.region for mark in together]))
+    return Annotation(
+        sop_instance_uid=sop_instance_uid,
+        kind=kind,
+        markings=tuple(markings),
+        ignored=not_read("Graphic", "the presentation state", others),
+    )
+
+
+def _marking(
+    source: AnnotationSource, also_in: Sequence[AnnotationSource], regions: Sequence[Region]
+) -> Marking:
+    try:
+        extent = measure(regions)
+    except NoduleUnusable as error:
+        return _refused(source, str(error))
+    return Marking(
+        source=source,
+        tracking_uid=None,
+        tracking_id=None,
+        frame_of_reference_uid=regions[0].frame_of_reference_uid,
+        contours_mm=extent.contours_mm,
+        overlap=Overlap.UNITED,
+        centre_mm=extent.centre_mm,
+        diameter_mm=extent.diameter_mm,
+        also_in=tuple(also_in),
+    )
+
+
+def _refused(source: AnnotationSource, reason: str) -> Marking:
+    return Marking(
+        source=source,
+        tracking_uid=None,
+        tracking_id=None,
+        frame_of_reference_uid=None,
+        refused=reason,
+    )
+
+
+def _mark(graphic: Graphic, planes: Planes) -> _Mark:
+    """The graphic in LPS mm.
+
+    Raises NoduleUnusable if it lies on no one slice, or neither encloses an area nor is a point.
+    """
+    found = {key: plane for image in graphic.images for key, plane in planes.named(image).items()}
+    if not found:
+        raise NoduleUnusable(
+            f"it is drawn on image {graphic.images[0].sop_instance_uid}, "
+            "which is not a CT slice of this study"
+        )
+    if len(found) > 1:
+        raise NoduleUnusable(
+            f"it is drawn on {len(found)} slices at once, and which of them holds the nodule is "
+            "not said"
+        )
+    (plane,) = found.values()
+    pixels = graphic.pixels()
+    shape = graphic.shape
+    if shape in ("POLYLINE", "INTERPOLATED"):
+        _require_area(pixels, is_filled=graphic.is_filled)
+        shape = "POLYLINE"
+        pixels = np.concatenate([pixels, pixels[:1]])
+    elif len(pixels) != {"POINT": 1, "CIRCLE": 2, "ELLIPSE": 4}.get(shape):
+        raise NoduleUnusable(f"it is a graphic of {len(pixels)} points that is no known shape")
+    return _Mark(
+        graphic=graphic,
+        region=Region(
+            shape=shape,
+            points_mm=plane.to_mm(pixels),
+            frame_of_reference_uid=plane.frame_of_reference_uid,
+        ),
+        normal=np.cross(plane.row_direction, plane.col_direction),
+    )
+
+
+def _require_area(pixels: NDArray[np.float64], *, is_filled: bool) -> None:
+    """Raises NoduleUnusable for an open line and for a triangle, an arrow's head."""
+    length = float(np.linalg.norm(np.diff(pixels, axis=0), axis=1).sum())
+    gap = float(np.linalg.norm(pixels[-1] - pixels[0])) if len(pixels) else np.inf
+    if not (is_filled or gap <= max(1.0, NEARLY_CLOSED * length)):
+        raise NoduleUnusable("it is drawn as an open line, which encloses nothing")
+    if len(np.unique(pixels, axis=0)) < 4:
+        raise NoduleUnusable("it is drawn as a triangle or less, which outlines no nodule")
+
+
+def _nodules(marks: Sequence[_Mark]) -> list[list[_Mark]]:
+    """Parts marks of one text into nodules: those that stand over one another are one."""
+    groups: list[list[_Mark]] = []
+    for mark in marks:
+        grown: list[list[_Mark]] = []
+        apart: list[list[_Mark]] = []
+        for group in groups:
+            (grown if any(mark.is_over(other) for other in group) else apart).append(group)
+        groups = [*apart, [*(member for group in grown for member in group), mark]]
+    return groups
