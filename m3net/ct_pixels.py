@@ -13,9 +13,7 @@ from pydicom.uid import (
 )
 
 from m3net.errors import SeriesUnusable
-
-AIR_HU = -1000
-"""What stands where the scan has nothing: missing slices and pixel padding."""
+from m3net.volume import AIR_HU
 
 PADDING_BELOW_HU = -900
 """Declared padding above this could be tissue (a careless Pixel Padding Value of 0): it is kept."""

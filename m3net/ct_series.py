@@ -20,7 +20,7 @@ from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 
 from m3net.annotations.types import SlicePlane
-from m3net.ct_pixels import AIR_HU, check_rescale, hounsfield, is_lossy
+from m3net.ct_pixels import check_rescale, hounsfield, is_lossy
 from m3net.errors import SeriesUnusable
 from m3net.stack import JITTER_MM, IrregularStack, Stack, fit_stack
 from m3net.uids import (
@@ -30,7 +30,7 @@ from m3net.uids import (
     SOPInstanceUID,
     StudyInstanceUID,
 )
-from m3net.volume import CTVolume
+from m3net.volume import AIR_HU, CTVolume
 
 SAME_DIRECTION = 1e-3
 """Largest difference of direction cosines of one orientation (0.06 degrees)."""

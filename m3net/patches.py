@@ -1,7 +1,7 @@
 """Cutting the three nested patches of a nodule out of a CT (Li et al. 2026, eq. 1)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,15 +9,14 @@ from scipy import ndimage
 
 from m3net.description import NAMES, describe, describe_basic
 from m3net.errors import NoduleUnusable
+from m3net.grid import grid_points
 from m3net.nodule import Nodule
+from m3net.placed import PlacedNodule
 from m3net.scales import ContextBox, Scale, ScaleSpec
-from m3net.volume import CTVolume, transform
+from m3net.volume import AIR_HU, HALF, CTVolume, nearest_index, transform
 
-AIR_HU = -1000.0
-
-HALF = 0.5 - 1e-6
-"""Half a voxel, less than what rounding adds: centroids and grids often fall on the very face
-between two voxels, and must fall to the same side in a CT and in a part cut from it."""
+ROUNDING = 1e-6
+"""Slices: a grid that ends on a slice needs no more than that slice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +74,7 @@ def cut_patches(
     Raises NoduleUnusable if the centre is not in the volume.
     Li et al. 2026, eq. 1; pixel to patient: PS3.3 C.7.6.2.1.1.
     """
+    placed = PlacedNodule(nodule=nodule, volume=volume)
     if not volume.contains(nodule.centre_mm):
         at = ", ".join(f"{i:.0f}" for i in volume.to_index(nodule.centre_mm))
         raise NoduleUnusable(
@@ -83,22 +83,59 @@ def cut_patches(
         )
     low, high = np.zeros(3, dtype=int), np.array(volume.shape) - 1
     if context is not None:
-        box_low, box_high = context_box(volume, nodule, context)
+        box_low, box_high = context_box(placed, context)
         low, high = np.maximum(low, box_low), np.minimum(high, box_high)
     cut = {
-        scale: _cut(volume, nodule, spec, low=low, high=high, mask=mask, turn=turn)
+        scale: _cut(placed, spec, low=low, high=high, mask=mask, turn=turn)
         for scale, spec in scales.items()
     }
     return Patches(
         scales=cut,
-        description=_describe(volume, nodule, low=low, high=high) if described else None,
+        description=_describe(placed, low=low, high=high) if described else None,
         notes=_notes(nodule, context) if mask or context or described else (),
     )
 
 
-def _cut(
+def slices_seen(
     volume: CTVolume,
     nodule: Nodule,
+    scales: Mapping[Scale, ScaleSpec],
+    *,
+    context: ContextBox | None = None,
+    described: bool = False,
+) -> range:
+    """The slices that `cut_patches` looks at with the same arguments, and those of the nodule.
+
+    They may lie beyond the scan, where it ends within the patch.
+    """
+    placed = PlacedNodule(nodule=nodule, volume=volume)
+    ends = np.array(volume.shape) - 1
+    seen = np.array([_slices_of(placed, spec, ends=ends) for spec in scales.values()])
+    first, last = seen[:, 0].min(), seen[:, 1].max()
+    if context is not None:
+        low, high = context_box(placed, context)
+        first, last = max(first, low[0]), min(last, high[0])
+        if described:
+            first, last = low[0], high[0]
+    elif described:
+        first, last = min(first, 0), max(last, ends[0])
+    own_low, own_high = placed.extent(bare_diameter_mm=0.0)
+    return range(int(min(first, own_low[0])), int(max(last, own_high[0])) + 1)
+
+
+def _slices_of(placed: PlacedNodule, spec: ScaleSpec, *, ends: NDArray[np.int_]) -> tuple[int, int]:
+    """First and last slice of one patch; of a window that was moved inwards, those it left too."""
+    corners = np.moveaxis(np.indices((2, 2, 2)), 0, -1).reshape(-1, 3) * (np.array(spec.size) - 1)
+    heights = [
+        transform(_grid(placed, grid, low=np.zeros(3, dtype=int), high=ends, turn=None)[1], corners)
+        for grid in (spec, replace(spec, border="pad"))
+    ]
+    z = np.array(heights)[..., 0]
+    return int(np.floor(z.min() + ROUNDING)), int(np.ceil(z.max() - ROUNDING))
+
+
+def _cut(
+    placed: PlacedNodule,
     spec: ScaleSpec,
     *,
     low: NDArray[np.int_],
@@ -107,13 +144,14 @@ def _cut(
     turn: NDArray[np.float64] | None,
 ) -> Patch:
     """One patch; `low` and `high` are the first and last voxel (z, y, x) that may be seen."""
-    affine, to_volume = _grid(volume, nodule, spec, low=low, high=high, turn=turn)
-    index = _grid_points(to_volume, spec.size)
+    volume = placed.volume
+    affine, to_volume = _grid(placed, spec, low=low, high=high, turn=turn)
+    index = np.moveaxis(grid_points(to_volume, spec.size), -1, 0)  # (3, D, H, W)
     valid = np.ones(spec.size, dtype=np.bool_)
     for axis in range(3):
         valid &= (index[axis] > low[axis] - HALF) & (index[axis] < high[axis] + HALF)
     if volume.missing:
-        valid &= ~np.isin(_nearest(index[0]), list(volume.missing))
+        valid &= ~np.isin(nearest_index(index[0]), list(volume.missing))
     hu: NDArray[np.float32] = ndimage.affine_transform(
         # cut first: half a voxel within the border, what lies beyond it must not show through
         volume.hu[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))],
@@ -128,14 +166,13 @@ def _cut(
     return Patch(
         hu=hu,
         valid=valid,
-        mask=_mask(nodule, affine, spec.size) if mask else None,
+        mask=placed.share_on_grid(affine, spec.size) if mask else None,
         affine=affine,
     )
 
 
 def _grid(
-    volume: CTVolume,
-    nodule: Nodule,
+    placed: PlacedNodule,
     spec: ScaleSpec,
     *,
     low: NDArray[np.int_],
@@ -143,10 +180,10 @@ def _grid(
     turn: NDArray[np.float64] | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The patch's affine to LPS mm, and its affine to the volume's index."""
-    size = np.array(spec.size)
+    volume, size = placed.volume, np.array(spec.size)
     to_volume = np.eye(4)
     if spec.spacing_mm is None:
-        first = _nearest(volume.to_index(nodule.centre_mm)) - size // 2
+        first = nearest_index(placed.centre_index) - size // 2
         if spec.border == "shift":
             room = high + 1 - size  # the last place at which the window still fits
             first = np.where(room >= low, np.clip(first, low, np.maximum(low, room)), first)
@@ -158,35 +195,16 @@ def _grid(
     affine = np.eye(4)
     axes = np.column_stack([normal, y, x])
     affine[:3, :3] = (axes if turn is None else axes @ turn) * np.array(spec.spacing_mm)
-    affine[:3, 3] = np.array(nodule.centre_mm) - affine[:3, :3] @ ((size - 1) / 2)
+    affine[:3, 3] = np.array(placed.nodule.centre_mm) - affine[:3, :3] @ ((size - 1) / 2)
     to_volume = np.linalg.inv(volume.affine) @ affine
     return affine, to_volume
 
 
-def _grid_points(affine: NDArray[np.float64], size: tuple[int, int, int]) -> NDArray[np.float64]:
-    """Every voxel of a grid, mapped: (3, D, H, W)."""
-    points = np.stack(np.meshgrid(*(np.arange(n) for n in size), indexing="ij"), axis=-1)
-    return np.moveaxis(transform(affine, points), -1, 0)
-
-
-def _nearest(index: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Whole index; halves go up, also for odd neighbours (numpy's round does not)."""
-    return np.floor(index + 1 - HALF)
-
-
 def context_box(
-    volume: CTVolume, nodule: Nodule, context: ContextBox
+    placed: PlacedNodule, context: ContextBox
 ) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
     """First and last voxel (z, y, x) that the context shows; they may lie beyond the volume."""
-    if nodule.mask is not None:
-        voxels = np.argwhere(nodule.mask.voxels)
-        index = volume.to_index(transform(nodule.mask.affine, voxels))
-        first, last = index.min(0), index.max(0)
-    else:
-        radius = (nodule.diameter_mm or context.bare_diameter_mm) / 2 / np.array(volume.spacing_mm)
-        centre = volume.to_index(nodule.centre_mm)
-        first, last = centre - radius, centre + radius
-    low, high = _nearest(first).astype(int), _nearest(last).astype(int)
+    low, high = placed.extent(bare_diameter_mm=context.bare_diameter_mm)
     extent = high - low + 1
     margin = np.maximum(
         np.floor(np.array(context.margin_share) * extent).astype(int),
@@ -196,41 +214,19 @@ def context_box(
     return low - margin, high + margin
 
 
-def _mask(
-    nodule: Nodule, affine: NDArray[np.float64], size: tuple[int, int, int]
-) -> NDArray[np.float32]:
-    """How far each voxel belongs to the nodule: its mask, sampled linearly, or its sphere."""
-    if nodule.mask is not None:
-        to_mask = np.linalg.inv(nodule.mask.affine) @ affine
-        belongs: NDArray[np.float32] = ndimage.affine_transform(
-            nodule.mask.voxels.astype(np.float32),
-            to_mask[:3, :3],
-            offset=to_mask[:3, 3],
-            output_shape=size,
-            order=1,
-            mode="grid-constant",
-            cval=0.0,
-        )
-        return belongs
-    if nodule.diameter_mm is None:
-        return np.zeros(size, dtype=np.float32)
-    away_mm = _grid_points(affine, size) - np.array(nodule.centre_mm).reshape(3, 1, 1, 1)
-    inside: NDArray[np.bool_] = np.linalg.norm(away_mm, axis=0) <= nodule.diameter_mm / 2
-    return inside.astype(np.float32)
-
-
 def _describe(
-    volume: CTVolume, nodule: Nodule, *, low: NDArray[np.int_], high: NDArray[np.int_]
+    placed: PlacedNodule, *, low: NDArray[np.int_], high: NDArray[np.int_]
 ) -> NDArray[np.float64]:
     """The description of the nodule in its box, from its mask or its sphere, on the CT's voxels."""
-    shape = high - low + 1
+    volume = placed.volume
+    depth, height, width = (int(n) for n in high - low + 1)
     affine = volume.affine.copy()
     affine[:3, 3] = volume.to_mm(low)
-    inside = _mask(nodule, affine, (int(shape[0]), int(shape[1]), int(shape[2]))) >= 0.5
+    inside = placed.share_on_grid(affine, (depth, height, width)) >= 0.5
     if not inside.any():
         return np.full(len(NAMES), np.nan)
     shown = volume.hu[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))]
-    measure = describe_basic if nodule.mask is None else describe
+    measure = describe_basic if placed.nodule.mask is None else describe
     return measure(shown, inside, volume.spacing_mm)
 
 

@@ -14,7 +14,7 @@ from m3net.network import M3Net
 from m3net.nodule import Nodule
 from m3net.patches import Patch, Patches
 from m3net.prediction import HeatMap, Prediction
-from m3net.preprocessing import cut_for, inputs_of
+from m3net.preprocessing import cut_for, inputs_of, slices_for
 from m3net.scales import Scale
 from m3net.views import mean_logits, mean_map, views_of
 from m3net.volume import CTVolume
@@ -62,6 +62,10 @@ class TorchClassifier:
     fingerprint: str
     device: torch.device
     precision: str
+
+    def slices_needed(self, volume: CTVolume, nodule: Nodule) -> range:
+        """The slices that judge it, from the network's scales and context; see `Classifier`."""
+        return slices_for(self.network.config, volume, nodule)
 
     def classify(
         self,

@@ -51,6 +51,13 @@ class Classifier(Protocol):
         """Hex sha256 over the weights, the network's config and every setting that changes p."""
         ...
 
+    def slices_needed(self, volume: CTVolume, nodule: Nodule) -> range:
+        """The slices that the model looks at to judge it, and those that the nodule reaches.
+
+        Where the scan ends within what the model would look at, they lie beyond it.
+        """
+        ...
+
     def classify(
         self,
         volume: CTVolume,

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from m3net.config import M3NetConfig, Preprocessing
 from m3net.nodule import Nodule
-from m3net.patches import Patch, Patches, cut_patches
+from m3net.patches import Patch, Patches, cut_patches, slices_seen
 from m3net.scales import Scale
 from m3net.volume import CTVolume
 
@@ -33,6 +33,17 @@ def cut_for(
         mask=config.preprocessing.mask,
         described=config.preprocessing.description,
         turn=turn,
+    )
+
+
+def slices_for(config: M3NetConfig, volume: CTVolume, nodule: Nodule) -> range:
+    """The slices that `cut_for` looks at, and those of the nodule; they may lie beyond the scan."""
+    return slices_seen(
+        volume,
+        nodule,
+        {scale: config.branch(scale).patch for scale in config.scales},
+        context=config.preprocessing.context,
+        described=config.preprocessing.description,
     )
 
 

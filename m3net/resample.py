@@ -4,23 +4,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from m3net.grid import Size3, grid_points
 from m3net.nodule import Mask
 from m3net.prediction import HeatMap
-from m3net.volume import transform
 
 
 def _index_on(
-    affine: NDArray[np.float64], grid: NDArray[np.float64], shape: tuple[int, int, int]
+    affine: NDArray[np.float64], grid: NDArray[np.float64], shape: Size3
 ) -> NDArray[np.float64]:
     """Where the voxels of a grid (affine `grid`, `shape`) lie in the grid of `affine`: (3, ...)."""
-    indices = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), axis=-1)
-    to_index = np.linalg.inv(affine) @ grid
-    return np.moveaxis(transform(to_index, indices), -1, 0)
+    return np.moveaxis(grid_points(np.linalg.inv(affine) @ grid, shape), -1, 0)
 
 
-def mask_on_grid(
-    mask: Mask, *, affine: NDArray[np.float64], shape: tuple[int, int, int]
-) -> NDArray[np.bool_]:
+def mask_on_grid(mask: Mask, *, affine: NDArray[np.float64], shape: Size3) -> NDArray[np.bool_]:
     """The mask on another grid, nearest neighbour.
 
     affine : (4, 4), index (z, y, x) of the wanted grid -> LPS mm
@@ -34,7 +30,7 @@ def mask_on_grid(
 
 
 def heat_map_on_grid(
-    heat_map: HeatMap, *, affine: NDArray[np.float64], shape: tuple[int, int, int]
+    heat_map: HeatMap, *, affine: NDArray[np.float64], shape: Size3
 ) -> NDArray[np.float32]:
     """The heat map on another grid, trilinear; NaN outside its patch.
 

@@ -13,6 +13,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from m3net.uids import FrameKey, FrameOfReferenceUID, SeriesInstanceUID, StudyInstanceUID
 
+AIR_HU = -1000
+"""What stands where the scan has nothing: missing slices, pixel padding, beyond the borders."""
+
+HALF = 0.5 - 1e-6
+"""Half a voxel, less than what rounding adds: centroids and grids often fall on the very face
+between two voxels, and must fall to the same side in a CT and in a part cut from it."""
+
+
+def nearest_index(index: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Whole index; halves go up, also for odd neighbours (numpy's round does not)."""
+    return np.floor(index + 1 - HALF)
+
 
 def transform(affine: NDArray[np.float64], points: ArrayLike) -> NDArray[np.float64]:
     """Apply a (4, 4) affine to points of shape (..., 3)."""
@@ -70,33 +82,25 @@ class CTVolume:
         return bool(np.all(index >= -0.5) and np.all(index <= np.array(self.shape) - 0.5))
 
 
-def window_whole(volume: CTVolume, centre_mm: ArrayLike, depth: int = 56) -> str | None:
-    """None if the `depth` slices about the centre are all there, else the reason, as a sentence.
+def why_not_whole(volume: CTVolume, slices: range, centre_mm: ArrayLike) -> str | None:
+    """None if the slices about a nodule's centre are all there, else the reason, as a sentence.
 
-    The window is clipped at the scan's ends, beyond which the network sees air by design; a slice
-    that is absent inside the scan is filled with air as well, and that it must not see.
+    slices : those that judging it needs; beyond the scan's ends nothing is missed
+
+    A slice that is absent inside the scan is filled with air, and that no network must see.
     """
-    centre, begin, end = _window(volume, centre_mm, depth)
-    first, last = max(begin, 0), min(end, volume.shape[0]) - 1
-    absent = sorted(number for number in volume.missing if first <= number <= last)
+    inside = range(max(slices.start, 0), min(slices.stop, volume.shape[0]))
+    absent = volume.missing.intersection(inside)
     if not absent:
         return None
-    near = min(absent, key=lambda number: abs(number - centre))
-    distance_mm = abs(near - centre) * volume.spacing_mm[0]
+    centre = float(volume.to_index(centre_mm)[0])
+    distance_mm = min(abs(number - centre) for number in absent) * volume.spacing_mm[0]
     return (
-        f"{len(absent)} of the {last - first + 1} CT slices about the nodule are missing, "
+        f"{len(absent)} of the {len(inside)} CT slices about the nodule are missing, "
         f"the nearest {distance_mm:.1f} mm from its centre; resend the series"
     )
 
 
-def window_reaches_end(volume: CTVolume, centre_mm: ArrayLike, depth: int = 56) -> bool:
-    """Whether the `depth` slices about the centre would go beyond the first or last slice."""
-    _, begin, end = _window(volume, centre_mm, depth)
-    return begin < 0 or end > volume.shape[0]
-
-
-def _window(volume: CTVolume, centre_mm: ArrayLike, depth: int) -> tuple[int, int, int]:
-    """The centre's slice and the window [begin, end) about it, not clipped."""
-    centre = round(float(volume.to_index(centre_mm)[0]))
-    begin = centre - depth // 2
-    return centre, begin, begin + depth
+def goes_beyond(volume: CTVolume, slices: range) -> bool:
+    """Whether some of the slices would lie before the first or behind the last one."""
+    return slices.start < 0 or slices.stop > volume.shape[0]

@@ -14,7 +14,7 @@ from m3net.errors import AnnotationUnusable
 from m3net.nodule import Nodule, RefusedNodule
 from m3net.prediction import Classifier, Prediction
 from m3net.uids import FrameKey, SOPInstanceUID
-from m3net.volume import CTVolume, window_reaches_end, window_whole
+from m3net.volume import CTVolume, goes_beyond, why_not_whole
 from node.core.inputs import StudyInputs
 from sr_templates.findings import Outcome
 
@@ -63,7 +63,7 @@ def assess(
     unread = (*inputs.unread, *unreadable)
     volume = read_series_files([paths[facts.sop_instance_uid] for facts in inputs.ct])
     found = find_nodules(annotations, volume)
-    whole, incomplete = _with_context(found.nodules, volume, inputs)
+    whole, incomplete = _with_context(found.nodules, volume, inputs, classifier)
     refused = (*found.refused, *incomplete)
     predictions = classifier.classify(volume, whole, on_nodule=on_nodule) if whole else []
     return Assessment(
@@ -107,16 +107,17 @@ def _read_annotations(
 
 
 def _with_context(
-    nodules: Sequence[Nodule], volume: CTVolume, inputs: StudyInputs
+    nodules: Sequence[Nodule], volume: CTVolume, inputs: StudyInputs, classifier: Classifier
 ) -> tuple[list[Nodule], list[RefusedNodule]]:
-    """Part the nodules by whether the slices about them are proven to be all there."""
+    """Part the nodules by whether the slices that the model needs are proven to be all there."""
     whole: list[Nodule] = []
     incomplete: list[RefusedNodule] = []
     for nodule in nodules:
+        needed = classifier.slices_needed(volume, nodule)
         reason = (
             _left_out(nodule, volume, inputs)
-            or window_whole(volume, nodule.centre_mm)
-            or _cut_off(nodule, volume, inputs)
+            or why_not_whole(volume, needed, nodule.centre_mm)
+            or _cut_off(nodule, volume, inputs, needed)
         )
         if reason is None:
             whole.append(nodule)
@@ -162,7 +163,7 @@ def _left_out(nodule: Nodule, volume: CTVolume, inputs: StudyInputs) -> str | No
     )
 
 
-def _cut_off(nodule: Nodule, volume: CTVolume, inputs: StudyInputs) -> str | None:
+def _cut_off(nodule: Nodule, volume: CTVolume, inputs: StudyInputs, needed: range) -> str | None:
     """The reason, if slices next to the nodule may lie beyond the end of what was received.
 
     An instance that the nodule's own annotation refers to, that never came and that no gap inside
@@ -170,7 +171,7 @@ def _cut_off(nodule: Nodule, volume: CTVolume, inputs: StudyInputs) -> str | Non
     """
     wanted = (each.sop_instance_uids for each in _annotations_of(nodule, inputs))
     absent = len(inputs.missing & frozenset().union(*wanted))
-    if absent <= len(volume.missing) or not window_reaches_end(volume, nodule.centre_mm):
+    if absent <= len(volume.missing) or not goes_beyond(volume, needed):
         return None
     return (
         f"{absent} instances that the annotation refers to were not received, and the slices about "

@@ -10,18 +10,8 @@ from m3net.prediction import Prediction
 from m3net.uids import SOPInstanceUID
 from m3net.volume import CTVolume
 from node.core.assessment import Assessment, JudgedNodule
+from node.core.drawn import NOMINAL_RADIUS_MM, draw, number_in_viewers
 from node.core.results import NoduleResult
-from node.core.view import (
-    NOMINAL_RADIUS_MM,
-    frame_of,
-    image_reference,
-    key_slice,
-    nodule_on_ct,
-    nodule_view,
-    number_in_viewers,
-    region_of,
-    slices_shown,
-)
 from node.core.wording import count_of, headline
 from sr_templates.capture_view import Frame, Legend
 from sr_templates.findings import (
@@ -69,25 +59,10 @@ def describe_nodule(
     header_of : the header of a CT slice
     """
     nodule, prediction = judged.nodule, judged.prediction
-    box, voxels = nodule_on_ct(nodule, volume)
-    key = key_slice(nodule, volume, box, voxels)
-    shown = slices_shown(volume, box=box, voxels=voxels, key=key, max_frames=max_frames)
-    uids = dict.fromkeys(frame_of(volume, z).sop_instance_uid for z in shown)
-    headers = {uid: header_of(uid) for uid in uids}
-    key_frame = frame_of(volume, key)
-    key_header = headers[key_frame.sop_instance_uid]
-    image = image_reference(key_header, key_frame)
-    region = region_of(nodule, volume, box=box, voxels=voxels, key=key, image=image)
-    view = nodule_view(
-        nodule,
-        prediction,
-        volume,
-        box=box,
-        voxels=voxels,
-        shown=shown,
-        key=key,
-        headers=headers,
-    )
+    drawn = draw(nodule, volume, max_frames=max_frames)
+    headers = {uid: header_of(uid) for uid in drawn.images()}
+    key_header = headers[drawn.key_frame.sop_instance_uid]
+    view = drawn.view(prediction, headers)
     call = _call(card, prediction.probability)
     notes = (
         *_extent_note(judged),
@@ -112,11 +87,13 @@ def describe_nodule(
         probability=prediction.probability,
         call=call,
         diameter_mm=nodule.diameter_mm,
-        region=region,
+        region=drawn.region(key_header),
         comment=_comment(
             card,
             prediction.probability,
-            place=_place(number_in_viewers(key_header, key_frame), key + 1, volume.shape[0]),
+            place=_place(
+                number_in_viewers(key_header, drawn.key_frame), drawn.key + 1, volume.shape[0]
+            ),
             notes=notes,
         ),
     )

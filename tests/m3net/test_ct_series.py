@@ -5,7 +5,7 @@ from pydicom.dataset import Dataset
 from m3net.ct_series import is_localizer, read_series, read_series_files, slice_plane
 from m3net.errors import SeriesUnusable
 from m3net.uids import FrameKey
-from m3net.volume import CTVolume, window_whole
+from m3net.volume import CTVolume, why_not_whole
 from tests import synthetic
 
 TILT = np.radians(20)
@@ -96,16 +96,18 @@ def gapped() -> CTVolume:
     return read_series(slices)
 
 
-@pytest.mark.parametrize(("centre", "whole"), [(12, True), (13, False), (41, False), (71, True)])
-def test_the_window_is_whole_if_the_gap_is_outside_its_56_slices(centre: int, whole: bool) -> None:
-    # the window of slice c is c - 28 ... c + 27
+@pytest.mark.parametrize(
+    ("first", "last", "whole"), [(30, 39, True), (30, 40, False), (42, 50, False), (43, 50, True)]
+)
+def test_slices_are_whole_if_the_gap_is_outside_of_them(first: int, last: int, whole: bool) -> None:
     volume = gapped()
-    assert (window_whole(volume, volume.to_mm([centre, 2, 2])) is None) is whole
+    centre = volume.to_mm([(first + last) / 2, 2, 2])
+    assert (why_not_whole(volume, range(first, last + 1), centre) is None) is whole
 
 
 def test_a_gap_near_the_nodule_is_said() -> None:
     volume = gapped()
-    assert window_whole(volume, volume.to_mm([44, 2, 2])) == (
+    assert why_not_whole(volume, range(16, 72), volume.to_mm([44, 2, 2])) == (
         "3 of the 56 CT slices about the nodule are missing, the nearest 5.0 mm from its centre; "
         "resend the series"
     )

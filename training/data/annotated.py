@@ -26,9 +26,10 @@ from m3net.ct_series import is_localizer, read_series_files, slice_plane
 from m3net.errors import StudyError
 from m3net.nodule import Nodule
 from m3net.uids import FrameKey, SeriesInstanceUID, SOPClassUID, SOPInstanceUID
-from m3net.volume import window_whole
+from m3net.volume import CTVolume, why_not_whole
 from training.data.crops import BlockSize, Crop, CropLabel, Skipped, cut_block
 from training.data.dicom_files import DicomFile, by_series, find_dicom
+from training.data.lidc.placing import DEPTH
 from training.data.prepare import Cut
 
 _SCORES = {"benign": (1,), "0": (1,), "malignant": (5,), "1": (5,)}
@@ -119,7 +120,7 @@ class StudyUnit:
         skipped = [Skipped(name=each.tracking_uid, reason=each.reason) for each in found.refused]
         for nodule in found.nodules:
             scores = self.labels.of(nodule, self.name)
-            reason = window_whole(volume, nodule.centre_mm)
+            reason = why_not_whole(volume, _window(volume, nodule), nodule.centre_mm)
             if scores is None:
                 reason = "the table of labels does not name it"
             if reason is not None or scores is None:
@@ -163,6 +164,12 @@ def find_studies(directory: Path, labels: Labels, *, jobs: int = 1) -> list[Stud
         for uid, files in sorted(studies.items())
         if (objects := [file.path for file in files if reader_for(file.sop_class_uid)])
     ]
+
+
+def _window(volume: CTVolume, nodule: Nodule) -> range:
+    """The slices about a nodule that any of the presets looks at (eq. 1)."""
+    first = round(float(volume.to_index(nodule.centre_mm)[0])) - DEPTH // 2
+    return range(first, first + DEPTH)
 
 
 def _reader(annotation: Dataset) -> AnnotationReader:

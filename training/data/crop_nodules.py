@@ -6,6 +6,7 @@ import numpy as np
 
 from m3net.config import M3NetConfig
 from m3net.patches import Patches, context_box
+from m3net.placed import PlacedNodule
 from m3net.volume import transform
 from training.data.augment import Augmentation, Warp, draw_warp
 from training.data.crops import Crop, CropFolder, CropLabel, CropsUnusable
@@ -50,7 +51,8 @@ class CropNodules:
         patches.
         """
         context = self._config.preprocessing.context
-        limits = None if context is None else context_box(crop.volume, crop.nodule, context)
+        placed = PlacedNodule(nodule=crop.nodule, volume=crop.volume)
+        limits = None if context is None else context_box(placed, context)
         for scale, patch in patches.scales.items():
             shape = np.array(patch.hu.shape)
             corners = np.array(list(np.ndindex(2, 2, 2))) * (shape - 1)

@@ -9,9 +9,11 @@ from pydicom import Dataset, dcmread
 from m3net.annotations import reader_for
 from m3net.annotations.nodules import Found, find_nodules
 from m3net.annotations.segmentation import SegmentationReader
+from m3net.config import SMALL
 from m3net.ct_series import read_series_files
+from m3net.preprocessing import slices_for
 from m3net.uids import SOPClassUID
-from m3net.volume import CTVolume, window_whole
+from m3net.volume import CTVolume, why_not_whole
 from tests import lidc
 from tests.m3net.annotations.scene import planes_of
 
@@ -156,9 +158,9 @@ def test_three_slices_lost_in_the_nodule_are_noticed(
     assert volume.shape == (133, 512, 512)
     assert volume.missing == {89, 90, 91}
     (nodule,) = found(lidc_0001, volume, seg_0001).nodules
-    reason = window_whole(volume, nodule.centre_mm)
+    reason = why_not_whole(volume, slices_for(SMALL, volume, nodule), nodule.centre_mm)
     assert reason is not None
-    assert reason.startswith("3 of the 56 CT slices about the nodule are missing")
+    assert "CT slices about the nodule are missing, the nearest" in reason
 
 
 def test_a_segmentation_names_the_slices_it_was_drawn_on(

@@ -208,7 +208,7 @@ def test_a_gap_through_the_nodule_is_not_analysed(
     results = run(files(tmp_path, [*ct[:29], *ct[32:]], seg), classifier)
     assert results.outcome is Outcome.NOT_ANALYSED
     assert results.headline == (
-        "Not analysed: 3 of the 56 CT slices about the nodule are missing, the nearest 0.0 mm "
+        "Not analysed: 3 of the 5 CT slices about the nodule are missing, the nearest 0.0 mm "
         "from its centre; resend the series."
     )
     assert not [a for a in results.artifacts if a.kind is ArtifactKind.CAPTURE]
@@ -225,7 +225,7 @@ def test_a_gap_far_from_one_nodule_leaves_it_analysed(
     results = run(files(tmp_path, [*ct[:89], *ct[92:]], seg), classifier)
     assert results.outcome is Outcome.PARTLY_ANALYSED
     assert results.headline.startswith(
-        "UNTRAINED, NOT A RESULT. 1 of 2 nodules analysed. NOT analysed: Nodule 2: 3 of the 56 CT"
+        "UNTRAINED, NOT A RESULT. 1 of 2 nodules analysed. NOT analysed: Nodule 2: 2 of the 3 CT"
     )
     assert [n.probability is None for n in results.nodules] == [False, True]
 
@@ -235,9 +235,28 @@ def test_a_scan_that_ends_at_the_nodule_is_not_analysed_if_slices_are_known_to_b
 ) -> None:
     ct = synthetic.ct_series(shape=SHAPE)
     seg = synthetic.segmentation(ct, [mask(slice(28, 33))])
-    results = run(files(tmp_path, ct[:50], seg), classifier)
+    results = run(files(tmp_path, ct[:31], seg), classifier)
     assert results.outcome is Outcome.NOT_ANALYSED
-    assert "10 instances that the annotation refers to were not received" in results.headline
+    assert "29 instances that the annotation refers to were not received" in results.headline
+
+
+@pytest.mark.parametrize("lost", [slice(50, 60), slice(38, 40)], ids=["at the end", "inside"])
+def test_slices_that_the_model_does_not_look_at_are_missed_and_hinder_nothing(
+    tmp_path: Path, classifier: TorchClassifier, lost: slice
+) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    seg = synthetic.segmentation(ct, [mask(slice(28, 33))])
+    (tmp_path / "whole").mkdir()
+    whole = run(files(tmp_path / "whole", ct, seg), classifier)
+    del ct[lost]
+    results = run(files(tmp_path, ct, seg), classifier)
+    assert results.outcome is Outcome.ANALYSED
+    assert results.nodules[0].probability == pytest.approx(whole.nodules[0].probability, abs=1e-6)
+    count = lost.stop - lost.start
+    assert any(
+        f"{count} instances that the annotation refers to were not received" in remark
+        for remark in results.remarks
+    )
 
 
 def test_an_annotation_of_another_patient_gives_no_probability(

@@ -94,6 +94,9 @@ class Failing:
         self.card = inner.card
         self.fingerprint = inner.fingerprint
 
+    def slices_needed(self, volume: CTVolume, nodule: Nodule) -> range:
+        return self._inner.slices_needed(volume, nodule)
+
     def classify(
         self,
         volume: CTVolume,

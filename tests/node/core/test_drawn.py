@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pydicom import Dataset
@@ -14,17 +16,10 @@ from m3net.uids import (
     StudyInstanceUID,
 )
 from m3net.volume import CTVolume
-from node.core.view import (
-    Box,
-    key_slice,
-    nodule_on_ct,
-    nodule_view,
-    region_of,
-    slices_shown,
-)
-from sr_templates.findings import Circle, ImageReference, Polyline
+from node.core.drawn import draw
+from sr_templates.findings import Circle, Polyline
 
-IMAGE = ImageReference(sop_class_uid="1.2.840.10008.5.1.4.1.1.2", sop_instance_uid="2.25.1")
+CT_CLASS = "1.2.840.10008.5.1.4.1.1.2"
 
 
 def volume(
@@ -76,53 +71,30 @@ def headers(ct: CTVolume) -> dict[SOPInstanceUID, Dataset]:
         if frame is not None:
             uid = frame.sop_instance_uid
             header = Dataset()
-            header.SOPClassUID, header.SOPInstanceUID = IMAGE.sop_class_uid, uid
+            header.SOPClassUID, header.SOPInstanceUID = CT_CLASS, uid
             header.InstanceNumber = 500 - k
             found[uid] = header
     return found
 
 
-def test_a_masks_voxels_lie_where_they_lay() -> None:
-    ct = volume()
-    box, voxels = nodule_on_ct(masked(ct, (3, 4, 5), (2, 3, 4)), ct)
-    found = np.argwhere(voxels) + box.first
-    assert found.min(axis=0).tolist() == [3, 4, 5]
-    assert found.max(axis=0).tolist() == [4, 6, 8]
-
-
-def test_a_diameter_is_a_sphere_in_millimetres() -> None:
-    ct = volume()
-    box, voxels = nodule_on_ct(nodule(ct, (5, 10, 15), diameter_mm=5.0), ct)
-    found = np.argwhere(voxels) + box.first
-    assert found.min(axis=0).tolist() == [4, 5, 10]  # 2.5 mm is one slice, five pixels
-    assert found.max(axis=0).tolist() == [6, 15, 20]
-
-
-def test_a_nodule_smaller_than_a_voxel_keeps_the_voxel_of_its_centre() -> None:
-    ct = volume()
-    box, voxels = nodule_on_ct(nodule(ct, (5.4, 10.4, 15.4), diameter_mm=0.1), ct)
-    assert (np.argwhere(voxels) + box.first).tolist() == [[5, 10, 15]]
-
-
 def test_the_finding_is_drawn_on_the_slice_nearest_to_the_centre() -> None:
     ct = volume()
-    mark = masked(ct, (2, 4, 5), (5, 3, 4))
-    box, voxels = nodule_on_ct(mark, ct)
-    assert key_slice(mark, ct, box, voxels) == 4
+    drawn = draw(masked(ct, (2, 4, 5), (5, 3, 4)), ct, max_frames=16)
+    assert drawn.key == 4
+    assert drawn.key_frame == FrameKey(SOPInstanceUID("2.25.104"))
 
 
 def test_the_finding_is_never_drawn_on_a_slice_that_was_not_received() -> None:
     ct = volume(missing=frozenset({4}))
-    mark = masked(ct, (2, 4, 5), (5, 3, 4))
-    box, voxels = nodule_on_ct(mark, ct)
-    assert key_slice(mark, ct, box, voxels) == 3
+    drawn = draw(masked(ct, (2, 4, 5), (5, 3, 4)), ct, max_frames=16)
+    assert drawn.key == 3
+    assert 4 not in drawn.shown
 
 
 def test_a_mask_is_drawn_as_its_outline_in_columns_and_rows() -> None:
     ct = volume()
-    mark = masked(ct, (3, 4, 5), (1, 2, 3))
-    box, voxels = nodule_on_ct(mark, ct)
-    region = region_of(mark, ct, box=box, voxels=voxels, key=3, image=IMAGE)
+    drawn = draw(masked(ct, (3, 4, 5), (1, 2, 3)), ct, max_frames=16)
+    region = drawn.region(headers(ct)[SOPInstanceUID("2.25.103")])
     assert isinstance(region, Polyline)
     assert set(region.points) == {(5, 4), (8, 4), (8, 6), (5, 6)}
     assert region.points[0] == region.points[-1]
@@ -130,29 +102,37 @@ def test_a_mask_is_drawn_as_its_outline_in_columns_and_rows() -> None:
 
 def test_a_bare_point_is_drawn_as_a_circle_of_five_millimetres() -> None:
     ct = volume()
-    mark = nodule(ct, (5, 10, 15))
-    box, voxels = nodule_on_ct(mark, ct)
-    region = region_of(mark, ct, box=box, voxels=voxels, key=5, image=IMAGE)
+    drawn = draw(nodule(ct, (5, 10, 15)), ct, max_frames=16)
+    region = drawn.region(headers(ct)[SOPInstanceUID("2.25.105")])
     assert isinstance(region, Circle)
     assert region.centre == pytest.approx((15.5, 10.5))  # the middle of pixel 15 of row 10
     assert region.radius == pytest.approx(10)
 
 
+def test_a_reference_names_a_frame_only_of_an_image_of_several() -> None:
+    ct = volume()
+    header = headers(ct)[SOPInstanceUID("2.25.105")]
+    single = draw(nodule(ct, (5, 10, 15)), ct, max_frames=16).region(header).image
+    assert single.frame_number is None
+    frames = [FrameKey(SOPInstanceUID("2.25.7"), 20 - z) for z in range(10)]
+    multi_frame = replace(ct, frames=frames)
+    header.SOPInstanceUID, header.NumberOfFrames = "2.25.7", 20
+    drawn = draw(nodule(multi_frame, (5, 10, 15)), multi_frame, max_frames=16)
+    assert drawn.images() == ["2.25.7"]
+    assert drawn.region(header).image.frame_number == 15
+
+
 def test_the_capture_shows_the_ct_and_the_map_on_one_grid() -> None:
     ct = volume()
-    mark = masked(ct, (4, 9, 14), (3, 3, 3))
     affine = ct.affine.copy()
     affine[:3, 3] = ct.to_mm((1, 6, 11))
     values = np.zeros((8, 8, 8), np.float32)
     values[4, 4, 4] = 1
     heat = HeatMap(values=values, affine=affine, has_depth=True)
     prediction = Prediction(probability=0.5, heat_maps={Scale.MICRO: heat})
-    box, voxels = nodule_on_ct(mark, ct)
-    shown = slices_shown(ct, box=box, voxels=voxels, key=5, max_frames=16)
-    assert shown == [3, 4, 5, 6, 7]
-    view = nodule_view(
-        mark, prediction, ct, box=box, voxels=voxels, shown=shown, key=5, headers=headers(ct)
-    )
+    drawn = draw(masked(ct, (4, 9, 14), (3, 3, 3)), ct, max_frames=16)
+    assert drawn.shown == (3, 4, 5, 6, 7)
+    view = drawn.view(prediction, headers(ct))
     assert view.slab_hu.shape == (5, 16, 16)  # eight pixels each way about (10, 15)
     assert view.slab_hu[2, 8, 8] == 510
     assert view.key == 2
@@ -168,25 +148,9 @@ def test_the_capture_shows_the_ct_and_the_map_on_one_grid() -> None:
 
 def test_beyond_the_scan_the_capture_shows_air() -> None:
     ct = volume()
-    mark = masked(ct, (4, 0, 0), (1, 2, 2))
-    box, voxels = nodule_on_ct(mark, ct)
-    shown = slices_shown(ct, box=box, voxels=voxels, key=4, max_frames=1)
     flat = HeatMap(values=np.zeros((1, 16, 16), np.float32), affine=ct.affine, has_depth=True)
-    view = nodule_view(
-        mark,
-        Prediction(probability=0.5, heat_maps={Scale.MICRO: flat}),
-        ct,
-        box=box,
-        voxels=voxels,
-        shown=shown,
-        key=4,
-        headers=headers(ct),
-    )
+    drawn = draw(masked(ct, (4, 0, 0), (1, 2, 2)), ct, max_frames=1)
+    view = drawn.view(Prediction(probability=0.5, heat_maps={Scale.MICRO: flat}), headers(ct))
     assert view.slab_hu.shape == (1, 16, 16)
     assert view.slab_hu[0, 0, 0] == -1000
     assert view.slab_hu[0, 15, 15] == 407
-
-
-def test_a_box_has_the_affine_of_its_first_voxel() -> None:
-    affine = Box(first=(1, 2, 3), shape=(1, 1, 1)).affine(volume())
-    assert affine[:3, 3].tolist() == [-98.5, -49.0, 202.5]

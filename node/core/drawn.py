@@ -1,0 +1,185 @@
+"""One judged nodule as the report draws it and as the capture shows it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+
+from m3net.grid import GridBox
+from m3net.nodule import Nodule
+from m3net.outline import outline
+from m3net.placed import PlacedNodule, Voxels
+from m3net.prediction import HeatMap, Prediction
+from m3net.resample import heat_map_on_grid
+from m3net.scales import Scale
+from m3net.uids import FrameKey, SOPInstanceUID
+from m3net.volume import AIR_HU, CTVolume
+from sr_templates.capture_view import CaptureSlice, Direction, NoduleView, choose_slices
+from sr_templates.findings import Circle, ImageReference, Polyline
+
+NOMINAL_RADIUS_MM = 5.0
+"""Radius of the circle that stands for a bare point."""
+
+Headers = Mapping[SOPInstanceUID, Dataset]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnNodule:
+    """Where a nodule is drawn.
+
+    voxels : on the CT's own grid
+    key    : the slice on which the report draws it: of those it is on, the nearest to its centre
+    shown  : the slices of the capture, ascending, `key` among them; none that was not received
+    """
+
+    placed: PlacedNodule
+    voxels: Voxels
+    key: int
+    shown: tuple[int, ...]
+
+    @property
+    def key_frame(self) -> FrameKey:
+        """The frame that the key slice was read from."""
+        return _frame(self.placed.volume, self.key)
+
+    def images(self) -> list[SOPInstanceUID]:
+        """The images that hold the slices shown, each once."""
+        frames = (_frame(self.placed.volume, z) for z in self.shown)
+        return list(dict.fromkeys(frame.sop_instance_uid for frame in frames))
+
+    def region(self, header: Dataset) -> Circle | Polyline:
+        """The mask's outline on the key slice, or a circle.
+
+        header : of the image that holds the key slice
+        """
+        image = image_reference(header, self.key_frame)
+        first, inside = self.voxels.box.first, self.voxels.inside
+        plane = self.key - first[0]
+        nodule, volume = self.placed.nodule, self.placed.volume
+        if nodule.mask is not None and 0 <= plane < len(inside) and inside[plane].any():
+            points = tuple((col + first[2], row + first[1]) for col, row in outline(inside[plane]))
+            return Polyline(image=image, points=points)
+        _, y, x = self.placed.centre_index
+        return Circle(
+            image=image,
+            centre=(float(x) + 0.5, float(y) + 0.5),
+            radius=self.placed.radius_mm(NOMINAL_RADIUS_MM) / volume.spacing_mm[2],
+        )
+
+    def view(self, prediction: Prediction, headers: Headers) -> NoduleView:
+        """The slices shown, with the maps and the outline on the CT's own grid.
+
+        headers : of the images that hold them
+        """
+        volume = self.placed.volume
+        square = self._square(prediction.heat_maps)
+        offsets = [z - square.first[0] for z in self.shown]
+        affine = square.affine(volume)
+        slab = square.cut(volume.hu, of=GridBox.whole(volume.hu), fill=AIR_HU)
+        return NoduleView(
+            slab_hu=slab[offsets],
+            spacing_mm=volume.spacing_mm[1:],
+            row_direction=_unit(volume.affine[:3, 2]),
+            col_direction=_unit(volume.affine[:3, 1]),
+            outline=square.cut(self.voxels.inside, of=self.voxels.box, fill=False)[offsets],
+            maps={
+                scale.value: heat_map_on_grid(heat, affine=affine, shape=square.shape)[offsets]
+                for scale, heat in prediction.heat_maps.items()
+            },
+            slices=[_named(volume, z, headers) for z in self.shown],
+            total_slices=volume.shape[0],
+            key=self.shown.index(self.key),
+            flat_scales=frozenset(
+                scale.value for scale, heat in prediction.heat_maps.items() if not heat.has_depth
+            ),
+        )
+
+    def _square(self, heat_maps: Mapping[Scale, HeatMap]) -> GridBox:
+        """The field of the largest patch, about the nodule, over all slices that are shown."""
+        reach_mm = max(
+            (
+                np.linalg.norm(heat.affine[:3, 1]) * heat.values.shape[1] / 2
+                for heat in heat_maps.values()
+            ),
+            default=35.0,
+        )
+        half = max(8, round(float(reach_mm) / self.placed.volume.spacing_mm[1]))
+        _, y, x = (round(float(value)) for value in self.placed.centre_index)
+        first, last = min(self.shown), max(self.shown)
+        return GridBox(
+            first=(first, y - half, x - half), shape=(last - first + 1, 2 * half, 2 * half)
+        )
+
+
+def draw(nodule: Nodule, volume: CTVolume, *, max_frames: int) -> DrawnNodule:
+    """Where the nodule is drawn in the CT; its capture shows at most `max_frames` slices."""
+    placed = PlacedNodule(nodule=nodule, volume=volume)
+    voxels = placed.voxels(bare_radius_mm=NOMINAL_RADIUS_MM)
+    marked = voxels.slices()
+    key = _key_slice(placed, marked)
+    chosen = choose_slices(
+        first=marked[0], last=marked[-1], key=key, total=volume.shape[0], at_most=max_frames
+    )
+    shown = tuple(z for z in chosen if _received(volume, z))
+    return DrawnNodule(placed=placed, voxels=voxels, key=key, shown=shown)
+
+
+def image_reference(header: Dataset, frame: FrameKey) -> ImageReference:
+    """The slice as a report refers to it."""
+    return ImageReference(
+        sop_class_uid=str(header.SOPClassUID),
+        sop_instance_uid=str(header.SOPInstanceUID),
+        frame_number=frame.frame if _is_multi_frame(header) else None,
+    )
+
+
+def number_in_viewers(header: Dataset, frame: FrameKey) -> int | None:
+    """By which a viewer finds the slice: its Instance Number, or the number of its frame."""
+    if _is_multi_frame(header):
+        return frame.frame
+    number = header.get("InstanceNumber")
+    return None if number is None else int(number)
+
+
+def _is_multi_frame(header: Dataset) -> bool:
+    """Whether a reference to one slice of the image must name its frame."""
+    return int(header.get("NumberOfFrames") or 1) > 1
+
+
+def _key_slice(placed: PlacedNodule, marked: list[int]) -> int:
+    volume = placed.volume
+    on = [z for z in marked if _received(volume, z)]
+    centre = float(placed.centre_index[0])
+    if not on:
+        on = [z for z in range(volume.shape[0]) if _received(volume, z)]
+    return min(on, key=lambda z: (abs(z - centre), z))
+
+
+def _received(volume: CTVolume, z: int) -> bool:
+    return 0 <= z < volume.shape[0] and volume.frames[z] is not None
+
+
+def _frame(volume: CTVolume, z: int) -> FrameKey:
+    frame = volume.frames[z]
+    assert frame is not None  # noqa: S101  # absent slices are never chosen
+    return frame
+
+
+def _named(volume: CTVolume, z: int, headers: Headers) -> CaptureSlice:
+    frame = _frame(volume, z)
+    header = headers[frame.sop_instance_uid]
+    normal = np.cross(volume.affine[:3, 2], volume.affine[:3, 1])
+    position = volume.to_mm((z, 0, 0)) @ (normal / np.linalg.norm(normal))
+    return CaptureSlice(
+        source=image_reference(header, frame),
+        number=z + 1,
+        position_mm=float(position),
+        instance_number=number_in_viewers(header, frame),
+    )
+
+
+def _unit(vector: NDArray[np.float64]) -> Direction:
+    x, y, z = vector / np.linalg.norm(vector)
+    return float(x), float(y), float(z)
