@@ -10,7 +10,7 @@ from m3net.weights import load_card
 from node.core.assessment import Assessment, JudgedNodule
 from node.core.description import DescribedNodule, describe_nodule, omissions, speakable
 from sr_templates.findings import Outcome
-from tests.node.core.test_view import headers, masked, nodule, volume
+from tests.node.core.test_drawn import headers, masked, nodule, volume
 
 
 def described(
