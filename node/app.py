@@ -25,6 +25,7 @@ from node.core.digest import analysis_id
 from node.core.errors import ConfigError
 from node.core.results import CaptureVariant, ReportVariant
 from node.logs import event
+from node.persistence.rows import JobTerms, Outbox
 from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store
 from node.process import orphans
@@ -118,6 +119,11 @@ def analysis_id_of(config: NodeConfig) -> str:
             "device": [MANUFACTURER, MODEL_NAME, __version__],
         },
     )
+
+
+def job_terms(config: NodeConfig) -> JobTerms:
+    """On what terms jobs are made under this configuration."""
+    return JobTerms(analysis_id=analysis_id_of(config), max_attempts=config.worker.max_attempts)
 
 
 def variants_of(
@@ -217,7 +223,7 @@ def _work(config: NodeConfig, store: Store, stop: threading.Event) -> None:
         spool=open_spool(config.storage),
         classifier=classifier,
         settings=result_settings(config),
-        outbox=worker.Outbox(
+        outbox=Outbox(
             destinations=[d.name for d in config.destinations],
             max_attempts=config.delivery.max_attempts,
         ),
@@ -235,13 +241,12 @@ def _deliver(config: NodeConfig, store: Store, stop: threading.Event) -> None:
 
 def _schedule(config: NodeConfig, store: Store, stop: threading.Event) -> None:
     from node.work import scheduler
+    from node.work.planner import Planner
 
     scheduler.run(
+        Planner(store, rules=study_rules(config), terms=job_terms(config)),
         store=store,
         spool=open_spool(config.storage),
-        rules=study_rules(config),
-        analysis_id=analysis_id_of(config),
-        max_attempts=config.worker.max_attempts,
         look_every_s=config.study.look_every_s,
         clock=now_utc,
         stop=stop,

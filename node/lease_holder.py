@@ -1,21 +1,124 @@
-"""What worker and deliverer do alike with what they hold: keep its lease, settle its failure."""
+"""Holds leased work of any kind: keeps its lease while it is done, and settles its failure.
+
+What a process does with a lease is the same for an analysis and for a delivery, and stands here
+once: the heartbeat, the verdict on a failure, and the lines in the log (`job.done`,
+`delivery.dead`, ...).
+"""
 
 import logging
 import threading
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Protocol, TypeVar
+from typing import Any, Protocol
 
+from node.core.errors import LeaseLost
 from node.core.retry import RetryPolicy, Verdict, classify
 from node.core.states import State
 from node.logs import event
 from node.persistence.rows import Lease
-from node.persistence.store import Store
 from node.words import in_words
+
+Clock = Callable[[], datetime]
 
 BEATS_PER_LEASE = 3
 """So that two beats may be missed before the lease lapses."""
+
+
+class KeepsLeases(Protocol):
+    """What the store does with any lease."""
+
+    def extend(self, lease: Lease, lease_s: float, now: datetime) -> bool:
+        """The lease ends `lease_s` from now; False if it is no longer this process's own."""
+        ...
+
+    def retry(self, lease: Lease, *, error: str, not_before: datetime, now: datetime) -> State:
+        """The work is queued again, or dead if this was its last try."""
+        ...
+
+    def bury(self, lease: Lease, *, error: str, now: datetime) -> None:
+        """The work is dead and waits for a person."""
+        ...
+
+
+class HoldingConfig(Protocol):
+    """What the sections [worker] and [delivery] say alike."""
+
+    @property
+    def lease_s(self) -> float:
+        """Seconds after which a lease that nobody extends lapses."""
+        ...
+
+    @property
+    def max_attempts(self) -> int:
+        """Tries before the work is dead."""
+        ...
+
+    @property
+    def retry_base_s(self) -> float:
+        """The longest pause after the first failed try."""
+        ...
+
+    @property
+    def retry_cap_s(self) -> float:
+        """The longest pause of all."""
+        ...
+
+
+class LeaseHolder:
+    """Does leased work, one piece at a time."""
+
+    def __init__(
+        self,
+        config: HoldingConfig,
+        store: KeepsLeases,
+        *,
+        clock: Clock = lambda: datetime.now(UTC),
+        rng: Random | None = None,
+    ) -> None:
+        self._lease_s = config.lease_s
+        self._policy = RetryPolicy(
+            max_attempts=config.max_attempts, base_s=config.retry_base_s, cap_s=config.retry_cap_s
+        )
+        self._store = store
+        self._clock = clock
+        self._rng = rng or Random()
+
+    def hold(self, lease: Lease, do: Callable[[], Mapping[str, Any]]) -> None:
+        """The work is settled: finished by `do`, or as its failure demands.
+
+        do : does the work and finishes it; returns what the log says of it
+        """
+        with Heartbeat(self._store, lease, lease_s=self._lease_s, clock=self._clock):
+            try:
+                fields = do()
+            except LeaseLost:
+                log("lost", lease, level=logging.WARNING)
+            except Exception as error:
+                # An outer loop: whatever it was, the queue decides what becomes of the work.
+                self._settle_failure(lease, error)
+            else:
+                log("done", lease, **fields)
+
+    def _settle_failure(self, lease: Lease, error: Exception) -> None:
+        """The work is tried again after a pause, or dead."""
+        now = self._clock()
+        try:
+            if classify(error) is Verdict.PERMANENT:
+                self._store.bury(lease, error=in_words(error), now=now)
+                state = State.DEAD
+            else:
+                pause = timedelta(seconds=self._policy.delay_s(lease.tries, self._rng))
+                state = self._store.retry(
+                    lease, error=in_words(error), not_before=now + pause, now=now
+                )
+        except LeaseLost:
+            log("lost", lease, level=logging.WARNING)
+            return
+        if state is State.DEAD:
+            log("dead", lease, level=logging.ERROR, error=error)
+        else:
+            log("failed", lease, level=logging.WARNING, error=error)
 
 
 class Heartbeat:
@@ -25,9 +128,7 @@ class Heartbeat:
     where it is decided.
     """
 
-    def __init__(
-        self, store: Store, lease: Lease, *, lease_s: float, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, store: KeepsLeases, lease: Lease, *, lease_s: float, clock: Clock) -> None:
         self._store = store
         self._lease = lease
         self._lease_s = lease_s
@@ -52,38 +153,37 @@ class Heartbeat:
                 event("lease.beat_missed", level=logging.WARNING, error=error)
 
 
-Held = TypeVar("Held", bound=Lease, contravariant=True)
-
-
-class Bury(Protocol[Held]):
-    """`Store.bury_job` or `Store.bury_delivery`."""
-
-    def __call__(self, lease: Held, /, *, error: str, now: datetime) -> None:
-        """It is dead and waits for a person."""
-        ...
-
-
-class RetryLater(Protocol[Held]):
-    """`Store.retry_job` or `Store.retry_delivery`."""
-
-    def __call__(self, lease: Held, /, *, error: str, not_before: datetime, now: datetime) -> State:
-        """It is queued again, or dead if this was its last try."""
-        ...
-
-
-def settle_failure(
-    lease: Held,
-    error: Exception,
+def log(
+    what: str,
+    lease: Lease,
     *,
-    bury: Bury[Held],
-    retry_later: RetryLater[Held],
-    policy: RetryPolicy,
-    rng: Random,
-    now: datetime,
-) -> State:
-    """The work is tried again after a pause, or dead; which of them.  Raises LeaseLost."""
-    if classify(error) is Verdict.PERMANENT:
-        bury(lease, error=in_words(error), now=now)
-        return State.DEAD
-    pause = timedelta(seconds=policy.delay_s(lease.tries, rng))
-    return retry_later(lease, error=in_words(error), not_before=now + pause, now=now)
+    level: int = logging.INFO,
+    error: Exception | None = None,
+    **fields: object,
+) -> None:
+    """One line about the work: `job.done`, `delivery.dead`, ..."""
+    event(f"{lease.noun}.{what}", level=level, error=error, **lease.log_fields(), **fields)
+
+
+def keep_working(
+    work_one: Callable[[], bool],
+    *,
+    poll_s: float,
+    stop: threading.Event,
+    interrupted: str,
+    **fields: object,
+) -> None:
+    """Work until `stop` is set; what is being done then is brought to its end.
+
+    work_one    : False if there is nothing to do now
+    interrupted : the log's word for a piece of work that could not even be settled
+    """
+    while not stop.is_set():
+        try:
+            worked = work_one()
+        except Exception as error:
+            # The outer loop: the lease lapses and the work is claimed again.
+            event(interrupted, level=logging.ERROR, error=error, **fields)
+            worked = False
+        if not worked:
+            stop.wait(poll_s)

@@ -36,7 +36,7 @@ def ingest(paths: tuple[Path, ...], config_path: Path | None) -> None:
     from node.app import open_database, open_intake
     from node.cli.options import console
     from node.core.errors import Refused
-    from node.persistence.owner import this_process
+    from node.persistence.process_identity import this_process
 
     config = loaded(config_path)
     store = open_database(config.database)

@@ -10,10 +10,11 @@ from enum import StrEnum
 from typing import Any
 
 from m3net.uids import StudyInstanceUID
+from node.core.states import Step
 
 
 class Kind(StrEnum):
-    """What can happen."""
+    """What can happen beside the steps of leased work, which `step_entry` names."""
 
     ASSOCIATION_OPENED = "association.opened"
     ASSOCIATION_CLOSED = "association.closed"
@@ -22,40 +23,44 @@ class Kind(StrEnum):
     STUDY_COMPLETE = "study.complete"
     STUDY_UNCHANGED = "study.unchanged"
     STUDY_IGNORED = "study.ignored"
-    JOB_QUEUED = "job.queued"
-    JOB_CLAIMED = "job.claimed"
-    JOB_DONE = "job.done"
-    JOB_RETRIED = "job.retried"
-    JOB_RELEASED = "job.released"
-    JOB_DEAD = "job.dead"
-    JOB_REQUEUED = "job.requeued"
-    JOB_CANCELLED = "job.cancelled"
     JOB_SUPERSEDED = "job.superseded"
     JOB_REPORTED_DEAD = "job.reported_dead"
-    DELIVERY_QUEUED = "delivery.queued"
-    DELIVERY_CLAIMED = "delivery.claimed"
     DELIVERY_VARIANT = "delivery.variant"
-    DELIVERY_DONE = "delivery.done"
-    DELIVERY_RETRIED = "delivery.retried"
-    DELIVERY_RELEASED = "delivery.released"
-    DELIVERY_DEAD = "delivery.dead"
-    DELIVERY_REQUEUED = "delivery.requeued"
-    DELIVERY_CANCELLED = "delivery.cancelled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One line of the diary."""
+    """One line of the diary.
+
+    kind : a `Kind`, or a step of leased work: "job.claimed", "delivery.dead"
+    """
 
     at: datetime
     study_instance_uid: StudyInstanceUID
-    kind: Kind
+    kind: str
     job_id: int | None = None
     delivery_id: int | None = None
     details: Mapping[str, Any]
 
 
-_SENTENCES: Mapping[Kind, str] = {
+_STEPS: Mapping[Step, tuple[str, str]] = {
+    Step.CLAIM: ("claimed", "{work} taken by {owner}, try {tries} of {max_attempts}"),
+    Step.FINISH: ("done", "{work} done"),
+    Step.RETRY: ("retried", "{work} failed, next try not before {not_before}: {error}"),
+    Step.RELEASE: ("released", "{work} taken back: {error}"),
+    Step.BURY: ("dead", "{work} is dead and waits for a person: {error}"),
+    Step.REQUEUE: ("requeued", "{work} requeued by an operator"),
+    Step.CANCEL: ("cancelled", "{work} cancelled: {error}"),
+}
+"""What a step leaves in the diary, whatever kind of work takes it."""
+_QUEUED = ("queued", "{work} queued")
+_WORK: Mapping[str, str] = {
+    "job": "job {job_id}",
+    "delivery": "delivery {delivery_id} to {destination}",
+}
+"""What a piece of work is called; else by its kind and its number."""
+
+_SENTENCES: Mapping[str, str] = {
     Kind.ASSOCIATION_OPENED: "{calling_ae} at {peer} began to send to {called_ae}",
     Kind.ASSOCIATION_CLOSED: (
         "{calling_ae} {ending}: {new} new, {same} known, {newer} newer versions of known instances"
@@ -68,38 +73,40 @@ _SENTENCES: Mapping[Kind, str] = {
     Kind.STUDY_COMPLETE: "complete: {reason}",
     Kind.STUDY_UNCHANGED: "nothing new for the model: these inputs are those of job {job}",
     Kind.STUDY_IGNORED: "nothing to do: {reason}",
-    Kind.JOB_QUEUED: "job {job_id} queued (revision {revision}): {because}",
-    Kind.JOB_CLAIMED: "job {job_id} taken by {owner}, try {tries} of {max_attempts}",
-    Kind.JOB_DONE: "job {job_id} done: {headline}",
-    Kind.JOB_RETRIED: "job {job_id} failed, next try not before {not_before}: {error}",
-    Kind.JOB_RELEASED: "job {job_id} taken back: {error}",
-    Kind.JOB_DEAD: "job {job_id} is dead and waits for a person: {error}",
-    Kind.JOB_REQUEUED: "job {job_id} requeued by an operator",
-    Kind.JOB_CANCELLED: "job {job_id} cancelled by an operator",
-    Kind.JOB_SUPERSEDED: "job {job_id} cancelled before it ran: job {by} has newer inputs",
-    Kind.JOB_REPORTED_DEAD: "a technical failure report was written for job {job_id}",
-    Kind.DELIVERY_QUEUED: "delivery {delivery_id} of job {job_id} to {destination} queued",
-    Kind.DELIVERY_CLAIMED: (
-        "delivery {delivery_id} to {destination} begins, try {tries} of {max_attempts}"
-    ),
-    Kind.DELIVERY_VARIANT: (
-        "delivery {delivery_id} to {destination} uses report form {report_variant} "
-        "with captures {capture_variant}"
-    ),
-    Kind.DELIVERY_DONE: "delivery {delivery_id} to {destination} done: {delivered} objects stored",
-    Kind.DELIVERY_RETRIED: (
-        "delivery {delivery_id} to {destination} failed, next try not before {not_before}: {error}"
-    ),
-    Kind.DELIVERY_RELEASED: "delivery {delivery_id} to {destination} taken back: {error}",
-    Kind.DELIVERY_DEAD: (
-        "delivery {delivery_id} to {destination} is dead and waits for a person: {error}"
-    ),
-    Kind.DELIVERY_REQUEUED: "delivery {delivery_id} to {destination} requeued by an operator",
-    Kind.DELIVERY_CANCELLED: "delivery {delivery_id} to {destination} cancelled: {error}",
+    "job.queued": "{work} queued (revision {revision}): {because}",
+    "job.done": "{work} done: {headline}",
+    "job.cancelled": "{work} cancelled by an operator",
+    Kind.JOB_SUPERSEDED: "{work} cancelled before it ran: job {by} has newer inputs",
+    Kind.JOB_REPORTED_DEAD: "a technical failure report was written for {work}",
+    "delivery.queued": "delivery {delivery_id} of job {job_id} to {destination} queued",
+    "delivery.claimed": "{work} begins, try {tries} of {max_attempts}",
+    Kind.DELIVERY_VARIANT: "{work} uses report form {report_variant} with captures "
+    "{capture_variant}",
+    "delivery.done": "{work} done: {delivered} objects stored",
+    "delivery.cancelled": "{work} withdrawn: {error}",
 }
+"""What has words of its own."""
+
+
+def step_entry(work: str, step: Step) -> str:
+    """The entry that a step of leased work leaves: "job.claimed"."""
+    return f"{work}.{_STEPS[step][0]}"
+
+
+def queued_entry(work: str) -> str:
+    """The entry of new work: "job.queued"."""
+    return f"{work}.{_QUEUED[0]}"
+
+
+_BY_NAME = dict([_QUEUED, *_STEPS.values()])
 
 
 def sentence(event: Event) -> str:
     """The event in words, without its time."""
+    work, _, what = event.kind.partition(".")
     values = {**event.details, "job_id": event.job_id, "delivery_id": event.delivery_id}
-    return _SENTENCES[event.kind].format_map(values)
+    if work in _WORK:
+        values["work"] = _WORK[work].format_map(values)
+    elif "number" in values:
+        values["work"] = f"{work.replace('_', ' ')} {values['number']}"
+    return (_SENTENCES.get(event.kind) or _BY_NAME[what]).format_map(values)

@@ -102,7 +102,7 @@ def inputs_digest(inputs: StudyInputs) -> str:
     )
 
 
-def came_back(job_digest: str) -> str:
+def next_occurrence(job_digest: str) -> str:
     """The key of a new job on the inputs of an earlier one, which others have followed.
 
     A name that was corrected by mistake and set right again: the last report must be the right one,
@@ -112,8 +112,8 @@ def came_back(job_digest: str) -> str:
     return f"{digest}{_TIMES}{int(times or 0) + 1}"
 
 
-def came_back_like(digest: str) -> str:
-    """The SQL pattern of all keys that `came_back` makes of these inputs."""
+def later_occurrences(digest: str) -> str:
+    """The SQL pattern of all keys that `next_occurrence` makes of these inputs."""
     return f"{digest}{_TIMES}%"
 
 

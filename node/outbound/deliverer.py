@@ -4,33 +4,59 @@ Each object that a destination has confirmed is written down at once; a try that
 on from there.
 """
 
-import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from random import Random
+from typing import Protocol
 
 from node.config import DeliveryConfig, DestinationConfig
-from node.core.errors import DestinationRefused, LeaseLost, VariantRejected
-from node.core.retry import RetryPolicy
-from node.core.states import State
+from node.core.errors import DestinationRefused, VariantRejected
+from node.core.results import CaptureVariant, ReportVariant
 from node.core.variants import Form, Wishes, in_form, kind_of
-from node.lease_holder import Heartbeat, settle_failure
-from node.logs import event
+from node.lease_holder import Clock, KeepsLeases, LeaseHolder, keep_working, log
 from node.outbound.connect import connect
 from node.outbound.destination import ArtifactFile, Destination
-from node.persistence.owner import this_process
+from node.persistence.process_identity import this_process
 from node.persistence.rows import DeliveryLease, StoredArtifact
 from node.persistence.spool import Spool
-from node.persistence.store import Store
 
-Clock = Callable[[], datetime]
+
+class KeepsDeliveries(KeepsLeases, Protocol):
+    """What the deliverer asks of the store."""
+
+    def claim_delivery(
+        self, *, destination: str, owner: str, lease_s: float, now: datetime
+    ) -> DeliveryLease | None:
+        """The destination's next delivery is this owner's."""
+        ...
+
+    def mark_delivered(
+        self, lease: DeliveryLease, artifact_id: int, *, status: int, now: datetime
+    ) -> None:
+        """The destination has confirmed one object."""
+        ...
+
+    def note_variant(
+        self,
+        lease: DeliveryLease,
+        *,
+        report_variant: ReportVariant,
+        capture_variant: CaptureVariant,
+        now: datetime,
+    ) -> None:
+        """The form that the destination takes is known to later tries."""
+        ...
+
+    def finish_delivery(self, lease: DeliveryLease, *, now: datetime) -> None:
+        """The destination has everything."""
+        ...
 
 
 def run(
     config: DeliveryConfig,
     destinations: Sequence[DestinationConfig],
-    store: Store,
+    store: KeepsDeliveries,
     spool: Spool,
     stop: threading.Event,
 ) -> None:
@@ -58,7 +84,7 @@ class Courier:
         self,
         config: DeliveryConfig,
         destination: DestinationConfig,
-        store: Store,
+        store: KeepsDeliveries,
         spool: Spool,
         *,
         connect: Callable[[DestinationConfig], Destination] = connect,
@@ -71,27 +97,17 @@ class Courier:
         self._spool = spool
         self._connect = connect
         self._clock = clock
-        self._rng = rng or Random()
-        self._retry = RetryPolicy(
-            max_attempts=config.max_attempts, base_s=config.retry_base_s, cap_s=config.retry_cap_s
-        )
+        self._holder = LeaseHolder(config, store, clock=clock, rng=rng)
 
     def run(self, stop: threading.Event) -> None:
         """Deliver until `stop` is set."""
-        while not stop.is_set():
-            try:
-                worked = self.deliver_one()
-            except Exception as error:
-                # The outer loop: the lease lapses and the delivery is tried again.
-                event(
-                    "delivery.interrupted",
-                    level=logging.ERROR,
-                    error=error,
-                    destination=self._destination.name,
-                )
-                worked = False
-            if not worked:
-                stop.wait(self._config.poll_s)
+        keep_working(
+            self.deliver_one,
+            poll_s=self._config.poll_s,
+            stop=stop,
+            interrupted="delivery.interrupted",
+            destination=self._destination.name,
+        )
 
     def deliver_one(self) -> bool:
         """Claim, send and settle one delivery; False if there is nothing to do now."""
@@ -103,17 +119,13 @@ class Courier:
         )
         if lease is None:
             return False
-        with Heartbeat(self._store, lease, lease_s=self._config.lease_s, clock=self._clock):
-            try:
-                self._send(lease)
-                self._store.finish_delivery(lease, now=self._clock())
-            except LeaseLost:
-                self._log("delivery.lost", lease, level=logging.WARNING)
-            except Exception as error:
-                self._settle_failure(lease, error)
-            else:
-                self._log("delivery.done", lease)
+        self._holder.hold(lease, lambda: self._deliver(lease))
         return True
+
+    def _deliver(self, lease: DeliveryLease) -> Mapping[str, object]:
+        self._send(lease)
+        self._store.finish_delivery(lease, now=self._clock())
+        return {}
 
     def _send(self, lease: DeliveryLease) -> None:
         """Send the richest form that the destination takes, and remember which it was."""
@@ -129,7 +141,7 @@ class Courier:
                 poorer = None if kind is None else wishes.poorer(form, kind)
                 if poorer is None:
                     raise
-                self._log("delivery.falls_back", lease, because=str(rejected))
+                log("falls_back", lease, because=str(rejected))
                 form = poorer
             else:
                 return
@@ -166,43 +178,4 @@ class Courier:
             sop_class_uid=artifact.sop_class_uid,
             sop_instance_uid=artifact.sop_instance_uid,
             path=path,
-        )
-
-    def _settle_failure(self, lease: DeliveryLease, error: Exception) -> None:
-        try:
-            state = settle_failure(
-                lease,
-                error,
-                bury=self._store.bury_delivery,
-                retry_later=self._store.retry_delivery,
-                policy=self._retry,
-                rng=self._rng,
-                now=self._clock(),
-            )
-        except LeaseLost:
-            self._log("delivery.lost", lease, level=logging.WARNING)
-            return
-        if state is State.DEAD:
-            self._log("delivery.dead", lease, level=logging.ERROR, error=error)
-        else:
-            self._log("delivery.failed", lease, level=logging.WARNING, error=error)
-
-    def _log(
-        self,
-        action: str,
-        lease: DeliveryLease,
-        *,
-        level: int = logging.INFO,
-        error: Exception | None = None,
-        **fields: object,
-    ) -> None:
-        event(
-            action,
-            level=level,
-            error=error,
-            delivery=lease.delivery_id,
-            destination=lease.destination,
-            study=lease.study_instance_uid,
-            tries=lease.tries,
-            **fields,
         )

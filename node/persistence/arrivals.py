@@ -9,7 +9,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from node.core.diary import Kind
 from node.core.inputs import InstanceFacts, Role, StudyIdentity
 from node.persistence.codec import facts_to_json
-from node.persistence.owner import is_dead_here, is_of_this_host
+from node.persistence.process_identity import is_dead_here, is_of_this_host
 from node.persistence.rows import Arrival
 from node.persistence.schema import Association, Contribution, Instance, Study
 from node.persistence.spool import StoredFile

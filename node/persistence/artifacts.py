@@ -1,17 +1,13 @@
-"""Result objects and the deliveries that are queued with them; parts of other transactions."""
+"""Result objects; parts of other transactions."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID
-from node.core.diary import Kind
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
-from node.core.states import State
 from node.persistence.rows import StoredArtifact
-from node.persistence.schema import Artifact, Delivery
-from node.persistence.transactions import record
+from node.persistence.schema import Artifact
 from sr_templates.findings import Outcome
 
 
@@ -61,86 +57,3 @@ def artifacts_of(
         )
         for row in rows
     )
-
-
-def queue_deliveries(
-    connection: Connection,
-    *,
-    job_id: int,
-    study: str,
-    outcome: Outcome,
-    destinations: Sequence[str],
-    max_attempts: int,
-    now: datetime,
-) -> list[int]:
-    """One more round of deliveries; destinations that have one queued or running are passed by."""
-    queued: list[int] = []
-    for destination in destinations:
-        before = connection.execute(
-            select(
-                func.count()
-                .filter(Delivery.state.in_((State.QUEUED, State.RUNNING)))
-                .label("open"),
-                func.coalesce(func.max(Delivery.round), 0).label("rounds"),
-            ).where(
-                Delivery.job_id == job_id,
-                Delivery.destination == destination,
-                Delivery.outcome == outcome,
-            )
-        ).one()
-        if before.open:
-            continue
-        number = connection.execute(
-            insert(Delivery)
-            .values(
-                job_id=job_id,
-                destination=destination,
-                outcome=outcome,
-                round=before.rounds + 1,
-                state=State.QUEUED,
-                attempt=0,
-                tries=0,
-                max_attempts=max_attempts,
-                not_before=now,
-                created_at=now,
-            )
-            .returning(Delivery.id)
-        ).scalar_one()
-        queued.append(number)
-        record(
-            connection,
-            Kind.DELIVERY_QUEUED,
-            study=study,
-            now=now,
-            job_id=job_id,
-            delivery_id=number,
-            destination=destination,
-        )
-    return queued
-
-
-def withdraw_failure_reports(
-    connection: Connection, study: str, job_id: int, now: datetime
-) -> None:
-    """A "technical failure" report of this job that nobody has yet got is not sent any more."""
-    withdrawn = connection.execute(
-        update(Delivery)
-        .where(
-            Delivery.job_id == job_id,
-            Delivery.outcome == Outcome.TECHNICAL_FAILURE,
-            Delivery.state.in_((State.QUEUED, State.DEAD)),
-        )
-        .values(state=State.CANCELLED, settled_at=now, error="the job has a result now")
-        .returning(Delivery.id, Delivery.destination)
-    ).all()
-    for row in withdrawn:
-        record(
-            connection,
-            Kind.DELIVERY_CANCELLED,
-            study=study,
-            now=now,
-            job_id=job_id,
-            delivery_id=row.id,
-            destination=row.destination,
-            error="the job has a result now",
-        )

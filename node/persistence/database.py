@@ -62,7 +62,7 @@ def open_engine(url: str) -> Engine:
 
 
 def _configure_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    # sqlite3 shall not open transactions by itself: `_begin_sqlite` does.
+    # sqlite3 must not open transactions by itself: `_begin_sqlite` does.
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
@@ -80,18 +80,43 @@ def _migrate(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     script = ScriptDirectory.from_config(config)
-    newest = script.get_current_head()
-    # On SQLite the transaction itself is the lock (BEGIN IMMEDIATE).
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-        present = MigrationContext.configure(connection).get_current_revision()
-        if present == newest:
+    # Looked at first without any lock: nearly always there is nothing to do, and whoever only
+    # reads must not wait for a writer.
+    with engine.execution_options(**{READ_ONLY: True}).connect() as connection:
+        if _is_newest(connection, script):
             return
-        if present is not None and present not in {r.revision for r in script.walk_revisions()}:
-            raise ConfigError(
-                f"the database is at schema {present}, this program knows up to {newest}; "
-                "install the newer program again, or restore the backup made before it"
-            )
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            # To change a table SQLite copies it; what refers to it must not notice.
+            _execute_outside(connection, "PRAGMA foreign_keys = OFF")
+        try:
+            # On SQLite the transaction itself is the lock (BEGIN IMMEDIATE).
+            with connection.begin():
+                if engine.dialect.name == "postgresql":
+                    lock = text("SELECT pg_advisory_xact_lock(:key)")
+                    connection.execute(lock, {"key": _MIGRATION_LOCK})
+                if not _is_newest(connection, script):
+                    config.attributes["connection"] = connection
+                    command.upgrade(config, "head")
+        finally:
+            if engine.dialect.name == "sqlite":
+                _execute_outside(connection, "PRAGMA foreign_keys = ON")
+
+
+def _is_newest(connection: Connection, script: ScriptDirectory) -> bool:
+    """Whether there is nothing to do.  Raises ConfigError for the schema of a newer program."""
+    newest = script.get_current_head()
+    present = MigrationContext.configure(connection).get_current_revision()
+    if present is not None and present not in {r.revision for r in script.walk_revisions()}:
+        raise ConfigError(
+            f"the database is at schema {present}, this program knows up to {newest}; "
+            "install the newer program again, or restore the backup made before it"
+        )
+    return present == newest
+
+
+def _execute_outside(connection: Connection, statement: str) -> None:
+    """On SQLite, where some settings cannot be changed within a transaction."""
+    cursor = connection.connection.cursor()
+    cursor.execute(statement)
+    cursor.close()

@@ -1,21 +1,27 @@
 """The deliverer's transactions."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, Connection, Row, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import aliased
 
 from m3net.uids import StudyInstanceUID
 from node.core.diary import Kind
 from node.core.errors import LeaseLost, NotAllowed, UnknownEntry
 from node.core.results import CaptureVariant, ReportVariant
 from node.core.states import State, Step
-from node.persistence.artifacts import artifacts_of, queue_deliveries
-from node.persistence.leases import Leases, claim, held, move, settle, study_of
-from node.persistence.rows import DeliveryLease
+from node.persistence import work
+from node.persistence.artifacts import artifacts_of
+from node.persistence.leases import Leases
+from node.persistence.outdated import is_outdated, newest_reported
+from node.persistence.queueing import queue_deliveries
+from node.persistence.rows import DeliveryLease, Outbox
 from node.persistence.schema import Delivered, Delivery
-from node.persistence.transactions import record
+from node.persistence.transactions import lock_study, record
+from node.persistence.work import in_states
 from sr_templates.findings import Outcome
 
 
@@ -25,42 +31,38 @@ class Deliveries(Leases):
     def claim_delivery(
         self, *, destination: str, owner: str, lease_s: float, now: datetime
     ) -> DeliveryLease | None:
-        """The destination's next delivery is this owner's for `lease_s`; None if there is none."""
+        """The destination's next delivery is this owner's for `lease_s`; None if there is none.
+
+        A destination gets one delivery of a study at a time, and nothing that is outdated.
+        """
         with self._write() as connection:
-            row = claim(
+            row = work.claim(
                 connection,
                 Delivery,
-                eligible=lambda candidate: [candidate.destination == destination],
+                eligible=lambda candidate: [
+                    candidate.destination == destination,
+                    ~is_outdated(candidate),
+                    ~_another_is_running(candidate),
+                ],
                 owner=owner,
                 lease_s=lease_s,
                 now=now,
             )
             if row is None:
                 return None
-            study = study_of(connection, row.job_id)
-            record(
-                connection,
-                Kind.DELIVERY_CLAIMED,
-                study=study,
-                now=now,
-                job_id=row.job_id,
-                delivery_id=row.id,
-                destination=destination,
-                tries=row.tries,
-                max_attempts=row.max_attempts,
-            )
             confirmed = connection.execute(
                 select(Delivered.artifact_id).where(Delivered.delivery_id == row.id)
             ).scalars()
             return DeliveryLease(
-                delivery_id=row.id,
+                work=Delivery,
+                number=row.id,
                 attempt=row.attempt,
                 tries=row.tries,
                 max_attempts=row.max_attempts,
                 owner=owner,
+                study_instance_uid=StudyInstanceUID(row.study_instance_uid),
                 destination=destination,
                 job_id=row.job_id,
-                study_instance_uid=StudyInstanceUID(study),
                 outcome=Outcome(row.outcome),
                 artifacts=artifacts_of(connection, row.job_id, Outcome(row.outcome)),
                 already_delivered=frozenset(confirmed),
@@ -80,7 +82,7 @@ class Deliveries(Leases):
         with self._write() as connection:
             noted = connection.execute(
                 update(Delivery)
-                .where(held(lease))
+                .where(work.held(lease))
                 .values(report_variant=report_variant, capture_variant=capture_variant)
             )
             if not noted.rowcount:
@@ -117,97 +119,72 @@ class Deliveries(Leases):
     def finish_delivery(self, lease: DeliveryLease, *, now: datetime) -> None:
         """The destination has everything.  Raises LeaseLost."""
         with self._write() as connection:
-            settle(connection, lease, Step.FINISH, now=now, error=None)
             delivered = connection.execute(
-                select(Delivered.artifact_id).where(Delivered.delivery_id == lease.delivery_id)
-            ).all()
-            record(
+                select(func.count()).where(Delivered.delivery_id == lease.number)
+            ).scalar_one()
+            work.settle(
                 connection,
-                Kind.DELIVERY_DONE,
-                study=lease.study_instance_uid,
+                lease,
+                Step.FINISH,
                 now=now,
-                job_id=lease.job_id,
-                delivery_id=lease.delivery_id,
-                destination=lease.destination,
-                delivered=len(delivered),
-            )
-
-    def retry_delivery(
-        self, lease: DeliveryLease, *, error: str, not_before: datetime, now: datetime
-    ) -> State:
-        """It is queued again, or dead if this was its last try.  Raises LeaseLost."""
-        if lease.tries >= lease.max_attempts:
-            self.bury_delivery(lease, error=f"{error} (try {lease.tries}, the last)", now=now)
-            return State.DEAD
-        with self._write() as connection:
-            settle(connection, lease, Step.RETRY, now=now, error=error, not_before=not_before)
-            record(
-                connection,
-                Kind.DELIVERY_RETRIED,
-                study=lease.study_instance_uid,
-                now=now,
-                job_id=lease.job_id,
-                delivery_id=lease.delivery_id,
-                destination=lease.destination,
-                error=error,
-                not_before=not_before.isoformat(timespec="seconds"),
-            )
-        return State.QUEUED
-
-    def bury_delivery(self, lease: DeliveryLease, *, error: str, now: datetime) -> None:
-        """It is dead and waits for a person.  Raises LeaseLost."""
-        with self._write() as connection:
-            settle(connection, lease, Step.BURY, now=now, error=error)
-            record(
-                connection,
-                Kind.DELIVERY_DEAD,
-                study=lease.study_instance_uid,
-                now=now,
-                job_id=lease.job_id,
-                delivery_id=lease.delivery_id,
-                destination=lease.destination,
-                error=error,
+                told={"delivered": delivered},
+                error=None,
             )
 
     def requeue_delivery(self, delivery_id: int, *, now: datetime) -> int:
         """The same stored objects are sent again; the number of the delivery that does it.
 
         Dead or cancelled: this one, with all its tries.  Done: a new one, its history stays.
-        Raises UnknownEntry, and NotAllowed for one that is queued or running.
+        Raises UnknownEntry, and NotAllowed for one that is queued or running, or outdated.
         """
         with self._write() as connection:
-            row = connection.execute(
-                select(*Delivery.__table__.columns)
-                .where(Delivery.id == delivery_id)
-                .with_for_update()
-            ).one_or_none()
-            if row is None:
-                raise UnknownEntry(f"there is no delivery {delivery_id}")
-            study = study_of(connection, row.job_id)
+            row = _delivery(connection, delivery_id)
+            outdated = connection.execute(
+                select(is_outdated(Delivery)).where(Delivery.id == delivery_id)
+            ).scalar_one()
+            if outdated:
+                newest = newest_reported(connection, row.study_instance_uid)
+                assert newest is not None, "it is what makes this one outdated"  # noqa: S101
+                raise NotAllowed(
+                    f"delivery {delivery_id} is outdated: job {newest[0]} of the same study has "
+                    "been reported since; requeue that one"
+                )
             if row.state == State.DONE:
                 queued = queue_deliveries(
                     connection,
-                    job_id=row.job_id,
-                    study=study,
+                    row.job_id,
+                    study=row.study_instance_uid,
                     outcome=Outcome(row.outcome),
-                    destinations=[row.destination],
-                    max_attempts=row.max_attempts,
+                    outbox=Outbox(destinations=[row.destination], max_attempts=row.max_attempts),
                     now=now,
                 )
                 if not queued:
                     raise NotAllowed(f"delivery {delivery_id} is being sent again already")
                 return queued[0]
-            if not move(
-                connection, Delivery, delivery_id, Step.REQUEUE, now=now, tries=0, not_before=now
-            ):
+            if not work.requeue(connection, Delivery, delivery_id, now=now):
                 raise NotAllowed(f"delivery {delivery_id} is {row.state} already")
-            record(
-                connection,
-                Kind.DELIVERY_REQUEUED,
-                study=study,
-                now=now,
-                job_id=row.job_id,
-                delivery_id=delivery_id,
-                destination=row.destination,
-            )
             return delivery_id
+
+
+def _delivery(connection: Connection, delivery_id: int) -> Row[Any]:
+    """The delivery, which nobody makes outdated until the transaction is over."""
+    study = connection.execute(
+        select(Delivery.study_instance_uid).where(Delivery.id == delivery_id)
+    ).scalar_one_or_none()
+    if study is None:
+        raise UnknownEntry(f"there is no delivery {delivery_id}")
+    lock_study(connection, study)
+    return connection.execute(
+        select(*Delivery.__table__.columns).where(Delivery.id == delivery_id).with_for_update()
+    ).one()
+
+
+def _another_is_running(candidate: Any) -> ColumnElement[bool]:
+    """An older report is just being sent there: the newer one waits for its end."""
+    other = aliased(Delivery)
+    return exists().where(
+        other.study_instance_uid == candidate.study_instance_uid,
+        other.destination == candidate.destination,
+        other.id != candidate.id,
+        in_states(other.state, {State.RUNNING}),
+    )

@@ -1,21 +1,25 @@
 """The planner's transactions: studies to judge, and the jobs that come of it."""
 
-from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, or_, select, update
 
 from m3net.uids import SOPInstanceUID, StudyInstanceUID
 from node.core.completeness import StudySnapshot
-from node.core.diary import Kind
-from node.core.digest import came_back, came_back_like
+from node.core.diary import Kind, queued_entry
+from node.core.digest import later_occurrences, next_occurrence
 from node.core.errors import UnknownEntry
 from node.core.inputs import StudyInputs
 from node.core.states import State
+from node.persistence import work
 from node.persistence.arrivals import open_associations
 from node.persistence.codec import facts_from_json, inputs_to_json
+from node.persistence.queueing import next_revision, queue_job
+from node.persistence.rows import JobTerms
 from node.persistence.schema import Instance, Job, Study
-from node.persistence.transactions import Transactions, record
+from node.persistence.transactions import Transactions, lock_study, record
+from node.persistence.work import in_states
 
 
 class Planning(Transactions):
@@ -101,95 +105,77 @@ class Planning(Transactions):
                 record(connection, Kind.STUDY_WAITS, study=study, now=now, reason=reason)
 
     def enqueue(
-        self,
-        inputs: StudyInputs,
-        *,
-        digest: str,
-        analysis_id: str,
-        max_attempts: int,
-        now: datetime,
+        self, inputs: StudyInputs, *, digest: str, terms: JobTerms, now: datetime
     ) -> int | None:
         """The job's number, or None if the same job is there already.
 
         Queued jobs of the study with other inputs are cancelled: what they would report is no
-        longer true.  A job that was so cancelled, and whose inputs have come back, is queued again.
-        Inputs that come back after others were analysed are a new job: its report is the last.
+        longer true.  A job that was so cancelled is queued again when its inputs are judged once
+        more.  Inputs that others have followed are a new job: its report is the last.
         """
         study = inputs.study_instance_uid
         with self._write() as connection:
-            # Locks the study, so that revisions are counted by one at a time.
-            connection.execute(
-                select(Study.change).where(Study.study_instance_uid == study).with_for_update()
-            )
-            same = connection.execute(
-                select(Job.id, Job.state, Job.error, Job.input_digest, Job.revision)
-                .where(
-                    Job.study_instance_uid == study,
-                    or_(Job.input_digest == digest, Job.input_digest.like(came_back_like(digest))),
-                    Job.analysis_id == analysis_id,
-                )
-                .order_by(Job.revision.desc())
-                .limit(1)
-            ).one_or_none()
+            lock_study(connection, study)
+            same = _latest_on(connection, study, digest=digest, analysis_id=terms.analysis_id)
             if (
                 same is not None
                 and same.state in (State.DONE, State.DEAD)
                 and _overtaken(connection, study, same.revision)
             ):
-                digest, same = came_back(same.input_digest), None
+                digest, same = next_occurrence(same.input_digest), None
             if same is not None and not (
                 same.state == State.CANCELLED and same.error == SUPERSEDED
             ):
                 record(connection, Kind.STUDY_UNCHANGED, study=study, now=now, job=same.id)
-                _cancel_queued(connection, study, Job.id != same.id, by=same.id, now=now)
+                _supersede(connection, study, Job.id != same.id, by=same.id, now=now)
                 return None
-            revision = (
-                1
-                + connection.execute(
-                    select(func.coalesce(func.max(Job.revision), 0)).where(
-                        Job.study_instance_uid == study
-                    )
-                ).scalar_one()
+            stored = inputs_to_json(inputs, _ids(connection, inputs))
+            because = inputs.reason or (
+                inputs.series.because if inputs.series else inputs.intent.value
             )
-            values = {
-                "state": State.QUEUED,
-                "inputs": inputs_to_json(inputs, _ids(connection, inputs)),
-                "revision": revision,
-                "tries": 0,
-                "max_attempts": max_attempts,
-                "not_before": now,
-                "created_at": now,
-                "settled_at": None,
-                "error": None,
-            }
-            if same is not None:
-                job_id: int = same.id
-                connection.execute(update(Job).where(Job.id == job_id).values(**values))
+            if same is None:
+                job_id = queue_job(
+                    connection,
+                    study,
+                    input_digest=digest,
+                    inputs=stored,
+                    terms=terms,
+                    because=because,
+                    now=now,
+                )
             else:
-                job_id = connection.execute(
-                    insert(Job)
-                    .values(
-                        **values,
-                        study_instance_uid=study,
-                        input_digest=digest,
-                        analysis_id=analysis_id,
-                        attempt=0,
-                        summary={},
-                    )
-                    .returning(Job.id)
-                ).scalar_one()
-            _cancel_queued(connection, study, Job.revision < revision, by=job_id, now=now)
-            record(
-                connection,
-                Kind.JOB_QUEUED,
-                study=study,
-                now=now,
-                job_id=job_id,
-                revision=revision,
-                because=inputs.reason
-                or (inputs.series.because if inputs.series else inputs.intent),
-            )
+                job_id, revision = same.id, next_revision(connection, study)
+                work.requeue(
+                    connection,
+                    Job,
+                    job_id,
+                    now=now,
+                    entry=queued_entry(Job.__tablename__),
+                    told={"revision": revision, "because": because},
+                    inputs=stored,
+                    revision=revision,
+                    max_attempts=terms.max_attempts,
+                    created_at=now,
+                    error=None,
+                )
+            _supersede(connection, study, Job.id != job_id, by=job_id, now=now)
             return job_id
+
+
+def _latest_on(
+    connection: Connection, study: str, *, digest: str, analysis_id: str
+) -> Row[Any] | None:
+    """The last job on these inputs with this model."""
+    return connection.execute(
+        select(*Job.__table__.columns)
+        .where(
+            Job.study_instance_uid == study,
+            or_(Job.input_digest == digest, Job.input_digest.like(later_occurrences(digest))),
+            Job.analysis_id == analysis_id,
+        )
+        .order_by(Job.revision.desc())
+        .limit(1)
+    ).one_or_none()
 
 
 def _overtaken(connection: Connection, study: str, revision: int) -> bool:
@@ -200,7 +186,7 @@ def _overtaken(connection: Connection, study: str, revision: int) -> bool:
                 exists().where(
                     Job.study_instance_uid == study,
                     Job.revision > revision,
-                    Job.state.in_((State.RUNNING, State.DONE, State.DEAD)),
+                    in_states(Job.state, {State.RUNNING, State.DONE, State.DEAD}),
                 )
             )
         ).scalar_one()
@@ -211,26 +197,19 @@ SUPERSEDED = "superseded by newer inputs"
 """The error of a job that the planner cancelled."""
 
 
-def _cancel_queued(
-    connection: Connection,
-    study: str,
-    outdated: ColumnElement[bool],
-    *,
-    by: int,
-    now: datetime,
+def _supersede(
+    connection: Connection, study: str, others: ColumnElement[bool], *, by: int, now: datetime
 ) -> None:
-    cancelled: Sequence[int] = (
-        connection.execute(
-            update(Job)
-            .where(Job.study_instance_uid == study, Job.state == State.QUEUED, outdated)
-            .values(state=State.CANCELLED, settled_at=now, error=SUPERSEDED)
-            .returning(Job.id)
-        )
-        .scalars()
-        .all()
+    """Queued jobs of the study on other inputs will not run."""
+    work.cancel(
+        connection,
+        Job,
+        and_(Job.study_instance_uid == study, in_states(Job.state, {State.QUEUED}), others),
+        error=SUPERSEDED,
+        now=now,
+        entry=Kind.JOB_SUPERSEDED,
+        told={"by": by},
     )
-    for number in cancelled:
-        record(connection, Kind.JOB_SUPERSEDED, study=study, now=now, job_id=number, by=by)
 
 
 def _ids(connection: Connection, inputs: StudyInputs) -> dict[SOPInstanceUID, int]:

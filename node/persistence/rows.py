@@ -1,6 +1,6 @@
 """What the store hands out: leases of work, and rows for an operator's eyes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -10,6 +10,7 @@ from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInst
 from node.core.inputs import StudyIdentity, StudyInputs
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.core.states import State
+from node.persistence.schema import LeasedWork
 from sr_templates.findings import Outcome
 
 
@@ -51,23 +52,77 @@ class Predecessor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobLease:
+class JobTerms:
+    """On what terms a job is made.
+
+    analysis_id  : of the present model and settings; part of the job's key
+    max_attempts : tries before it is dead
+    """
+
+    analysis_id: str
+    max_attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outbox:
+    """Where results go: one delivery per destination, each with so many tries."""
+
+    destinations: Sequence[str]
+    max_attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobResult:
+    """How an analysis ended, its objects being in the spool."""
+
+    outcome: Outcome
+    headline: str
+    summary: Mapping[str, Any]
+    artifacts: Sequence[StoredArtifact]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A piece of leased work that a process holds.
+
+    work    : its kind
+    number  : its row
+    attempt : the fencing token; grows with every claim, for ever
+    tries   : claims since it was made or requeued, this one included
+    """
+
+    work: type[LeasedWork]
+    number: int
+    attempt: int
+    tries: int
+    max_attempts: int
+    owner: str
+    study_instance_uid: StudyInstanceUID
+
+    @property
+    def noun(self) -> str:
+        """What its kind is called: "job", "delivery"."""
+        return str(self.work.__tablename__)
+
+    def log_fields(self) -> dict[str, Any]:
+        """What a log line about it names."""
+        return {
+            self.noun: self.number,
+            "study": self.study_instance_uid,
+            "tries": self.tries,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLease(Lease):
     """A job that this process holds.
 
-    attempt     : the fencing token; grows with every claim, for ever
-    tries       : claims since the job was made or requeued, this one included
     revision    : 1, 2, ... within the study
     paths       : spool path of every instance of `inputs`
     predecessor : fixed at the first claim, so that a rebuild names the same one
     failed      : why the last try failed; for a dead job, why it is dead
     """
 
-    job_id: int
-    attempt: int
-    tries: int
-    max_attempts: int
-    owner: str
-    study_instance_uid: StudyInstanceUID
     inputs: StudyInputs
     paths: Mapping[SOPInstanceUID, str]
     revision: int
@@ -77,9 +132,14 @@ class JobLease:
     predecessor: Predecessor | None
     failed: str | None
 
+    @property
+    def job_id(self) -> int:
+        """The job's number."""
+        return self.number
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryLease:
+class DeliveryLease(Lease):
     """One job's results for one destination, held by this process.
 
     artifacts         : every variant, in the order in which the job wrote them
@@ -87,22 +147,22 @@ class DeliveryLease:
     report_variant    : chosen in an earlier try, or None
     """
 
-    delivery_id: int
-    attempt: int
-    tries: int
-    max_attempts: int
-    owner: str
     destination: str
     job_id: int
-    study_instance_uid: StudyInstanceUID
     outcome: Outcome
     artifacts: tuple[StoredArtifact, ...]
     already_delivered: frozenset[int]
     report_variant: ReportVariant | None
     capture_variant: CaptureVariant | None
 
+    @property
+    def delivery_id(self) -> int:
+        """The delivery's number."""
+        return self.number
 
-Lease = JobLease | DeliveryLease
+    def log_fields(self) -> dict[str, Any]:
+        """What a log line about it names."""
+        return {**Lease.log_fields(self), "destination": self.destination}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

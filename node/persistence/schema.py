@@ -5,8 +5,9 @@ no transaction can break it, whoever writes it.  Times are UTC.  Patient data st
 nowhere else.  A change here needs a migration in `migrations/versions`; a test compares the two.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     MetaData,
+    Row,
     Text,
     UniqueConstraint,
     text,
@@ -95,6 +97,7 @@ class Study(Base):
     __table_args__ = (
         Index(None, "judge_at"),
         Index(None, "accession_number"),
+        Index(None, "last_arrival_at"),
     )
 
 
@@ -171,12 +174,27 @@ class Instance(Base):
     )
 
 
-def _states(states: frozenset[State]) -> str:
+def _states(states: Iterable[State]) -> str:
     return ", ".join(f"'{state}'" for state in State if state in states)
 
 
-class LeasedWork:
+OPEN = f"state IN ({_states({State.QUEUED, State.RUNNING})})"
+"""What a claim looks at.  The database uses a partial index only for a query that says its very
+words: `node.persistence.work.in_states` writes them."""
+RUNNING = f"state = '{State.RUNNING}'"
+DEAD = f"state = '{State.DEAD}'"
+
+
+def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    return Index(
+        name, *columns, unique=unique, postgresql_where=text(where), sqlite_where=text(where)
+    )
+
+
+class LeasedWork(Base):
     """Work that one process at a time holds on a lease; `node.core.states` is its machine.
+
+    A kind of work is a table of this; `node.persistence.work` does its steps.
 
     attempt    : the fencing token; grows with every claim, for ever
     tries      : claims since it was made or requeued; bounded by max_attempts
@@ -184,7 +202,10 @@ class LeasedWork:
     error      : why the last try failed, or why it is dead or cancelled
     """
 
+    __abstract__ = True
+
     id: Mapped[int] = mapped_column(primary_key=True)
+    study_instance_uid: Mapped[str] = mapped_column(ForeignKey(Study.study_instance_uid))
     state: Mapped[str]
     owner: Mapped[str | None]
     lease_until: Mapped[datetime | None]
@@ -196,11 +217,20 @@ class LeasedWork:
     settled_at: Mapped[datetime | None]
     error: Mapped[str | None]
 
+    queued_by: ClassVar[tuple[str, ...]] = ()
+    """Columns that divide the table into queues, each claimed by itself."""
+
+    @classmethod
+    def told(cls, row: Row[Any]) -> dict[str, Any]:
+        """What each of its lines in the diary holds, beside what happened."""
+        return {"number": row.id}
+
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
-        """The state machine's invariants, and what the table adds."""
+        """The state machine's invariants, the indexes of its claims, and what the table adds."""
+        name = cls.__tablename__
         return (
-            CheckConstraint(f"state IN ({_states(frozenset(State))})", name="state"),
+            CheckConstraint(f"state IN ({_states(State)})", name="state"),
             CheckConstraint(
                 f"(state IN ({_states(LEASED)})) = (lease_until IS NOT NULL)", name="lease"
             ),
@@ -210,25 +240,30 @@ class LeasedWork:
             ),
             CheckConstraint("tries BETWEEN 0 AND max_attempts", name="tries"),
             CheckConstraint("attempt >= tries", name="attempt"),
-            *cls._more_table_args(),
+            _partial(f"ix_{name}_open", *cls.queued_by, "state", "not_before", where=OPEN),
+            _partial(f"ix_{name}_running", "state", "lease_until", where=RUNNING),
+            Index(f"ix_{name}_state", "state", "id"),
+            Index(f"ix_{name}_created_at", "created_at"),
+            *cls.further_table_args(),
         )
 
     @classmethod
-    def _more_table_args(cls) -> tuple[Any, ...]:
+    def further_table_args(cls) -> tuple[Any, ...]:
+        """What one kind of work adds."""
         return ()
 
 
-class Job(LeasedWork, Base):
+class Job(LeasedWork):
     """Analyse one study: keyed by (study, digest of the inputs, analysis id).
 
-    revision       : 1, 2, ... within the study
-    inputs         : intent, series, ids of instances ...: `node.persistence.codec`
-    predecessor_id : fixed at the first claim
+    revision         : 1, 2, ... within the study
+    inputs           : intent, series, ids of instances ...: `node.persistence.codec`
+    predecessor_id   : fixed at the first claim
+    failure_reported : it has died, and its "technical failure" report is written or not needed
     """
 
     __tablename__ = "job"
 
-    study_instance_uid: Mapped[str] = mapped_column(ForeignKey(Study.study_instance_uid))
     input_digest: Mapped[str]
     analysis_id: Mapped[str]
     revision: Mapped[int]
@@ -237,28 +272,23 @@ class Job(LeasedWork, Base):
     outcome: Mapped[str | None]
     headline: Mapped[str | None]
     summary: Mapped[dict[str, Any]]
+    failure_reported: Mapped[bool] = mapped_column(default=False)
 
     @classmethod
-    def _more_table_args(cls) -> tuple[Any, ...]:
+    def told(cls, row: Row[Any]) -> dict[str, Any]:
+        """Its number."""
+        return {"job_id": row.id}
+
+    @classmethod
+    def further_table_args(cls) -> tuple[Any, ...]:
+        """Its keys."""
         return (
             UniqueConstraint("study_instance_uid", "input_digest", "analysis_id"),
             UniqueConstraint("study_instance_uid", "revision"),
             CheckConstraint("(state = 'done') = (outcome IS NOT NULL)", name="outcome"),
             # The jobs of a study run one at a time.
-            Index(
-                "uq_job_running",
-                "study_instance_uid",
-                unique=True,
-                postgresql_where=text("state = 'running'"),
-                sqlite_where=text("state = 'running'"),
-            ),
-            Index(
-                "ix_job_open",
-                "state",
-                "not_before",
-                postgresql_where=text("state IN ('queued', 'running')"),
-                sqlite_where=text("state IN ('queued', 'running')"),
-            ),
+            _partial("uq_job_running", "study_instance_uid", where=RUNNING, unique=True),
+            _partial("ix_job_unreported", "failure_reported", "id", where=DEAD),
         )
 
 
@@ -286,13 +316,15 @@ class Artifact(Base):
     )
 
 
-class Delivery(LeasedWork, Base):
+class Delivery(LeasedWork):
     """One job's results for one destination.
 
-    round : 1, 2, ...; asking for a delivery that is done makes a new one, its history stays
+    outcome : of the results that are sent: the job's, or a technical failure's
+    round   : 1, 2, ...; asking for a delivery that is done makes a new one, its history stays
     """
 
     __tablename__ = "delivery"
+    queued_by = ("destination",)
 
     job_id: Mapped[int] = mapped_column(ForeignKey(Job.id))
     destination: Mapped[str]
@@ -302,17 +334,17 @@ class Delivery(LeasedWork, Base):
     capture_variant: Mapped[str | None]
 
     @classmethod
-    def _more_table_args(cls) -> tuple[Any, ...]:
+    def told(cls, row: Row[Any]) -> dict[str, Any]:
+        """Its number, its job's, and where it goes."""
+        return {"job_id": row.job_id, "delivery_id": row.id, "destination": row.destination}
+
+    @classmethod
+    def further_table_args(cls) -> tuple[Any, ...]:
+        """Its key, and the ways to look for it."""
         return (
             UniqueConstraint("job_id", "destination", "outcome", "round"),
-            Index(
-                "ix_delivery_open",
-                "destination",
-                "state",
-                "not_before",
-                postgresql_where=text("state IN ('queued', 'running')"),
-                sqlite_where=text("state IN ('queued', 'running')"),
-            ),
+            Index(None, "study_instance_uid"),
+            Index("ix_delivery_destination", "destination", "id"),
         )
 
 

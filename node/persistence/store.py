@@ -1,13 +1,13 @@
 """The store: every transaction of the node is a named function, and these are all of them.
 
-Read `schema` for what is kept, `leases` for how work is held, and then, as needed:
+Read `schema` for what is kept, `work` for how it is held and settled, and then, as needed:
 
 - `arrivals`: associations and instances (receiver)
 - `planning`: studies to judge, jobs to make (scheduler)
 - `jobs`: claim, finish, retry, bury (worker)
 - `job_requests`: requeue, cancel (operator)
 - `deliveries`: the same for what is sent (deliverer, operator)
-- `views`: lists and the diary (operator)
+- `lists`: lists and the diary (operator)
 """
 
 from node.persistence.arrivals import Arrivals
@@ -15,11 +15,11 @@ from node.persistence.database import open_engine
 from node.persistence.deliveries import Deliveries
 from node.persistence.job_requests import JobRequests
 from node.persistence.jobs import Jobs
+from node.persistence.lists import Lists
 from node.persistence.planning import Planning
-from node.persistence.views import Views
 
 
-class Store(Arrivals, Planning, Jobs, JobRequests, Deliveries, Views):
+class Store(Arrivals, Planning, Jobs, JobRequests, Deliveries, Lists):
     """Facts on disk.  Threads may share one; every process opens its own."""
 
 

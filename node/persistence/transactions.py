@@ -6,11 +6,10 @@ from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import Connection, Engine, insert, select
 
-from node.core.diary import Kind
 from node.persistence.database import READ_ONLY
-from node.persistence.schema import EventLog
+from node.persistence.schema import EventLog, Study
 
 
 class Transactions:
@@ -42,7 +41,7 @@ class Transactions:
 
 def record(
     connection: Connection,
-    kind: Kind,
+    kind: str,
     *,
     study: str,
     now: datetime,
@@ -60,4 +59,17 @@ def record(
             kind=kind,
             details=details,
         )
+    )
+
+
+def lock_study(connection: Connection, study: str) -> None:
+    """Whoever else asks for this waits until the transaction is over.
+
+    Revisions are counted, and what they make outdated is withdrawn, by one at a time.  On SQLite
+    the transaction itself is the lock.  Rows that refer to the study can be written meanwhile.
+    """
+    connection.execute(
+        select(Study.change)
+        .where(Study.study_instance_uid == study)
+        .with_for_update(key_share=True)
     )

@@ -1,107 +1,111 @@
 """One look at every study to which something has happened: is it complete, and then a job of it."""
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from m3net.uids import StudyInstanceUID
 from node.core.completeness import Nothing, Ready, StudyRules, StudySnapshot, Wait, judge
 from node.core.diary import Kind
 from node.core.digest import inputs_digest
+from node.core.inputs import StudyInputs
 from node.logs import event
-from node.persistence.store import Store
+from node.persistence.rows import JobTerms
 from node.words import in_words
 
 AFTER_A_FAILURE = timedelta(minutes=1)
 """A study whose judging fails is looked at again so much later."""
 
 
-def plan(
-    store: Store, *, rules: StudyRules, analysis_id: str, max_attempts: int, now: datetime
-) -> list[int]:
-    """Every study is judged whose time has come; the numbers of the jobs that were queued.
+class KeepsStudies(Protocol):
+    """What the planner asks of the store."""
 
-    Killed at any point it is done again: a study stays to be judged until its judgement stands,
-    and the same job is not queued twice.
+    def studies_to_judge(self, now: datetime) -> Sequence[StudyInstanceUID]:
+        """Studies whose time has come."""
+        ...
+
+    def study_snapshot(self, study: StudyInstanceUID) -> StudySnapshot:
+        """The study as it is now."""
+        ...
+
+    def note_judgement(
+        self,
+        snapshot: StudySnapshot,
+        *,
+        kind: Kind,
+        reason: str,
+        look_again_at: datetime | None,
+        now: datetime,
+    ) -> bool:
+        """The judgement stands."""
+        ...
+
+    def postpone_judgement(
+        self, study: StudyInstanceUID, *, reason: str, look_again_at: datetime, now: datetime
+    ) -> None:
+        """The study is judged later."""
+        ...
+
+    def enqueue(
+        self, inputs: StudyInputs, *, digest: str, terms: JobTerms, now: datetime
+    ) -> int | None:
+        """A job on these inputs is queued."""
+        ...
+
+
+class Planner:
+    """Makes jobs of studies.
+
+    rules : when a study is complete
+    terms : of the jobs that are made
     """
-    queued: list[int] = []
-    for study in store.studies_to_judge(now):
-        try:
-            number = judge_study(
-                study,
-                store,
-                rules=rules,
-                analysis_id=analysis_id,
-                max_attempts=max_attempts,
-                now=now,
-            )
-        except Exception as error:
-            # One study that cannot be judged must not hold up those behind it.  If it is the
-            # database that fails, so does this, and the tick ends.
-            store.postpone_judgement(
-                study,
-                reason=f"for a repair: it could not be judged ({in_words(error)})",
-                look_again_at=now + AFTER_A_FAILURE,
-                now=now,
-            )
-            event("study.not_judged", level=logging.ERROR, error=error, study=study)
-        else:
-            queued += [] if number is None else [number]
-    return queued
 
+    def __init__(self, store: KeepsStudies, *, rules: StudyRules, terms: JobTerms) -> None:
+        self._store = store
+        self._rules = rules
+        self._terms = terms
 
-def judge_study(
-    study: StudyInstanceUID,
-    store: Store,
-    *,
-    rules: StudyRules,
-    analysis_id: str,
-    max_attempts: int,
-    now: datetime,
-) -> int | None:
-    """The judgement of one study stands; the number of the job, if one was queued."""
-    snapshot = store.study_snapshot(study)
-    match judge(snapshot, now=now, rules=rules):
-        case Wait(reason=reason, look_again_at=look_again_at):
-            store.note_judgement(
-                snapshot,
-                kind=Kind.STUDY_WAITS,
-                reason=reason,
-                look_again_at=look_again_at,
-                now=now,
-            )
-        case Nothing(reason=reason):
-            store.note_judgement(
-                snapshot, kind=Kind.STUDY_IGNORED, reason=reason, look_again_at=None, now=now
-            )
-        case Ready() as ready:
-            return _queue(
-                store,
-                snapshot,
-                ready,
-                analysis_id=analysis_id,
-                max_attempts=max_attempts,
-                now=now,
-            )
-    return None
+    def plan(self, now: datetime) -> list[int]:
+        """Every study is judged whose time has come; the numbers of the jobs that were queued.
 
+        Killed at any point it is done again: a study stays to be judged until its judgement
+        stands, and the same job is not queued twice.
+        """
+        queued: list[int] = []
+        for study in self._store.studies_to_judge(now):
+            try:
+                number = self.judge_study(study, now)
+            except Exception as error:
+                # One study that cannot be judged must not hold up those behind it.  If it is the
+                # database that fails, so does this, and the tick ends.
+                self._store.postpone_judgement(
+                    study,
+                    reason=f"for a repair: it could not be judged ({in_words(error)})",
+                    look_again_at=now + AFTER_A_FAILURE,
+                    now=now,
+                )
+                event("study.not_judged", level=logging.ERROR, error=error, study=study)
+            else:
+                queued += [] if number is None else [number]
+        return queued
 
-def _queue(
-    store: Store,
-    snapshot: StudySnapshot,
-    ready: Ready,
-    *,
-    analysis_id: str,
-    max_attempts: int,
-    now: datetime,
-) -> int | None:
-    number = store.enqueue(
-        ready.inputs,
-        digest=inputs_digest(ready.inputs),
-        analysis_id=analysis_id,
-        max_attempts=max_attempts,
-        now=now,
-    )
-    store.note_judgement(
-        snapshot, kind=Kind.STUDY_COMPLETE, reason=ready.reason, look_again_at=None, now=now
-    )
-    return number
+    def judge_study(self, study: StudyInstanceUID, now: datetime) -> int | None:
+        """The judgement of one study stands; the number of the job, if one was queued."""
+        snapshot = self._store.study_snapshot(study)
+        number: int | None = None
+        look_again_at: datetime | None = None
+        match judge(snapshot, now=now, rules=self._rules):
+            case Wait(reason=reason, look_again_at=look_again_at):
+                kind = Kind.STUDY_WAITS
+            case Nothing(reason=reason):
+                kind = Kind.STUDY_IGNORED
+            case Ready(reason=reason, inputs=inputs):
+                kind = Kind.STUDY_COMPLETE
+                number = self._store.enqueue(
+                    inputs, digest=inputs_digest(inputs), terms=self._terms, now=now
+                )
+        self._store.note_judgement(
+            snapshot, kind=kind, reason=reason, look_again_at=look_again_at, now=now
+        )
+        return number

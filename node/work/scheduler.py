@@ -8,15 +8,14 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from node.core.completeness import StudyRules
 from node.logs import event
 from node.persistence.spool import Spool
-from node.persistence.store import Store
-from node.work.planner import plan
+from node.work.planner import Planner
 
 RELEASE_EVERY_S = 5.0
 SWEEP_EVERY_S = 600.0
@@ -24,27 +23,31 @@ PART_AGE = timedelta(hours=1)
 """No writer takes so long for one file."""
 
 
+class GivesUpTheDead(Protocol):
+    """What the scheduler asks of the store for those that run no more."""
+
+    def release_leases(self, *, now: datetime) -> int:
+        """Leases that nobody keeps any more are given up."""
+        ...
+
+    def close_associations_of_dead(self, now: datetime) -> int:
+        """Associations whose process runs no more are closed."""
+        ...
+
+
 def run(
+    planner: Planner,
     *,
-    store: Store,
+    store: GivesUpTheDead,
     spool: Spool,
-    rules: StudyRules,
-    analysis_id: str,
-    max_attempts: int,
     look_every_s: float,
     clock: Callable[[], datetime],
     stop: threading.Event,
 ) -> None:
-    """Ticks until `stop` is set; a tick that has begun is brought to its end.
-
-    analysis_id  : of the present model and settings, for the jobs that are made
-    max_attempts : of those jobs
-    """
+    """Ticks until `stop` is set; a tick that has begun is brought to its end."""
 
     def judge() -> None:
-        for number in plan(
-            store, rules=rules, analysis_id=analysis_id, max_attempts=max_attempts, now=clock()
-        ):
+        for number in planner.plan(clock()):
             event("job.queued", job=number)
 
     def release() -> None:
@@ -86,7 +89,7 @@ def _unbreakable(tick: Callable[[], None]) -> Callable[[], None]:
         try:
             tick()
         except Exception as error:
-            # One of the three outer loops: whatever it was, the next tick tries again.
+            # An outer loop: whatever it was, the next tick tries again.
             event("tick.failed", level=logging.ERROR, tick=tick.__name__, error=error)
 
     return ticked

@@ -7,48 +7,63 @@ in between writes the same bytes under the same names again.
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from random import Random
+from typing import Protocol
 
 from m3net.prediction import Classifier
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID
 from node.config import WorkerConfig
-from node.core.errors import LeaseLost
 from node.core.objects import ResultSettings, Stamp, Variant
 from node.core.pipeline import analyse, report_failure
 from node.core.results import Artifact, Results
-from node.core.retry import RetryPolicy
-from node.core.states import State
-from node.lease_holder import Heartbeat, settle_failure
-from node.logs import event
-from node.persistence.owner import this_process
-from node.persistence.rows import JobLease, StoredArtifact
+from node.lease_holder import Clock, KeepsLeases, LeaseHolder, keep_working, log
+from node.persistence.process_identity import this_process
+from node.persistence.rows import JobLease, JobResult, Outbox, StoredArtifact
 from node.persistence.spool import Spool
-from node.persistence.store import Store
 from sr_templates.findings import PredecessorReference
-
-Clock = Callable[[], datetime]
 
 UNREPORTED_PAUSE = timedelta(minutes=1)
 """A failure whose report cannot be written is tried again so much later, after all others."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outbox:
-    """Where results go: one delivery per destination."""
+class KeepsJobs(KeepsLeases, Protocol):
+    """What the worker asks of the store."""
 
-    destinations: Sequence[str]
-    max_attempts: int
+    def claim_job(self, *, owner: str, lease_s: float, now: datetime) -> JobLease | None:
+        """The next job is this owner's."""
+        ...
+
+    def finish_job(
+        self, lease: JobLease, *, result: JobResult, outbox: Outbox, now: datetime
+    ) -> None:
+        """The job is done and its results are queued for the destinations."""
+        ...
+
+    def unreported_failure(self, *, except_for: Collection[int] = ()) -> JobLease | None:
+        """A dead job whose report is still to be written."""
+        ...
+
+    def report_failure(
+        self,
+        dead: JobLease,
+        *,
+        artifacts: Sequence[StoredArtifact],
+        outbox: Outbox,
+        now: datetime,
+    ) -> bool:
+        """The dead job has its report."""
+        ...
 
 
 def run(
     config: WorkerConfig,
     *,
-    store: Store,
+    store: KeepsJobs,
     spool: Spool,
     classifier: Classifier,
     settings: ResultSettings,
@@ -64,15 +79,7 @@ def run(
         settings=settings,
         outbox=outbox,
     )
-    while not stop.is_set():
-        try:
-            worked = worker.work_one()
-        except Exception as error:
-            # The outer loop: the lease lapses and the job is claimed again.
-            event("job.interrupted", level=logging.ERROR, error=error)
-            worked = False
-        if not worked:
-            stop.wait(config.poll_s)
+    keep_working(worker.work_one, poll_s=config.poll_s, stop=stop, interrupted="job.interrupted")
 
 
 class Worker:
@@ -82,7 +89,7 @@ class Worker:
         self,
         config: WorkerConfig,
         *,
-        store: Store,
+        store: KeepsJobs,
         spool: Spool,
         classifier: Classifier,
         settings: ResultSettings,
@@ -90,31 +97,27 @@ class Worker:
         clock: Clock = lambda: datetime.now(UTC),
         rng: Random | None = None,
     ) -> None:
-        self._config = config
+        self._lease_s = config.lease_s
         self._store = store
         self._spool = spool
         self._classifier = classifier
         self._settings = settings
         self._outbox = outbox
         self._clock = clock
-        self._rng = rng or Random()
+        self._holder = LeaseHolder(config, store, clock=clock, rng=rng)
         self._pauses: dict[int, datetime] = {}
-        self._retry = RetryPolicy(
-            max_attempts=config.max_attempts, base_s=config.retry_base_s, cap_s=config.retry_cap_s
-        )
 
     def work_one(self) -> bool:
         """Claim, analyse and settle one job, or report one that died; False if there is none."""
         lease = self._store.claim_job(
-            owner=this_process(), lease_s=self._config.lease_s, now=self._clock()
+            owner=this_process(), lease_s=self._lease_s, now=self._clock()
         )
         if lease is not None:
-            with Heartbeat(self._store, lease, lease_s=self._config.lease_s, clock=self._clock):
-                self._work(lease)
+            self._holder.hold(lease, lambda: self._work(lease))
             return True
         now = self._clock()
         pausing = [job_id for job_id, until in self._pauses.items() if now < until]
-        dead = self._store.unreported_failure(but=pausing)
+        dead = self._store.unreported_failure(except_for=pausing)
         if dead is None:
             return False
         try:
@@ -122,63 +125,38 @@ class Worker:
         except Exception as error:
             # What killed the job may keep its report from being written too (a file that is gone);
             # the failures of other studies must not wait for that.
-            self._pauses[dead.job_id] = now + UNREPORTED_PAUSE
-            self._log("job.failure_unreported", dead, level=logging.ERROR, error=error)
+            self._pauses[dead.number] = now + UNREPORTED_PAUSE
+            log("failure_unreported", dead, level=logging.ERROR, error=error)
         else:
-            self._pauses.pop(dead.job_id, None)
+            self._pauses.pop(dead.number, None)
         return True
 
-    def _work(self, lease: JobLease) -> None:
+    def _work(self, lease: JobLease) -> Mapping[str, object]:
+        """The job is analysed and finished; what the log says of it."""
         started = time.monotonic()
-        try:
-            results = analyse(
-                lease.inputs,
-                paths=self._paths(lease),
-                classifier=self._classifier,
-                stamp=stamp_of(lease),
-                settings=self._settings,
-            )
-            self._store.finish_job(
-                lease,
+        results = analyse(
+            lease.inputs,
+            paths=self._paths(lease),
+            classifier=self._classifier,
+            stamp=stamp_of(lease),
+            settings=self._settings,
+        )
+        self._store.finish_job(
+            lease,
+            result=JobResult(
                 outcome=results.outcome,
                 headline=results.headline,
                 summary=summary_of(results),
                 artifacts=self._stored(results),
-                destinations=self._outbox.destinations,
-                delivery_max_attempts=self._outbox.max_attempts,
-                now=self._clock(),
-            )
-        except LeaseLost:
-            self._log("job.lost", lease, level=logging.WARNING)
-        except Exception as error:
-            self._settle_failure(lease, error)
-        else:
-            self._log(
-                "job.done",
-                lease,
-                outcome=results.outcome,
-                nodules=len(results.nodules),
-                seconds=round(time.monotonic() - started, 2),
-            )
-
-    def _settle_failure(self, lease: JobLease, error: Exception) -> None:
-        try:
-            state = settle_failure(
-                lease,
-                error,
-                bury=self._store.bury_job,
-                retry_later=self._store.retry_job,
-                policy=self._retry,
-                rng=self._rng,
-                now=self._clock(),
-            )
-        except LeaseLost:
-            self._log("job.lost", lease, level=logging.WARNING)
-            return
-        if state is State.DEAD:
-            self._log("job.dead", lease, level=logging.ERROR, error=error)
-        else:
-            self._log("job.failed", lease, level=logging.WARNING, error=error)
+            ),
+            outbox=self._outbox,
+            now=self._clock(),
+        )
+        return {
+            "outcome": results.outcome,
+            "nodules": len(results.nodules),
+            "seconds": round(time.monotonic() - started, 2),
+        }
 
     def _report_failure(self, dead: JobLease) -> None:
         """A dead job is not silence: its study gets a report that says so."""
@@ -191,39 +169,17 @@ class Worker:
             stamp=stamp_of(dead),
             settings=self._settings,
         )
-        self._store.attach_artifacts(
-            dead.job_id,
-            artifacts=self._stored(results),
-            destinations=self._outbox.destinations,
-            delivery_max_attempts=self._outbox.max_attempts,
-            now=self._clock(),
+        reported = self._store.report_failure(
+            dead, artifacts=self._stored(results), outbox=self._outbox, now=self._clock()
         )
-        self._log("job.failure_reported", dead)
+        if reported:
+            log("failure_reported", dead)
 
     def _paths(self, lease: JobLease) -> dict[SOPInstanceUID, Path]:
         return {uid: self._spool.locate(path) for uid, path in lease.paths.items()}
 
     def _stored(self, results: Results) -> list[StoredArtifact]:
         return [store_artifact(artifact, self._spool) for artifact in results.artifacts]
-
-    def _log(
-        self,
-        action: str,
-        lease: JobLease,
-        *,
-        level: int = logging.INFO,
-        error: Exception | None = None,
-        **fields: object,
-    ) -> None:
-        event(
-            action,
-            level=level,
-            error=error,
-            job=lease.job_id,
-            study=lease.study_instance_uid,
-            tries=lease.tries,
-            **fields,
-        )
 
 
 def stamp_of(lease: JobLease) -> Stamp:

@@ -8,7 +8,7 @@ from pathlib import Path
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
 from node.core.inputs import Intent, StudyInputs
 from node.inbound.intake import Intake
-from node.persistence.rows import StoredArtifact
+from node.persistence.rows import JobResult, JobTerms, Outbox, StoredArtifact
 from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store
 from sr_templates.findings import Outcome
@@ -76,16 +76,17 @@ def queue_results(
         ct=(),
         annotations=(),
     )
-    store.enqueue(inputs, digest="d", analysis_id="a", max_attempts=3, now=NOON)
+    store.enqueue(inputs, digest="d", terms=JobTerms(analysis_id="a", max_attempts=3), now=NOON)
     lease = store.claim_job(owner="test:1:1", lease_s=30, now=NOON)
     assert lease is not None
     store.finish_job(
         lease,
-        outcome=Outcome.ANALYSED,
-        headline="one nodule",
-        summary={},
-        artifacts=written,
-        destinations=destinations,
-        delivery_max_attempts=max_attempts,
+        result=JobResult(
+            outcome=Outcome.ANALYSED,
+            headline="one nodule",
+            summary={},
+            artifacts=written,
+        ),
+        outbox=Outbox(destinations=destinations, max_attempts=max_attempts),
         now=NOON,
     )

@@ -33,7 +33,7 @@ from node.inbound.dimse.admission import DRAINING, judge
 from node.inbound.dimse.association_server import Connection, ProbeProofServer
 from node.inbound.dimse.negotiation import acceptable, as_storage
 from node.logs import event
-from node.persistence.owner import this_process
+from node.persistence.process_identity import this_process
 
 SUCCESS = 0x0000
 

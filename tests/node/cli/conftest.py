@@ -13,15 +13,15 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID
-from node.app import analysis_id_of, open_database
+from node.app import job_terms, open_database
 from node.cli import main
 from node.config import load_config
 from node.core.completeness import StudyRules, WhenUnannotated
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
-from node.persistence.owner import this_process
-from node.persistence.rows import JobLease, StoredArtifact
+from node.persistence.process_identity import this_process
+from node.persistence.rows import JobLease, JobResult, Outbox, StoredArtifact
 from node.persistence.store import Store
-from node.work.planner import plan
+from node.work.planner import Planner
 from sr_templates.findings import Outcome
 
 
@@ -118,13 +118,8 @@ def store(cli: Cli, ct: Path, config_file: Path) -> Iterator[Store]:
 def job(store: Store, config_file: Path) -> int:
     """A queued job that is to report that nothing was annotated."""
     config = load_config(config_file, {})
-    (number,) = plan(
-        store,
-        rules=StudyRules(quiet_period_s=0, max_wait_s=0, when_unannotated=WhenUnannotated.REPORT),
-        analysis_id=analysis_id_of(config),
-        max_attempts=3,
-        now=datetime.now(UTC),
-    )
+    rules = StudyRules(quiet_period_s=0, max_wait_s=0, when_unannotated=WhenUnannotated.REPORT)
+    (number,) = Planner(store, rules=rules, terms=job_terms(config)).plan(datetime.now(UTC))
     return number
 
 
@@ -138,40 +133,41 @@ def finish(store: Store) -> None:
     """The queued job is done, with one nodule and a report that goes to "pacs"."""
     store.finish_job(
         claimed(store),
-        outcome=Outcome.ANALYSED,
-        headline="1 of 1 nodule analysed",
-        summary={
-            "nodules": [
-                {
-                    "tracking_uid": "1.2.3.4",
-                    "tracking_id": "Nodule 1",
-                    "centre_mm": [10.0, 20.0, -30.0],
-                    "centre_index": [40.0, 30.0, 20.0],
-                    "diameter_mm": 8.4,
-                    "probability": 0.731,
-                    "reason": None,
-                }
-            ]
-        },
-        artifacts=[
-            StoredArtifact(
-                kind=ArtifactKind.REPORT,
-                report_variant=ReportVariant.COMPREHENSIVE_3D,
-                capture_variant=CaptureVariant.MULTI_FRAME,
-                sop_class_uid=SOPClassUID("1.2.840.10008.5.1.4.1.1.88.34"),
-                sop_instance_uid=SOPInstanceUID("2.25.1"),
-                series_instance_uid=SeriesInstanceUID("2.25.2"),
-                path="ab/abcd.dcm",
-                sha256="abcd",
-                size=10,
-            )
-        ],
-        destinations=["pacs"],
-        delivery_max_attempts=5,
+        result=JobResult(
+            outcome=Outcome.ANALYSED,
+            headline="1 of 1 nodule analysed",
+            summary={
+                "nodules": [
+                    {
+                        "tracking_uid": "1.2.3.4",
+                        "tracking_id": "Nodule 1",
+                        "centre_mm": [10.0, 20.0, -30.0],
+                        "centre_index": [40.0, 30.0, 20.0],
+                        "diameter_mm": 8.4,
+                        "probability": 0.731,
+                        "reason": None,
+                    }
+                ]
+            },
+            artifacts=[
+                StoredArtifact(
+                    kind=ArtifactKind.REPORT,
+                    report_variant=ReportVariant.COMPREHENSIVE_3D,
+                    capture_variant=CaptureVariant.MULTI_FRAME,
+                    sop_class_uid=SOPClassUID("1.2.840.10008.5.1.4.1.1.88.34"),
+                    sop_instance_uid=SOPInstanceUID("2.25.1"),
+                    series_instance_uid=SeriesInstanceUID("2.25.2"),
+                    path="ab/abcd.dcm",
+                    sha256="abcd",
+                    size=10,
+                )
+            ],
+        ),
+        outbox=Outbox(destinations=["pacs"], max_attempts=5),
         now=datetime.now(UTC),
     )
 
 
 def bury(store: Store) -> None:
     """The queued job is dead."""
-    store.bury_job(claimed(store), error="the GPU is on fire", now=datetime.now(UTC))
+    store.bury(claimed(store), error="the GPU is on fire", now=datetime.now(UTC))

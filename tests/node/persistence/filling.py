@@ -7,7 +7,7 @@ from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInst
 from node.core.digest import inputs_digest
 from node.core.inputs import InstanceFacts, Intent, SeriesChoice, StudyIdentity, StudyInputs
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
-from node.persistence.rows import Arrival, JobLease, StoredArtifact
+from node.persistence.rows import Arrival, JobLease, JobResult, JobTerms, Outbox, StoredArtifact
 from node.persistence.spool import StoredFile
 from node.persistence.store import Store
 from sr_templates.findings import Outcome
@@ -79,8 +79,7 @@ def queued(
     job_id = store.enqueue(
         inputs,
         digest=inputs_digest(inputs),
-        analysis_id=analysis_id,
-        max_attempts=max_attempts,
+        terms=JobTerms(analysis_id=analysis_id, max_attempts=max_attempts),
         now=now,
     )
     assert job_id is not None
@@ -121,14 +120,15 @@ def finish(
     """The job ends with a report and a capture."""
     store.finish_job(
         lease,
-        outcome=Outcome.NOT_ANNOTATED,
-        headline="No annotation received, nothing was assessed",
-        summary={"nodules": []},
-        artifacts=[
-            artifact(f"capture of {lease.job_id}", kind=ArtifactKind.CAPTURE),
-            artifact(f"report of {lease.job_id}"),
-        ],
-        destinations=destinations,
-        delivery_max_attempts=3,
+        result=JobResult(
+            outcome=Outcome.NOT_ANNOTATED,
+            headline="No annotation received, nothing was assessed",
+            summary={"nodules": []},
+            artifacts=[
+                artifact(f"capture of {lease.job_id}", kind=ArtifactKind.CAPTURE),
+                artifact(f"report of {lease.job_id}"),
+            ],
+        ),
+        outbox=Outbox(destinations=destinations, max_attempts=3),
         now=now,
     )

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from node.core.errors import LeaseLost
 from node.core.states import State
-from node.persistence.owner import this_process
+from node.persistence.process_identity import this_process
 from node.persistence.rows import JobLease
 from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store

@@ -6,7 +6,7 @@ import sys
 
 from node.core.diary import Kind, sentence
 from node.core.inputs import Role, StudyIdentity
-from node.persistence.owner import this_process
+from node.persistence.process_identity import this_process
 from node.persistence.rows import Arrival
 from node.persistence.store import Store
 from tests.node.core.facts_of import STUDY, ct_slice, facts

@@ -8,7 +8,7 @@ import pytest
 
 from node.core.states import State
 from node.inbound.intake import Intake
-from node.persistence.owner import this_process
+from node.persistence.process_identity import this_process
 from node.persistence.rows import Arrival
 from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store

@@ -37,7 +37,7 @@ def test_a_delivery_holds_every_artifact_of_its_job(filled: Store) -> None:
 
 def test_one_destination_that_is_down_delays_no_other(filled: Store) -> None:
     down = claim(filled)
-    filled.retry_delivery(down, error="connection refused", not_before=at(600), now=NOON)
+    filled.retry(down, error="connection refused", not_before=at(600), now=NOON)
     assert (
         filled.claim_delivery(destination="pacs", owner="host-a:1:1", lease_s=60, now=at(1)) is None
     )
@@ -58,7 +58,7 @@ def test_what_was_confirmed_and_the_form_that_was_taken_are_known_to_the_next_tr
     )
     filled.mark_delivered(lease, capture, status=0xB000, now=NOON)
     filled.mark_delivered(lease, capture, status=0x0000, now=NOON)
-    filled.retry_delivery(lease, error="aborted", not_before=at(5), now=NOON)
+    filled.retry(lease, error="aborted", not_before=at(5), now=NOON)
     second = claim(filled, seconds=5)
     assert second.already_delivered == {capture}
     assert second.report_variant is ReportVariant.COMPREHENSIVE
@@ -82,7 +82,7 @@ def test_an_overtaken_deliverer_settles_nothing(filled: Store) -> None:
 
 def test_a_dead_delivery_is_requeued_with_all_its_tries(filled: Store) -> None:
     for second in (0, 10, 20):
-        state = filled.retry_delivery(
+        state = filled.retry(
             claim(filled, seconds=second), error="A700", not_before=at(second), now=at(second)
         )
     assert state is State.DEAD
@@ -113,7 +113,7 @@ def test_a_delivery_whose_process_keeps_dying_ends_dead(filled: Store) -> None:
 
 
 def test_a_deliverys_life_in_words(filled: Store) -> None:
-    filled.retry_delivery(claim(filled), error="refused", not_before=at(5), now=NOON)
+    filled.retry(claim(filled), error="refused", not_before=at(5), now=NOON)
     lease = claim(filled, seconds=5)
     for item in lease.artifacts:
         assert item.artifact_id is not None

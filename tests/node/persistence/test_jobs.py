@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import create_engine, update
 
 from m3net.uids import StudyInstanceUID
-from node.core.diary import Kind, sentence
+from node.core.diary import sentence
 from node.core.digest import inputs_digest
 from node.core.errors import LeaseLost, NotAllowed, UnknownEntry
 from node.core.states import State
-from node.persistence.owner import this_process
-from node.persistence.rows import JobLease
+from node.persistence.process_identity import this_process
+from node.persistence.rows import JobLease, JobResult, JobTerms, Outbox
 from node.persistence.schema import Instance
 from node.persistence.store import Store
 from sr_templates.findings import Outcome
@@ -34,7 +34,10 @@ def again(store: Store, *numbers: int, analysis_id: str = MODEL) -> int | None:
     """The same inputs judged once more."""
     inputs = inputs_of(*(ct_slice(number) for number in numbers))
     return store.enqueue(
-        inputs, digest=inputs_digest(inputs), analysis_id=analysis_id, max_attempts=3, now=NOON
+        inputs,
+        digest=inputs_digest(inputs),
+        terms=JobTerms(analysis_id=analysis_id, max_attempts=3),
+        now=NOON,
     )
 
 
@@ -113,7 +116,10 @@ def test_inputs_that_come_back_after_others_were_reported_are_reported_last(
     fourth = queued(store, 0, identity="wrong")
     inputs = inputs_of(ct_slice(0, identity="right"))
     repeated = store.enqueue(
-        inputs, digest=inputs_digest(inputs), analysis_id=MODEL, max_attempts=3, now=NOON
+        inputs,
+        digest=inputs_digest(inputs),
+        terms=JobTerms(analysis_id=MODEL, max_attempts=3),
+        now=NOON,
     )
     assert repeated is None, "the last word is said already"
     assert states(store) == [
@@ -168,7 +174,7 @@ def test_the_predecessor_is_the_latest_result_and_stays_the_same_in_a_rebuild(
         artifact(f"capture of {first}").sop_instance_uid,
         artifact(f"report of {first}").sop_instance_uid,
     ]
-    store.retry_job(lease, error="GPU gone", not_before=NOON, now=NOON)
+    store.retry(lease, error="GPU gone", not_before=NOON, now=NOON)
     rebuilt = claimed(store)
     assert rebuilt.predecessor == lease.predecessor
     assert rebuilt.failed == "GPU gone"
@@ -184,8 +190,8 @@ def test_a_lapsed_lease_is_taken_over_and_its_holder_can_change_nothing_any_more
     assert (quick.attempt, quick.tries) == (2, 2)
     overtaken: list[Callable[[JobLease], object]] = [
         lambda lease: finish(store, lease),
-        lambda lease: store.retry_job(lease, error="x", not_before=NOON, now=NOON),
-        lambda lease: store.bury_job(lease, error="x", now=NOON),
+        lambda lease: store.retry(lease, error="x", not_before=NOON, now=NOON),
+        lambda lease: store.bury(lease, error="x", now=NOON),
     ]
     for change in overtaken:
         with pytest.raises(LeaseLost):
@@ -206,14 +212,12 @@ def test_a_heartbeat_keeps_the_lease(store: Store) -> None:
 def test_a_failed_job_pauses_and_after_its_last_try_it_is_dead(store: Store) -> None:
     queued(store, 0, max_attempts=2)
     assert (
-        store.retry_job(claimed(store), error="out of memory", not_before=at(10), now=NOON)
+        store.retry(claimed(store), error="out of memory", not_before=at(10), now=NOON)
         is State.QUEUED
     )
     assert store.claim_job(owner="host-a:1:1", lease_s=60, now=at(9)) is None
     lease = claimed(store, now=at(10))
-    assert (
-        store.retry_job(lease, error="out of memory", not_before=at(30), now=at(11)) is State.DEAD
-    )
+    assert store.retry(lease, error="out of memory", not_before=at(30), now=at(11)) is State.DEAD
     assert store.list_jobs()[0].error == "out of memory (try 2, the last)"
     assert store.claim_job(owner="host-a:1:1", lease_s=60, now=at(99)) is None
 
@@ -231,7 +235,7 @@ def test_a_study_that_kills_its_process_ends_dead(store: Store) -> None:
 def test_leases_given_back_willingly_cost_no_try(store: Store) -> None:
     queued(store, 0, max_attempts=1)
     lease = claimed(store, owner=this_process())
-    assert store.release_leases(now=NOON, owner=this_process()) == 1
+    assert store.give_back_leases(this_process(), now=NOON) == 1
     once_more = claimed(store)
     assert (once_more.tries, once_more.attempt) == (1, 2)
     with pytest.raises(LeaseLost):
@@ -246,7 +250,7 @@ def test_leases_of_the_living_and_of_other_hosts_stay(store: Store) -> None:
 
 def test_a_requeued_dead_job_has_all_its_tries_and_a_higher_fencing_token(store: Store) -> None:
     job_id = queued(store, 0, max_attempts=1)
-    store.bury_job(claimed(store), error="weights altered", now=NOON)
+    store.bury(claimed(store), error="weights altered", now=NOON)
     result = store.requeue_job(job_id, analysis_id=MODEL, now=at(5))
     assert result.job_id == job_id
     lease = claimed(store, now=at(5))
@@ -285,7 +289,7 @@ def test_requeueing_a_done_job_after_the_model_has_changed_analyses_anew(store: 
 
 def test_a_dead_job_that_a_later_result_has_overtaken_stays_dead(store: Store) -> None:
     first = queued(store, 0)
-    store.bury_job(claimed(store), error="x", now=NOON)
+    store.bury(claimed(store), error="x", now=NOON)
     queued(store, 0, 1)
     finish(store, claimed(store))
     with pytest.raises(NotAllowed, match=f"job {first} has outdated inputs: job 2"):
@@ -296,7 +300,7 @@ def test_a_failure_that_a_later_result_has_overtaken_is_not_reported_after_it(
     store: Store,
 ) -> None:
     queued(store, 0)
-    store.bury_job(claimed(store), error="x", now=NOON)
+    store.bury(claimed(store), error="x", now=NOON)
     assert store.unreported_failure() is not None
     queued(store, 0, 1)
     finish(store, claimed(store))
@@ -319,17 +323,16 @@ def test_a_dead_job_is_reported_once_and_its_report_withdrawn_when_a_result_come
 ) -> None:
     job_id = queued(store, 0)
     assert store.unreported_failure() is None
-    store.bury_job(claimed(store), error="CUDA is gone", now=NOON)
+    store.bury(claimed(store), error="CUDA is gone", now=NOON)
     failure = store.unreported_failure()
     assert failure is not None
     assert (failure.job_id, failure.failed) == (job_id, "CUDA is gone")
     for attached in (True, False):
         assert (
-            store.attach_artifacts(
-                job_id,
+            store.report_failure(
+                failure,
                 artifacts=[artifact("failure report")],
-                destinations=("pacs",),
-                delivery_max_attempts=3,
+                outbox=Outbox(destinations=("pacs",), max_attempts=3),
                 now=NOON,
             )
             is attached
@@ -351,7 +354,7 @@ def test_every_kind_of_event_that_a_jobs_life_writes_has_its_words(store: Store)
     job_id = queued(store, 0, max_attempts=1)
     store.cancel_job(job_id, now=NOON)
     store.requeue_job(job_id, analysis_id=MODEL, now=NOON)
-    store.bury_job(claimed(store), error="weights altered", now=NOON)
+    store.bury(claimed(store), error="weights altered", now=NOON)
     store.requeue_job(job_id, analysis_id=MODEL, now=NOON)
     finish(store, claimed(store))
     assert [sentence(event) for event in store.diary(STUDY)] == [
@@ -373,16 +376,17 @@ def test_what_fails_in_the_middle_of_a_transaction_leaves_nothing(store: Store) 
     with pytest.raises(Exception, match=r"uq_artifact|UNIQUE"):
         store.finish_job(
             lease,
-            outcome=Outcome.ANALYSED,
-            headline="",
-            summary={},
-            artifacts=[artifact("twice"), artifact("twice")],
-            destinations=("pacs",),
-            delivery_max_attempts=3,
+            result=JobResult(
+                outcome=Outcome.ANALYSED,
+                headline="",
+                summary={},
+                artifacts=[artifact("twice"), artifact("twice")],
+            ),
+            outbox=Outbox(destinations=("pacs",), max_attempts=3),
             now=NOON,
         )
     assert store.list_jobs()[0].state is State.RUNNING
-    assert Kind.JOB_DONE not in {event.kind for event in store.diary(STUDY)}
+    assert "job.done" not in {event.kind for event in store.diary(STUDY)}
     finish(store, lease)
 
 
@@ -398,7 +402,10 @@ def test_a_job_whose_stored_inputs_cannot_be_read_is_dead_and_holds_up_no_other(
     arrive(store, replace(ct_slice(7), study_instance_uid=other))
     inputs = inputs_of(replace(ct_slice(7), study_instance_uid=other), study=other)
     readable = store.enqueue(
-        inputs, digest=inputs_digest(inputs), analysis_id=MODEL, max_attempts=3, now=NOON
+        inputs,
+        digest=inputs_digest(inputs),
+        terms=JobTerms(analysis_id=MODEL, max_attempts=3),
+        now=NOON,
     )
     assert store.claim_job(owner="host-a:1:1", lease_s=60, now=NOON) is None
     assert claimed(store).job_id == readable

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from m3net.uids import StudyInstanceUID
 from node.core.inputs import Intent, StudyInputs
+from node.persistence.rows import JobTerms
 from node.persistence.store import Store, open_store
 from tests.node.core.facts_of import ct_slice
 from tests.node.persistence.filling import NOON, arrive
@@ -29,8 +30,7 @@ def fill(store: Store) -> None:
                 annotations=(),
             ),
             digest="digest",
-            analysis_id="model-1",
-            max_attempts=50,
+            terms=JobTerms(analysis_id="model-1", max_attempts=50),
             now=NOON,
         )
 

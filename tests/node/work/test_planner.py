@@ -13,10 +13,11 @@ from m3net.uids import StudyInstanceUID
 from node.core.completeness import StudyRules, StudySnapshot, WhenUnannotated
 from node.core.diary import sentence
 from node.inbound.intake import Intake
-from node.persistence.owner import this_process
+from node.persistence.process_identity import this_process
+from node.persistence.rows import JobResult, JobTerms, Outbox
 from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store
-from node.work.planner import plan
+from node.work.planner import Planner
 from node.work.scheduler import run
 from sr_templates.findings import Outcome
 from tests.node.core.facts_of import STUDY
@@ -50,19 +51,24 @@ class Node:
 
     def plan_after(self, seconds: float, *, analysis_id: str = "model-1") -> list[int]:
         self.now += timedelta(seconds=seconds)
-        return plan(self.store, rules=RULES, analysis_id=analysis_id, max_attempts=3, now=self.now)
+        return self.planner(analysis_id).plan(self.now)
+
+    def planner(self, analysis_id: str = "model-1") -> Planner:
+        terms = JobTerms(analysis_id=analysis_id, max_attempts=3)
+        return Planner(self.store, rules=RULES, terms=terms)
 
     def work(self) -> None:
         lease = self.store.claim_job(owner=this_process(), lease_s=60, now=self.now)
         assert lease is not None
         self.store.finish_job(
             lease,
-            outcome=Outcome.NOT_ANNOTATED,
-            headline="nothing was assessed",
-            summary={},
-            artifacts=(),
-            destinations=(),
-            delivery_max_attempts=3,
+            result=JobResult(
+                outcome=Outcome.NOT_ANNOTATED,
+                headline="nothing was assessed",
+                summary={},
+                artifacts=(),
+            ),
+            outbox=Outbox(destinations=(), max_attempts=3),
             now=self.now,
         )
 
@@ -181,11 +187,9 @@ def test_the_ticks_plan_release_and_sweep_and_survive_a_failure(
     monkeypatch.setattr(node.store, "studies_to_judge", unsteady)
     monkeypatch.setattr("node.work.scheduler.PART_AGE", timedelta(days=-36500))
     run(
+        node.planner(),
         store=node.store,
         spool=node.spool,
-        rules=RULES,
-        analysis_id="model-1",
-        max_attempts=3,
         look_every_s=0.02,
         clock=lambda: node.now,
         stop=stop,

@@ -21,11 +21,11 @@ from node.core.objects import ResultSettings
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.core.states import State
 from node.inbound.intake import Intake
-from node.persistence.rows import JobRow
+from node.persistence.rows import JobRow, JobTerms, Outbox
 from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store
-from node.work.planner import plan
-from node.work.worker import Outbox, Worker
+from node.work.planner import Planner
+from node.work.worker import Worker
 from sr_templates.findings import Outcome
 from tests import synthetic
 
@@ -68,7 +68,8 @@ class Node:
 
     def plan(self) -> list[int]:
         rules = StudyRules(quiet_period_s=0, max_wait_s=0, when_unannotated=WhenUnannotated.WAIT)
-        return plan(self.store, rules=rules, analysis_id="analysis", max_attempts=2, now=self.now)
+        terms = JobTerms(analysis_id="analysis", max_attempts=2)
+        return Planner(self.store, rules=rules, terms=terms).plan(self.now)
 
     def job(self) -> JobRow:
         (row,) = self.store.list_jobs()
@@ -213,7 +214,7 @@ def test_a_failure_that_cannot_be_reported_holds_up_no_other(
     assert lease is not None
     assert lease.job_id == first
     held = [it.spool.locate(path) for path in lease.paths.values()]
-    it.store.bury_job(lease, error="its files are gone", now=it.now)
+    it.store.bury(lease, error="its files are gone", now=it.now)
     kept = {path: path.read_bytes() for path in held}
     for path in held:
         path.unlink()

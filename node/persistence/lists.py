@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, or_, select
 
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
-from node.core.diary import Event, Kind
+from node.core.diary import Event
 from node.core.errors import UnknownEntry
 from node.core.inputs import StudyIdentity
 from node.core.results import CaptureVariant, ReportVariant
@@ -21,7 +21,7 @@ from node.persistence.transactions import Transactions
 from sr_templates.findings import Outcome
 
 
-class Views(Transactions):
+class Lists(Transactions):
     """Reading without changing anything."""
 
     def list_studies(
@@ -146,7 +146,7 @@ class Views(Transactions):
             Event(
                 at=row.at,
                 study_instance_uid=study,
-                kind=Kind(row.kind),
+                kind=row.kind,
                 job_id=row.job_id,
                 delivery_id=row.delivery_id,
                 details=row.details,

@@ -1,0 +1,385 @@
+"""The one machine for leased work: every `state` in the database is written in this file.
+
+`node.core.states` says which steps there are, this file how they happen, for every kind of work
+(a table of `schema.LeasedWork`) alike.  A step is one compare-and-swap: on the state, and for work
+that is held on the attempt as well, so that whoever has been overtaken gets LeaseLost and has
+changed nothing.  Its line in the diary is written in the same transaction.
+
+    add      a new piece of work is queued
+    claim    the next piece is an owner's, for a while
+    extend   ... for a while longer
+    settle   the holder has finished it, wants it retried, or buries it
+    release  nobody keeps the lease any more
+    move     a person, or newer work, has requeued or cancelled what nobody holds
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Table,
+    and_,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.orm import aliased
+
+from node.core.diary import queued_entry, step_entry
+from node.core.errors import LeaseLost
+from node.core.states import LEASED, SETTLED, State, Step, after, sources
+from node.persistence.process_identity import is_dead_here
+from node.persistence.rows import Lease
+from node.persistence.schema import LeasedWork
+from node.persistence.transactions import record
+
+Work = type[LeasedWork]
+"""A kind of work."""
+
+
+def in_states(state: Any, states: Collection[State]) -> ColumnElement[bool]:
+    """The column holds one of the states; they reach the database as literals.
+
+    Of a bound parameter neither SQLite nor PostgreSQL knows that it implies a partial index.
+    """
+    values = [each.value for each in State if each in states]
+    if len(values) == 1:
+        return cast(ColumnElement[bool], state == bindparam(None, values[0], literal_execute=True))
+    return cast(
+        ColumnElement[bool],
+        state.in_(bindparam(None, values, expanding=True, literal_execute=True)),
+    )
+
+
+def is_open(work: Any) -> ColumnElement[bool]:
+    """The work is queued or running: the words of the index `ix_..._open`."""
+    return in_states(work.state, {State.QUEUED, State.RUNNING})
+
+
+def add(
+    connection: Connection,
+    work: Work,
+    *,
+    max_attempts: int,
+    now: datetime,
+    told: Mapping[str, Any],
+    **values: Any,
+) -> int:
+    """A new piece of work is queued; its number.
+
+    told : what its line in the diary says beside which work it is
+    """
+    row = connection.execute(
+        insert(work)
+        .values(
+            state=State.QUEUED,
+            attempt=0,
+            tries=0,
+            max_attempts=max_attempts,
+            not_before=now,
+            created_at=now,
+            **values,
+        )
+        .returning(*_columns(work))
+    ).one()
+    _tell(connection, work, row, queued_entry(work.__tablename__), now=now, told=told)
+    return cast(int, row.id)
+
+
+def claim(
+    connection: Connection,
+    work: Work,
+    *,
+    eligible: Callable[[Any], Sequence[ColumnElement[bool]]],
+    owner: str,
+    lease_s: float,
+    now: datetime,
+    **values: ColumnElement[Any],
+) -> Row[Any] | None:
+    """One piece of work is this owner's, its attempt one higher; None if there is none.
+
+    Running work whose lease has lapsed, else queued work whose pause is over; the longest due
+    first.  `eligible` says of a candidate what else must be true of it.
+    """
+    candidate = aliased(work)
+
+    def due(state: State, since: Any) -> Any:
+        return (
+            select(candidate.id)
+            .where(
+                is_open(candidate),
+                in_states(candidate.state, {state}),
+                since,
+                candidate.tries < candidate.max_attempts,
+                *eligible(candidate),
+            )
+            .order_by(candidate.not_before, candidate.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)  # left out on SQLite, which has one writer
+            .scalar_subquery()
+        )
+
+    row = connection.execute(
+        update(work)
+        .where(
+            work.id
+            == func.coalesce(
+                due(State.RUNNING, candidate.lease_until < now),
+                due(State.QUEUED, candidate.not_before <= now),
+            )
+        )
+        .values(
+            state=State.RUNNING,
+            attempt=work.attempt + 1,
+            tries=work.tries + 1,
+            owner=owner,
+            lease_until=now + timedelta(seconds=lease_s),
+            **values,
+        )
+        .returning(*_columns(work))
+    ).one_or_none()
+    if row is not None:
+        told = {"owner": owner, "tries": row.tries, "max_attempts": row.max_attempts}
+        _tell(connection, work, row, _entry(work, Step.CLAIM), now=now, told=told)
+    return row
+
+
+def held(lease: Lease) -> ColumnElement[bool]:
+    """The row, if the lease is still its holder's own."""
+    work = lease.work
+    return and_(
+        work.id == lease.number,
+        work.attempt == lease.attempt,
+        in_states(work.state, LEASED),
+    )
+
+
+def extend(connection: Connection, lease: Lease, *, until: datetime) -> bool:
+    """The lease ends then; False if it is no longer its holder's own."""
+    return bool(
+        connection.execute(update(lease.work).where(held(lease)).values(lease_until=until)).rowcount
+    )
+
+
+def settle(
+    connection: Connection,
+    lease: Lease,
+    step: Step,
+    *,
+    now: datetime,
+    told: Mapping[str, Any],
+    **values: Any,
+) -> None:
+    """The held work has taken the step and is held no more.  Raises LeaseLost."""
+    work = lease.work
+    row = connection.execute(
+        update(work)
+        .where(held(lease))
+        .values(**_entering(State.RUNNING, step, now), **values)
+        .returning(*_columns(work))
+    ).one_or_none()
+    if row is None:
+        raise LeaseLost(
+            f"{work.__tablename__} {lease.number}: attempt {lease.attempt} is over, "
+            "somebody else holds it or it is settled"
+        )
+    _tell(connection, work, row, _entry(work, step), now=now, told=told)
+
+
+def retry(
+    connection: Connection, lease: Lease, *, error: str, not_before: datetime, now: datetime
+) -> State:
+    """The work is queued again, or dead if this was its last try.  Raises LeaseLost."""
+    if lease.tries >= lease.max_attempts:
+        bury(connection, lease, error=f"{error} (try {lease.tries}, the last)", now=now)
+        return State.DEAD
+    told = {"error": error, "not_before": not_before.isoformat(timespec="seconds")}
+    settle(connection, lease, Step.RETRY, now=now, told=told, error=error, not_before=not_before)
+    return State.QUEUED
+
+
+def bury(connection: Connection, lease: Lease, *, error: str, now: datetime) -> None:
+    """The work is dead and waits for a person.  Raises LeaseLost."""
+    settle(connection, lease, Step.BURY, now=now, told={"error": error}, error=error)
+
+
+def abandoned(connection: Connection, work: Work, *, now: datetime) -> list[tuple[Lease, str]]:
+    """Leases that nobody keeps any more, each with the reason.
+
+    Those that have lapsed, and those of processes of this host that run no more.
+    """
+    found = []
+    for lease, until in _running(connection, work):
+        if until < now:
+            reason = f"its lease lapsed in try {lease.tries} of {lease.max_attempts}"
+        elif is_dead_here(lease.owner):
+            reason = f"its process died in try {lease.tries} of {lease.max_attempts}"
+        else:
+            continue
+        found.append((lease, reason))
+    return found
+
+
+def held_by(connection: Connection, work: Work, owner: str) -> list[Lease]:
+    """The leases of one process."""
+    return [lease for lease, _ in _running(connection, work) if lease.owner == owner]
+
+
+def release(connection: Connection, lease: Lease, *, error: str, now: datetime) -> None:
+    """The abandoned work is queued, or dead if its tries are used up.  Raises LeaseLost."""
+    step = Step.BURY if lease.tries >= lease.max_attempts else Step.RELEASE
+    settle(connection, lease, step, now=now, told={"error": error}, error=error)
+
+
+def give_back(connection: Connection, lease: Lease, *, now: datetime) -> None:
+    """The work is queued, and the try that was broken off does not count.  Raises LeaseLost."""
+    error = "its process was stopped"
+    settle(
+        connection,
+        lease,
+        Step.RELEASE,
+        now=now,
+        told={"error": error},
+        error=error,
+        tries=lease.tries - 1,
+        not_before=now,
+    )
+
+
+def requeue(
+    connection: Connection,
+    work: Work,
+    number: int,
+    *,
+    now: datetime,
+    entry: str | None = None,
+    told: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> bool:
+    """Dead or cancelled work is queued with all its tries; False if it is neither.
+
+    entry : of the diary, if it is more than that an operator asked for it
+    """
+    moved = move(
+        connection,
+        work,
+        Step.REQUEUE,
+        work.id == number,
+        now=now,
+        entry=entry,
+        told=told or {},
+        tries=0,
+        not_before=now,
+        **values,
+    )
+    return bool(moved)
+
+
+def cancel(
+    connection: Connection,
+    work: Work,
+    where: ColumnElement[bool],
+    *,
+    error: str,
+    now: datetime,
+    entry: str | None = None,
+    told: Mapping[str, Any] | None = None,
+) -> list[int]:
+    """Of the queued and dead work that is meant, none will happen; the numbers."""
+    return move(
+        connection,
+        work,
+        Step.CANCEL,
+        where,
+        now=now,
+        entry=entry,
+        told={"error": error, **(told or {})},
+        error=error,
+    )
+
+
+def move(
+    connection: Connection,
+    work: Work,
+    step: Step,
+    where: ColumnElement[bool],
+    *,
+    now: datetime,
+    entry: str | None,
+    told: Mapping[str, Any],
+    **values: Any,
+) -> list[int]:
+    """What nobody holds and `where` means has taken the step, if its state allows it."""
+    states = sources(step) - LEASED
+    (target,) = {after(state, step) for state in states}
+    rows = connection.execute(
+        update(work)
+        .where(in_states(work.state, states), where)
+        .values(**_at_rest(cast(State, target), now), **values)
+        .returning(*_columns(work))
+    ).all()
+    for row in rows:
+        _tell(connection, work, row, entry or _entry(work, step), now=now, told=told)
+    return [row.id for row in rows]
+
+
+def _running(connection: Connection, work: Work) -> list[tuple[Lease, datetime]]:
+    rows = connection.execute(
+        select(*_columns(work)).where(in_states(work.state, {State.RUNNING})).order_by(work.id)
+    )
+    return [(lease_of(work, row), row.lease_until) for row in rows]
+
+
+def lease_of(work: Work, row: Row[Any]) -> Lease:
+    """The lease under which the row is held."""
+    return Lease(
+        work=work,
+        number=row.id,
+        attempt=row.attempt,
+        tries=row.tries,
+        max_attempts=row.max_attempts,
+        owner=row.owner,
+        study_instance_uid=row.study_instance_uid,
+    )
+
+
+def _entering(state: State, step: Step, now: datetime) -> dict[str, Any]:
+    target = after(state, step)
+    assert target is not None, f"{step} from {state}"  # noqa: S101
+    return _at_rest(target, now)
+
+
+def _at_rest(state: State, now: datetime) -> dict[str, Any]:
+    """What the row of work holds that nobody holds."""
+    return {
+        "state": state,
+        "owner": None,
+        "lease_until": None,
+        "settled_at": now if state in SETTLED else None,
+    }
+
+
+def _columns(work: Work) -> Sequence[Any]:
+    return list(cast(Table, work.__table__).columns)
+
+
+def _entry(work: Work, step: Step) -> str:
+    return step_entry(work.__tablename__, step)
+
+
+def _tell(
+    connection: Connection,
+    work: Work,
+    row: Row[Any],
+    entry: str,
+    *,
+    now: datetime,
+    told: Mapping[str, Any],
+) -> None:
+    record(connection, entry, study=row.study_instance_uid, now=now, **{**work.told(row), **told})
