@@ -129,7 +129,10 @@ def _load_network(path: Path, card: ModelCard) -> M3Net:
     _check_shapes(path, config)
     with torch.device("meta"):  # no time or memory for numbers that are replaced at once
         network = network_of(config)
-    network.load_state_dict(load_file(path), assign=True)
+    # safetensors hands out slices of the file, aligned to 8 bytes; copies are aligned as torch's
+    # own tensors are, without which a CPU may take other kernels and other last digits each time
+    tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
+    network.load_state_dict(tensors, assign=True)
     return network
 
 
