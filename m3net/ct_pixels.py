@@ -1,25 +1,62 @@
 """Stored CT pixels as Hounsfield units."""
 
+from dataclasses import dataclass
+from io import BytesIO
+
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
+from pydicom.datadict import dictionary_description
+from pydicom.dataset import FileMetaDataset
+from pydicom.encaps import encapsulate, generate_fragments, parse_basic_offsets
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
+    UID,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
     JPEGLSNearLossless,
 )
 
+from m3net import attributes
 from m3net.errors import SeriesUnusable
+from m3net.jpeg_of_12_bits import TRANSFER_SYNTAXES as JPEG_OF_12_BITS
+from m3net.jpeg_of_12_bits import decode as decode_jpeg_of_12_bits
 from m3net.volume import AIR_HU
 
 PADDING_BELOW_HU = -900
 """Declared padding above this could be tissue (a careless Pixel Padding Value of 0): it is kept."""
 
+PADDING_ABOVE_HU = 30_710
+"""Nothing is denser, on the extended scale of ten times 3071 HU either.  Declared padding above it
+is a negative number that was written among unsigned ones."""
+
 _ALWAYS_LOSSY = {JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless}
 _PERHAPS_LOSSY = {JPEG2000, HTJ2K}
+_HOUNSFIELD = {"", "HU", "HOUNSFIELD", "HOUNSFIELD UNITS"}
+_OTHER_RESCALE_TYPES = {"OD", "US", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT"}
+"""Defined terms of PS3.3 C.11.1.1.2; what else stands there is not quoted."""
+_MOST_SLOPE = 1000
+_MOST_INTERCEPT = 2**16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPixels:
+    """How a slice's pixels are stored, and their way to HU.
+
+    padding : stored values, lowest and highest, that stand for nothing
+    """
+
+    name: str
+    rows: int
+    columns: int
+    bits_allocated: int
+    bits_stored: int
+    signed: bool
+    slope: float
+    intercept: float
+    padding: tuple[int, int] | None
 
 
 def is_lossy(dataset: Dataset) -> bool:
@@ -28,30 +65,66 @@ def is_lossy(dataset: Dataset) -> bool:
     Lossy Image Compression (0028,2110) says so even after decompression (PS3.3 C.7.6.1.1.5).  A
     transfer syntax that may be either counts as lossy unless the image says "00".
     """
-    said = dataset.get("LossyImageCompression")
-    syntax = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
+    said = attributes.text(dataset, "LossyImageCompression")
+    syntax = _transfer_syntax(dataset)
     if said == "01" or syntax in _ALWAYS_LOSSY:
         return True
     return syntax in _PERHAPS_LOSSY and said != "00"
 
 
-def check_rescale(dataset: Dataset) -> None:
-    """Nothing, if the stored values have a linear way to HU.
+def read_stored_pixels(dataset: Dataset) -> StoredPixels:
+    """How the slice's pixels are stored.
 
-    Raises SeriesUnusable otherwise.
+    Raises SeriesUnusable, naming the slice and the attribute, if they have no linear way to HU or
+    if that cannot be read.
     """
-    where = f"slice {dataset.SOPInstanceUID}"
-    if dataset.get("RescaleSlope") is None or dataset.get("RescaleIntercept") is None:
+    name = f"slice {attributes.uid(dataset, 'SOPInstanceUID')}"
+    if not all(attributes.holds(dataset, f"Rescale{what}") for what in ("Slope", "Intercept")):
         raise SeriesUnusable(
-            f"{where} has no Rescale Slope and Intercept, so its values are no Hounsfield units"
+            f"{name} has no Rescale Slope and Intercept, so its values are no Hounsfield units"
         )
-    if float(dataset.RescaleSlope) == 0:
-        raise SeriesUnusable(f"{where} has Rescale Slope 0")
-    kind = dataset.get("RescaleType") or "HU"
-    if kind != "HU":
-        raise SeriesUnusable(f"{where} has Rescale Type {kind}, expected HU")
-    if dataset.get("SamplesPerPixel", 1) != 1 or int(dataset.get("NumberOfFrames") or 1) != 1:
-        raise SeriesUnusable(f"{where} is no single-frame greyscale image")
+    slope = _required(attributes.number(dataset, "RescaleSlope"), "RescaleSlope", name)
+    intercept = _required(attributes.number(dataset, "RescaleIntercept"), "RescaleIntercept", name)
+    if not 0 < slope <= _MOST_SLOPE or abs(intercept) > _MOST_INTERCEPT:
+        raise SeriesUnusable(
+            f"{name} has Rescale Slope {slope:g} and Rescale Intercept {intercept:g}, "
+            "which give no Hounsfield units"
+        )
+    kind = attributes.text(dataset, "RescaleType").upper()
+    if kind not in _HOUNSFIELD:
+        said = kind if kind in _OTHER_RESCALE_TYPES else "of an unknown name"
+        raise SeriesUnusable(f"{name} has Rescale Type {said}, expected HU")
+    samples = attributes.whole(dataset, "SamplesPerPixel")
+    frames = attributes.whole(dataset, "NumberOfFrames")
+    if samples not in (None, 1) or frames not in (None, 1):
+        raise SeriesUnusable(f"{name} is no single-frame greyscale image")
+
+    def counted(keyword: str) -> int:
+        return int(_required(attributes.whole(dataset, keyword), keyword, name))
+
+    allocated = counted("BitsAllocated")
+    high_bit = attributes.whole(dataset, "HighBit")
+    stored = attributes.whole(dataset, "BitsStored")
+    if stored is None and high_bit is not None:
+        stored = high_bit + 1  # PS3.5 8.1.1
+    stored = int(_required(stored, "BitsStored", name))
+    sign = counted("PixelRepresentation")
+    if allocated not in (8, 16, 32) or not 1 <= stored <= allocated or sign not in (0, 1):
+        raise SeriesUnusable(
+            f"{name} has Bits Allocated {allocated}, Bits Stored {stored} and Pixel Representation "
+            f"{sign}, which are no pixels of a CT"
+        )
+    return StoredPixels(
+        name=name,
+        rows=counted("Rows"),
+        columns=counted("Columns"),
+        bits_allocated=allocated,
+        bits_stored=stored,
+        signed=sign == 1,
+        slope=slope,
+        intercept=intercept,
+        padding=_padding(dataset, signed=sign == 1, bits=allocated),
+    )
 
 
 def hounsfield(dataset: Dataset) -> NDArray[np.int16]:
@@ -60,57 +133,111 @@ def hounsfield(dataset: Dataset) -> NDArray[np.int16]:
     returns : (Y, X) int16
 
     MONOCHROME1 only inverts the display, so it plays no part here (PS3.3 C.7.6.3.1.2).
-    Raises SeriesUnusable if the pixels cannot be decoded.
+    Raises SeriesUnusable if the pixels cannot be decoded or have no linear way to HU.
     """
+    pixels = read_stored_pixels(dataset)
     try:
-        stored = pixel_array(dataset, allow_excess_frames=False)
-    except (
-        AttributeError,
-        KeyError,
-        NotImplementedError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
+        stored = _decoded(dataset, pixels)
+    except attributes.PARSER_ERRORS as error:
+        syntax = _transfer_syntax(dataset)
+        how = f" from {syntax.name}" if syntax is not None and syntax.is_compressed else ""
         raise SeriesUnusable(
-            f"the pixels of slice {dataset.SOPInstanceUID} cannot be decoded: {error}"
+            f"the pixels of {pixels.name} cannot be decoded{how}; send the series uncompressed"
+            if how
+            else f"the pixels of {pixels.name} cannot be decoded: Pixel Data is absent, or not as "
+            "long as its rows and columns ask for; resend the series"
         ) from error
-    if stored.shape != (dataset.Rows, dataset.Columns):
+    if stored.shape != (pixels.rows, pixels.columns):
         raise SeriesUnusable(
-            f"slice {dataset.SOPInstanceUID} decodes to {stored.shape}, "
-            f"expected {(dataset.Rows, dataset.Columns)}"
+            f"{pixels.name} decodes to {stored.shape}, expected {(pixels.rows, pixels.columns)}"
         )
-    values = _without_unused_bits(stored, dataset)
-    slope, intercept = float(dataset.RescaleSlope), float(dataset.RescaleIntercept)
-    if slope == 1 and intercept == int(intercept):
-        hu = values + np.int32(intercept)
+    values = _without_unused_bits(stored, pixels)
+    if pixels.slope == 1 and pixels.intercept == int(pixels.intercept):
+        hu = values + np.int64(pixels.intercept)
     else:
-        hu = np.rint(values * slope + intercept).astype(np.int32)
-    padding = _padding_range(dataset)
-    if padding is not None:
-        low, high = padding
-        hu[(values >= low) & (values <= high) & (hu < PADDING_BELOW_HU)] = AIR_HU
+        hu = np.rint(values * pixels.slope + pixels.intercept)
+    if pixels.padding is not None:
+        low, high = pixels.padding
+        no_density = (hu < PADDING_BELOW_HU) | (hu > PADDING_ABOVE_HU)
+        hu[(values >= low) & (values <= high) & no_density] = AIR_HU
     limits = np.iinfo(np.int16)
     clipped: NDArray[np.int16] = np.clip(hu, limits.min, limits.max).astype(np.int16)
     return clipped
 
 
-def _without_unused_bits(stored: NDArray[np.generic], dataset: Dataset) -> NDArray[np.int32]:
+def _decoded(dataset: Dataset, pixels: StoredPixels) -> NDArray[np.generic]:
+    """The stored values, by what was read of them and not by what else the header may say."""
+    syntax = _transfer_syntax(dataset)
+    if syntax is None:
+        raise ValueError("no transfer syntax")
+    data = bytes(dataset.PixelData)
+    if syntax.is_encapsulated:
+        frame = _one_frame(data)
+        if syntax in JPEG_OF_12_BITS and pixels.bits_stored > 8:
+            return decode_jpeg_of_12_bits(
+                frame, rows=pixels.rows, columns=pixels.columns, transfer_syntax=syntax
+            )
+        data = encapsulate([frame], has_bot=False)
+    plain = Dataset()
+    plain.file_meta = FileMetaDataset()
+    plain.file_meta.TransferSyntaxUID = syntax
+    plain.Rows, plain.Columns = pixels.rows, pixels.columns
+    plain.SamplesPerPixel, plain.PhotometricInterpretation = 1, "MONOCHROME2"
+    plain.BitsAllocated, plain.BitsStored = pixels.bits_allocated, pixels.bits_stored
+    plain.HighBit = pixels.bits_stored - 1
+    plain.PixelRepresentation = int(pixels.signed)
+    plain.PixelData = data
+    if syntax.is_encapsulated:
+        plain["PixelData"].is_undefined_length = True
+    array: NDArray[np.generic] = pixel_array(plain, allow_excess_frames=False)
+    return array
+
+
+def _one_frame(encapsulated: bytes) -> bytes:
+    """All fragments as the one frame that they are; an offset table may count each as a frame."""
+    buffer = BytesIO(encapsulated)
+    parse_basic_offsets(buffer)
+    return b"".join(generate_fragments(buffer))
+
+
+def _transfer_syntax(dataset: Dataset) -> UID | None:
+    meta = getattr(dataset, "file_meta", None)
+    said = attributes.text(meta, "TransferSyntaxUID") if meta is not None else ""
+    return UID(said) if said else None
+
+
+def _without_unused_bits(stored: NDArray[np.generic], pixels: StoredPixels) -> NDArray[np.int64]:
     """Old scanners keep overlays in the bits above Bits Stored (PS3.5 8.1.1)."""
-    unused = 32 - int(dataset.BitsStored)
-    if dataset.PixelRepresentation == 1:
-        shifted = stored.astype(np.int32) << unused
+    unused = 64 - pixels.bits_stored
+    if pixels.signed:
+        shifted = stored.astype(np.int64) << unused
         return shifted >> unused
-    return (stored.astype(np.uint32) << unused >> unused).astype(np.int32)
+    return (stored.astype(np.uint64) << np.uint64(unused) >> np.uint64(unused)).astype(np.int64)
 
 
-def _padding_range(dataset: Dataset) -> tuple[int, int] | None:
-    """The padding's stored values; -2000 is often written as US 63536 and is meant signed."""
-    first = dataset.get("PixelPaddingValue")
-    if first is None:
+def _padding(dataset: Dataset, *, signed: bool, bits: int) -> tuple[int, int] | None:
+    """The padding's stored values.
+
+    -2000 is often written as US 63536 among signed pixels, or as SS -2000 among unsigned ones.
+    """
+    ends = [
+        value
+        for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")
+        if (value := attributes.whole(dataset, keyword)) is not None
+    ]
+    if attributes.whole(dataset, "PixelPaddingValue") is None:
         return None
-    last = dataset.get("PixelPaddingRangeLimit")
-    ends = [int(first), int(first if last is None else last)]
-    if dataset.PixelRepresentation == 1:
-        ends = [end - 2**16 if end >= 2**15 else end for end in ends]
+    if signed:
+        ends = [end - 2**bits if end >= 2 ** (bits - 1) else end for end in ends]
+    else:
+        ends = [end + 2**bits if end < 0 else end for end in ends]
     return min(ends), max(ends)
+
+
+def _required(value: float | None, keyword: str, name: str) -> float:
+    if value is None:
+        raise SeriesUnusable(
+            f"{dictionary_description(keyword)} of {name} is absent or cannot be read; "
+            "correct it and send the series again"
+        )
+    return value

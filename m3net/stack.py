@@ -3,16 +3,25 @@
 A CT series and the frames of a segmentation are both a heap of planes, each with its own position.
 They make a volume only if the positions lie on one straight line at whole multiples of one step.
 The step is a vector: a tilted gantry moves it off the planes' normal, which shears the volume.
+
+Positions are held against the line that fits them all.  Distances between neighbours are not: of
+positions that were rounded to a tenth of a millimetre two neighbours' errors add up, so that a step
+of 1.25 mm reads 1.2 and 1.3.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 JITTER_MM = 0.1
-"""Scanners round positions to a hundredth or a tenth of a millimetre; more is another geometry."""
+"""Scanners round positions to a hundredth or a tenth of a millimetre, up, down or towards zero; a
+coordinate that is further than this from where it should be is another geometry."""
+
+_ROUNDING = 1e-6
+"""Of binary fractions: a tenth of a millimetre is none."""
 
 
 class IrregularStack(Exception):
@@ -68,19 +77,21 @@ def fit_stack(positions_mm: ArrayLike, normal: ArrayLike, *, step_mm: float | No
     """The stack that planes at these positions make; slices may be absent between them.
 
     positions_mm : (N, 3) LPS, N >= 2, no two at one place
-    step_mm      : the step along the normal, where it is known; else the median distance
+    step_mm      : the step along the normal, where it is known; else it is read from the distances
 
-    Raises IrregularStack if a distance is no whole multiple of the step, or a plane stands beside
-    the line of the others by more than JITTER_MM.
+    Raises IrregularStack if a distance is no whole multiple of the step, or there is no line
+    from which every coordinate of every plane is at most JITTER_MM off its place.
     """
     positions = np.asarray(positions_mm, dtype=np.float64)
     heights = positions @ np.asarray(normal, dtype=np.float64)
     order = np.argsort(heights, kind="stable")
     gaps = np.diff(heights[order])
-    step = float(np.median(gaps)) if step_mm is None else step_mm
+    step = _usual_step(gaps) if step_mm is None else step_mm
     multiples = np.maximum(np.rint(gaps / step), 1)
     uneven = np.abs(gaps - multiples * step)
-    if np.any(uneven > multiples * JITTER_MM):
+    # Two positions' errors in each distance; a step that is given may be rounded as well.
+    allowed = 2 * JITTER_MM if step_mm is None else np.maximum(multiples, 2) * JITTER_MM
+    if np.any(uneven > allowed + _ROUNDING):
         worst = int(np.argmax(uneven))
         raise IrregularStack(worst + 1, float(gaps[worst]), step, 0.0)
     sorted_numbers = np.concatenate(([0], np.cumsum(multiples)))
@@ -88,11 +99,47 @@ def fit_stack(positions_mm: ArrayLike, normal: ArrayLike, *, step_mm: float | No
     design = np.stack([np.ones_like(sorted_numbers), sorted_numbers], axis=1)
     fitted: NDArray[np.float64] = np.linalg.lstsq(design, positions[order], rcond=None)[0]
     solution = np.around(fitted, 9) + np.zeros(1)  # to the nanometre, and no -0
-    aside = np.linalg.norm(positions[order] - design @ solution, axis=1)
-    if aside.max() > JITTER_MM:
-        worst = int(np.argmax(aside))
-        raise IrregularStack(worst, float(gaps[max(worst - 1, 0)]), step, float(aside[worst]))
+    aside = positions[order] - design @ solution
+    # Each coordinate was rounded by itself, and perhaps all to one side: what counts is whether a
+    # line exists from which none is further than the jitter.
+    middle = (aside.max(axis=0) + aside.min(axis=0)) / 2
+    if np.abs(aside - middle).max() > JITTER_MM + _ROUNDING:
+        worst = int(np.argmax(np.linalg.norm(aside, axis=1)))
+        off_mm = float(np.linalg.norm(aside[worst]))
+        raise IrregularStack(worst, float(gaps[max(worst - 1, 0)]), step, off_mm)
 
     numbers = np.empty(len(positions), dtype=np.int64)
     numbers[order] = sorted_numbers.astype(np.int64)
     return Stack(numbers=numbers, origin_mm=solution[0], step_mm=solution[1])
+
+
+def mixed_spacing(gaps_mm: ArrayLike) -> tuple[int, float, float] | None:
+    """Where planes go over from one step to another; None if they keep to one.
+
+    gaps_mm : (N - 1,) distances of neighbours, ascending along the normal
+    returns : place of the first plane after the change, the step before it and the step after it
+
+    Slices lost on the way leave single gaps; `_STRETCH` equal ones in a row were scanned so.
+    """
+    stretches: list[tuple[int, float]] = []
+    gaps = np.asarray(gaps_mm, dtype=np.float64)
+    begin = 0
+    for index in range(1, len(gaps) + 1):
+        if index < len(gaps) and abs(gaps[index] - gaps[begin]) <= 2 * JITTER_MM + _ROUNDING:
+            continue
+        if index - begin >= _STRETCH:
+            stretches.append((begin, float(gaps[begin:index].mean())))
+        begin = index
+    for (_, before), (first, after) in pairwise(stretches):
+        if abs(after - before) > 2 * JITTER_MM:
+            return first + 1, before, after
+    return None
+
+
+_STRETCH = 4
+
+
+def _usual_step(gaps: NDArray[np.float64]) -> float:
+    """The mean of the distances that are one step, so that their rounding cancels out."""
+    usual = float(np.sort(gaps)[(len(gaps) - 1) // 2])
+    return float(gaps[np.abs(gaps - usual) <= 2 * JITTER_MM].mean())

@@ -5,7 +5,7 @@ normal (row direction x column direction), which for axial CT is towards the hea
 LPS millimetres (PS3.3 C.7.6.2.1.1).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -40,6 +40,8 @@ class CTVolume:
     affine  : (4, 4) float64, index (z, y, x) -> LPS mm; a tilted gantry is a shear in it
     frames  : (Z,) the frame that each slice was read from; None for a missing one
     missing : slice indices that the series lacks (gaps of whole slices inside the scan)
+    left_out: images of the series that are not in the volume, each with the reason why a mark on it
+              cannot be judged
     """
 
     hu: NDArray[np.int16]
@@ -49,6 +51,7 @@ class CTVolume:
     frame_of_reference_uid: FrameOfReferenceUID
     frames: Sequence[FrameKey | None]
     missing: frozenset[int] = frozenset()
+    left_out: Mapping[FrameKey, str] = field(default_factory=dict)
     lossy: bool = False
     notes: tuple[str, ...] = ()
     _inverse: NDArray[np.float64] = field(init=False, repr=False)

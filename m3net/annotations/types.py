@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
+from m3net.acquisitions import NO_TRAITS, Traits
 from m3net.nodule import AnnotationSource, Mask, Point
 from m3net.uids import (
     FrameKey,
@@ -31,6 +32,7 @@ class SlicePlane:
     row_direction  : unit vector of growing column index (first three of Image Orientation)
     col_direction  : unit vector of growing row index (last three)
     spacing_mm     : (between rows, between columns), Pixel Spacing
+    traits         : what it says of how it was taken
     """
 
     series_instance_uid: SeriesInstanceUID
@@ -41,6 +43,12 @@ class SlicePlane:
     spacing_mm: tuple[float, float]
     rows: int
     columns: int
+    traits: Traits = NO_TRAITS
+
+    @property
+    def names_frame_of_reference(self) -> bool:
+        """False of an image without one: it has a frame of its own, named by its series' UID."""
+        return str(self.frame_of_reference_uid) != str(self.series_instance_uid)
 
     def to_mm(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, 2) as (column, row), (0, 0) being the outer corner of the first pixel -> (N, 3) LPS.

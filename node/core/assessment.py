@@ -16,6 +16,7 @@ from m3net.prediction import Classifier, Prediction
 from m3net.uids import FrameKey, SOPInstanceUID
 from m3net.volume import CTVolume, goes_beyond, why_not_whole
 from node.core.inputs import StudyInputs
+from node.core.series_choice import marked_frames
 from sr_templates.findings import Outcome
 
 
@@ -61,7 +62,10 @@ def assess(
     """
     annotations, unreadable = _read_annotations(inputs, paths)
     unread = (*inputs.unread, *unreadable)
-    volume = read_series_files([paths[facts.sop_instance_uid] for facts in inputs.ct])
+    volume = read_series_files(
+        [paths[facts.sop_instance_uid] for facts in inputs.ct],
+        marked=marked_frames(inputs.annotations),
+    )
     found = find_nodules(annotations, volume)
     whole, incomplete = _with_context(found.nodules, volume, inputs, classifier)
     refused = (*found.refused, *incomplete)
@@ -146,21 +150,16 @@ def _annotations_of(nodule: Nodule, inputs: StudyInputs) -> list[References]:
 def _left_out(nodule: Nodule, volume: CTVolume, inputs: StudyInputs) -> str | None:
     """The reason, if the annotation draws on slices of the series that are not in the volume.
 
-    One series may hold two acquisitions at the same places; the volume has one of them, and a
-    nodule drawn on the other must not be judged in its pixels.
+    A series may hold two acquisitions, or images that belong to no volume; a nodule that is drawn
+    on what was left out must not be judged in the pixels of what stands there instead.
     """
-    dropped = {key for facts in inputs.ct for key in facts.frames()}.difference(volume.frames)
-    if not any(
-        image.names(key)
-        for each in _annotations_of(nodule, inputs)
-        for image in each.marked
-        for key in dropped
-    ):
-        return None
-    return (
-        "it is drawn on slices of the CT series that others of the series stand in the place of; "
-        "send each acquisition as a series of its own"
+    drawn_on = [image for each in _annotations_of(nodule, inputs) for image in each.marked]
+    reasons = (
+        reason
+        for key, reason in sorted(volume.left_out.items())
+        if any(image.names(key) for image in drawn_on)
     )
+    return next(reasons, None)
 
 
 def _cut_off(nodule: Nodule, volume: CTVolume, inputs: StudyInputs, needed: range) -> str | None:

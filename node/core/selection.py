@@ -9,7 +9,7 @@ from itertools import combinations
 
 from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.core.inputs import InstanceFacts, Intent, Role, StudyInputs
-from node.core.series_choice import choose_series
+from node.core.series_choice import choose_series, marked_frames
 from node.core.slices import geometry_of
 
 _NOT_RECEIVED = "the CT that the annotation refers to was not received"
@@ -159,7 +159,7 @@ def _analysable(found: _Study, inputs: StudyInputs) -> Selection:
             after_waiting = _NOT_RECEIVED
     elif inputs.missing:
         awaits.append(f"for {counted(len(inputs.missing), 'instance')} that the annotation needs")
-    geometry = geometry_of(inputs.ct)
+    geometry = geometry_of(inputs.ct, marked=marked_frames(inputs.annotations))
     if geometry is not None and geometry.missing_slices:
         awaits.append(f"for {counted(geometry.missing_slices, 'slice')} missing in the CT series")
     if len({facts.identity_digest for facts in inputs.ct}) > 1:

@@ -24,12 +24,17 @@ def choose_series(series: SeriesMap, annotations: Sequence[InstanceFacts]) -> Se
     """
     if not series:
         return None
-    marked = _counted(series, annotations, drawn=True)
-    if marked:
-        return _stated(series, _best(series, marked), "the annotation draws on its slices")
+    marked = marked_frames(annotations)
+
+    def stated(counts: Counter[SeriesInstanceUID], because: str) -> SeriesChoice:
+        return _stated(series, _best(series, counts, marked), because, marked)
+
+    drawn_on = _counted(series, annotations, drawn=True)
+    if drawn_on:
+        return stated(drawn_on, "the annotation draws on its slices")
     referred = _counted(series, annotations, drawn=False)
     if referred:
-        return _stated(series, _best(series, referred), "the annotation refers to it")
+        return stated(referred, "the annotation refers to it")
     frames, centres = _frames(annotations), _centres(annotations)
     in_frame = {
         uid: geometry
@@ -42,26 +47,19 @@ def choose_series(series: SeriesMap, annotations: Sequence[InstanceFacts]) -> Se
             "it lies in the annotation's frame of reference and covers its marks; among such "
             f"series {_FOR_ALL}"
         )
-        return _stated(series, _best(series, covered), because)
+        return stated(covered, because)
     if in_frame:
         because = f"it lies in the annotation's frame of reference; among such series {_FOR_ALL}"
-        return _stated(series, _best(series, Counter(dict.fromkeys(in_frame, 1))), because)
+        return stated(Counter(dict.fromkeys(in_frame, 1)), because)
     because = f"of the study's CT series {_FOR_ALL}"
-    return _stated(series, _best(series, Counter(dict.fromkeys(series, 1))), because)
+    return stated(Counter(dict.fromkeys(series, 1)), because)
 
 
 def _counted(
     series: SeriesMap, annotations: Sequence[InstanceFacts], *, drawn: bool
 ) -> Counter[SeriesInstanceUID]:
     """Per series: how many of its slices the annotations draw on, or refer to."""
-    wanted: set[FrameReference] = set()
-    for facts in annotations:
-        if facts.references is None:
-            continue
-        if drawn:
-            wanted |= facts.references.marked
-        else:
-            wanted |= {FrameReference(uid) for uid in facts.references.sop_instance_uids}
+    wanted = _wanted(annotations, drawn=drawn)
     counted = Counter(
         {
             uid: sum(_among(wanted, key) for facts in images for key in facts.frames())
@@ -71,25 +69,49 @@ def _counted(
     return +counted
 
 
+def marked_frames(annotations: Sequence[InstanceFacts]) -> frozenset[FrameReference]:
+    """What the annotations draw on, else what they refer to."""
+    return frozenset(_wanted(annotations, drawn=True) or _wanted(annotations, drawn=False))
+
+
+def _wanted(annotations: Sequence[InstanceFacts], *, drawn: bool) -> set[FrameReference]:
+    wanted: set[FrameReference] = set()
+    for facts in annotations:
+        if facts.references is None:
+            continue
+        if drawn:
+            wanted |= facts.references.marked
+        else:
+            wanted |= {FrameReference(uid) for uid in facts.references.sop_instance_uids}
+    return wanted
+
+
 def _among(wanted: set[FrameReference], key: FrameKey) -> bool:
     every = FrameReference(key.sop_instance_uid)
     return every in wanted or FrameReference(key.sop_instance_uid, key.frame) in wanted
 
 
-def _best(series: SeriesMap, counts: Counter[SeriesInstanceUID]) -> SeriesInstanceUID:
+def _best(
+    series: SeriesMap, counts: Counter[SeriesInstanceUID], marked: frozenset[FrameReference]
+) -> SeriesInstanceUID:
     def rank(uid: SeriesInstanceUID) -> tuple[int, float, int, str]:
-        geometry = geometry_of(series[uid])
+        geometry = geometry_of(series[uid], marked=marked)
         spacing = geometry.spacing_mm if geometry else None
         return (-counts[uid], spacing or float("inf"), -slice_count(series[uid]), uid)
 
     return min((uid for uid in counts if counts[uid] > 0), key=rank)
 
 
-def _stated(series: SeriesMap, uid: SeriesInstanceUID, because: str) -> SeriesChoice:
+def _stated(
+    series: SeriesMap,
+    uid: SeriesInstanceUID,
+    because: str,
+    marked: frozenset[FrameReference],
+) -> SeriesChoice:
     slices = series[uid]
     first = min(slices, key=lambda facts: facts.sop_instance_uid)
-    geometry = geometry_of(slices)
-    traits = [f"{slice_count(slices)} slices"]
+    geometry = geometry_of(slices, marked=marked)
+    traits = [f"{slice_count(slices) if geometry is None else geometry.slices} slices"]
     if geometry is not None and geometry.spacing_mm is not None:
         traits.append(f"{geometry.spacing_mm:.2f} mm apart")
     if first.convolution_kernel:

@@ -1,26 +1,30 @@
 """The geometry of a CT series from its slices' planes, without a pixel."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from m3net.annotations.types import SlicePlane
+from m3net.errors import SeriesUnusable
 from m3net.nodule import Point
-from m3net.stack import JITTER_MM, IrregularStack, fit_stack
-from m3net.uids import FrameOfReferenceUID
+from m3net.series_layout import lay_out
+from m3net.stack import JITTER_MM
+from m3net.uids import FrameKey, FrameOfReferenceUID, FrameReference
 from node.core.inputs import InstanceFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesGeometry:
-    """What a series' planes say together; planes of another orientation are left out.
+    """What the planes of a series' volume say together.
 
-    slices         : distinct positions along the normal
-    spacing_mm     : median step along the normal; None for a single slice
-    missing_slices : whole steps without a slice inside the scan; 0 if the steps are irregular, for
-                     then no slice that may still come would mend it
+    slices         : in the volume; of a series that makes none, all of the usual orientation
+    spacing_mm     : step along the normal, the median if the series makes no volume; None for a
+                     single slice
+    missing_slices : whole steps without a slice inside the scan; 0 if the series makes no volume,
+                     for then no slice that may still come would mend it
     """
 
     frame_of_reference_uid: FrameOfReferenceUID
@@ -47,38 +51,69 @@ class SeriesGeometry:
         )
 
 
-def geometry_of(slices: Sequence[InstanceFacts]) -> SeriesGeometry | None:
-    """The geometry of one series' slices; None if no header holds a position."""
-    planes = [plane for facts in slices for plane in facts.planes.values()]
+def geometry_of(
+    slices: Sequence[InstanceFacts], *, marked: Collection[FrameReference] = ()
+) -> SeriesGeometry | None:
+    """The geometry of one series' slices; None if no header holds a position.
+
+    marked : what annotations draw on; it decides between two acquisitions in one series
+    """
+    planes = {
+        FrameKey(facts.sop_instance_uid, number): plane
+        for facts in slices
+        for number, plane in facts.planes.items()
+    }
     if not planes:
         return None
-    directions = Counter(
-        (_rounded(plane.row_direction), _rounded(plane.col_direction)) for plane in planes
+    unplaced = {
+        key: f"slice {facts.sop_instance_uid} has no place"
+        for facts in slices
+        if not facts.planes
+        for key in facts.frames()
+    }
+    try:
+        layout = lay_out(planes, marked=marked, unplaced=unplaced)
+    except SeriesUnusable:
+        return _of_no_volume(list(planes.values()))
+    kept = [planes[key] for key in layout.frames]
+    return _of_planes(
+        kept,
+        spacing_mm=float(layout.stack.step_mm @ layout.normal),
+        missing=len(layout.missing),
+        frame_of_reference_uid=layout.plane.frame_of_reference_uid,
     )
+
+
+def _of_no_volume(planes: Sequence[SlicePlane]) -> SeriesGeometry:
+    directions = Counter((_rounded(p.row_direction), _rounded(p.col_direction)) for p in planes)
     usual = min(directions, key=lambda key: (-directions[key], key))
-    planes = [
-        plane
-        for plane in planes
-        if (_rounded(plane.row_direction), _rounded(plane.col_direction)) == usual
-    ]
+    kept = [p for p in planes if (_rounded(p.row_direction), _rounded(p.col_direction)) == usual]
+    normal = np.cross(kept[0].row_direction, kept[0].col_direction)
+    gaps = np.diff(np.sort([np.dot(plane.position_mm, normal) for plane in kept]))
+    apart = gaps[gaps > JITTER_MM]
+    spacing_mm = float(np.median(apart)) if len(apart) else None
+    return _of_planes(kept, spacing_mm=spacing_mm, missing=0)
+
+
+def _of_planes(
+    planes: Sequence[SlicePlane],
+    *,
+    spacing_mm: float | None,
+    missing: int,
+    frame_of_reference_uid: FrameOfReferenceUID | None = None,
+) -> SeriesGeometry:
     first = planes[0]
     axes = np.array([first.row_direction, first.col_direction])
     normal = np.cross(axes[0], axes[1])
-    heights = np.array([np.dot(plane.position_mm, normal) for plane in planes])
-    order = np.argsort(heights, kind="stable")
-    kept = [int(order[0])]
-    for index in order[1:]:
-        if heights[index] - heights[kept[-1]] > JITTER_MM:
-            kept.append(int(index))
-    positions = np.array([planes[index].position_mm for index in kept])
+    heights = [float(np.dot(plane.position_mm, normal)) for plane in planes]
     rows_mm, columns_mm = first.spacing_mm
     return SeriesGeometry(
-        frame_of_reference_uid=first.frame_of_reference_uid,
-        slices=len(kept),
-        spacing_mm=float(np.median(np.diff(heights[kept]))) if len(kept) > 1 else None,
-        missing_slices=_missing(positions, normal),
+        frame_of_reference_uid=frame_of_reference_uid or first.frame_of_reference_uid,
+        slices=len(planes),
+        spacing_mm=spacing_mm,
+        missing_slices=missing,
         _normal=normal,
-        _heights_mm=(float(heights[kept[0]]), float(heights[kept[-1]])),
+        _heights_mm=(min(heights), max(heights)),
         _corner_mm=np.array(first.position_mm) - (axes[0] * columns_mm + axes[1] * rows_mm) / 2,
         _axes=axes,
         _size_mm=(first.columns * columns_mm, first.rows * rows_mm),
@@ -88,16 +123,6 @@ def geometry_of(slices: Sequence[InstanceFacts]) -> SeriesGeometry | None:
 def slice_count(images: Sequence[InstanceFacts]) -> int:
     """How many slices the images of a series hold: its images, or the frames of one."""
     return sum(len(facts.frames()) for facts in images)
-
-
-def _missing(positions_mm: NDArray[np.float64], normal: NDArray[np.float64]) -> int:
-    if len(positions_mm) < 2:
-        return 0
-    try:
-        stack = fit_stack(positions_mm, normal)
-    except IrregularStack:
-        return 0
-    return int(stack.numbers.max()) + 1 - len(positions_mm)
 
 
 def _rounded(direction: Point) -> tuple[float, ...]:

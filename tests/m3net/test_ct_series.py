@@ -1,12 +1,15 @@
+from copy import deepcopy
+
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
 from m3net.ct_series import is_localizer, read_series, read_series_files, slice_plane
 from m3net.errors import SeriesUnusable
-from m3net.uids import FrameKey
+from m3net.uids import FrameKey, FrameReference, SOPInstanceUID
 from m3net.volume import CTVolume, why_not_whole
 from tests import synthetic
+from tests.odd import ODD_VALUES, as_received, says
 
 TILT = np.radians(20)
 TILTED = (1.0, 0.0, 0.0, 0.0, float(np.cos(TILT)), float(-np.sin(TILT)))
@@ -200,7 +203,10 @@ def test_a_series_of_two_orientations_is_refused() -> None:
         ("FrameOfReferenceUID", "1.2.3", "mixes 2 frames of reference"),
         ("SeriesInstanceUID", "1.2.3", "of 2 series"),
         ("RescaleSlope", None, "no Rescale Slope and Intercept"),
-        ("RescaleSlope", 0, "Rescale Slope 0"),
+        ("RescaleSlope", 0, "Rescale Slope 0 and"),
+        ("RescaleSlope", -1, "Rescale Slope -1 and Rescale Intercept -1024, which give no Houns"),
+        ("RescaleIntercept", 1e6, "Rescale Intercept 1e\\+06"),
+        ("RescaleType", "DOE^J", "Rescale Type of an unknown name, expected HU"),
         ("RescaleType", "US", "Rescale Type US, expected HU"),
         ("SamplesPerPixel", 3, "no single-frame greyscale image"),
         ("ImagePositionPatient", None, "has no ImagePositionPatient of 3 numbers"),
@@ -224,6 +230,231 @@ def test_other_rows_and_columns_are_refused() -> None:
     slices[3] = odd
     with pytest.raises(SeriesUnusable, match="mixes 2 image sizes"):
         read_series(slices)
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        ({"shape": (1, 12, 20)}, "are of another image size"),
+        ({"spacing_mm": (2.5, 0.7, 0.9)}, "are of another pixel spacing"),
+        ({"frame_of_reference": "another"}, "are of another frame of reference"),
+        ({"orientation": (1, 0, 0, 0, 0, -1)}, "are of another orientation"),
+    ],
+)
+@pytest.mark.parametrize("slices", [8, 40])
+def test_a_stray_image_is_left_out_and_said(
+    make: dict[str, object], what: str, slices: int
+) -> None:
+    ct = synthetic.ct_series(shape=(slices, 16, 20))
+    stray = synthetic.ct_series(**{"shape": (1, 16, 20), **make}, origin_mm=(0, 0, -94))[0]  # type: ignore[arg-type]
+    stray.SOPInstanceUID = synthetic.uid("stray")
+    volume = read_series([*ct[:3], stray, *ct[3:]])
+    assert np.array_equal(volume.hu, read_series(ct).hu)
+    assert volume.notes == (f"1 of {slices + 1} images of the CT series {what} and were left out.",)
+    assert volume.left_out == {
+        FrameKey(SOPInstanceUID(stray.SOPInstanceUID)): (
+            f"it is drawn on images of the CT series that were left out: they {what}"
+        )
+    }
+
+
+@pytest.mark.parametrize("keyword", ["ImagePositionPatient", "ImageOrientationPatient"])
+def test_an_image_without_a_place_is_left_out_and_said(keyword: str) -> None:
+    slices = synthetic.ct_series()
+    stray = as_received(slices[0])
+    stray.SOPInstanceUID = synthetic.uid("stray")
+    del stray[keyword]
+    volume = read_series([*slices, stray])
+    assert volume.shape == (8, 16, 20)
+    assert volume.notes == (
+        "1 of 9 images of the CT series have no place in the patient and were left out.",
+    )
+
+
+@pytest.mark.parametrize("z", [-94.0, -95.0])
+def test_a_derived_image_among_the_slices_is_left_out_and_said(z: float) -> None:
+    slices = synthetic.ct_series()
+    stray = synthetic.ct_series(shape=(1, 16, 20), origin_mm=(-10, -20, z))[0]
+    stray.SOPInstanceUID, stray.ImageType = "2.25.1", ["DERIVED", "SECONDARY", "AXIAL"]
+    volume = read_series([stray, *slices])
+    assert np.array_equal(volume.hu, read_series(slices).hu)
+    assert volume.notes == (
+        "1 of 9 images of the CT series differ from the others in Image Type, stand among them and "
+        "were left out.",
+    )
+
+
+def test_a_volume_of_derived_images_is_one() -> None:
+    slices = synthetic.ct_series()
+    for ds in slices:
+        ds.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
+    assert read_series(slices).notes == ()
+
+
+def test_more_than_stray_images_are_a_mixture_and_refused() -> None:
+    ct = synthetic.ct_series()
+    others = synthetic.ct_series(shape=(3, 12, 20), origin_mm=(0, 0, 300))
+    for ds in others:
+        ds.SOPInstanceUID = synthetic.uid("other", ds.InstanceNumber)
+    with pytest.raises(SeriesUnusable, match=r"mixes 2 image sizes: \(12, 20\), \(16, 20\)"):
+        read_series([*ct, *others])
+
+
+def second_acquisition(**make: object) -> list[Dataset]:
+    slices = synthetic.ct_series(hu=np.full((8, 16, 20), 7), **make)  # type: ignore[arg-type]
+    for ds in slices:
+        ds.SOPInstanceUID = synthetic.uid("second", ds.InstanceNumber)
+        ds.AcquisitionNumber = 2
+    return slices
+
+
+@pytest.mark.parametrize("aside_mm", [0.0, 1.25, 0.6])
+def test_of_two_acquisitions_the_marked_one_is_read(aside_mm: float) -> None:
+    first, second = (
+        synthetic.ct_series(),
+        second_acquisition(origin_mm=(-10.0, -20.0, -100.0 + aside_mm)),
+    )
+    for marked, other in ((first, second), (second, first)):
+        on = [FrameReference(SOPInstanceUID(marked[4].SOPInstanceUID))]
+        volume = read_series([*first, *second], marked=on)
+        assert np.array_equal(volume.hu, read_series(marked).hu)
+        assert np.array_equal(volume.affine, read_series(marked).affine)
+        assert {key.sop_instance_uid for key in volume.left_out} == {
+            ds.SOPInstanceUID for ds in other
+        }
+        assert set(volume.left_out.values()) == {
+            "it is drawn on another acquisition of the CT series than the one that was analysed; "
+            "send each acquisition as a series of its own"
+        }
+
+
+def test_of_two_acquisitions_of_which_none_is_marked_none_is_read() -> None:
+    with pytest.raises(
+        SeriesUnusable,
+        match=r"holds 2 acquisitions in one another \(8 and 8 slices, told apart by Acquisition "
+        r"Number\), and the annotation names slices of none of them",
+    ):
+        read_series([*synthetic.ct_series(), *second_acquisition()])
+
+
+def test_acquisitions_that_continue_one_another_are_one_volume() -> None:
+    second = second_acquisition(origin_mm=(-10.0, -20.0, -80.0))
+    volume = read_series([*synthetic.ct_series(), *second])
+    assert (volume.shape, volume.notes) == ((16, 16, 20), ())
+
+
+def test_a_series_of_two_slice_distances_is_refused_as_that() -> None:
+    thin = synthetic.ct_series(shape=(10, 4, 4), spacing_mm=(1.25, 0.7, 0.8))
+    thick = synthetic.ct_series(shape=(6, 4, 4), origin_mm=(-10, -20, -86.25))
+    for ds in thick:
+        ds.SOPInstanceUID = synthetic.uid("thick", ds.InstanceNumber)
+        ds.SliceThickness = 1.25
+    with pytest.raises(
+        SeriesUnusable,
+        match=r"mixes slice distances: 1\.25 mm up to slice 10 of 16, at .*, and 2\.5 mm from "
+        r"there; send each part as a series of its own",
+    ):
+        read_series([*thin, *thick])
+
+
+def test_positions_in_tenths_of_a_millimetre_make_one_volume() -> None:
+    slices = synthetic.ct_series(spacing_mm=(1.25, 0.7, 0.8), origin_mm=(-10, -20, -4))
+    for ds in slices:
+        ds.ImagePositionPatient = [-10, -20, int(10 * ds.ImagePositionPatient[2]) / 10]
+    assert [float(ds.ImagePositionPatient[2]) for ds in slices[:4]] == [-4.0, -2.7, -1.5, -0.2]
+    volume = read_series(slices)
+    assert volume.missing == frozenset()
+    assert volume.spacing_mm[0] == pytest.approx(1.25, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "name"),
+    [
+        ("SliceThickness", b"1,25", "Slice Thickness"),
+        ("InstanceNumber", b"8A", "Instance Number"),
+        ("AcquisitionNumber", b"1\\2 ", "Acquisition Number"),
+        ("PixelPaddingValue", b"-2000\\-2000", "Pixel Padding Value"),
+        ("PixelPaddingRangeLimit", b"text", "Pixel Padding Range Limit"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of odd values
+def test_an_optional_attribute_that_cannot_be_read_is_done_without_and_said(
+    keyword: str, value: bytes, name: str
+) -> None:
+    slices = synthetic.ct_series()
+    says(slices[3], keyword, value, "DS" if keyword.startswith("Pixel") else "")
+    volume = read_series(slices)
+    assert np.array_equal(volume.hu, read_series(synthetic.ct_series()).hu)
+    assert volume.notes == (
+        f"{name} cannot be read in 1 of 8 slices of the CT; it was done without.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "name"),
+    [
+        ("RescaleSlope", b"1.0 HU", "Rescale Slope"),
+        ("RescaleSlope", b"1\\1 ", "Rescale Slope"),
+        ("RescaleIntercept", b"NaN ", "Rescale Intercept"),
+        ("BitsAllocated", b"", "Bits Allocated"),
+        ("PixelRepresentation", b"\1\0\1\0", "Pixel Representation"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of odd values
+def test_a_required_attribute_that_cannot_be_read_is_named_with_its_slice(
+    keyword: str, value: bytes, name: str
+) -> None:
+    slices = synthetic.ct_series()
+    says(slices[3], keyword, value)
+    with pytest.raises(SeriesUnusable) as refused:
+        read_series(slices)
+    assert str(refused.value) == (
+        f"{name} of slice {slices[3].SOPInstanceUID} is absent or cannot be read; "
+        "correct it and send the series again"
+    )
+
+
+def test_sizes_in_another_number_format_are_sizes() -> None:
+    slices = synthetic.ct_series()
+    says(slices[3], "Rows", np.float64(16).tobytes(), "FD")
+    says(slices[4], "BitsStored", b"")
+    assert np.array_equal(read_series(slices).hu, read_series(synthetic.ct_series()).hu)
+
+
+READ_OF_A_SLICE = [
+    *("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"),
+    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns"),
+    *("ImageType", "AcquisitionNumber", "InstanceNumber", "TemporalPositionIdentifier"),
+    *("NominalPercentageOfCardiacPhase", "ConvolutionKernel", "SliceThickness", "KVP"),
+    *("AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime", "ContentDate", "ContentTime"),
+    *("RescaleSlope", "RescaleIntercept", "RescaleType", "SamplesPerPixel", "NumberOfFrames"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue"),
+    *("PixelPaddingRangeLimit", "LossyImageCompression", "PixelData"),
+]
+
+
+def read_or_refused(slices: list[Dataset]) -> CTVolume | str:
+    try:
+        return read_series(slices)
+    except SeriesUnusable as reason:
+        return str(reason)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of odd values
+@pytest.mark.parametrize("keyword", READ_OF_A_SLICE)
+def test_whatever_an_attribute_says_there_is_a_volume_or_a_reason_in_one_line(keyword: str) -> None:
+    slices = synthetic.ct_series(shape=(5, 4, 4))
+    expected = read_series(slices)
+    for vr, value in ODD_VALUES:
+        odd = says(deepcopy(slices[3]), keyword, value, vr)
+        result = read_or_refused([*slices[:3], odd, slices[4]])
+        if isinstance(result, str):
+            assert "\n" not in result
+            assert "text" not in result, "what stands in a wrong place may be a name"
+        elif keyword != "PixelData" and not keyword.startswith(("Rescale", "PixelPadding")):
+            there = [z for z, key in enumerate(result.frames) if key is not None]
+            assert np.array_equal(result.hu[there], expected.hu[there]), (vr, value)
+            assert np.array_equal(result.affine, expected.affine)
 
 
 def test_nothing_and_one_slice_are_no_volume() -> None:

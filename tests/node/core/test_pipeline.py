@@ -283,20 +283,48 @@ def test_a_nodule_outside_the_ct_is_refused_and_the_other_analysed(
     assert "1 of 2 nodules analysed" in results.headline
 
 
-def test_a_nodule_drawn_on_another_acquisition_of_the_series_is_refused(
-    tmp_path: Path, classifier: TorchClassifier
-) -> None:
+def two_acquisitions(*, aside_mm: float = 0.0) -> tuple[list[Dataset], list[Dataset]]:
+    """The same places twice in one series, or half a step aside; the second one is of -800 HU."""
     first = synthetic.ct_series(shape=SHAPE)
-    second = synthetic.ct_series(shape=SHAPE, hu=np.full(SHAPE, -800))
+    second = synthetic.ct_series(
+        shape=SHAPE, hu=np.full(SHAPE, -800), origin_mm=(-10, -20, -100 + aside_mm)
+    )
     for number, dataset in enumerate(second):
         dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"2.25.7{number}"
         dataset.AcquisitionNumber = 2
-    for dataset in first:
-        dataset.AcquisitionNumber = 1
+    return first, second
+
+
+@pytest.mark.parametrize("aside_mm", [0.0, 1.25])
+def test_of_two_acquisitions_in_one_series_the_marked_one_is_analysed(
+    tmp_path: Path, classifier: TorchClassifier, aside_mm: float
+) -> None:
+    first, second = two_acquisitions(aside_mm=aside_mm)
     seg = synthetic.segmentation(second, [mask(slice(20, 23))])
     results = run(files(tmp_path, [*first, *second], seg), classifier)
-    assert results.outcome is Outcome.NOT_ANALYSED
-    assert "others of the series stand in the place of" in results.headline
+    assert results.outcome is Outcome.ANALYSED
+    assert results.nodules[0].centre_mm == pytest.approx((-4.0, -11.95, -47.5 + aside_mm))
+    assert results.remarks[0].startswith("CT series 2 (60 slices, 2.50 mm apart, kernel STANDARD)")
+    assert "60 of 60 slices of the CT series were received" in results.remarks[1]
+    assert (
+        "The CT series holds 2 acquisitions, told apart by Acquisition Number; the one that is "
+        "marked was used, 60 of 120 images."
+    ) in results.remarks
+
+
+def test_a_nodule_on_the_other_acquisition_is_refused(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    first, second = two_acquisitions(aside_mm=1.25)
+    one = synthetic.segmentation(first, [mask(slice(20, 24))])
+    other = synthetic.segmentation(second, [mask(slice(40, 42))], name="other")
+    results = run(files(tmp_path, [*first, *second], one, other), classifier)
+    assert results.outcome is Outcome.PARTLY_ANALYSED
+    assert [nodule.reason for nodule in results.nodules] == [
+        None,
+        "it is drawn on another acquisition of the CT series than the one that was analysed; "
+        "send each acquisition as a series of its own",
+    ]
 
 
 def test_a_correction_that_came_by_halves_is_said(

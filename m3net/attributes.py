@@ -1,0 +1,119 @@
+"""One attribute of a stranger's object: what it says, or that it says nothing that can be read.
+
+Whoever wrote the object may have broken the rules of its value: "1,25" for a thickness, two values
+where one is allowed, a text in a number's place, bytes that are no number at all.  pydicom raises
+a dozen kinds of exception on them.  Here they all mean the same: the attribute says nothing.
+Whether that matters is the reader's to decide; `holds` tells it from an attribute that is absent.
+
+No value is ever quoted in a message: what stands in the wrong place may be a patient's name.
+"""
+
+import math
+import re
+import struct
+import zlib
+from collections.abc import Iterable
+
+from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import RawDataElement
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.tag import BaseTag
+
+_UID = re.compile(r"[0-9.]{1,64}")
+
+PARSER_ERRORS: tuple[type[Exception], ...] = (
+    InvalidDicomError,
+    BytesLengthException,
+    AttributeError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RecursionError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What pydicom and its decoders raise on bytes that are no sound DICOM."""
+
+
+def number(dataset: Dataset, keyword: str) -> float | None:
+    """The attribute's one finite number; None if it is absent or holds anything else."""
+    found = numbers(dataset, keyword)
+    return found[0] if len(found) == 1 else None
+
+
+def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
+    """The attribute's numbers; none if it is absent or one of them is no finite number."""
+    found = []
+    for value in _values(dataset, keyword):
+        try:
+            # Through text: a DS may hold what its own type does not take.
+            found.append(float(str(value)))
+        except PARSER_ERRORS:
+            return ()
+    return tuple(found) if all(map(math.isfinite, found)) else ()
+
+
+def whole(dataset: Dataset, keyword: str) -> int | None:
+    """The attribute's one whole number, "512.0" too; None if it is absent or anything else."""
+    found = number(dataset, keyword)
+    return int(found) if found is not None and found.is_integer() else None
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """The attribute as one text, several values with a backslash between; empty if it is absent."""
+    return "\\".join(texts(dataset, keyword)).strip()
+
+
+def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
+    """The attribute's values as texts, without padding; none if it is absent or unreadable."""
+    found = []
+    for value in _values(dataset, keyword):
+        try:
+            found.append(str(value).strip(" \0"))
+        except PARSER_ERRORS:
+            return ()
+    return tuple(found)
+
+
+def uid(dataset: Dataset, keyword: str) -> str:
+    """The attribute's one UID; empty if it is absent or anything else."""
+    found = text(dataset, keyword)
+    return found if _UID.fullmatch(found) else ""
+
+
+def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
+    """The items of a sequence; none if it is absent or no sequence."""
+    found = _values(dataset, keyword)
+    return tuple(item for item in found if isinstance(item, Dataset))
+
+
+def holds(dataset: Dataset, keyword: str) -> bool:
+    """Whether something stands there, readable or not."""
+    tag = BaseTag(tag_for_keyword(keyword) or 0)
+    if tag not in dataset:
+        return False
+    element = dataset.get_item(tag)
+    if isinstance(element, RawDataElement):
+        return bool((element.value or b"").strip(b" \0"))
+    try:
+        return element is not None and not element.is_empty
+    except PARSER_ERRORS:
+        return True
+
+
+def _values(dataset: Dataset, keyword: str) -> list[object]:
+    try:
+        value = dataset.get(keyword)
+        if value is None or value == "" or value == b"":
+            return []
+        if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+            return [value]
+        return list(value)
+    except PARSER_ERRORS:
+        return []

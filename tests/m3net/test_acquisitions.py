@@ -1,0 +1,134 @@
+"""Which slices of one series were taken together: by what they say, and only where it matters."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from m3net.acquisitions import Traits, read_traits, tell_apart, told_by
+from tests import synthetic
+
+NORMAL = np.array([0.0, 0.0, 1.0])
+PLAIN = Traits(acquisition_number=1, image_type=("ORIGINAL", "PRIMARY"), convolution_kernel="B30f")
+
+
+def heaps(heights: Sequence[float], traits: Sequence[Traits]) -> list[list[int]]:
+    positions = np.array([(0.0, 0.0, height) for height in heights])
+    return [sorted(heap) for heap in tell_apart(positions, NORMAL, traits)]
+
+
+def numbered(*numbers: int | None) -> list[Traits]:
+    return [replace(PLAIN, acquisition_number=number) for number in numbers]
+
+
+UP = [2.5 * z for z in range(8)]
+ASIDE = [2.5 * z + 1.25 for z in range(8)]
+FIRST, SECOND = list(range(8)), list(range(8, 16))
+
+
+@pytest.mark.parametrize(
+    ("field", "one", "other"),
+    [
+        ("acquisition_number", 1, 2),
+        ("temporal_position", 1, 2),
+        ("cardiac_phase", 40.0, 75.0),
+        ("image_type", ("ORIGINAL", "PRIMARY"), ("DERIVED", "SECONDARY")),
+        ("convolution_kernel", "B30f", "B70f"),
+        ("slice_thickness_mm", 2.5, 5.0),
+        ("kvp", 80.0, 140.0),
+        ("taken_at_s", 100.0, 160.0),
+    ],
+)
+@pytest.mark.parametrize("second", [UP, ASIDE], ids=["same-places", "half-a-step-aside"])
+def test_two_passes_are_told_apart_by_anything_that_tells(
+    field: str, one: object, other: object, second: list[float]
+) -> None:
+    traits = [replace(PLAIN, **{field: value}) for value in (one,) * 8 + (other,) * 8]
+    assert heaps(UP + second, traits) == [FIRST, SECOND]
+    assert (
+        told_by(traits[:8], traits[8:])
+        == {
+            "acquisition_number": "Acquisition Number",
+            "temporal_position": "Temporal Position Identifier",
+            "cardiac_phase": "cardiac phase",
+            "image_type": "Image Type",
+            "convolution_kernel": "Convolution Kernel",
+            "slice_thickness_mm": "Slice Thickness",
+            "kvp": "KVP",
+            "taken_at_s": "time of acquisition",
+        }[field]
+    )
+
+
+def test_passes_of_a_step_aside_are_told_apart_by_instance_number_alone() -> None:
+    traits = [replace(PLAIN, instance_number=number) for number in range(1, 17)]
+    assert heaps(UP + ASIDE, traits) == [FIRST, SECOND]
+
+
+def test_a_scan_whose_slices_are_numbered_one_by_one_is_one() -> None:
+    assert heaps(UP, numbered(*range(1, 9))) == [FIRST]
+    assert heaps(UP, numbered(*range(8, 0, -1))) == [FIRST]
+
+
+def test_two_passes_whose_slices_are_numbered_one_by_one_are_two() -> None:
+    assert heaps(UP + ASIDE, numbered(*range(1, 17))) == [FIRST, SECOND]
+
+
+def test_a_scan_in_blocks_is_one_even_if_they_overlap_by_a_slice() -> None:
+    assert heaps(UP, numbered(1, 1, 1, 1, 2, 2, 2, 2)) == [FIRST]
+    overlapping = [*UP[:5], *UP[4:]]
+    assert heaps(overlapping, numbered(1, 1, 1, 1, 1, 2, 2, 2, 2)) == [list(range(9))]
+
+
+def test_two_phases_of_a_scan_in_blocks_are_two() -> None:
+    traits = numbered(1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4)
+    assert heaps(UP + ASIDE, traits) == [FIRST, SECOND]
+
+
+def test_blocks_that_were_taken_out_of_order_are_one_scan() -> None:
+    assert heaps([*UP, 20.0, 22.5], numbered(1, 1, 3, 3, 3, 3, 2, 2, 4, 4)) == [list(range(10))]
+    assert heaps(UP, numbered(1, 1, 3, 3, 2, 2, 4, 4)) == [FIRST]
+
+
+def test_a_slice_without_a_readable_number_belongs_to_the_scan_that_it_fills() -> None:
+    assert heaps(UP, numbered(1, 1, 1, None, 1, 1, 1, 1)) == [FIRST]
+    traits = numbered(1, 1, 1, None, 1, 1, 1, 1, *(2,) * 8)
+    assert heaps(UP + ASIDE, traits) == [FIRST, SECOND]
+
+
+def test_times_that_only_pass_tell_nothing() -> None:
+    helical = [replace(PLAIN, taken_at_s=100.0 + 0.3 * z) for z in range(8)]
+    assert heaps(UP, helical) == [FIRST]
+    in_steps = [replace(PLAIN, taken_at_s=100.0 + 5 * (z // 4)) for z in range(8)]
+    assert heaps(UP, in_steps) == [FIRST]
+    jittering = [replace(PLAIN, taken_at_s=100.0 + 0.4 * (z % 2)) for z in range(8)]
+    assert heaps(UP, jittering) == [FIRST]
+
+
+def test_instance_numbers_drawn_at_random_tell_nothing() -> None:
+    for seed in range(20):
+        numbers = np.random.default_rng(seed).permutation(60)
+        traits = [replace(PLAIN, instance_number=int(number)) for number in numbers]
+        assert heaps([2.5 * z for z in range(60)], traits) == [list(range(60))], seed
+
+
+def test_a_derived_image_among_the_slices_is_no_part_of_them() -> None:
+    derived = replace(PLAIN, image_type=("DERIVED", "SECONDARY"))
+    assert heaps([*UP, 6.0], [*numbered(*(1,) * 8), derived]) == [FIRST, [8]]
+    assert heaps([*UP, 5.0], [*numbered(*(1,) * 8), derived]) == [FIRST, [8]]
+
+
+def test_traits_are_what_the_header_says_and_nothing_where_it_says_nonsense() -> None:
+    ds = synthetic.ct_series()[0]
+    ds.AcquisitionDate, ds.AcquisitionTime = "19700102", "000001.25"
+    traits = read_traits(ds)
+    assert traits.taken_at_s == 86401.25
+    assert traits.image_type == ("ORIGINAL", "PRIMARY", "AXIAL")
+    assert (traits.acquisition_number, traits.instance_number, traits.kvp) == (1, 1, 120.0)
+    ds.AcquisitionDateTime = "19700103000000+0100"
+    del ds.AcquisitionTime
+    ds.ContentDate, ds.ContentTime = "19700104", "00"
+    assert read_traits(ds).taken_at_s == 3 * 86400
+    ds.AcquisitionDateTime = "19700103000000.5+0100"
+    assert read_traits(ds).taken_at_s == 2 * 86400
