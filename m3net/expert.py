@@ -82,7 +82,7 @@ class KernelExpert(nn.Module):
         return torch.logit(p, eps=SUREST)  # (B,)
 
 
-def weighed(logits: Tensor, margin: Tensor) -> Tensor:
+def with_expert(logits: Tensor, margin: Tensor) -> Tensor:
     """The networks' logits (B, 2) and the expert's margin (B,), each counting half -> (B, 2).
 
     Where the expert abstains the networks decide alone.  No gradient comes from the expert, so a

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from m3net.config import M3NetConfig
 from m3net.encoders import ScaleEncoder, build_encoder
-from m3net.expert import KernelExpert, weighed
+from m3net.expert import KernelExpert, with_expert
 from m3net.fusion import SUFFIX, FeatureFusion, LogitFusion
 from m3net.scales import Scale
 
@@ -239,7 +239,7 @@ class Committee(M3Net):
         if self.expert is not None and description is not None:
             # as in a member, what decides is not rounded
             with torch.autocast(logits.device.type, enabled=False):
-                logits = weighed(logits.float(), self.expert(description.float()))  # (B, 2)
+                logits = with_expert(logits.float(), self.expert(description.float()))  # (B, 2)
         return Outputs(
             logits=logits,
             features={s: torch.cat([o.features[s] for o in each], dim=1) for s in scales},

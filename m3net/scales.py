@@ -35,7 +35,7 @@ class ScaleSpec:
 
     def __post_init__(self) -> None:
         if self.border == "shift" and self.spacing_mm is not None:
-            raise ValueError("border 'shift' is for the CT's own voxels: leave spacing_mm away")
+            raise ValueError("border 'shift' is for the CT's own voxels: omit spacing_mm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

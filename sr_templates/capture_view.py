@@ -93,7 +93,7 @@ class Legend:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class CaptureFrame:
     """One picture.
 
     rgb   : (rows, columns, 3) uint8

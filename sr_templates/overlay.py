@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sr_templates import pen as ink
-from sr_templates.capture_view import SCALE_NAMES, Frame, Legend, NoduleView
+from sr_templates.capture_view import SCALE_NAMES, CaptureFrame, Legend, NoduleView
 from sr_templates.legend import draw_header, draw_key, draw_progress, draw_result
 from sr_templates.orientation import edge_letters
 from sr_templates.panel import Field, add_heat, add_outline, grey
@@ -44,7 +44,7 @@ _DIMMED = 0.8
 """Brightness of the CT beneath a heat map, so that its lightest colours stand out from bone."""
 
 
-def render_capture(view: NoduleView, legend: Legend) -> list[Frame]:
+def render_capture(view: NoduleView, legend: Legend) -> list[CaptureFrame]:
     """One frame of 1024 x 768 per slice of the slab, in its order."""
     height, width = view.slab_hu.shape[1:]
     whole = Field.around((0, height), (0, width), view.spacing_mm)
@@ -63,7 +63,7 @@ def render_capture(view: NoduleView, legend: Legend) -> list[Frame]:
 
 def _frame(
     view: NoduleView, index: int, ground: Image.Image, whole: Field, fields: dict[str, Field]
-) -> Frame:
+) -> CaptureFrame:
     picture = ground.copy()
     pen = Pen(picture)
     this = view.slices[index]
@@ -92,7 +92,7 @@ def _frame(
         _paste(picture, pixels, corner)
         _caption(pen, corner, SMALL, name, f"{field.side_mm:.0f} mm")
         _annotate(pen, corner, SMALL, field, letters, size=13)
-    return Frame(
+    return CaptureFrame(
         rgb=np.asarray(picture, dtype=np.uint8).copy(),
         label=f"slice {this.number}",
         source=this.source,

@@ -13,7 +13,7 @@ from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage as MULTI
 from pydicom.uid import SecondaryCaptureImageStorage as SINGLE_FRAME_CLASS
 
 from sr_templates import codes
-from sr_templates.capture_view import Frame
+from sr_templates.capture_view import CaptureFrame
 from sr_templates.envelope import coded, finish, long_string, new_object
 from sr_templates.findings import Algorithm, ImageReference, ObjectIdentity
 from sr_templates.probability import UNTRAINED
@@ -30,7 +30,7 @@ _LOSSINESS = (
 
 def build_captures(
     *,
-    frames: Sequence[Frame],
+    frames: Sequence[CaptureFrame],
     subject: Dataset,
     identity_of: Callable[[int], ObjectIdentity],
     algorithm: Algorithm,
@@ -73,7 +73,7 @@ def build_captures(
 
 
 def _describe(
-    capture: Dataset, frames: Sequence[Frame], algorithm: Algorithm, tracking_id: str
+    capture: Dataset, frames: Sequence[CaptureFrame], algorithm: Algorithm, tracking_id: str
 ) -> None:
     capture.ConversionType = "WSD"
     capture.DateOfSecondaryCapture = capture.ContentDate
@@ -115,7 +115,7 @@ def _source(image: ImageReference) -> Dataset:
     return item
 
 
-def _add_frames(capture: Dataset, frames: Sequence[Frame]) -> None:
+def _add_frames(capture: Dataset, frames: Sequence[CaptureFrame]) -> None:
     capture.NumberOfFrames = len(frames)
     capture.FrameIncrementPointer = 0x00182002  # Frame Label Vector
     capture.FrameLabelVector = [long_string(frame.label) for frame in frames]
@@ -124,7 +124,7 @@ def _add_frames(capture: Dataset, frames: Sequence[Frame]) -> None:
         capture.RepresentativeFrameNumber = keys[0]
 
 
-def _add_pixels(capture: Dataset, frames: Sequence[Frame]) -> None:
+def _add_pixels(capture: Dataset, frames: Sequence[CaptureFrame]) -> None:
     rows, columns, samples = frames[0].rgb.shape
     capture.Rows, capture.Columns, capture.SamplesPerPixel = rows, columns, samples
     capture.PhotometricInterpretation = "RGB"

@@ -46,7 +46,7 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 20.0
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {timeout_s} s in vain: {what}")
+            raise AssertionError(f"gave up after {timeout_s} s: {what}")
         time.sleep(0.02)
 
 

@@ -128,5 +128,5 @@ def _given_up(selection: Selection, rules: StudyRules) -> Ready:
         inputs = replace(inputs, intent=Intent.REPORT_NOT_ANALYSED, reason=selection.after_waiting)
     return Ready(
         inputs=inputs,
-        reason=f"waited {rules.max_wait_s:g} s in vain {waited}",
+        reason=f"gave up after {rules.max_wait_s:g} s of waiting {waited}",
     )

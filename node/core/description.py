@@ -13,7 +13,7 @@ from node.core.assessment import Assessment, JudgedNodule
 from node.core.drawn import NOMINAL_RADIUS_MM, draw, number_in_viewers
 from node.core.results import NoduleResult
 from node.core.wording import count_of, headline
-from sr_templates.capture_view import Frame, Legend
+from sr_templates.capture_view import CaptureFrame, Legend
 from sr_templates.findings import (
     Call,
     NoduleFinding,
@@ -38,7 +38,7 @@ class DescribedNodule:
 
     name: str
     finding: NoduleFinding
-    frames: Sequence[Frame]
+    frames: Sequence[CaptureFrame]
     orientation: tuple[str, str]
     key: Dataset
 

@@ -64,7 +64,7 @@ class InstanceFacts:
         return tuple(FrameKey(self.sop_instance_uid, number) for number in self.planes or (1,))
 
     def may_be_of_the_patient_of(self, other: "InstanceFacts") -> bool:
-        """The same Patient ID, and no other issuer; many a workstation leaves the issuer away."""
+        """The same Patient ID, and no other issuer; many workstations omit the issuer."""
         issuers = {self.issuer_key, other.issuer_key} - {""}
         return self.patient_key == other.patient_key and len(issuers) < 2
 

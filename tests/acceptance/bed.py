@@ -214,7 +214,7 @@ class Bed:
         while not condition():
             if time.monotonic() > deadline:
                 tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-25:])
-                raise AssertionError(f"waited {timeout_s} s in vain: {what}\n{tail}")
+                raise AssertionError(f"gave up after {timeout_s} s: {what}\n{tail}")
             time.sleep(0.3)
 
 

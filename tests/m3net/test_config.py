@@ -65,5 +65,5 @@ def test_the_paper_differs_from_the_release_in_fusion_tokens_and_intensity_alone
 
 
 def test_a_grid_in_millimetres_does_not_shift() -> None:
-    with pytest.raises(ValueError, match="leave spacing_mm away"):
+    with pytest.raises(ValueError, match="omit spacing_mm"):
         ScaleSpec(size=(32, 32, 32), spacing_mm=(1.0, 1.0, 1.0), border="shift")

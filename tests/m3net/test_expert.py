@@ -8,7 +8,7 @@ import torch
 
 from m3net.config import SMALL
 from m3net.description import BASIC, NAMES
-from m3net.expert import LEVELS, KernelExpert, weighed
+from m3net.expert import LEVELS, KernelExpert, with_expert
 from m3net.gradcam import explain
 from m3net.network import Committee, build
 from m3net.scales import Scale
@@ -63,12 +63,12 @@ def test_it_abstains_where_a_number_is_unknown() -> None:
     sphere[0, len(BASIC) :] = math.nan
     assert expert(sphere).isnan().all()
     logits = torch.tensor([[0.5, -0.5], [1.0, 2.0]])
-    assert torch.equal(weighed(logits, torch.tensor([math.nan, math.nan])), logits)
+    assert torch.equal(with_expert(logits, torch.tensor([math.nan, math.nan])), logits)
 
 
 def test_it_counts_as_much_as_the_networks() -> None:
     logits = torch.tensor([[0.0, 1.0], [3.0, 1.0]])
-    both = weighed(logits, torch.tensor([3.0, math.nan]))
+    both = with_expert(logits, torch.tensor([3.0, math.nan]))
     margins = both[:, 1] - both[:, 0]
     assert margins.tolist() == pytest.approx([2.0, -2.0])
     assert both.sum(1).tolist() == pytest.approx([1.0, 4.0])
