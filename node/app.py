@@ -107,7 +107,7 @@ def analysis_id_of(config: NodeConfig) -> str:
     """Hex sha256 over everything but the study that a result depends on.
 
     The weights and what changes a probability, the template, the device's identity, and the
-    settings under [results].  Not the variants: those have UIDs of their own.
+    settings under [annotations] and [results].  Not the variants: those have UIDs of their own.
     """
     from m3net.model_files import fingerprint
 
@@ -115,6 +115,7 @@ def analysis_id_of(config: NodeConfig) -> str:
         fingerprint=fingerprint(config.model.weights, config.model.precision),
         template_version=TEMPLATE_VERSION,
         settings={
+            "annotations": config.annotations.model_dump(mode="json"),
             "results": config.results.model_dump(mode="json"),
             "device": [MANUFACTURER, MODEL_NAME, __version__],
         },
@@ -160,6 +161,7 @@ def result_settings(config: NodeConfig) -> "ResultSettings":
         device_model=MODEL_NAME,
         device_serial=config.results.device_serial,
         software_version=__version__,
+        judge_unlabelled=config.annotations.unlabelled == "judge",
         variants=variants_of(config.destinations),
     )
 

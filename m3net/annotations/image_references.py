@@ -2,23 +2,15 @@
 
 from pydicom import Dataset
 
+from m3net.annotations.image_classes import CT
 from m3net.errors import AnnotationUnusable
 from m3net.uids import FrameReference, SOPInstanceUID
-
-CT_CLASSES = frozenset(
-    {
-        "1.2.840.10008.5.1.4.1.1.2",
-        "1.2.840.10008.5.1.4.1.1.2.1",
-        "1.2.840.10008.5.1.4.1.1.2.2",
-    }
-)
-"""CT, Enhanced CT and Legacy Converted Enhanced CT Image Storage."""
 
 
 def is_of_ct(reference: Dataset) -> bool:
     """Whether the item refers to a CT image, or does not say to what."""
     sop_class = str(reference.get("ReferencedSOPClassUID") or "")
-    return not sop_class or sop_class in CT_CLASSES
+    return not sop_class or sop_class in CT
 
 
 def frames_named(reference: Dataset) -> tuple[FrameReference, ...]:

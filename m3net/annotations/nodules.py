@@ -8,13 +8,15 @@
 - A mark in a foreign frame of reference, or with its centre outside the CT, is refused.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from m3net.annotations.identity import derived_uid
+from m3net.annotations.joining import join_objects
+from m3net.annotations.labels import name_of
 from m3net.annotations.merging import Candidate, merge, say_neighbours, say_refused
 from m3net.annotations.placing import Spot, place
-from m3net.annotations.types import Annotation, Marking
+from m3net.annotations.types import Annotation, Marking, PassedOver
 from m3net.errors import NoduleUnusable
 from m3net.nodule import AnnotationSource, Nodule, RefusedNodule
 from m3net.volume import CTVolume
@@ -22,22 +24,33 @@ from m3net.volume import CTVolume
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What the annotations mark in the CT, in the order in which they mark it."""
+    """What the annotations mark in the CT, in the order in which they mark it.
+
+    passed_over : what they draw and what was not read as a nodule
+    ignored     : sentences on what they do not draw
+    """
 
     nodules: tuple[Nodule, ...]
     refused: tuple[RefusedNodule, ...]
     ignored: tuple[str, ...]
+    passed_over: tuple[PassedOver, ...] = ()
 
 
-def find_nodules(annotations: Sequence[Annotation], volume: CTVolume) -> Found:
+def find_nodules(
+    annotations: Sequence[Annotation], volume: CTVolume, *, judge_unlabelled: bool = False
+) -> Found:
     """Every nodule that the annotations, oldest first, mark in the CT.
 
     A mark that cannot be trusted becomes a RefusedNodule with its one reason; the others stand.
+
+    judge_unlabelled : bidirectional and arrow marks without a finding count as nodules
     """
     refused: list[RefusedNodule] = []
     ignored = [sentence for annotation in annotations for sentence in annotation.ignored]
     candidates: list[Candidate] = []
-    for marking in _with_segments(annotations, refused):
+    joined = join_objects(annotations, judge_unlabelled=judge_unlabelled)
+    refused += [_refusal(marking, reason) for marking, reason in joined.refused]
+    for marking in joined.markings:
         try:
             placed = place(marking, volume)
         except NoduleUnusable as error:
@@ -59,42 +72,8 @@ def find_nodules(annotations: Sequence[Annotation], volume: CTVolume) -> Found:
         ),
         refused=tuple(refusal for refusal in refused if refusal.tracking_uid not in kept),
         ignored=tuple(ignored),
+        passed_over=joined.passed_over,
     )
-
-
-def _with_segments(
-    annotations: Sequence[Annotation], refused: list[RefusedNodule]
-) -> Iterator[Marking]:
-    """Every marking; a report's group about a segment is joined to that segment's marking."""
-    markings = [marking for annotation in annotations for marking in annotation.markings]
-    at = {
-        (marking.source.sop_instance_uid, marking.source.place): index
-        for index, marking in enumerate(markings)
-    }
-    for speaker in markings:
-        if speaker.segment is None:
-            continue
-        target = at.get((speaker.segment.sop_instance_uid, speaker.segment.place))
-        if target is None:
-            received = any(
-                annotation.sop_instance_uid == speaker.segment.sop_instance_uid
-                for annotation in annotations
-            )
-            why = "is empty there or no nodule" if received else "was not received"
-            refused.append(
-                _refusal(speaker, f"it is {speaker.segment.place} of a segmentation, which {why}")
-            )
-            continue
-        mask = markings[target]
-        markings[target] = replace(
-            mask,
-            tracking_uid=mask.tracking_uid or speaker.tracking_uid,
-            tracking_id=mask.tracking_id or speaker.tracking_id,
-            diameter_mm=speaker.diameter_mm if speaker.diameter_stated else mask.diameter_mm,
-            diameter_stated=speaker.diameter_stated or mask.diameter_stated,
-            also_in=(*mask.also_in, speaker.source),
-        )
-    return (marking for marking in markings if marking.segment is None)
 
 
 def _sources(marking: Marking) -> tuple[AnnotationSource, ...]:
@@ -106,7 +85,7 @@ def _tracking(marking: Marking, part: tuple[int, int]) -> tuple[str, str]:
     rank, count = part
     source = marking.source
     uid = marking.tracking_uid or derived_uid("nodule", source.sop_instance_uid, source.place)
-    label = marking.tracking_id or ""
+    label = name_of(marking.tracking_id)
     if count > 1:
         label = f"{label or 'Nodule'} {rank} / {count}"
     return (uid if rank == 1 else derived_uid("piece", uid, str(rank))), label

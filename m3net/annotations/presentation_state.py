@@ -16,10 +16,18 @@ from pydicom import Dataset
 from m3net.annotations.attributes import items, uid
 from m3net.annotations.graphics import Graphic, graphics_of
 from m3net.annotations.incomplete import incomplete_is_unusable
-from m3net.annotations.listing import not_read
 from m3net.annotations.meaning import Meaning, Reading, Said, meaning_of
 from m3net.annotations.regions import Region, measure
-from m3net.annotations.types import NO_PLANES, Annotation, Marking, Overlap, Planes, References
+from m3net.annotations.types import (
+    NO_PLANES,
+    Annotation,
+    Drawn,
+    Marking,
+    Overlap,
+    PassedOver,
+    Planes,
+    References,
+)
 from m3net.errors import AnnotationUnusable, NoduleUnusable
 from m3net.nodule import AnnotationSource
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID
@@ -132,12 +140,13 @@ def _references(dataset: Dataset) -> References:
             image.sop_instance_uid for each in graphics for image in each.images
         ),
         marked=frozenset(image for each in nodules for image in each.images),
+        nodules=bool(nodules),
     )
 
 
 def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
     sop_instance_uid = SOPInstanceUID(str(dataset.SOPInstanceUID))
-    others: dict[str, list[int]] = {}
+    passed_over: list[PassedOver] = []
     marks: dict[str, list[_Mark]] = {}
     markings: list[Marking] = []
 
@@ -151,7 +160,14 @@ def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
     for graphic in graphics_of(dataset, planes):
         reading = _meaning(graphic)
         if reading.meaning is not Meaning.NODULE:
-            others.setdefault(reading.says, []).append(graphic.number)
+            passed_over.append(
+                PassedOver(
+                    drawn=Drawn.GRAPHIC,
+                    place=graphic.place,
+                    says=reading.says,
+                    unsaid=reading.meaning is Meaning.UNSAID,
+                )
+            )
             continue
         try:
             mark = _mark(graphic, planes)
@@ -172,7 +188,7 @@ def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
         sop_instance_uid=sop_instance_uid,
         kind=kind,
         markings=tuple(markings),
-        ignored=not_read("Graphic", "the presentation state", others),
+        passed_over=tuple(passed_over),
     )
 
 

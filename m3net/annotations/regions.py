@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from m3net.annotations.content_tree import ContentTree, concept
+from m3net.annotations.content_tree import ContentTree
 from m3net.annotations.image_references import frames_named
 from m3net.annotations.types import Planes, SlicePlane
 from m3net.errors import NoduleUnusable
@@ -21,6 +21,9 @@ from m3net.nodule import Point
 from m3net.uids import FrameOfReferenceUID, FrameReference
 
 ELLIPSE_POINTS = 72
+CLOSED_MM = 0.1
+"""An outline's last point is its first; this much is rounding."""
+NO_LENGTH_MM = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +32,13 @@ class Region:
 
     shape     : the Standard's graphic type
     points_mm : (N, 3)
+    encloses  : what is measured of it is an area's, so that its last point need not be its first
     """
 
     shape: str
     points_mm: NDArray[np.float64]
     frame_of_reference_uid: FrameOfReferenceUID
+    encloses: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +53,6 @@ class Extent:
     diameter_mm: float | None = None
 
 
-def is_label_position(item: Dataset) -> bool:
-    """Whether a SCOORD only says where a viewer put its text (OHIF's TextPosition)."""
-    name = concept(item)
-    if name is None:
-        return False
-    words = name.meaning.lower().replace(" ", "")
-    return "textposition" in words or "textannotationposition" in words
-
-
 def images_of(tree: ContentTree, item: Dataset) -> list[FrameReference]:
     """The images, and the frames of them, that a SCOORD is selected from."""
     return [
@@ -68,7 +64,9 @@ def images_of(tree: ContentTree, item: Dataset) -> list[FrameReference]:
     ]
 
 
-def read_region(tree: ContentTree, item: Dataset, planes: Planes) -> Region:
+def read_region(
+    tree: ContentTree, item: Dataset, planes: Planes, *, encloses: bool = False
+) -> Region:
     """The region in LPS mm.
 
     Raises NoduleUnusable if its image is unknown or its points make no sense.
@@ -77,7 +75,9 @@ def read_region(tree: ContentTree, item: Dataset, planes: Planes) -> Region:
     flat = item.get("GraphicData")
     values = np.asarray([] if flat is None else flat, dtype=np.float64).reshape(-1)
     width = 2 if item.ValueType == "SCOORD" else 3
-    if len(values) == 0 or len(values) % width or not np.all(np.isfinite(values)):
+    if not np.all(np.isfinite(values)):
+        raise NoduleUnusable(f"its {shape} has a coordinate that is no finite number")
+    if len(values) == 0 or len(values) % width:
         raise NoduleUnusable(
             f"its {shape} has {len(values)} coordinates, which is no list of points"
         )
@@ -85,7 +85,10 @@ def read_region(tree: ContentTree, item: Dataset, planes: Planes) -> Region:
     if width == 3:
         frame = str(item.get("ReferencedFrameOfReferenceUID") or "")
         return Region(
-            shape=shape, points_mm=points, frame_of_reference_uid=FrameOfReferenceUID(frame)
+            shape=shape,
+            points_mm=points,
+            frame_of_reference_uid=FrameOfReferenceUID(frame),
+            encloses=encloses,
         )
     images = images_of(tree, item)
     if len(images) != 1:
@@ -95,6 +98,7 @@ def read_region(tree: ContentTree, item: Dataset, planes: Planes) -> Region:
         shape=shape,
         points_mm=plane.to_mm(points),
         frame_of_reference_uid=plane.frame_of_reference_uid,
+        encloses=encloses,
     )
 
 
@@ -118,8 +122,9 @@ def _plane_of(image: FrameReference, planes: Planes) -> SlicePlane:
 def measure(regions: Sequence[Region]) -> Extent:
     """What the regions of one nodule come to.
 
-    Outlines go before circles, circles before lines, lines before points.  An outline that was left
-    open is closed.  Several points are refused: which of them is the centre is not said.
+    Outlines go before circles, circles before lines, lines before points.  A line or circle
+    without length is a point.  Lines that enclose nothing, and several points, are refused: where
+    the nodule ends, or which of the points is its centre, is not said.
 
     Raises NoduleUnusable.
     """
@@ -130,18 +135,27 @@ def measure(regions: Sequence[Region]) -> Extent:
     for region in regions:
         p = region.points_mm
         match region.shape:
+            case _ if len(p) > 1 and _length(p) < NO_LENGTH_MM:
+                points.append(p[0])
             case "POLYLINE" | "POLYGON" if _is_area(p):
+                if not (region.encloses or region.shape == "POLYGON" or _is_closed(p)):
+                    raise NoduleUnusable(
+                        f"its {region.shape} of {len(p)} points is open, and outlines nothing"
+                    )
                 outlines.append(p)
-            case "POLYLINE" | "POLYGON":
+            case "POLYLINE" | "POLYGON" if len(p) > 1:
                 lines.append(p)
             case "ELLIPSE" if len(p) == 4:
-                outlines.append(_ellipse(p))
+                outline = _ellipse(p)
+                (outlines if _is_area(outline) else lines).append(outline)
             case "CIRCLE" if len(p) == 2:
                 balls.append((p[0], 2 * float(np.linalg.norm(p[1] - p[0]))))
             case "ELLIPSOID" if len(p) == 6:
                 axes = [float(np.linalg.norm(p[i + 1] - p[i])) for i in (0, 2, 4)]
                 balls.append((p.mean(axis=0), max(axes)))
-            case "POINT" | "MULTIPOINT":
+            case "POINT" if len(p) == 2:
+                points.append(p[0])  # a viewer's arrow: its tip, then its tail
+            case "POINT" | "MULTIPOINT" | "POLYLINE":
                 points.extend(p)
             case _:
                 raise NoduleUnusable(f"its {region.shape} has {len(p)} points")
@@ -167,6 +181,10 @@ def _is_area(points: NDArray[np.float64]) -> bool:
     offsets = points - points.mean(axis=0)
     widths = np.linalg.svd(offsets, compute_uv=False)
     return len(points) > 2 and bool(widths[1] > 1e-3 * max(widths[0], 1e-9))
+
+
+def _is_closed(points: NDArray[np.float64]) -> bool:
+    return len(points) > 3 and bool(np.linalg.norm(points[0] - points[-1]) <= CLOSED_MM)
 
 
 def _ellipse(ends: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,21 +5,28 @@ names the slice it was drawn on (Derivation Image Sequence) must stand where tha
 segment with frames that name none of this study keeps its whole grid, to be held against the CT's.
 """
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.pixels.utils import pixel_array
+from pydicom.sr.coding import Code
+from pydicom.uid import UID
 
+from m3net.annotations.coding import decisive_site, first_code, read_code
 from m3net.annotations.incomplete import incomplete_is_unusable
-from m3net.annotations.meaning import first_code, why_no_nodule
+from m3net.annotations.meaning import Meaning, Reading, Said, meaning_of
 from m3net.annotations.segmentation_frames import Frame, Frames, frame_sources, read_frames
 from m3net.annotations.types import (
     NO_PLANES,
     Annotation,
+    Drawn,
     FrameGrid,
     Marking,
+    PassedOver,
     Planes,
     References,
     SegmentReference,
@@ -34,6 +41,15 @@ from m3net.uids import (
     SOPInstanceUID,
 )
 
+_BACKGROUND = Code("125040", "DCM", "Background")
+_UNDECODABLE = (
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 SAME_PLACE_MM = 0.5
 """Further than this from the slice that it names, a frame on the slice's grid is elsewhere."""
 
@@ -64,15 +80,95 @@ class SegmentationReader:
             return _read(dataset, planes, kind=self.kind)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Segment:
+    """One described segment, and what it is said to be."""
+
+    number: int
+    described: Dataset
+    reading: Reading
+
+    @property
+    def place(self) -> str:
+        return f"segment {self.number}"
+
+    def passed_over(self, marking: Marking | None = None) -> PassedOver:
+        return PassedOver(
+            drawn=Drawn.SEGMENT,
+            place=self.place,
+            says=self.reading.says,
+            unsaid=self.reading.meaning is Meaning.UNSAID,
+            marking=marking,
+        )
+
+
+def _segments(dataset: Dataset) -> list[_Segment]:
+    """The segments that the object describes, without what it names its background.
+
+    A segment may have any number, 0 as well: only Pixel Padding Value names the background of a
+    label map (PS3.3 C.8.20.2.3.3).
+
+    Raises AnnotationUnusable if two have one number.
+    """
+    background = _background(dataset)
+    found = []
+    for item in dataset.get("SegmentSequence") or []:
+        number = int(item.SegmentNumber)
+        code = first_code(item, "SegmentedPropertyTypeCodeSequence")
+        if number == background or code == _BACKGROUND:
+            continue
+        found.append(_Segment(number=number, described=item, reading=_meaning(item, code)))
+    twice = [n for n, k in Counter(segment.number for segment in found).items() if k > 1]
+    if twice:
+        raise AnnotationUnusable(
+            f"the segmentation describes {len(twice)} of its segments twice, so that it is not "
+            f"known what is drawn as segment {twice[0]}"
+        )
+    return found
+
+
+def _background(dataset: Dataset) -> int | None:
+    padding = dataset.get("PixelPaddingValue") if _is_labelmap(dataset) else None
+    return None if padding is None else int(padding)
+
+
+def _is_labelmap(dataset: Dataset) -> bool:
+    return str(dataset.get("SegmentationType")) == "LABELMAP"
+
+
+def _meaning(item: Dataset, kind: Code | None) -> Reading:
+    texts = (_text(item, word) for word in ("SegmentLabel", "TrackingID", "SegmentDescription"))
+    return meaning_of(
+        Said(
+            kind=kind,
+            category=first_code(item, "SegmentedPropertyCategoryCodeSequence"),
+            site=decisive_site(
+                code
+                for sequence in ("AnatomicRegionSequence", "PrimaryAnatomicStructureSequence")
+                for region in item.get(sequence) or []
+                if (code := read_code(region)) is not None
+            ),
+            texts=tuple(text for text in texts if text is not None),
+        )
+    )
+
+
 def _references(dataset: Dataset) -> References:
+    nodules = {s.number for s in _segments(dataset) if s.reading.meaning is Meaning.NODULE}
     marked: set[FrameReference] = set()
+    classes: set[SOPClassUID] = set()
+    named: set[SOPInstanceUID] = set()
     for group in dataset.get("PerFrameFunctionalGroupsSequence") or []:
-        marked |= frame_sources(group)
-    named, series = {reference.sop_instance_uid for reference in marked}, set()
+        sources = frame_sources(group)
+        named |= {reference.sop_instance_uid for reference in sources}
+        if _is_labelmap(dataset) or _segment_number(dataset, group) in nodules:
+            marked |= sources
+    series = set()
     for item in dataset.get("ReferencedSeriesSequence") or []:
         series.add(SeriesInstanceUID(str(item.SeriesInstanceUID)))
         for instance in item.get("ReferencedInstanceSequence") or []:
             named.add(SOPInstanceUID(str(instance.ReferencedSOPInstanceUID)))
+            classes.add(SOPClassUID(str(instance.get("ReferencedSOPClassUID") or "")))
     frame_of_reference = dataset.get("FrameOfReferenceUID")
     centres: tuple[Point, ...] = ()
     if "PixelData" in dataset:
@@ -87,49 +183,99 @@ def _references(dataset: Dataset) -> References:
         ),
         series_instance_uids=frozenset(series),
         sop_instance_uids=frozenset(named),
-        marked=frozenset(marked),
+        marked=frozenset(marked if nodules else ()),
         centres_mm=centres,
+        nodules=bool(nodules),
+        image_classes=frozenset(classes - {SOPClassUID("")}),
     )
 
 
+def _segment_number(dataset: Dataset, group: Dataset) -> int | None:
+    """The segment that a frame is of; None where that is not said."""
+    shared = dataset.get("SharedFunctionalGroupsSequence") or [Dataset()]
+    named = group.get("SegmentIdentificationSequence") or shared[0].get(
+        "SegmentIdentificationSequence"
+    )
+    number = named[0].get("ReferencedSegmentNumber") if named else None
+    return None if number is None else int(number)
+
+
 def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
-    frames = read_frames(dataset)
-    pixels = _decode(dataset, len(frames.frames))
+    """Meaning before pixels: an organ's mask that cannot be decoded is nobody's concern."""
+    segments = _segments(dataset)
+    nodules = [s for s in segments if s.reading.meaning is Meaning.NODULE]
+    unsaid = [s for s in segments if s.reading.meaning is Meaning.UNSAID]
     markings: list[Marking] = []
     ignored: list[str] = []
-    for segment in dataset.get("SegmentSequence") or []:
-        number = int(segment.SegmentNumber)
-        if number == 0:  # a label map's background
-            continue
-        other = why_no_nodule(
-            category=first_code(segment, "SegmentedPropertyCategoryCodeSequence"),
-            kind=first_code(segment, "SegmentedPropertyTypeCodeSequence"),
-            site=first_code(segment, "AnatomicRegionSequence"),
-        )
-        if other is not None:
-            ignored.append(f"Segment {number} of the segmentation is no lung nodule: {other}.")
-            continue
-        chosen = _drawn(dataset, frames, pixels, number)
-        if not chosen:
-            ignored.append(f"Segment {number} of the segmentation is empty.")
-            continue
-        markings.append(_marking(dataset, segment, frames, chosen, planes))
+    passed = {s.number: s.passed_over() for s in segments if s not in nodules}
+    undescribed: list[PassedOver] = []
+    if nodules or unsaid:
+        try:
+            frames = read_frames(dataset)
+            pixels = _decode(dataset, len(frames.frames))
+        except AnnotationUnusable:
+            if nodules:
+                raise
+        else:
+            for segment in (*nodules, *unsaid):
+                drawn = _drawn(dataset, frames, pixels, segment.number)
+                if not drawn:
+                    passed.pop(segment.number, None)
+                    ignored.append(f"Segment {segment.number} of the segmentation is empty.")
+                    continue
+                marking = _marking(dataset, segment, frames, drawn, planes)
+                if segment in nodules:
+                    markings.append(marking)
+                else:
+                    passed[segment.number] = segment.passed_over(marking)
+            undescribed = _undescribed(dataset, frames, pixels)
     return Annotation(
         sop_instance_uid=SOPInstanceUID(str(dataset.SOPInstanceUID)),
         kind=kind,
         markings=tuple(markings),
+        passed_over=(*passed.values(), *(undescribed or _undescribed_frames(dataset))),
         ignored=tuple(ignored),
     )
 
 
+def _undescribed(dataset: Dataset, frames: Frames, pixels: NDArray[np.generic]) -> list[PassedOver]:
+    """Segments that are drawn, and that Segment Sequence does not describe."""
+    if _is_labelmap(dataset):
+        # Without Pixel Padding Value 0 is left to be background if nobody describes it.
+        numbers = set(np.unique(pixels).tolist()) - {0, _background(dataset)}
+        return _not_described(dataset, numbers)
+    return _not_described(dataset, {frame.segment for frame in frames.frames})
+
+
+def _undescribed_frames(dataset: Dataset) -> list[PassedOver]:
+    """The same from the frames' headers; a label map's say nothing."""
+    if _is_labelmap(dataset):
+        return []
+    groups = dataset.get("PerFrameFunctionalGroupsSequence") or []
+    return _not_described(dataset, {_segment_number(dataset, group) for group in groups})
+
+
+def _not_described(dataset: Dataset, numbers: set[int | None]) -> list[PassedOver]:
+    described = {int(item.SegmentNumber) for item in dataset.get("SegmentSequence") or []}
+    return [
+        PassedOver(
+            drawn=Drawn.SEGMENT,
+            place=f"segment {number}",
+            says="not described in Segment Sequence",
+            unsaid=True,
+        )
+        for number in sorted(number for number in numbers if number is not None)
+        if number not in described
+    ]
+
+
 def _marking(
     dataset: Dataset,
-    segment: Dataset,
+    segment: _Segment,
     frames: Frames,
     drawn: Mapping[int, NDArray[np.bool_]],
     planes: Planes,
 ) -> Marking:
-    number = int(segment.SegmentNumber)
     named = [frames.frames[index] for index in drawn]
     vouched = all(any(map(planes.named, frame.sources)) for frame in named)
     contradictions = [
@@ -142,11 +288,13 @@ def _marking(
             sop_class_uid=SOPClassUID(str(dataset.SOPClassUID)),
             sop_instance_uid=SOPInstanceUID(str(dataset.SOPInstanceUID)),
             place=SegmentReference(
-                sop_instance_uid=SOPInstanceUID(str(dataset.SOPInstanceUID)), segment_number=number
+                sop_instance_uid=SOPInstanceUID(str(dataset.SOPInstanceUID)),
+                segment_number=segment.number,
             ).place,
         ),
-        tracking_uid=_text(segment, "TrackingUID"),
-        tracking_id=_text(segment, "TrackingID") or _text(segment, "SegmentLabel"),
+        tracking_uid=_text(segment.described, "TrackingUID"),
+        tracking_id=_text(segment.described, "TrackingID")
+        or _text(segment.described, "SegmentLabel"),
         frame_of_reference_uid=FrameOfReferenceUID(str(frame_of_reference or "")),
         mask=mask,
         unchecked_grid=(
@@ -158,8 +306,8 @@ def _marking(
     )
 
 
-def _text(segment: Dataset, keyword: str) -> str | None:
-    return str(segment.get(keyword) or "").strip() or None
+def _text(described: Dataset, keyword: str) -> str | None:
+    return str(described.get(keyword) or "").strip() or None
 
 
 def _centre(mask: Mask) -> Point:
@@ -223,8 +371,12 @@ def _decode(dataset: Dataset, count: int) -> NDArray[np.generic]:
     """(F, R, C) pixels."""
     try:
         pixels = pixel_array(dataset, allow_excess_frames=False)
-    except (AttributeError, KeyError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise AnnotationUnusable(f"the segmentation's pixels cannot be decoded: {error}") from error
+    except _UNDECODABLE as error:
+        syntax = UID(str(getattr(dataset.file_meta, "TransferSyntaxUID", "")))
+        named = f"{syntax.name} ({syntax})" if syntax.name != syntax else str(syntax)
+        raise AnnotationUnusable(
+            f"the segmentation's pixels cannot be decoded from transfer syntax {named or 'unknown'}"
+        ) from error
     pixels = pixels.reshape(-1, dataset.Rows, dataset.Columns)
     if len(pixels) != count:
         raise AnnotationUnusable(

@@ -16,10 +16,17 @@ from pydicom import Dataset
 from m3net.annotations.attributes import integer, items, points, text, uid
 from m3net.annotations.image_references import frames_named, is_of_ct
 from m3net.annotations.incomplete import incomplete_is_unusable
-from m3net.annotations.listing import not_read
 from m3net.annotations.meaning import Meaning, Reading, first_code
 from m3net.annotations.roi_names import meaning_of_roi
-from m3net.annotations.types import Annotation, Marking, Overlap, Planes, References
+from m3net.annotations.types import (
+    Annotation,
+    Drawn,
+    Marking,
+    Overlap,
+    PassedOver,
+    Planes,
+    References,
+)
 from m3net.errors import AnnotationUnusable, NoduleUnusable
 from m3net.nodule import AnnotationSource, Point
 from m3net.uids import (
@@ -156,17 +163,29 @@ def _references(dataset: Dataset) -> References:
         sop_instance_uids=frozenset(named - {SOPInstanceUID("")}),
         marked=frozenset(marked),
         centres_mm=tuple(centres),
+        nodules=bool(taken),
     )
 
 
 def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
     sop_instance_uid = SOPInstanceUID(str(dataset.SOPInstanceUID))
     rois = _rois(dataset)
-    others: dict[str, list[int]] = {}
+    passed_over = []
+    ignored = []
     markings = []
     for roi in rois:
         if roi.reading.meaning is not Meaning.NODULE:
-            others.setdefault(roi.reading.says, []).append(roi.number)
+            if roi.contours:
+                passed_over.append(
+                    PassedOver(
+                        drawn=Drawn.ROI,
+                        place=roi.place,
+                        says=roi.reading.says,
+                        unsaid=roi.reading.meaning is Meaning.UNSAID,
+                    )
+                )
+            else:
+                ignored.append(f"{roi.place} of the structure set is empty.")
             continue
         source = AnnotationSource(
             sop_class_uid=SOPClassUID(str(dataset.SOPClassUID)),
@@ -178,7 +197,8 @@ def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
         sop_instance_uid=sop_instance_uid,
         kind=kind,
         markings=tuple(markings),
-        ignored=not_read("ROI", "the structure set", others),
+        passed_over=tuple(passed_over),
+        ignored=tuple(ignored),
     )
 
 

@@ -20,6 +20,7 @@ from m3net.uids import (
     FrameOfReferenceUID,
     FrameReference,
     SeriesInstanceUID,
+    SOPClassUID,
     SOPInstanceUID,
 )
 
@@ -107,6 +108,8 @@ class References:
     sop_instance_uids : every image that it refers to; the study waits for them
     marked            : those of them on which something is drawn, by frame where one is named
     centres_mm        : LPS centres of its marks, where the object itself knows them (SEG, SCOORD3D)
+    nodules           : whether anything in it was read as a nodule
+    image_classes     : SOP Classes of the images that it refers to; empty: it does not tell
     """
 
     frame_of_reference_uid: FrameOfReferenceUID | None
@@ -114,6 +117,8 @@ class References:
     sop_instance_uids: frozenset[SOPInstanceUID]
     marked: frozenset[FrameReference]
     centres_mm: tuple[Point, ...] = ()
+    nodules: bool = True
+    image_classes: frozenset[SOPClassUID] = frozenset()
 
     @property
     def marked_images(self) -> frozenset[SOPInstanceUID]:
@@ -189,6 +194,35 @@ class Marking:
     refused: str | None = None
 
 
+class Drawn(StrEnum):
+    """What people call a thing that an annotation draws."""
+
+    SEGMENT = "segment"
+    MEASUREMENT = "measurement"
+    REGION = "region"
+    GRAPHIC = "graphic"
+    ROI = "ROI"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassedOver:
+    """Something drawn that was not read as a nodule.
+
+    place     : inside the object, as `AnnotationSource.place`: "segment 2"
+    says      : what it is instead, in a code's or the table's words; empty if nothing says that
+    unsaid    : nothing says that it is something else: a measurement without a finding, "ROI-1"
+    marking   : of an unsaid mark, for another object that says that it is a nodule
+    may_count : a bidirectional or arrow mark, which a site may have judged without a finding
+    """
+
+    drawn: Drawn
+    place: str
+    says: str = ""
+    unsaid: bool = False
+    marking: Marking | None = None
+    may_count: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
     """One annotation object, read: its marks, and what it holds that is no nodule."""
@@ -197,8 +231,10 @@ class Annotation:
     kind: str
     """For people: "Segmentation", "Measurement report"."""
     markings: tuple[Marking, ...]
+    passed_over: tuple[PassedOver, ...] = ()
+    """What it draws beside them."""
     ignored: tuple[str, ...] = ()
-    """One sentence each, for the report: "segment 1 'Left lung' is no nodule"."""
+    """One sentence each, for the report, on what is not drawn: "Segment 2 is empty"."""
 
 
 class AnnotationReader(Protocol):

@@ -181,6 +181,14 @@ class DeliveryConfig(Section):
     """How often an idle deliverer looks for something to send."""
 
 
+class AnnotationsConfig(Section):
+    """What counts as the mark of a nodule. A change here makes new results of old studies."""
+
+    unlabelled: Literal["list", "judge"] = "list"
+    """A bidirectional or arrow mark of which nothing says what it is: "list" it in the report, as a
+    measurement without a finding, or "judge" it as a nodule. Other such measurements are listed."""
+
+
 class ResultsConfig(Section):
     """The objects that this node writes. A change here makes new results of old studies."""
 
@@ -281,6 +289,7 @@ class NodeConfig(Section):
     model: ModelConfig = ModelConfig()
     worker: WorkerConfig = WorkerConfig()
     delivery: DeliveryConfig = DeliveryConfig()
+    annotations: AnnotationsConfig = AnnotationsConfig()
     results: ResultsConfig = ResultsConfig()
     serve: ServeConfig = ServeConfig()
     log: LogConfig = LogConfig()

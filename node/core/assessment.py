@@ -8,7 +8,7 @@ from pydicom import dcmread
 
 from m3net.annotations import READERS
 from m3net.annotations.nodules import find_nodules
-from m3net.annotations.types import Annotation, Planes, References
+from m3net.annotations.types import Annotation, PassedOver, Planes, References
 from m3net.ct_series import read_series_files
 from m3net.errors import AnnotationUnusable
 from m3net.nodule import Nodule, RefusedNodule
@@ -16,6 +16,7 @@ from m3net.prediction import Classifier, Prediction
 from m3net.uids import FrameKey, SOPInstanceUID
 from m3net.volume import CTVolume, goes_beyond, why_not_whole
 from node.core.inputs import StudyInputs
+from node.core.not_judged import name_passed_over
 from node.core.series_choice import marked_frames
 from sr_templates.findings import Outcome
 
@@ -36,6 +37,7 @@ class Assessment:
     reasons : of the study as a whole; each refused nodule has its own
     unread  : one sentence per annotation object that was refused or cannot be read yet
     remarks : further sentences for the report
+    passed_over : what annotations draw and what was not read as a nodule
     """
 
     outcome: Outcome
@@ -45,6 +47,7 @@ class Assessment:
     reasons: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 def assess(
@@ -52,11 +55,13 @@ def assess(
     *,
     paths: Mapping[SOPInstanceUID, Path],
     classifier: Classifier,
+    judge_unlabelled: bool = False,
     on_nodule: Callable[[int], None] | None = None,
 ) -> Assessment:
     """Every marked nodule is either judged or refused with its one reason.
 
-    paths : the file of each instance of `inputs`
+    paths            : the file of each instance of `inputs`
+    judge_unlabelled : bidirectional and arrow marks without a finding count as nodules
 
     Raises StudyError if the study as a whole cannot be analysed.
     """
@@ -66,7 +71,7 @@ def assess(
         [paths[facts.sop_instance_uid] for facts in inputs.ct],
         marked=marked_frames(inputs.annotations),
     )
-    found = find_nodules(annotations, volume)
+    found = find_nodules(annotations, volume, judge_unlabelled=judge_unlabelled)
     whole, incomplete = _with_context(found.nodules, volume, inputs, classifier)
     refused = (*found.refused, *incomplete)
     predictions = classifier.classify(volume, whole, on_nodule=on_nodule) if whole else []
@@ -85,8 +90,10 @@ def assess(
             *_discord(inputs),
             _completeness(inputs, volume),
             *volume.notes,
+            *name_passed_over(found.passed_over),
             *found.ignored,
         ),
+        passed_over=found.passed_over,
     )
 
 

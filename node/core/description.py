@@ -11,6 +11,7 @@ from m3net.uids import SOPInstanceUID
 from m3net.volume import CTVolume
 from node.core.assessment import Assessment, JudgedNodule
 from node.core.drawn import NOMINAL_RADIUS_MM, draw, number_in_viewers
+from node.core.not_judged import count_passed_over
 from node.core.results import NoduleResult
 from node.core.wording import count_of, headline
 from sr_templates.capture_view import CaptureFrame, Legend
@@ -133,6 +134,7 @@ def report_content(
             ],
             reasons=assessment.reasons,
             unread=assessment.unread,
+            passed_over=count_passed_over(assessment.passed_over),
         ),
         nodules=[each.finding for each in described],
         refused=[

@@ -64,9 +64,11 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultSettings:
-    """How results look; all of it is in the analysis id, except the variants.
+    """What results say and how they look; all of it is in the analysis id, except the variants.
 
     Those have UIDs of their own.
+
+    judge_unlabelled : bidirectional and arrow marks without a finding count as nodules
     """
 
     report_series_number: int
@@ -78,6 +80,7 @@ class ResultSettings:
     device_serial: str
     software_version: str
     variants: Sequence[Variant]
+    judge_unlabelled: bool = False
 
     def frames(self) -> int:
         """Most frames of one capture, by number and by size."""

@@ -46,7 +46,7 @@ def analyse(
     on_nodule : called with 0, 1, ... after each nodule
     """
     return _build(
-        _assessed(inputs, paths, classifier, on_nodule),
+        _assessed(inputs, paths, classifier, settings, on_nodule),
         inputs=inputs,
         paths=paths,
         card=classifier.card,
@@ -82,6 +82,7 @@ def _assessed(
     inputs: StudyInputs,
     paths: Paths,
     classifier: Classifier,
+    settings: ResultSettings,
     on_nodule: Callable[[int], None] | None,
 ) -> Assessment:
     match inputs.intent:
@@ -91,7 +92,13 @@ def _assessed(
             return _not_analysed(inputs, inputs.reason)
         case Intent.ANALYSE:
             try:
-                return assess(inputs, paths=paths, classifier=classifier, on_nodule=on_nodule)
+                return assess(
+                    inputs,
+                    paths=paths,
+                    classifier=classifier,
+                    judge_unlabelled=settings.judge_unlabelled,
+                    on_nodule=on_nodule,
+                )
             except StudyError as reason:
                 return _not_analysed(inputs, str(reason))
 

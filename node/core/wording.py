@@ -17,6 +17,7 @@ def headline(
     refused: Sequence[tuple[str, str]] = (),
     reasons: Sequence[str] = (),
     unread: Sequence[str] = (),
+    passed_over: str = "",
 ) -> str:
     """The first readable line of the report.
 
@@ -24,12 +25,15 @@ def headline(
     refused       : (name, reason) of every nodule that was not
     reasons       : why the study as a whole was not
     unread        : one per annotation object that was not
+    passed_over   : what is drawn and was not read as a nodule, counted; empty: nothing
     """
     why_not = [*reasons, *_by_reason(refused, alone=len(refused) + len(probabilities) == 1)]
     match outcome:
         case Outcome.NOT_ANNOTATED:
             return "No annotation received, nothing was assessed."
         case Outcome.NOTHING_MARKED:
+            if passed_over:
+                return f"Annotation read, nothing in it was judged. {passed_over}"
             return "Annotation read, it marks no nodule."
         case Outcome.NOT_ANALYSED:
             return f"Not analysed: {_sentence(_listed((*why_not, *unread)))}"
@@ -43,6 +47,7 @@ def headline(
                     *((f"NOT analysed: {_sentence(_listed(why_not))}",) if why_not else ()),
                     *((f"NOT read: {_sentence(_listed(unread))}",) if unread else ()),
                     *((_highest(probabilities),) if trained else ()),
+                    *((passed_over,) if passed_over else ()),
                 )
             )
 

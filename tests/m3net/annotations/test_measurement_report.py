@@ -209,7 +209,8 @@ def test_a_finding_elsewhere_is_ignored_and_named() -> None:
     )
     result = found(ct, report)
     assert result.nodules == ()
-    assert result.ignored == ("Measurement group 1 is about no lung nodule: Aorta.",)
+    (other,) = result.passed_over
+    assert (other.place, other.says, other.unsaid) == ("measurement group 1", "Aorta", False)
 
 
 def test_a_typed_label_is_never_repeated() -> None:
@@ -219,8 +220,8 @@ def test_a_typed_label_is_never_repeated() -> None:
         synthetic.scoord(ct[3], "CIRCLE", CIRCLE),
         finding=hd.sr.CodedConcept("CORNERSTONEFREETEXT", "CORNERSTONEJS", "Mr Smith's aorta"),
     )
-    (sentence,) = found(ct, report).ignored
-    assert sentence == "Measurement group 1 is about no lung nodule: something else."
+    (other,) = found(ct, report).passed_over
+    assert (other.place, other.says, other.unsaid) == ("measurement group 1", "aorta", False)
 
 
 def test_a_group_without_place_is_ignored_and_named() -> None:
@@ -303,7 +304,10 @@ def test_codes_of_old_writers_are_understood() -> None:
     assert nodule.diameter_mm == pytest.approx(6.0)
 
 
-def test_an_open_outline_is_closed() -> None:
+def test_an_open_line_is_no_outline() -> None:
     ct = synthetic.ct_series()
     report = report_with(ct, [synthetic.scoord(ct[z], "POLYLINE", OUTLINE[:-1]) for z in (2, 3, 4)])
-    assert centre_of(ct, report) == pytest.approx(BOX_CENTRE_MM)
+    result = found(ct, report)
+    assert result.nodules == ()
+    (refusal,) = result.refused
+    assert refusal.reason == "its POLYLINE of 4 points is open, and outlines nothing"

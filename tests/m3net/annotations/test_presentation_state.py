@@ -144,9 +144,7 @@ def test_graphics_without_images_of_their_own_are_on_the_state_s() -> None:
 def test_what_no_text_calls_a_nodule_is_listed(texts: tuple[Words, ...], says: str) -> None:
     result = found(CT, state(outline(texts=texts)))
     assert result.nodules == ()
-    assert result.ignored == (
-        f"Graphic 1 of the presentation state was not read as a nodule: {says}.",
-    )
+    assert [(other.place, other.says) for other in result.passed_over] == [("graphic 1", says)]
 
 
 def test_a_nodule_with_a_tool_s_numbers_is_a_nodule() -> None:
@@ -165,7 +163,7 @@ def test_of_several_graphics_a_text_names_the_nearest() -> None:
     )
     result = found(CT, state(on))
     assert [source.place for source in result.nodules[0].sources] == ["graphic 2"]
-    assert len(result.nodules) == len(result.ignored) == 1
+    assert len(result.nodules) == len(result.passed_over) == 1
 
 
 def test_a_text_in_an_item_of_its_own_names_the_graphics_of_its_slice() -> None:
@@ -176,7 +174,7 @@ def test_a_text_in_an_item_of_its_own_names_the_graphics_of_its_slice() -> None:
     )
     result = found(CT, pr)
     assert [source.place for source in result.nodules[0].sources] == ["graphic 1"]
-    assert len(result.ignored) == 1
+    assert len(result.passed_over) == 1
 
 
 def test_two_places_of_one_text_are_two_nodules() -> None:

@@ -104,7 +104,8 @@ def test_a_segment_that_is_no_nodule_is_ignored_and_named() -> None:
     )
     result = found(ct, seg)
     assert result.nodules == ()
-    assert result.ignored == ("Segment 1 of the segmentation is no lung nodule: Lung.",)
+    (other,) = result.passed_over
+    assert (other.place, other.says, other.unsaid) == ("segment 1", "Lung", False)
 
 
 def test_old_codes_are_understood() -> None:

@@ -59,11 +59,12 @@ def test_what_is_no_nodule_is_listed_and_its_name_is_not() -> None:
     result = found(CT, as_received(structure_set(CT, rois)))
     assert len(result.nodules) == 1
     assert [source.place for source in result.nodules[0].sources] == ["ROI 2"]
-    assert result.ignored == (
-        "ROI 1 of the structure set was not read as a nodule: of type EXTERNAL.",
-        "ROIs 3, 5 of the structure set were not read as nodules: nothing says what it is.",
-        "ROI 4 of the structure set was not read as a nodule: a treatment volume.",
-    )
+    assert [(other.place, other.says, other.unsaid) for other in result.passed_over] == [
+        ("ROI 1", "of type EXTERNAL", False),
+        ("ROI 3", "", True),
+        ("ROI 4", "a treatment volume", False),
+    ]
+    assert result.ignored == ("ROI 5 of the structure set is empty.",)
     assert "Mueller" not in repr(result)
 
 

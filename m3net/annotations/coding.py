@@ -1,0 +1,110 @@
+"""Codes: reading them, what each says of a mark (`codes.tsv`), and how they are spoken.
+
+Codes are compared through pydicom, which knows that SRT M-03010 and SCT 27925004 are one concept.
+A code that the table lacks is read by the words of its meaning, if its scheme is one of the public
+ones: then a person chose it from a list.  Other schemes hold what somebody typed.
+"""
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+
+from pydicom import Dataset
+from pydicom.sr.coding import Code
+
+from m3net.annotations.labels import Verdict, names_lung, read_label
+from m3net.annotations.vocabulary import LANGUAGES
+
+_PUBLIC = frozenset(
+    {"SCT", "SRT", "SNM3", "FMA", "RADLEX", "DCM", "LN", "UMLS", "NCIT", "UBERON", "NEU", "RO"}
+    | {"I9", "I10", "I10P", "ICDO", "I9C", "MSH", "ITIS_TSN", "BARI"}
+)
+_TYPED = re.compile(r"FREE_?TE?XE?T", re.IGNORECASE)
+"""Cornerstone's code values for what a user types, its own spelling included."""
+
+
+class Sort(StrEnum):
+    """What a code says of the mark that it is given to."""
+
+    NODULE = "nodule"
+    LESION = "lesion"
+    GENERIC = "generic"
+    """Nothing: tissue, organ, region of interest."""
+    LUNG = "lung"
+    """The lung or a part of it: the site of a nodule, and no nodule itself."""
+    OTHER = "other"
+
+
+def read_code(item: Dataset | None) -> Code | None:
+    """The code of one item of a code sequence; None if it holds none."""
+    if item is None:
+        return None
+    value = item.get("CodeValue") or item.get("LongCodeValue") or item.get("URNCodeValue")
+    if not value:
+        return None
+    return Code(
+        str(value),
+        str(item.get("CodingSchemeDesignator") or ""),
+        str(item.get("CodeMeaning") or ""),
+    )
+
+
+def first_code(dataset: Dataset, keyword: str) -> Code | None:
+    """The code in the first item of a code sequence; None if the sequence is absent or empty."""
+    items = dataset.get(keyword)
+    return read_code(items[0]) if items else None
+
+
+def is_typed(code: Code) -> bool:
+    """Whether the meaning may be somebody's own words."""
+    return code.scheme_designator.upper() not in _PUBLIC or bool(_TYPED.search(code.value))
+
+
+def sort_of(code: Code, languages: tuple[str, ...] = LANGUAGES) -> Sort:
+    """What the code says of a mark, by the table, else by the words of its meaning."""
+    listed = _listed(code)
+    if listed is not None:
+        return listed
+    if names_lung(code.meaning, languages):
+        return Sort.LUNG
+    match read_label(code.meaning, languages).verdict:
+        case Verdict.NODULE:
+            return Sort.NODULE
+        case Verdict.LESION:
+            return Sort.LESION
+        case Verdict.ELSEWHERE | Verdict.OTHER:
+            return Sort.OTHER
+        case Verdict.NOTHING:
+            plain = read_label(code.meaning, languages).plain
+            return Sort.GENERIC if plain or is_typed(code) else Sort.OTHER
+
+
+def decisive_site(sites: Iterable[Code], languages: tuple[str, ...] = LANGUAGES) -> Code | None:
+    """The first site that is not in the lung, else the first; None if there is none."""
+    named = list(sites)
+    elsewhere = (site for site in named if sort_of(site, languages) is not Sort.LUNG)
+    return next(elsewhere, named[0] if named else None)
+
+
+def spoken(code: Code, languages: tuple[str, ...] = LANGUAGES) -> str:
+    """The code for people: its meaning, or of typed words what the table makes of them."""
+    if not is_typed(code) and code.meaning:
+        return " ".join(code.meaning.split())
+    return read_label(code.meaning, languages).says or "something else"
+
+
+def _listed(code: Code) -> Sort | None:
+    if code.scheme_designator.upper() == "FMA":
+        code = Code(re.sub(r"^FMA:?", "", code.value), "FMA", code.meaning)
+    return next((sort for other, sort in _table() if other == code), None)
+
+
+@cache
+def _table() -> tuple[tuple[Code, Sort], ...]:
+    text = resources.files("m3net.annotations").joinpath("codes.tsv").read_text("utf-8")
+    rows = [line.split("\t") for line in text.splitlines()[1:]]
+    return tuple(
+        (Code(value, scheme, meaning), Sort(sort)) for sort, scheme, value, meaning in rows
+    )

@@ -1,0 +1,209 @@
+"""What a text says of the mark that it labels: a nodule, something else, or nothing.
+
+The nodule's own word decides ("nodule", "Rundherd", "masse"), and what the text hangs on it:
+
+- a word that denies it ("no nodule", "Rundherd ausgeschlossen") takes it away;
+- an organ takes it away only as its place: directly before or behind it ("thyroid nodule", "lesion
+  liver"), after "in" or "of", or as a thought of its own ("lesion: liver").  An organ that is
+  merely near ("nodule abutting 5th rib", "LLL, retrocardiac") or where the cancer came from
+  ("metastasis of colon cancer") does not, and beside a place in the lung no organ does;
+- "lesion", "opacity" and the like are no more than that: "lesion: cyst" is a cyst.
+
+Without a nodule's word, an organ or another finding makes the mark that.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+
+from m3net.annotations.vocabulary import LANGUAGES, Sense, Word, vocabulary
+
+_HEADS = (Sense.NODULE, Sense.CANCER, Sense.METASTASIS, Sense.LESION)
+_THINGS = (Sense.ORGAN, Sense.ORIGIN, Sense.OTHER)
+_FILLING = (Sense.SKIP, Sense.TOOL)
+_BRACKETS = re.compile(r"\([^)]*\)")
+_DENIED_WITHIN = 5
+"""Words between "no" and the nodule that it denies."""
+LONGEST_NAME = 64
+"""Characters of a nodule's name."""
+DENIED = "said to be no nodule"
+
+
+class Verdict(StrEnum):
+    """What a text says of a mark."""
+
+    NODULE = "nodule"
+    LESION = "lesion"
+    """No more than that something is there."""
+    ELSEWHERE = "elsewhere"
+    """An organ, a nodule of another organ, or no nodule at all."""
+    OTHER = "other"
+    """Another finding, which a nodule may have about it: a scar, a calcification."""
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """A text, understood.
+
+    says  : in the table's words, never the text's own
+    plain : the text is one thought and says nothing beyond it: no word that the table lacks, no
+            place near another, no doubt
+    """
+
+    verdict: Verdict
+    says: str
+    plain: bool
+
+
+@lru_cache(maxsize=4096)
+def read_label(text: str, languages: tuple[str, ...] = LANGUAGES) -> Label:
+    """What the text says of the mark that it labels."""
+    words = vocabulary(languages).words_of(text)
+    verdict, says = _read(words)
+    return Label(verdict=verdict, says=says, plain="?" not in text and _is_plain(words))
+
+
+def name_of(identifier: str | None) -> str:
+    """A tracking identifier in words of our table alone, "RUL nodule 2" or "Target 1"; else empty.
+
+    Anything else is a viewer's tool, a key of some database, or words that may name a patient.
+    """
+    text = " ".join((identifier or "").split())
+    senses = {word.sense for word in vocabulary().words_of(text)}
+    if len(text) > LONGEST_NAME or not re.search(r"[^\W\d_]{2}", text):
+        return ""
+    return text if senses.isdisjoint({Sense.UNKNOWN, Sense.TOOL}) else ""
+
+
+def names_lung(text: str, languages: tuple[str, ...] = LANGUAGES) -> bool:
+    """Whether a site's name is the lung's or a part's; what stands in brackets does not count."""
+    senses = {word.sense for word in vocabulary(languages).words_of(_BRACKETS.sub(" ", text))}
+    return Sense.LUNG in senses and senses.isdisjoint(_THINGS)
+
+
+def _is_plain(words: Sequence[Word]) -> bool:
+    senses = {word.sense for word in words}
+    if not senses.isdisjoint({Sense.UNKNOWN, Sense.BESIDE, Sense.NEAR, Sense.LANDMARK}):
+        return False
+    thoughts = [t for t in _thoughts(words) if any(word.sense not in _FILLING for word in t)]
+    return len(thoughts) <= 1
+
+
+def _read(words: Sequence[Word]) -> tuple[Verdict, str]:
+    heads = [at for at, word in enumerate(words) if word.sense in _HEADS]
+    if not heads:
+        return _thing(words)
+    standing = [at for at in heads if not _denied(words, at)]
+    if not standing:
+        return Verdict.ELSEWHERE, DENIED
+    places: list[str] = []
+    for at in standing:
+        place = _elsewhere(words, at)
+        if place is not None:
+            places.append(place)
+        elif words[at].sense is not Sense.LESION:
+            return Verdict.NODULE, words[at].says
+        else:
+            other = next((word.says for word in words if word.sense is Sense.OTHER), None)
+            return (Verdict.OTHER, other) if other else (Verdict.LESION, words[at].says)
+    return Verdict.ELSEWHERE, places[0]
+
+
+def _thing(words: Sequence[Word]) -> tuple[Verdict, str]:
+    """What a text without a nodule's word names."""
+    for at, word in enumerate(words):
+        near = _follows(words, at, (Sense.BESIDE, Sense.NEAR, Sense.NO)) or _landmark(words, at)
+        if word.sense in _THINGS and not near:
+            return Verdict.OTHER if word.sense is Sense.OTHER else Verdict.ELSEWHERE, word.says
+    return Verdict.NOTHING, ""
+
+
+def _denied(words: Sequence[Word], at: int) -> bool:
+    """ "no new lung nodule", "nodule excluded": within one thought."""
+    for index in range(at - 1, max(at - 2 - _DENIED_WITHIN, -1), -1):
+        if words[index].sense is Sense.NO:
+            return True
+        if words[index].sense in (Sense.BREAK, Sense.BESIDE, *_HEADS, Sense.OTHER):
+            break
+    if at and words[at - 1].sense is Sense.GONE:
+        return True
+    return any(word.sense is Sense.GONE for word in _thought_after(words, at))
+
+
+def _elsewhere(words: Sequence[Word], at: int) -> str | None:
+    """The organ that the nodule's word is of; None if it may be of the lung."""
+    before = _beyond_filling(words, at, step=-1)
+    if (
+        before is not None
+        and words[before].sense is Sense.ORGAN
+        and not _follows(words, before, (Sense.BESIDE, Sense.FROM))
+    ):
+        return words[before].says
+    if any(word.sense is Sense.LUNG for word in words):
+        return None
+    after = _beyond_filling(words, at, step=1)
+    while after is not None and words[after].sense is Sense.IN:
+        after = _beyond_filling(words, after, step=1)
+    if after is not None and words[after].sense is Sense.ORGAN and not _landmark(words, after):
+        origin = words[at].sense is Sense.METASTASIS and _before_cancer(words, after)
+        return None if origin else words[after].says
+    return _own_thought(words)
+
+
+def _before_cancer(words: Sequence[Word], at: int) -> bool:
+    after = _beyond_filling(words, at, step=1)
+    return after is not None and words[after].sense is Sense.CANCER
+
+
+def _own_thought(words: Sequence[Word]) -> str | None:
+    """The organ if one thought of the text names an organ and nothing more: "lesion: liver"."""
+    for thought in _thoughts(words):
+        kept = [word for word in thought if word.sense not in _FILLING]
+        if kept and all(word.sense is Sense.ORGAN for word in kept):
+            return kept[0].says
+    return None
+
+
+def _landmark(words: Sequence[Word], at: int) -> bool:
+    """ "aortic arch", "liver dome": part of an organ that serves to say where."""
+    after = _beyond_filling(words, at, step=1)
+    return after is not None and words[after].sense is Sense.LANDMARK
+
+
+def _follows(words: Sequence[Word], at: int, senses: Sequence[Sense]) -> bool:
+    """Whether one of the senses stands before the word, within its thought and no head between."""
+    for index in range(at - 1, -1, -1):
+        if words[index].sense in senses:
+            return True
+        if words[index].sense in (Sense.BREAK, *_HEADS):
+            return False
+    return False
+
+
+def _beyond_filling(words: Sequence[Word], at: int, *, step: int) -> int | None:
+    """The next word that says something; None if a thought ends before it."""
+    index = at + step
+    while 0 <= index < len(words):
+        if words[index].sense not in _FILLING:
+            return None if words[index].sense is Sense.BREAK else index
+        index += step
+    return None
+
+
+def _thought_after(words: Sequence[Word], at: int) -> list[Word]:
+    rest = list(words[at + 1 :])
+    ends = [index for index, word in enumerate(rest) if word.sense is Sense.BREAK]
+    return rest[: ends[0]] if ends else rest
+
+
+def _thoughts(words: Sequence[Word]) -> list[list[Word]]:
+    found: list[list[Word]] = [[]]
+    for word in words:
+        if word.sense is Sense.BREAK:
+            found.append([])
+        else:
+            found[-1].append(word)
+    return found

@@ -1,0 +1,230 @@
+"""One Measurement Group of a report (TID 1410, 1411 and what viewers make of them).
+
+What it says of its mark stands in its Finding, its sites and in any text below it: a label may be a
+comment, a short label or the tracking identifier.  Where the mark is stands in coordinates, which
+may hang under a measurement or a code, or in a reference to a segment.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pydicom import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+from m3net.annotations.coding import decisive_site, first_code
+from m3net.annotations.content_tree import ContentTree, concept, is_named
+from m3net.annotations.image_classes import SEGMENTATIONS
+from m3net.annotations.meaning import Reading, Said, meaning_of
+from m3net.annotations.types import SegmentReference
+from m3net.uids import SOPInstanceUID
+
+GROUP = Code("125007", "DCM", "Measurement Group")
+TRACKING_ID = Code("112039", "DCM", "Tracking Identifier")
+TRACKING_UID = Code("112040", "DCM", "Tracking Unique Identifier")
+COMMENT = Code("121106", "DCM", "Comment")
+FINDING = Code("121071", "DCM", "Finding")
+FINDING_CATEGORY = Code("276214006", "SCT", "Finding category")
+FINDING_SITE = Code("363698007", "SCT", "Finding Site")
+REFERENCE_POINTS = Code("122438", "DCM", "Reference Points")
+CENTRE = Code("111010", "DCM", "Center")
+LONG_AXIS = Code("103339001", "SCT", "Long Axis")
+SHORT_AXIS = Code("103340004", "SCT", "Short Axis")
+DIAMETERS = (Code("81827009", "SCT", "Diameter"), LONG_AXIS, codes.SCT.Length)
+"""In this order: a diameter is preferred to a long axis, and that to a mere length."""
+MM_PER = {"mm": 1.0, "cm": 10.0}
+
+_NO_REGION = re.compile(
+    r"text(annotation)?position|controlpoints?|referencepoints?|textbox|labelposition"
+)
+"""Coordinates by which a viewer remembers how it drew: OHIF's, and dwv's (122438, DCM)."""
+_ANGLE = re.compile(r"\b(cobb)?angle|winkel|\bangulo|\bangolo|cobb", re.IGNORECASE)
+_LINES = ("POLYLINE", "MULTIPOINT", "POINT")
+_AREA = re.compile(
+    r"area|surface|volume|perimeter|circumference|mean|average|deviation|maximum|minimum|median"
+    r"|attenuation|hounsfield|density|intensity|\bsuv|fl.che",
+    re.IGNORECASE,
+)
+"""What is measured of an area only: its lines enclose one, if the last point is the first or not.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coordinates:
+    """One SCOORD or SCOORD3D of a group that outlines something.
+
+    of_angle : the lines are the legs of an angle
+    of_area  : what is measured of them is an area's
+    """
+
+    item: Dataset
+    of_angle: bool
+    of_area: bool
+
+
+class MeasurementGroup:
+    """One group of a report's tree."""
+
+    def __init__(self, tree: ContentTree, item: Dataset, number: int) -> None:
+        self._tree = tree
+        self._item = item
+        self.place = f"measurement group {number}"
+
+    def reading(self) -> Reading:
+        """What the group is about."""
+        return meaning_of(
+            Said(
+                kind=self._code(FINDING),
+                category=self._code(FINDING_CATEGORY),
+                site=decisive_site(self._sites()),
+                texts=tuple(self._texts()),
+            )
+        )
+
+    @property
+    def tracking_uid(self) -> str | None:
+        """Its Tracking Unique Identifier."""
+        return self._value(TRACKING_UID, "UID")
+
+    @property
+    def tracking_id(self) -> str | None:
+        """Its Tracking Identifier; of some viewers the name of a tool."""
+        return self._value(TRACKING_ID, "TextValue")
+
+    def coordinates(self) -> list[Coordinates]:
+        """Every SCOORD and SCOORD3D that outlines something, each once."""
+        found: dict[int, Coordinates] = {}
+        measured = [concept(item) for item in self._tree.children(self._item)]
+        for item, under in self._below(self._item, None):
+            if item.get("ValueType") in ("SCOORD", "SCOORD3D") and not _remembers(item):
+                names = [name for name in (measured if under is None else [under]) if name]
+                found.setdefault(
+                    id(item),
+                    Coordinates(
+                        item=item,
+                        of_angle=any(_ANGLE.search(name.meaning) for name in names)
+                        and str(item.get("GraphicType")) in _LINES,
+                        of_area=any(_AREA.search(name.meaning) for name in names),
+                    ),
+                )
+        return list(found.values())
+
+    def segment(self) -> SegmentReference | None:
+        """The segment that it speaks of: concept 121191 or 121214, or any reference to a SEG."""
+        for item in self._tree.children(self._item):
+            for reference in item.get("ReferencedSOPSequence") or []:
+                numbers = reference.get("ReferencedSegmentNumber")
+                if numbers in (None, "", []):
+                    continue
+                if str(reference.get("ReferencedSOPClassUID")) in SEGMENTATIONS:
+                    number = numbers if isinstance(numbers, int) else numbers[0]
+                    return SegmentReference(
+                        sop_instance_uid=SOPInstanceUID(str(reference.ReferencedSOPInstanceUID)),
+                        segment_number=int(number),
+                    )
+        return None
+
+    def sources_of_segment(self) -> list[Dataset]:
+        """The references to the images that its segment was drawn on."""
+        return [
+            reference
+            for source in self._tree.named(self._item, codes.DCM.SourceImageForSegmentation)
+            for reference in source.get("ReferencedSOPSequence") or []
+        ]
+
+    def diameter_mm(self) -> float | None:
+        """The stated diameter; the longest if several are stated under one name."""
+        for name in DIAMETERS:
+            found = [
+                length
+                for item in self._tree.named(self._item, name)
+                for length in _lengths_mm(item)
+                if length > 0
+            ]
+            if found:
+                return max(found)
+        return None
+
+    def is_bidirectional_or_arrow(self) -> bool:
+        """Whether it is a tool that points at one thing, rather than a ruler, an angle, an area."""
+        names = [concept(item) for item in self._tree.children(self._item)]
+        if any(name == LONG_AXIS for name in names) and any(name == SHORT_AXIS for name in names):
+            return True
+        drawn = [str(each.item.get("GraphicType")) for each in self.coordinates()]
+        pointed = bool(drawn) and set(drawn) <= {"POINT"}
+        tool = (self.tracking_id or "").lower()
+        return pointed and ("arrow" in tool or any(name == CENTRE for name in names))
+
+    def _below(
+        self, item: Dataset, under: Code | None, depth: int = 8
+    ) -> Iterator[tuple[Dataset, Code | None]]:
+        """Every item below, with the measurement or code that it hangs under; no other group's."""
+        for child in self._tree.children(item) if depth else ():
+            if is_named(child, GROUP):
+                continue
+            yield child, under
+            named = child.get("ValueType") in ("NUM", "CODE")
+            yield from self._below(child, concept(child) if named else under, depth - 1)
+
+    def _code(self, name: Code) -> Code | None:
+        items = self._tree.named(self._item, name)
+        return first_code(items[0], "ConceptCodeSequence") if items else None
+
+    def _sites(self) -> Iterator[Code]:
+        for item, _ in self._below(self._item, None):
+            if is_named(item, FINDING_SITE):
+                code = first_code(item, "ConceptCodeSequence")
+                if code is not None:
+                    yield code
+
+    def _texts(self) -> Iterator[str]:
+        """Labels, then the tracking identifier, then comments, which may be prose."""
+        found = [item for item, _ in self._below(self._item, None) if _is_text(item)]
+        for item in sorted(found, key=_weight):
+            yield str(item.get("TextValue") or "")
+
+    def _value(self, name: Code, keyword: str) -> str | None:
+        for item in self._tree.named(self._item, name):
+            text = str(item.get(keyword) or "").strip()
+            if text:
+                return text
+        return None
+
+
+def groups_of(tree: ContentTree) -> list[MeasurementGroup]:
+    """The report's groups, numbered from 1 in its order."""
+    items = [item for item in tree.below(tree.root) if is_named(item, GROUP)]
+    return [MeasurementGroup(tree, item, number) for number, item in enumerate(items, start=1)]
+
+
+def _is_text(item: Dataset) -> bool:
+    return str(item.get("ValueType")) == "TEXT"
+
+
+def _weight(item: Dataset) -> int:
+    if is_named(item, COMMENT):
+        return 2
+    return 1 if is_named(item, TRACKING_ID) else 0
+
+
+def _remembers(item: Dataset) -> bool:
+    name = concept(item)
+    if name is None:
+        return False
+    letters = re.sub(r"[^a-z]", "", name.meaning.lower())
+    return bool(name == REFERENCE_POINTS or _NO_REGION.fullmatch(letters))
+
+
+def _lengths_mm(item: Dataset) -> Iterator[float]:
+    """A measurement's values in mm; one that cannot be read is none."""
+    for value in item.get("MeasuredValueSequence") or []:
+        unit = first_code(value, "MeasurementUnitsCodeSequence")
+        if unit is None or unit.value not in MM_PER:
+            continue
+        try:
+            number = value.get("NumericValue")
+            if number not in (None, ""):
+                yield float(number) * MM_PER[unit.value]
+        except (TypeError, ValueError):
+            continue

@@ -1,0 +1,75 @@
+"""What annotations draw and what was not read as a nodule, in words.
+
+In the headline it is counted, so that nobody takes "no nodule" for "nothing drawn"; below it every
+one is named.  The words are those of public codes and of our own tables, never a user's.
+"""
+
+from collections.abc import Hashable, Sequence
+
+from m3net.annotations.types import Drawn, PassedOver
+
+MOST_NAMED = 3
+"""Different things that the headline names; the sentences below it name all."""
+
+
+def count_passed_over(passed_over: Sequence[PassedOver]) -> str:
+    """One sentence for each kind, for the headline; empty if nothing was passed over.
+
+    "5 measurements without a finding were not judged. 1 segment was not read as a nodule: Tissue."
+    """
+    sentences = []
+    for bare in (True, False):
+        for drawn in Drawn:
+            of_kind = [p for p in passed_over if p.drawn is drawn and _is_bare(p) is bare]
+            if of_kind:
+                sentences.append(_counted(drawn, of_kind, bare=bare))
+    return " ".join(sentences)
+
+
+def name_passed_over(passed_over: Sequence[PassedOver]) -> tuple[str, ...]:
+    """One sentence for each thing that is said, with all the places that it is said of."""
+    groups: dict[Hashable, list[PassedOver]] = {}
+    for each in passed_over:
+        groups.setdefault((each.drawn, each.unsaid, each.says), []).append(each)
+    return tuple(_named(group) for group in groups.values())
+
+
+def _is_bare(each: PassedOver) -> bool:
+    """A ruler, an angle: nothing at all says what it is."""
+    return each.unsaid and not each.says and each.drawn is Drawn.MEASUREMENT
+
+
+def _counted(drawn: Drawn, group: Sequence[PassedOver], *, bare: bool) -> str:
+    number = len(group)
+    many = number > 1
+    what = f"{number} {drawn}{'s' if many else ''}"
+    if bare:
+        return f"{what} without a finding {'were' if many else 'was'} not judged."
+    read = "were not read as nodules" if many else "was not read as a nodule"
+    names = list(dict.fromkeys(each.says or "nothing says what it is" for each in group))
+    listed = ", ".join(names[:MOST_NAMED])
+    if len(names) > MOST_NAMED:
+        listed += f" and {len(names) - MOST_NAMED} more"
+    return f"{what} {read}: {listed}."
+
+
+def _named(group: Sequence[PassedOver]) -> str:
+    first = group[0]
+    many = len(group) > 1
+    places = _places(group)
+    if _is_bare(first):
+        what = "measurements" if many else "a measurement"
+        return f"{places} {'are' if many else 'is'} {what} without a finding, not judged."
+    says = first.says or "nothing says what it is"
+    return f"{places} {'were not read as nodules' if many else 'was not read as a nodule'}: {says}."
+
+
+def _places(group: Sequence[PassedOver]) -> str:
+    """ "Segments 1, 2 and 5"; places of other names one by one."""
+    words = [each.place.rsplit(" ", 1) for each in group]
+    if len(group) > 1 and len({word[0] for word in words}) == 1 and all(len(w) == 2 for w in words):
+        *some, last = (word[1] for word in words)
+        text = f"{words[0][0]}s {', '.join(some)} and {last}"
+    else:
+        text = ", ".join(each.place for each in group)
+    return f"{text[:1].upper()}{text[1:]}"
