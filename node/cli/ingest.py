@@ -37,6 +37,7 @@ def ingest(paths: tuple[Path, ...], config_path: Path | None) -> None:
     from node.cli.options import console
     from node.core.errors import Refused
     from node.persistence.process_identity import this_process
+    from node.words import in_words_with_place
 
     config = loaded(config_path)
     store = open_database(config.database)
@@ -55,10 +56,11 @@ def ingest(paths: tuple[Path, ...], config_path: Path | None) -> None:
     try:
         for file in track(files, "taking in", console=console(), disable=not console().is_terminal):
             try:
-                arrival = _take_in(file, intake, association)
-            except Refused as error:
+                arrival = _take_in(file, intake, association) if file.is_file() else None
+            except (Refused, OSError) as error:
+                # one file that cannot be read must not end the work on the others
                 refused += 1
-                click.echo(f"refused {file}: {error}", err=True)
+                click.echo(f"refused {file}: {in_words_with_place(error)}", err=True)
                 continue
             if arrival is None:
                 skipped.append(file)

@@ -49,11 +49,11 @@ def phi_option(command: F) -> F:
 
 def moment(text: str) -> datetime:
     """An aware datetime from an age such as 90m, 12h or 3d, or from an ISO date or time."""
-    if age := _AGE.fullmatch(text.strip()):
-        return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
     try:
+        if age := _AGE.fullmatch(text.strip()):
+            return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
         return datetime.fromisoformat(text).astimezone()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise click.BadParameter(
             f"{text!r} is neither an age (90m, 12h, 3d) nor an ISO time"
         ) from None

@@ -101,6 +101,13 @@ def test_a_list_of_a_node_that_never_ran_makes_no_database(
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize("when", ["yesterday", "2026-13-01", "99999999999d"])
+def test_a_time_that_is_none_is_a_misuse(cli: Cli, when: str) -> None:
+    said = cli("job", "list", "--since", when)
+    assert said.status == 2
+    assert f"'{when}' is neither an age (90m, 12h, 3d) nor an ISO time" in said.err
+
+
 def test_an_unforeseen_error_is_one_line_without_a_traceback(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

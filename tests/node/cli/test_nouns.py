@@ -1,5 +1,6 @@
 """What an operator sees and does, over a real store."""
 
+import os
 from pathlib import Path
 
 from node.core.states import State
@@ -39,6 +40,22 @@ def test_a_refused_file_is_told_and_fails_the_command(
     assert said.status == 1
     assert f"refused {ct / 'broken.dcm'}: 0xC000" in said.err
     assert "3 new" in said.out
+
+
+def test_what_is_no_file_or_cannot_be_read_does_not_keep_the_others_out(
+    cli: Cli, ct: Path, config_file: Path
+) -> None:
+    (ct / "a link to nothing").symlink_to(ct / "absent")
+    os.mkfifo(ct / "b pipe")
+    (ct / "c unreadable").symlink_to("/proc/self/mem")  # opens, and reading it fails
+    said = cli("ingest", ct, "--config", config_file)
+    assert said.status == 1
+    assert said.err.splitlines() == [f"refused {ct / 'c unreadable'}: Input/output error"]
+    assert said.out.splitlines() == [
+        f"skipped, not a DICOM object: {ct / 'a link to nothing'}",
+        f"skipped, not a DICOM object: {ct / 'b pipe'}",
+        "3 new, 0 known already, 0 newer versions, 2 skipped, 1 refused",
+    ]
 
 
 def test_an_ingested_study_is_listed_without_the_patient(
