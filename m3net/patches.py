@@ -56,7 +56,6 @@ def cut_patches(
     context: ContextBox | None = None,
     mask: bool = False,
     described: bool = False,
-    turn: NDArray[np.float64] | None = None,
 ) -> Patches:
     """Cut the concentric patches of one nodule.
 
@@ -68,8 +67,6 @@ def cut_patches(
     mask      : whether the nodule's mask is wanted too: its own, else the sphere of its diameter,
                 else nothing
     described : whether its description is wanted, of what lies in the box
-    turn      : (3, 3), for training: grids in millimetres have their axes (z, y, x) turned,
-                mirrored or stretched by it
 
     Raises NoduleUnusable if the centre is not in the volume.
     Li et al. 2026, eq. 1; pixel to patient: PS3.3 C.7.6.2.1.1.
@@ -86,12 +83,11 @@ def cut_patches(
         box_low, box_high = context_box(placed, context)
         low, high = np.maximum(low, box_low), np.minimum(high, box_high)
     cut = {
-        scale: _cut(placed, spec, low=low, high=high, mask=mask, turn=turn)
-        for scale, spec in scales.items()
+        scale: _cut(placed, spec, low=low, high=high, mask=mask) for scale, spec in scales.items()
     }
     return Patches(
         scales=cut,
-        description=_describe(placed, low=low, high=high) if described else None,
+        description=describe_placed(placed, low=low, high=high) if described else None,
         notes=_notes(nodule, context) if mask or context or described else (),
     )
 
@@ -127,7 +123,7 @@ def _slices_of(placed: PlacedNodule, spec: ScaleSpec, *, ends: NDArray[np.int_])
     """First and last slice of one patch; of a window that was moved inwards, those it left too."""
     corners = np.moveaxis(np.indices((2, 2, 2)), 0, -1).reshape(-1, 3) * (np.array(spec.size) - 1)
     heights = [
-        transform(_grid(placed, grid, low=np.zeros(3, dtype=int), high=ends, turn=None)[1], corners)
+        transform(_grid(placed, grid, low=np.zeros(3, dtype=int), high=ends)[1], corners)
         for grid in (spec, replace(spec, border="pad"))
     ]
     z = np.array(heights)[..., 0]
@@ -141,11 +137,10 @@ def _cut(
     low: NDArray[np.int_],
     high: NDArray[np.int_],
     mask: bool,
-    turn: NDArray[np.float64] | None,
 ) -> Patch:
     """One patch; `low` and `high` are the first and last voxel (z, y, x) that may be seen."""
     volume = placed.volume
-    affine, to_volume = _grid(placed, spec, low=low, high=high, turn=turn)
+    affine, to_volume = _grid(placed, spec, low=low, high=high)
     index = np.moveaxis(grid_points(to_volume, spec.size), -1, 0)  # (3, D, H, W)
     valid = np.ones(spec.size, dtype=np.bool_)
     for axis in range(3):
@@ -177,7 +172,6 @@ def _grid(
     *,
     low: NDArray[np.int_],
     high: NDArray[np.int_],
-    turn: NDArray[np.float64] | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The patch's affine to LPS mm, and its affine to the volume's index."""
     volume, size = placed.volume, np.array(spec.size)
@@ -193,8 +187,7 @@ def _grid(
     normal = np.cross(y, x)
     normal *= np.sign(normal @ z) / np.linalg.norm(normal)
     affine = np.eye(4)
-    axes = np.column_stack([normal, y, x])
-    affine[:3, :3] = (axes if turn is None else axes @ turn) * np.array(spec.spacing_mm)
+    affine[:3, :3] = np.column_stack([normal, y, x]) * np.array(spec.spacing_mm)
     affine[:3, 3] = np.array(placed.nodule.centre_mm) - affine[:3, :3] @ ((size - 1) / 2)
     to_volume = np.linalg.inv(volume.affine) @ affine
     return affine, to_volume
@@ -214,10 +207,18 @@ def context_box(
     return low - margin, high + margin
 
 
-def _describe(
-    placed: PlacedNodule, *, low: NDArray[np.int_], high: NDArray[np.int_]
+def describe_placed(
+    placed: PlacedNodule,
+    *,
+    low: NDArray[np.int_],
+    high: NDArray[np.int_],
+    basic: bool = False,
 ) -> NDArray[np.float64]:
-    """The description of the nodule in its box, from its mask or its sphere, on the CT's voxels."""
+    """The description of the nodule in its box, from its mask or its sphere, on the CT's voxels.
+
+    low, high : first and last voxel (z, y, x) of the box
+    basic     : only the basic numbers, as of a sphere; NaN beyond them
+    """
     volume = placed.volume
     depth, height, width = (int(n) for n in high - low + 1)
     affine = volume.affine.copy()
@@ -226,7 +227,7 @@ def _describe(
     if not inside.any():
         return np.full(len(NAMES), np.nan)
     shown = volume.hu[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))]
-    measure = describe_basic if placed.nodule.mask is None else describe
+    measure = describe_basic if basic or placed.nodule.mask is None else describe
     return measure(shown, inside, volume.spacing_mm)
 
 

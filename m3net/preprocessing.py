@@ -1,8 +1,6 @@
 """From patches in HU to the network's input: one function, for training and for serving."""
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from m3net.config import M3NetConfig, Preprocessing
@@ -12,16 +10,8 @@ from m3net.scales import Scale
 from m3net.volume import CTVolume
 
 
-def cut_for(
-    config: M3NetConfig,
-    volume: CTVolume,
-    nodule: Nodule,
-    *,
-    turn: NDArray[np.float64] | None = None,
-) -> Patches:
+def cut_for(config: M3NetConfig, volume: CTVolume, nodule: Nodule) -> Patches:
     """The patches that a network wants of a nodule: its scales, context, mask and description.
-
-    turn : for training, as `cut_patches` takes it
 
     Raises NoduleUnusable if the centre is not in the volume.
     """
@@ -32,7 +22,6 @@ def cut_for(
         context=config.preprocessing.context,
         mask=config.preprocessing.mask,
         described=config.preprocessing.description,
-        turn=turn,
     )
 
 

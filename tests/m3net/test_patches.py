@@ -212,18 +212,6 @@ def test_a_bare_centre_has_no_description() -> None:
     assert np.isnan(patches.description).all()
 
 
-def test_a_turned_grid_shows_the_nodule_turned() -> None:
-    volume = numbered(AXIAL)
-    nodule = nodule_at(volume.to_mm([2, 4, 5]))
-    spec = {Scale.MICRO: ScaleSpec(size=(3, 3, 3), spacing_mm=(0.4, 0.4, 0.4))}
-    upright = cut_patches(volume, nodule, spec).scales["micro"]
-    upside_down = np.diag([-1.0, 1.0, 1.0])
-    turned = cut_patches(volume, nodule, spec, turn=upside_down).scales["micro"]
-    assert np.allclose(turned.hu, upright.hu[::-1])
-    corner = transform(turned.affine, [0, 0, 0])
-    assert corner == pytest.approx(transform(upright.affine, [2, 0, 0]))
-
-
 def test_patches_of_all_scales_share_their_centre() -> None:
     volume = numbered(TILTED)
     centre = volume.to_mm([2, 4, 5])

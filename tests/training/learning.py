@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from training.data.voi import CutoutLabel
 from training.learn.distributed import Processes
 from training.learn.engine import Engine, Experiment
 from training.learn.losses import Criterion, LossWeights
-from training.learn.models import M3NetModel, frozen_parts
+from training.learn.models import M3NetModel
 from training.learn.run_folder import RunFolder
 from training.learn.settings import RunSettings, Settings
 
@@ -84,6 +84,7 @@ def engine(
     validation: NumberNodules | None = None,
     target: TargetKind = TargetKind.HARD,
     fused: bool = True,
+    decides: Callable[[M3NetModel], Mapping[str, Collection[str]]] | None = None,
     **settings: object,
 ) -> Engine:
     """An engine of this process alone."""
@@ -102,9 +103,9 @@ def engine(
         train=nodules or NumberNodules(of),
         target=target,
         validation=validation,
-        frozen=frozen_parts(model, freeze),  # type: ignore[arg-type]  # because tests name it
+        freeze=freeze,  # type: ignore[arg-type]  # because tests name it
         fused=fused,
-        decides={"fused": lambda _: True},
+        decides={"fused": set(model.network.state_dict())} if decides is None else decides(model),
     )
     return Engine(experiment, run=run, processes=ALONE)
 

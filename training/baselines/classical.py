@@ -13,8 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from m3net.description import BASIC, NAMES, describe
-from training.data.voi import Cutout
+from m3net.description import BASIC, NAMES
 
 Floats = NDArray[np.float64]
 
@@ -59,8 +58,3 @@ def out_of_fold_logits(
         model.fit(seen[~test], labels[~test])
         logits[test] = model.decision_function(seen[test])
     return logits
-
-
-def describe_all(cutouts: Sequence[Cutout]) -> Floats:
-    """(N, 66): the hand-made numbers of each nodule."""
-    return np.stack([describe(c.hu, c.mask, c.spacing_mm) for c in cutouts])

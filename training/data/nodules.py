@@ -11,7 +11,10 @@ from torch.utils.data import Dataset
 from m3net.config import Preprocessing
 from m3net.patches import Patches
 from m3net.preprocessing import inputs_of
-from training import seeding
+from training.data import seeding
+from training.data.crops import Crop
+from training.data.labels import Label
+from training.data.settings import SettingsUnusable
 from training.data.targets import TargetKind, target_of
 
 Inputs = Mapping[str, Tensor]
@@ -22,24 +25,15 @@ description        : (66,) float32, for a network that takes one
 """
 
 
-class Label(Protocol):
-    """What is known of a nodule; `training.data.voi.CutoutLabel` is one."""
+class Folder(Protocol):
+    """A folder of nodules, however they lie in it."""
 
     @property
-    def name(self) -> str:
-        """Unique among the nodules; splits and predictions refer to it."""
+    def labels(self) -> Sequence[Label]:
+        """One per nodule, in order."""
 
-    @property
-    def patient_id(self) -> str:
-        """Whose it is."""
-
-    @property
-    def scores(self) -> Sequence[int]:
-        """Every reader's malignancy, 1 to 5."""
-
-    @property
-    def malignant(self) -> bool:
-        """The paper's label."""
+    def read(self, label: Label) -> Crop:
+        """The nodule of this name with the CT about it."""
 
 
 class Nodules(Protocol):
@@ -117,13 +111,16 @@ class Epoch(Dataset[tuple[dict[str, Tensor], Tensor]]):
 def choose_pairs(labels: Sequence[Label], *, pairs: int, random: np.random.Generator) -> list[int]:
     """The indices of `pairs` malignant and `pairs` benign nodules, in ascending order.
 
-    Raises ValueError if there are too few of either.
+    Raises SettingsUnusable if there are too few of either.
     """
     chosen: list[int] = []
     for malignant, word in ((True, "malignant"), (False, "benign")):
         having = [i for i, label in enumerate(labels) if label.malignant is malignant]
         if len(having) < pairs:
-            raise ValueError(f"{pairs} {word} nodules are wanted, found {len(having)}")
+            raise SettingsUnusable(
+                f"{pairs} {word} nodules are wanted, found {len(having)}; use more nodules, "
+                "or lower few_shot.pairs or data.limit"
+            )
         chosen += [int(i) for i in random.choice(having, pairs, replace=False)]
     return sorted(chosen)
 

@@ -1,29 +1,13 @@
 """Who of some nodules trains and who tests: by the frozen lists as far as they are of LIDC-IDRI."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
+from training.data.labels import Label
 from training.data.splits import Part, SplitKind, lidc_split
 from training.data.splits.make import split_by_nodule, split_by_patient
 
-
-class Labelled(Protocol):
-    """What a division goes by."""
-
-    @property
-    def name(self) -> str:
-        """The nodule's id."""
-
-    @property
-    def patient_id(self) -> str:
-        """Whose it is."""
-
-    @property
-    def malignant(self) -> bool:
-        """The paper's label."""
-
-
-AnyLabel = TypeVar("AnyLabel", bound=Labelled)
+AnyLabel = TypeVar("AnyLabel", bound=Label)
 
 
 def parts_of(
@@ -55,7 +39,7 @@ def parts_of(
     }
 
 
-def _divided(labels: Sequence[Labelled], kind: SplitKind) -> Sequence[Part]:
+def _divided(labels: Sequence[Label], kind: SplitKind) -> Sequence[Part]:
     if any(label.patient_id.startswith("LIDC-IDRI-") for label in labels):
         raise ValueError(f"these nodules of LIDC-IDRI are not in the frozen list by {kind}")
     if len({label.malignant for label in labels}) < 2:

@@ -16,13 +16,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from m3net.errors import StudyError
-from training.data.as_served import nodule_of, volume_of
 from training.data.crops import (
     FORMAT,
     MANIFEST,
     BlockSize,
     Crop,
-    CropLabel,
     CropsUnusable,
     Skipped,
     cut_block,
@@ -30,6 +28,7 @@ from training.data.crops import (
     manifest_lines,
     write_crop,
 )
+from training.data.cutouts import crop_of
 from training.data.lidc.readings import LidcUnusable
 from training.data.voi import CutoutLabel, CutoutsUnusable, read_cutout
 
@@ -74,11 +73,8 @@ class CutoutUnit:
 
     def cut(self, size: BlockSize) -> Cut:
         """One crop."""
-        cutout = read_cutout(self.directory, self.label)
-        label = CropLabel(
-            name=self.label.name, patient_id=self.label.patient_id, scores=self.label.scores
-        )
-        return Cut(crops=(cut_block(volume_of(cutout), nodule_of(cutout), label, size),))
+        crop = crop_of(read_cutout(self.directory, self.label))
+        return Cut(crops=(cut_block(crop.volume, crop.nodule, crop.label, size),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,22 +6,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from m3net.config import M3NetConfig
-from training import seeding
+from training.data import seeding
 from training.data.augment import PRESETS
-from training.data.crop_nodules import CropNodules
 from training.data.crops import MANIFEST, CropFolder
-from training.data.cutout_nodules import CutoutNodules
-from training.data.nodules import Label, Nodules, Subset, limited
+from training.data.cutouts import CutoutFolder
+from training.data.labels import Label
+from training.data.nodules import Folder, Nodules, Subset, limited
 from training.data.parts import parts_of
+from training.data.settings import DataSettings, SettingsUnusable
+from training.data.shown import ShownNodules
 from training.data.splits import Part, SplitKind, voi_folds
-from training.data.voi import read_labels
-from training.learn.settings import DataSettings, SettingsUnusable
+from training.data.voi import CutoutsUnusable
 
 ALL = "all"
 """The split of a folder that is only tested, or adapted to."""
 
+TRAIN = "train"
+"""The split of a folder that is only trained on."""
+
 FOLDS = "folds"
-"""The frozen five folds of the 791 cut-outs."""
+"""The frozen five folds of the 791 cut-outs: one tested, the next for validation."""
+
+FOUR_FOLDS = "four_folds"
+"""The same, but four train and nothing validates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +45,11 @@ def open_parts(settings: DataSettings, config: M3NetConfig, *, seed: int) -> Par
 
     Raises CutoutsUnusable, CropsUnusable, or SettingsUnusable if the split does not fit them.
     """
-    prepared = (settings.directory / MANIFEST).is_file()
-    if prepared and settings.slice_mm:
-        raise SettingsUnusable("slice_mm thickens cut-outs; prepared crops stay as they are")
-    every = _crops(settings, config) if prepared else _cutouts(settings, config)
+    every = ShownNodules(
+        open_folder(settings.directory, slice_mm=settings.slice_mm),
+        config=config,
+        augmentation=PRESETS[settings.augmentation],
+    )
     part_of = _part_of(settings, every.labels)
 
     def opened(part: Part) -> Nodules:
@@ -54,33 +62,38 @@ def open_parts(settings: DataSettings, config: M3NetConfig, *, seed: int) -> Par
     )
 
 
-def _crops(settings: DataSettings, config: M3NetConfig) -> Nodules:
-    folder = CropFolder(settings.directory)
-    augmentation = PRESETS[settings.augmentation]
-    return CropNodules(folder, folder.labels, config=config, augmentation=augmentation)
+def open_folder(directory: Path, *, slice_mm: float = 0.0) -> Folder:
+    """The nodules that `m3train prepare` left there, or cut-outs as they are.
 
+    slice_mm : cut-outs are thickened to slices of this size first; 0: as they are
 
-def _cutouts(settings: DataSettings, config: M3NetConfig) -> Nodules:
-    return CutoutNodules(
-        settings.directory,
-        read_labels(settings.directory),
-        config=config,
-        augmentation=PRESETS[settings.augmentation],
-        slice_mm=settings.slice_mm,
-    )
+    Raises CropsUnusable, CutoutsUnusable if there is neither, and SettingsUnusable if crops were to
+    be thickened.
+    """
+    if (directory / MANIFEST).is_file():
+        if slice_mm:
+            raise SettingsUnusable("slice_mm thickens cut-outs; prepared crops stay as they are")
+        return CropFolder(directory)
+    if not (directory / "labels.csv").is_file():
+        raise CutoutsUnusable(
+            f"{directory} holds neither prepared crops ({MANIFEST}) nor cut-outs (labels.csv, "
+            "image/, mask/); m3train prepare makes crops of LIDC-IDRI or of annotated DICOM"
+        )
+    return CutoutFolder(directory, slice_mm=slice_mm)
 
 
 def _part_of(settings: DataSettings, labels: Sequence[Label]) -> Mapping[str, Part]:
     """The part of each nodule, by name."""
-    if settings.split == ALL:
-        return {label.name: Part.TEST for label in labels}
+    whole = {ALL: Part.TEST, TRAIN: Part.TRAIN}
+    if settings.split in whole:
+        return {label.name: whole[settings.split] for label in labels}
     if settings.split in set(SplitKind):
         try:
             divided = parts_of(labels, SplitKind(settings.split))
         except ValueError as error:
             raise SettingsUnusable(f"split {settings.split!r}: {error}") from error
         return {label.name: part for part, members in divided.items() for label in members}
-    known = _folds(settings.fold) if settings.split == FOLDS else _read_split(Path(settings.split))
+    known = _named_split(settings)
     if missing := [label.name for label in labels if label.name not in known]:
         raise SettingsUnusable(
             f"the split {settings.split!r} lacks {len(missing)} of the {len(labels)} nodules of "
@@ -90,9 +103,13 @@ def _part_of(settings: DataSettings, labels: Sequence[Label]) -> Mapping[str, Pa
     return known
 
 
-def _folds(tested: int) -> Mapping[str, Part]:
-    """One fold is tested, the next is for validation, three train."""
-    roles = {tested: Part.TEST, (tested + 1) % 5: Part.VALIDATION}
+def _named_split(settings: DataSettings) -> Mapping[str, Part]:
+    """The frozen folds, or a file's."""
+    if settings.split not in {FOLDS, FOUR_FOLDS}:
+        return _read_split(Path(settings.split))
+    roles = {settings.fold: Part.TEST}
+    if settings.split == FOLDS:
+        roles[(settings.fold + 1) % 5] = Part.VALIDATION
     return {name: roles.get(fold, Part.TRAIN) for name, fold in voi_folds().items()}
 
 

@@ -16,6 +16,8 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from training.data.labels import is_malignant
+
 
 class CutoutsUnusable(Exception):
     """A folder of cut-outs is not laid out as this module's docstring says."""
@@ -45,7 +47,7 @@ class CutoutLabel:
     @property
     def malignant(self) -> bool:
         """The paper's label: mean malignancy above 3 (Sec. 4.1)."""
-        return sum(self.scores) > 3 * len(self.scores)
+        return is_malignant(self.scores)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

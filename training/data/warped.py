@@ -1,10 +1,11 @@
-"""The patches of a nodule, seen through one warp of the slice plane (Sec. 4.3).
+"""The patches of a nodule, seen through one warp (Sec. 4.3).
 
 Each voxel of each scale asks the CT at its warped place, so the scales are cut from one bent parent
 volume and stay nested.  Where a patch would see beyond the scan, or the model's context, is air.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from scipy import ndimage
 from m3net.config import M3NetConfig
 from m3net.grid import grid_points
 from m3net.nodule import Nodule
-from m3net.patches import Patch, Patches, context_box
+from m3net.patches import Patch, Patches, context_box, describe_placed
 from m3net.placed import PlacedNodule
 from m3net.preprocessing import cut_for
 from m3net.scales import Scale
@@ -27,21 +28,29 @@ UNIT_VOXELS = 48.0
 def cut_warped(config: M3NetConfig, volume: CTVolume, nodule: Nodule, warp: Warp) -> Patches:
     """As `m3net.preprocessing.cut_for`, but bent; no warp, no difference.
 
+    What is measured of the nodule is measured before it is bent, and as far as networks read it:
+    the basic numbers, which are a third of the work.
+
     Raises NoduleUnusable if the centre is not in the volume.
     """
-    straight = cut_for(config, volume, nodule)
-    if not warp.flip and warp.rotation is warp.homography is warp.spline_to is None:
-        return straight
+    if warp.still:
+        return cut_for(config, volume, nodule)
+    wanted = config.preprocessing
+    unmarked = replace(config, preprocessing=replace(wanted, mask=False, description=False))
+    straight = cut_for(unmarked, volume, nodule)
     placed = PlacedNodule(nodule=nodule, volume=volume)
-    low, high = np.zeros(3), np.array(volume.shape) - 1.0
-    if config.preprocessing.context is not None:
-        box = context_box(placed, config.preprocessing.context)
+    low, high = np.zeros(3, dtype=int), np.array(volume.shape) - 1
+    if wanted.context is not None:
+        box = context_box(placed, wanted.context)
         low, high = np.maximum(low, box[0]), np.minimum(high, box[1])
     bent: Mapping[Scale, Patch] = {
-        scale: _bend(patch, placed, warp, low=low, high=high)
+        scale: _bend(patch, placed, warp, low=low, high=high, mask=wanted.mask)
         for scale, patch in straight.scales.items()
     }
-    return Patches(scales=bent, notes=straight.notes, description=straight.description)
+    numbers = None
+    if wanted.description:
+        numbers = describe_placed(placed, low=low, high=high, basic=True)
+    return Patches(scales=bent, notes=straight.notes, description=numbers)
 
 
 def _bend(
@@ -49,12 +58,17 @@ def _bend(
     placed: PlacedNodule,
     warp: Warp,
     *,
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
+    low: NDArray[np.int_],
+    high: NDArray[np.int_],
+    mask: bool,
 ) -> Patch:
+    """The patch's grid, bent and filled again; `low` to `high` (z, y, x) may be seen."""
     depth, height, width = patch.hu.shape
     volume = placed.volume
-    index = volume.to_index(grid_points(patch.affine, (depth, height, width)))  # (D, H, W, 3)
+    points_mm = grid_points(patch.affine, (depth, height, width))  # (D, H, W, 3)
+    if warp.turn is not None:
+        points_mm = _turned(points_mm, patch, placed.nodule, warp.turn)  # (D, H, W, 3)
+    index = volume.to_index(points_mm)  # (D, H, W, 3)
     centre = placed.centre_index[1:]  # (2,)
     # One warp for all slices.  They have the same rows and columns of the CT, unless its gantry was
     # tilted; then the nodule's own slice counts.
@@ -68,5 +82,15 @@ def _bend(
         volume.hu, points, order=1, mode="nearest", output=np.float32
     )
     hu[~valid] = AIR_HU
-    mask = None if patch.mask is None else placed.share_at(index)
-    return Patch(hu=hu, valid=valid, mask=mask, affine=patch.affine)
+    share = placed.share_at(index) if mask else None
+    return Patch(hu=hu, valid=valid, mask=share, affine=patch.affine)
+
+
+def _turned(
+    points_mm: NDArray[np.float64], patch: Patch, nodule: Nodule, turn: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The points (..., 3) LPS turned about the nodule's centre along the patch's own axes."""
+    axes = patch.affine[:3, :3] / np.linalg.norm(patch.affine[:3, :3], axis=0)  # (3, 3) LPS
+    matrix = axes @ turn @ np.linalg.inv(axes)
+    centre_mm = np.array(nodule.centre_mm)
+    return np.asarray(centre_mm + (points_mm - centre_mm) @ matrix.T)

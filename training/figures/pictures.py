@@ -74,7 +74,7 @@ def draw_cases(series: Sequence[Series], data: Path) -> Figure:
         case = read_case(data, ours.predictions.names[index])
         axes = figure.add_subplot(grid[0, column])
         _ct(axes, view(case, side_mm=SIDE_MM))
-        axes.set_title("malignant" if case.malignant else "benign", loc="center")
+        axes.set_title("malignant" if case.label.malignant else "benign", loc="center")
         calls = figure.add_subplot(grid[1, column])
         _calls(calls, shown, index, named=column == 0)
     figure.suptitle(title, fontsize=9.5, x=0.01, ha="left")
@@ -128,7 +128,7 @@ def draw_gradcam(series: Sequence[Series], data: Path, *, names: Sequence[str] =
     grid = figure.subplots(len(rows), len(scales) + 1, squeeze=False)
     for line, (seen, prediction) in zip(grid, rows, strict=True):
         _ct(line[0], seen)
-        truth = "malignant" if seen.case.malignant else "benign"
+        truth = "malignant" if seen.case.label.malignant else "benign"
         line[0].set_ylabel(f"{truth}\np = {prediction.probability:.2f}")
         for axes, scale in zip(line[1:], scales, strict=True):
             heat = prediction.heat_maps[scale]

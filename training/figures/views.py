@@ -7,11 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from m3net.nodule import Nodule
-from m3net.volume import CTVolume, transform
-from training.data.as_served import nodule_of, volume_of
-from training.data.crops import MANIFEST, CropFolder
-from training.data.voi import read_cutout, read_labels
+from m3net.volume import transform
+from training.data.crops import Crop
+from training.data.sources import open_folder
 from training.measure.predictions import PredictionsUnusable
 
 LUNG_HU = (-1350.0, 150.0)
@@ -20,34 +18,15 @@ LUNG_HU = (-1350.0, 150.0)
 STEP_MM = 0.5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """A nodule and the CT about it."""
-
-    name: str
-    malignant: bool
-    volume: CTVolume
-    nodule: Nodule
-
-
-def read_case(data: Path, name: str) -> Case:
-    """From prepared crops or from cut-outs.
+def read_case(data: Path, name: str) -> Crop:
+    """The nodule of this name, from prepared crops or from cut-outs.
 
     Raises PredictionsUnusable if it is not there; CropsUnusable, CutoutsUnusable.
     """
-    if (data / MANIFEST).is_file():
-        folder = CropFolder(data)
-        for label in folder.labels:
-            if label.name == name:
-                crop = folder.read(label)
-                return Case(name=name, malignant=label.malignant, volume=crop.volume,
-                            nodule=crop.nodule)  # fmt: skip
-    else:
-        for row in read_labels(data):
-            if row.name == name:
-                cutout = read_cutout(data, row)
-                return Case(name=name, malignant=row.malignant, volume=volume_of(cutout),
-                            nodule=nodule_of(cutout))  # fmt: skip
+    folder = open_folder(data)
+    for label in folder.labels:
+        if label.name == name:
+            return folder.read(label)
     raise PredictionsUnusable(f"{data} has no nodule {name}; give the --data of the runs")
 
 
@@ -58,7 +37,7 @@ class View:
     places_mm : (N, N, 3) LPS of each pixel
     """
 
-    case: Case
+    case: Crop
     places_mm: NDArray[np.float64]
     side_mm: float
 
@@ -85,7 +64,7 @@ class View:
         return _sampled(values, affine, self.places_mm, order=1)
 
 
-def view(case: Case, *, side_mm: float) -> View:
+def view(case: Crop, *, side_mm: float) -> View:
     """The square of this side about the nodule's centre, in the slice that is nearest to it."""
     volume = case.volume
     z, y, x = volume.to_index(case.nodule.centre_mm)

@@ -33,6 +33,11 @@ class Processes:
         """Whether this one writes."""
         return self.rank == 0
 
+    @property
+    def shares_norms(self) -> bool:
+        """Whether BatchNorm takes its statistics from all processes: torch can on GPUs alone."""
+        return self.count > 1 and self.device.type == "cuda"
+
     def gather(self, x: Tensor) -> Tensor:
         """(B, ...) of each -> (count * B, ...) of all, with gradients for this one's part."""
         return x if self.count == 1 else _Gather.apply(x, self)  # type: ignore[no-untyped-call]  # torch

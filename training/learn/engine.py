@@ -10,10 +10,10 @@ for each epoch            cosine from the first step of the run to its last
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -26,16 +26,17 @@ from torch.utils.data import DataLoader
 
 from m3net.network import Outputs
 from m3net.scales import Scale
-from training import seeding
+from training.data import seeding
 from training.data.nodules import Epoch, Inputs, Nodules
+from training.data.settings import SettingsUnusable
 from training.data.targets import TargetKind
 from training.learn import checkpoint
 from training.learn.distributed import Processes
 from training.learn.dropout import WholeBatchDropout
 from training.learn.losses import Criterion, NonFiniteLoss
-from training.learn.models import Model, set_training
+from training.learn.models import Freeze, Model, frozen_parts, set_training
 from training.learn.run_folder import RunFolder
-from training.learn.settings import RunSettings, SettingsUnusable
+from training.learn.settings import RunSettings
 from training.measure import metrics
 
 FUSED = "fused"
@@ -50,7 +51,7 @@ class Experiment:
     """What is trained, on what, to what end.
 
     train, validation : validation may be absent; then the last weights are kept
-    frozen            : parts of the model that stand still
+    freeze            : what of the backbones stands still
     fused             : whether the fused output is trained; else the branches' own alone are
     decides           : for each output that is followed, the tensors that its best epoch decides
     """
@@ -61,9 +62,9 @@ class Experiment:
     train: Nodules
     target: TargetKind
     validation: Nodules | None
-    frozen: Sequence[nn.Module]
+    freeze: Freeze
     fused: bool
-    decides: Mapping[str, Callable[[str], bool]]
+    decides: Mapping[str, Collection[str]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -123,15 +124,13 @@ class Engine:
         self.experiment, self.run, self.processes = experiment, run, processes
         self.model = experiment.model.to(processes.device)
         self.criterion = experiment.criterion.to(processes.device)
-        if processes.count > 1 and processes.device.type == "cuda":
+        if processes.shares_norms:
             self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)  # type: ignore[no-untyped-call]  # torch
+        # only now: a norm that was just replaced must be among what stands still
+        self.frozen = frozen_parts(self.model, experiment.freeze)
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
-        extra = [p for p in self.criterion.parameters() if p.requires_grad]
-        groups: list[dict[str, Any]] = [{"params": self.trained}]
-        if extra:
-            groups.append({"params": extra, "weight_decay": 0.0})
         self.optimizer = torch.optim.AdamW(
-            groups,
+            self._groups(settings.decay),
             lr=settings.learning_rate,
             weight_decay=settings.weight_decay,
         )
@@ -141,6 +140,14 @@ class Engine:
         )
         self.steps_per_epoch = len(self._batches(0))
         self.standing = _Standing()
+
+    def _groups(self, decay: Literal["all", "matrices"]) -> list[dict[str, Any]]:
+        """What the optimiser moves; the loss's own parameters never decay."""
+        decaying = [p for p in self.trained if decay == "all" or p.ndim > 1]
+        other = [p for p in self.trained if decay != "all" and p.ndim <= 1]
+        other += [p for p in self.criterion.parameters() if p.requires_grad]
+        groups: list[dict[str, Any]] = [{"params": decaying}]
+        return [*groups, {"params": other, "weight_decay": 0.0}] if other else groups
 
     @property
     def steps(self) -> int:
@@ -168,7 +175,7 @@ class Engine:
     # one epoch
 
     def _epoch(self) -> None:
-        set_training(self.model, self.experiment.frozen)
+        set_training(self.model, self.frozen)
         standing, every = self.standing, self.experiment.settings.checkpoint_every_steps
         label = f"epoch {standing.epoch + 1}/{self.experiment.settings.epochs}"
         with self._progress() as progress:
@@ -331,7 +338,7 @@ class Engine:
         path, decides = self.run.checkpoints / "best.pt", self.experiment.decides[output]
         state = self.experiment.model.network.state_dict()
         kept = checkpoint.read(path) if path.exists() else dict(state)
-        kept |= {name: tensor for name, tensor in state.items() if decides(name)}
+        kept |= {name: state[name] for name in decides}
         checkpoint.write(path, kept)
 
     def _take_best(self) -> None:

@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from training import seeding
-from training.data.nodules import Joined, Label, Nodules, Subset, choose_pairs
+from training.data import seeding
+from training.data.labels import Label
+from training.data.nodules import Joined, Nodules, Subset, choose_pairs
+from training.data.settings import SettingsUnusable
 from training.data.sources import open_parts
 from training.learn.engine import Engine
-from training.learn.settings import FewShotSettings, Settings, SettingsUnusable
+from training.learn.settings import FewShotSettings, Settings
 from training.learn.stage2 import joint_stage
-from training.learn.stages import Bench, bench, measure, write_outcome
+from training.learn.stages import OpenRun, measure, open_run, write_outcome
 
 
 def few_shot(settings: Settings, directory: Path, *, resume: bool = False) -> dict[str, Any]:
@@ -33,10 +35,10 @@ def few_shot(settings: Settings, directory: Path, *, resume: bool = False) -> di
         raise SettingsUnusable("few-shot adapts trained weights; give them with --init")
     shots = settings.few_shot
     stage = joint_stage("few-shot", settings, freeze=shots.freeze)
-    with bench(settings, directory, resume=resume) as ready:
+    with open_run(settings, directory, resume=resume) as run:
         seed = settings.run.seed
-        old = open_parts(settings.data, ready.model.config, seed=seed)
-        new = open_parts(settings.target, ready.model.config, seed=seed).test
+        old = open_parts(settings.data, run.model.config, seed=seed)
+        new = open_parts(settings.target, run.model.config, seed=seed).test
         if shared := {x.name for x in new.labels} & {x.name for x in old.train.labels}:
             raise SettingsUnusable(
                 f"{len(shared)} nodules of [target] are in the training part of [data], first "
@@ -46,16 +48,16 @@ def few_shot(settings: Settings, directory: Path, *, resume: bool = False) -> di
         replayed = replay(old.train, shots, random=seeding.for_choice(seed))
         # the new place may be the old one in another guise: same patients, thicker slices
         kept = without(old.test, learnt, shots)
-        engine = ready.engine(stage, train=Joined(learnt, replayed), validation=None)
-        before = _both(engine, tested, kept, when="before") if ready.last is None else None
-        _write_shots(ready, learnt, replayed)
-        engine.train(last=ready.last)
+        engine = run.engine(stage, train=Joined(learnt, replayed), validation=None)
+        before = _both(engine, tested, kept, when="before") if run.last is None else None
+        _write_shots(run, learnt, replayed)
+        engine.train(last=run.last)
         after = _both(engine, tested, kept, when="after")
-        if ready.run is not None and before is None:
-            before = ready.run.read_json("before.json")
+        if run.folder is not None and before is None:
+            before = run.folder.read_json("before.json")
         summary = {"stage": stage.name, "before": before, "after": after, "test": after["new"]}
         note = f"adapted to {settings.target.directory.name} with {shots.pairs} pairs"
-        write_outcome(ready, stage, summary, note=note)
+        write_outcome(run, stage, summary, note=note)
         return summary
 
 
@@ -95,11 +97,11 @@ def _both(engine: Engine, new: Nodules, old: Nodules, *, when: str) -> dict[str,
     return found
 
 
-def _write_shots(ready: Bench, learnt: Nodules, replayed: Nodules) -> None:
-    if ready.run is None:
+def _write_shots(run: OpenRun, learnt: Nodules, replayed: Nodules) -> None:
+    if run.folder is None:
         return
     sources: Sequence[tuple[str, Nodules]] = [("new", learnt), ("old", replayed)]
-    ready.run.write_table(
+    run.folder.write_table(
         "shots.csv",
         [
             {"name": x.name, "patient_id": x.patient_id, "malignant": int(x.malignant), "of": place}

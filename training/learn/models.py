@@ -12,15 +12,16 @@ from torch import Tensor, nn
 from m3net.config import M3NetConfig
 from m3net.description import BASIC
 from m3net.errors import WeightsError
-from m3net.fusion import SUFFIX, FeatureFusion
+from m3net.fusion import SUFFIX, FeatureFusion, LogitFusion
 from m3net.network import M3Net, Outputs, build
 from m3net.released import our_name
 from m3net.scales import Scale
 from training import baselines
 from training.data.nodules import Inputs, Nodules
+from training.data.settings import SettingsUnusable
 from training.learn.distributed import Processes
 from training.learn.init_weights import initialise, read_tensors
-from training.learn.settings import NetworkSettings, SettingsUnusable
+from training.learn.settings import NetworkSettings
 
 LOWER_PARTS = 3
 """Stem and the first two of the four stages: the lower layers of Sec. 3.2."""
@@ -163,6 +164,20 @@ def fit_description(model: Model, train: Nodules, processes: Processes) -> None:
     taken.deviation.copy_(torch.from_numpy(np.where(deviation > 0, deviation, 1.0)))
 
 
+def initialise_all(model: Model, starts: Sequence[str]) -> tuple[Sequence[str], Sequence[Scale]]:
+    """Initialise from each file: what was taken, in a sentence each, and the scales left at random.
+
+    Raises WeightsError as `initialise_from` does.
+    """
+    first: dict[Scale, Tensor] = {}
+    if isinstance(model, M3NetModel):
+        network = model.network
+        first = {s: next(network.encoder(s).parameters()) for s in model.config.scales}
+    before = {s: parameter.detach().clone() for s, parameter in first.items()}
+    sentences = [initialise_from(model, start) for start in starts]
+    return sentences, [s for s, tensor in first.items() if torch.equal(tensor, before[s])]
+
+
 def frozen_parts(model: Model, freeze: Freeze) -> Sequence[nn.Module]:
     """What stands still: all of each backbone, its lower layers, or nothing.
 
@@ -178,6 +193,22 @@ def frozen_parts(model: Model, freeze: Freeze) -> Sequence[nn.Module]:
     for part in parts:
         part.requires_grad_(False)
     return parts
+
+
+def branch_tensors(network: M3Net, scale: Scale) -> set[str]:
+    """The names of all that a branch's own decision depends on, and of its projection (Eq. 4)."""
+    modules: list[nn.Module] = [network.encoder(scale)]
+    match network.fusion:
+        case FeatureFusion():
+            modules.append(network.fusion.latent[scale])
+        case LogitFusion():
+            modules.append(network.fusion.get_submodule(f"proj{SUFFIX[scale]}"))
+    if scale in network.branch_heads:
+        modules.append(network.branch_heads[scale])
+    tensors = [module.state_dict(keep_vars=True).values() for module in modules]
+    own = {id(tensor) for of_module in tensors for tensor in of_module}
+    every = network.state_dict(keep_vars=True)
+    return {name for name, tensor in every.items() if id(tensor) in own}
 
 
 def set_training(model: Model, frozen: Sequence[nn.Module]) -> None:

@@ -23,7 +23,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from training.learn.settings import Settings, SettingsUnusable
+from training.data.settings import SettingsUnusable
+from training.learn.settings import Settings
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

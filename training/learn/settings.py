@@ -9,27 +9,16 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from m3net.config import PRESETS, M3NetConfig
 from m3net.scales import Scale
-from training.data.augment import PRESETS as AUGMENTATIONS
-from training.data.targets import TargetKind
+from training.data.settings import DataSettings, Section, SettingsUnusable
 from training.learn.losses import Form, LossWeights
 
 Budget = Literal["full", "smoke"]
-
-
-class SettingsUnusable(Exception):
-    """A config file, or something set on the command line, is not what this module describes."""
-
-
-class Section(BaseModel):
-    """One table of the file; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class RunSettings(Section):
@@ -37,6 +26,7 @@ class RunSettings(Section):
 
     batch_size     : nodules a step, over all processes and accumulated micro-batches
     accumulate     : micro-batches a step; L_align compares the nodules of one micro-batch
+    decay          : what weight decay is of: all parameters, or matrices and kernels alone
     warmup_steps   : the learning rate rises for so long, then falls as a cosine to 0 at the end
     clip_norm      : the gradient's norm is cut down to this; 0: never
     amp            : of the encoders; "auto": bf16 on a GPU that has it, else fp16; "off" on a CPU
@@ -52,6 +42,7 @@ class RunSettings(Section):
     accumulate: int = Field(1, ge=1)
     learning_rate: float = Field(1e-4, gt=0)
     weight_decay: float = Field(1e-5, ge=0)
+    decay: Literal["all", "matrices"] = "all"
     warmup_steps: int = Field(0, ge=0)
     clip_norm: float = Field(0.0, ge=0)
     amp: Literal["auto", "off", "bf16", "fp16"] = "auto"
@@ -87,34 +78,6 @@ class NetworkSettings(Section):
                 "remembered away (m3train export makes one model of several runs)"
             )
         return config
-
-
-class DataSettings(Section):
-    """Which nodules, and how they are shown.
-
-    directory    : a folder of cut-outs (training.data.voi), or what `m3train prepare` wrote
-    split        : "patient", "nodule" or "nodule_675" (`data.splits.SplitKind`); "folds": the
-                   frozen folds of the 791 cut-outs; "all": everything is for testing; or a CSV
-                   file with the columns name, part (train, validation, test)
-    fold         : for "folds": the one that is tested; the next is for validation
-    augmentation : none, clinical or paper
-    slice_mm     : cut-outs are thickened to slices of this size first; 0: as they are
-    limit        : so many nodules a part, both classes alike; 0: all
-    """
-
-    directory: Path = Path("../shared/data/lidc-voi")
-    split: str = "folds"
-    fold: int = Field(0, ge=0, le=4)
-    augmentation: str = "paper"
-    slice_mm: float = Field(0.0, ge=0)
-    target: TargetKind = TargetKind.HARD
-    limit: int = Field(0, ge=0)
-
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        if self.augmentation not in AUGMENTATIONS:
-            raise ValueError(f"augmentation is one of {', '.join(AUGMENTATIONS)}")
-        return self
 
 
 class LossSettings(Section):

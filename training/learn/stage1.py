@@ -5,37 +5,29 @@ each learns what it would learn alone from the same nodules.  Each keeps its own
 A baseline is one such branch.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from m3net.fusion import SUFFIX
 from m3net.scales import Scale
 from training.data.sources import open_parts
-from training.learn.models import M3NetModel, Model
+from training.learn.models import M3NetModel, Model, branch_tensors
 from training.learn.settings import Settings
-from training.learn.stages import Stage, bench, run_stage
+from training.learn.stages import Stage, open_run, run_stage
 
 
 def stage1(settings: Settings, directory: Path, *, resume: bool = False) -> dict[str, Any]:
     """The summary of the run in `directory`; the [loss] section has no say here."""
     weights = replace(settings.loss.weights(), fused=0.0, alpha=1.0, beta=0.0, attention=0.0)
-    stage = Stage(name="stage1", weights=weights, freeze="none", fused=False, decides=_decides)
-    with bench(settings, directory, resume=resume) as ready:
-        parts = open_parts(settings.data, ready.model.config, seed=settings.run.seed)
-        return run_stage(ready, stage, parts)
+    stage = Stage(name="stage1", weights=weights, freeze="none", fused=False, decides=decides)
+    with open_run(settings, directory, resume=resume) as run:
+        parts = open_parts(settings.data, run.model.config, seed=settings.run.seed)
+        return run_stage(run, stage, parts)
 
 
-def _decides(model: Model) -> Mapping[str, Callable[[str], bool]]:
+def decides(model: Model) -> Mapping[str, Collection[str]]:
     """Each branch its own encoder, projection and head."""
     if not isinstance(model, M3NetModel):
-        return {Scale.MESO: lambda _: True}
-    return {scale: partial(_belongs, scale=scale) for scale in model.config.scales}
-
-
-def _belongs(name: str, *, scale: Scale) -> bool:
-    suffix = SUFFIX[scale]
-    mine = (f"net{suffix}.", f"fusion.proj{suffix}.", f"branch_heads.{scale}.")
-    return name.startswith(mine)
+        return {Scale.MESO: set(model.network.state_dict())}
+    return {scale: branch_tensors(model.network, scale) for scale in model.config.scales}

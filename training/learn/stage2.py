@@ -5,23 +5,24 @@
 The backbones stand still, or their lower layers, or nothing: `stage2.freeze`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from training.data.settings import SettingsUnusable
 from training.data.sources import open_parts
 from training.learn.engine import FUSED
 from training.learn.models import Freeze, Model
-from training.learn.settings import Settings, SettingsUnusable
-from training.learn.stages import Stage, bench, run_stage
+from training.learn.settings import Settings
+from training.learn.stages import Stage, open_run, run_stage
 
 
 def stage2(settings: Settings, directory: Path, *, resume: bool = False) -> dict[str, Any]:
     """The summary of the run in `directory`."""
     stage = joint_stage("stage2", settings, freeze=settings.stage2.freeze)
-    with bench(settings, directory, resume=resume) as ready:
-        parts = open_parts(settings.data, ready.model.config, seed=settings.run.seed)
-        return run_stage(ready, stage, parts)
+    with open_run(settings, directory, resume=resume) as run:
+        parts = open_parts(settings.data, run.model.config, seed=settings.run.seed)
+        return run_stage(run, stage, parts)
 
 
 def joint_stage(name: str, settings: Settings, *, freeze: Freeze) -> Stage:
@@ -43,6 +44,6 @@ def joint_stage(name: str, settings: Settings, *, freeze: Freeze) -> Stage:
     )
 
 
-def _decides(_: Model) -> Mapping[str, Callable[[str], bool]]:
+def _decides(model: Model) -> Mapping[str, Collection[str]]:
     """The fused output decides on everything."""
-    return {FUSED: lambda _: True}
+    return {FUSED: set(model.network.state_dict())}

@@ -1,8 +1,8 @@
 """What every stage does around the loop: set up, train, measure on the test part, write it down."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ import numpy as np
 from m3net.card import ModelCard
 from m3net.config import M3NetConfig
 from m3net.predict import choose_device
+from m3net.scales import Scale
 from m3net.weights import save_weights
 from training.data.nodules import Nodules
+from training.data.settings import SettingsUnusable
 from training.data.sources import Parts
 from training.learn import checkpoint
 from training.learn.distributed import Processes, processes
@@ -25,8 +27,7 @@ from training.learn.models import (
     Model,
     build_model,
     fit_description,
-    frozen_parts,
-    initialise_from,
+    initialise_all,
 )
 from training.learn.run_folder import RunFolder
 from training.learn.settings import Settings
@@ -52,25 +53,43 @@ class Stage:
     weights: LossWeights
     freeze: Freeze
     fused: bool
-    decides: Callable[[Model], Mapping[str, Callable[[str], bool]]]
+    decides: Callable[[Model], Mapping[str, Collection[str]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class OpenRun:
     """A run that is set up: the model has its initial weights, the folder is there.
 
-    last : the checkpoint that the run goes on from; None for a new one
+    at_random : scales whose backbone no file was given for
+    folder    : None in all processes but the first
+    last      : the checkpoint that the run goes on from; None for a new one
     """
 
     settings: Settings
     model: Model
-    starts: Sequence[str]
-    run: RunFolder | None
+    at_random: Sequence[Scale]
+    folder: RunFolder | None
     last: dict[str, Any] | None
     processes: Processes
 
     def engine(self, stage: Stage, *, train: Nodules, validation: Nodules | None) -> Engine:
-        """The loop for a stage on these nodules."""
+        """The loop for a stage on these nodules.
+
+        Raises SettingsUnusable if there is nothing to train on, or if random backbones would stand
+        still.
+        """
+        if not train.labels:
+            data = self.settings.data
+            raise SettingsUnusable(
+                f"{stage.name} has nothing to train on: data.split = {data.split!r} puts no nodule "
+                f"of {data.directory} into the training part; use another split"
+            )
+        if stage.freeze != "none" and self.last is None and self.at_random:
+            raise SettingsUnusable(
+                f"{stage.name} would freeze random backbones ({', '.join(self.at_random)}): give "
+                f"trained ones with --init FILE, as stage 1 leaves them, or train all of them with "
+                f"--set {stage.name.replace('-', '_')}.freeze=none"
+            )
         if validation is not None and not validation.labels:
             validation = None
         experiment = Experiment(
@@ -80,15 +99,15 @@ class Bench:
             train=train,
             target=self.settings.data.target,
             validation=validation,
-            frozen=frozen_parts(self.model, stage.freeze),
+            freeze=stage.freeze,
             fused=stage.fused,
             decides=stage.decides(self.model),
         )
-        return Engine(experiment, run=self.run, processes=self.processes)
+        return Engine(experiment, run=self.folder, processes=self.processes)
 
 
 @contextmanager
-def bench(settings: Settings, directory: Path, *, resume: bool) -> Iterator[Bench]:
+def open_run(settings: Settings, directory: Path, *, resume: bool) -> Iterator[OpenRun]:
     """Everything but the nodules, ready; after it, all files are closed.
 
     Raises SettingsUnusable, WeightsError, InferenceError (no such device).
@@ -97,15 +116,19 @@ def bench(settings: Settings, directory: Path, *, resume: bool) -> Iterator[Benc
         model = build_model(settings.network, seed=settings.run.seed)
         path = directory / "checkpoints" / "last.pt"
         last = checkpoint.read(path) if resume and path.exists() else None
-        starts: list[str] = []
-        if last is None:
-            starts = [initialise_from(model, start) for start in settings.run.init]
+        starts, at_random = initialise_all(model, settings.run.init if last is None else ())
+        run = OpenRun(
+            settings=settings,
+            model=model,
+            at_random=at_random,
+            folder=None,
+            last=last,
+            processes=mine,
+        )
         if not mine.first:
-            yield Bench(
-                settings=settings, model=model, starts=starts, run=None, last=last, processes=mine
-            )
+            yield run
             return
-        with RunFolder(directory, settings, resume=resume) as run:
+        with RunFolder(directory, settings, resume=resume) as folder:
             if last is None:
                 facts = {
                     "seed": settings.run.seed,
@@ -113,23 +136,21 @@ def bench(settings: Settings, directory: Path, *, resume: bool) -> Iterator[Benc
                     "processes": mine.count,
                     "started_from": starts or [WITHOUT],
                 }
-                run.write_environment(facts)
-            yield Bench(
-                settings=settings, model=model, starts=starts, run=run, last=last, processes=mine
-            )
+                folder.write_environment(facts)
+            yield replace(run, folder=folder)
 
 
-def run_stage(bench: Bench, stage: Stage, parts: Parts, *, note: str = "") -> dict[str, Any]:
+def run_stage(run: OpenRun, stage: Stage, parts: Parts, *, note: str = "") -> dict[str, Any]:
     """Trained on one part, followed on another, measured on the third; the summary."""
-    if stage.fused and bench.last is None:
-        fit_description(bench.model, parts.train, bench.processes)
-    engine = bench.engine(stage, train=parts.train, validation=parts.validation)
-    engine.train(last=bench.last)
+    if stage.fused and run.last is None:
+        fit_description(run.model, parts.train, run.processes)
+    engine = run.engine(stage, train=parts.train, validation=parts.validation)
+    engine.train(last=run.last)
     measured = measure(engine, parts.test, table=TEST_TABLE)
     if parts.validation.labels:
         measure(engine, parts.validation, table=VALIDATION_TABLE)
     summary = {"stage": stage.name, "test": measured, "train_nodules": len(parts.train.labels)}
-    write_outcome(bench, stage, summary, note=note)
+    write_outcome(run, stage, summary, note=note)
     return summary
 
 
@@ -156,14 +177,15 @@ def _rows(nodules: Nodules, found: Probabilities) -> list[dict[str, object]]:
     ]
 
 
-def write_outcome(bench: Bench, stage: Stage, summary: Mapping[str, Any], *, note: str) -> None:
-    """summary.json, and the weights with a card that says what they are."""
-    if bench.run is None:
+def write_outcome(run: OpenRun, stage: Stage, summary: Mapping[str, Any], *, note: str) -> None:
+    """The weights with a card that says what they are, and summary.json."""
+    if run.folder is None:
         return
-    bench.run.write_json("summary.json", summary)
-    if isinstance(bench.model, M3NetModel):
-        card = _card(bench.model.config, bench.settings, stage, summary, note=note)
-        save_weights(bench.model.network, card, bench.run.directory / "weights.safetensors")
+    if isinstance(run.model, M3NetModel):
+        card = _card(run.model.config, run.settings, stage, summary, note=note)
+        save_weights(run.model.network, card, run.folder.directory / "weights.safetensors")
+    # last: where it is, the run is finished
+    run.folder.write_json("summary.json", summary)
 
 
 def _card(

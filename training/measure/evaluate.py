@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from m3net.nodule import Nodule
 from m3net.volume import CTVolume
-from training.data.as_served import Marking, nodule_of, volume_of
-from training.data.nodules import Label
+from training.data.cutouts import nodule_of, volume_of
+from training.data.labels import Label
+from training.data.told import Marking
 from training.data.voi import Cutout
 from training.measure import metrics
 from training.measure.bootstrap import Interval, patient_interval

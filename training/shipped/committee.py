@@ -1,13 +1,22 @@
 """Networks that were trained apart, and the expert beside them, as one that decides."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from safetensors.torch import load_file
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from m3net.config import M3NetConfig
+from m3net.expert import KernelExpert
 from m3net.network import Committee, M3Net, network_of
+from m3net.scales import Scale
+from m3net.views import mean_logits, views_of
+from training.data.nodules import Nodules, Subset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,3 +42,48 @@ def load_committee(config: M3NetConfig, files: CommitteeFiles) -> M3Net:
         network.expert.load_state_dict(expert)
     network.eval()
     return network
+
+
+def save_expert(expert: KernelExpert, file: Path) -> None:
+    """The expert's tensors, as `load_committee` reads them; whole, or not there."""
+    unfinished = file.with_suffix(".part")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_file({n: t.contiguous() for n, t in expert.state_dict().items()}, unfinished)
+    os.replace(unfinished, file)
+
+
+def margins_of(committee: M3Net, nodules: Nodules, *, batch_size: int = 32) -> NDArray[np.float64]:
+    """Logit of malignant minus that of benign, of each nodule as served, in fp32: (N,)."""
+    found = []
+    for start in range(0, len(nodules.labels), batch_size):
+        indices = range(start, min(start + batch_size, len(nodules.labels)))
+        items = [nodules.item(index, None) for index in indices]
+        patches: dict[Scale, Tensor] = {
+            scale: torch.stack([item[scale] for item in items]) for scale in committee.config.scales
+        }  # (B, C, D, H, W)
+        views = views_of(patches, mirrored=committee.config.mirrored)
+        repeats = len(next(iter(views.values()))) // len(items)
+        description = None
+        if committee.config.preprocessing.description:
+            description = torch.stack([item["description"] for item in items]).repeat(repeats, 1)
+        with torch.no_grad():
+            outputs = committee.upper(committee.lower(views), description=description)
+        logits = mean_logits(outputs.logits, nodules=len(items))  # (B, 2)
+        found.append((logits[:, 1] - logits[:, 0]).numpy())
+    return np.concatenate(found).astype(np.float64)
+
+
+def out_of_fold_margins(
+    nodules: Nodules,
+    *,
+    folds: NDArray[np.int_],
+    committees: Mapping[int, CommitteeFiles],
+    config: M3NetConfig,
+) -> NDArray[np.float64]:
+    """The margin of each nodule by the committee that did not see it: (N,)."""
+    margins = np.full(len(folds), np.nan)
+    for fold, files in committees.items():
+        test = np.flatnonzero(folds == fold)
+        committee = load_committee(config, files)
+        margins[test] = margins_of(committee, Subset(nodules, test.tolist()))
+    return margins

@@ -1,10 +1,10 @@
-"""What is said of the default weights: out of fold, against baselines, told less, outlined anew.
+"""What is said of the default weights: out of fold, against baselines, less told, outlined anew.
 
 Every number is of nodules that neither the network nor its calibration was fitted on.
 """
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from m3net.config import M3NetConfig
 from training.baselines import classical
-from training.data.as_served import Marking
-from training.data.variants import Sample, as_served
+from training.data.cutouts import Cutouts
+from training.data.shown import ShownNodules
+from training.data.told import Marking
 from training.data.voi import Cutout
 from training.measure import metrics
 from training.measure.bootstrap import paired_difference, patient_interval
@@ -24,8 +25,7 @@ from training.measure.calibration import (
     expected_calibration_error,
     fit_temperature,
 )
-from training.shipped.committee import CommitteeFiles, load_committee
-from training.shipped.recipe import margins_of
+from training.shipped.committee import CommitteeFiles, out_of_fold_margins
 
 Floats = NDArray[np.float64]
 
@@ -34,14 +34,17 @@ Floats = NDArray[np.float64]
 class OutOfFold:
     """The members of each fold and what is known of the nodules.
 
-    committees : per fold, the networks that did not see it, and their expert
-    margins    : (N,) of each nodule, by its committee
+    committees  : per fold, the networks that did not see it, and their expert
+    margins     : (N,) of each nodule, by its committee
+    descriptions: (N, 66) `m3net.description.NAMES`
+    config      : of a member, as it is served
     """
 
     cutouts: Sequence[Cutout]
     folds: NDArray[np.int_]
     committees: Mapping[int, CommitteeFiles]
     margins: Floats
+    descriptions: NDArray[np.float32]
     config: M3NetConfig
 
     @property
@@ -79,7 +82,7 @@ def against_baselines(
     found: OutOfFold, others: Mapping[str, Floats]
 ) -> dict[str, dict[str, object]]:
     """Ours, the baselines, and `others`: name -> (N,) logits on the same folds."""
-    labels, features = found.labels, classical.describe_all(found.cutouts)
+    labels, features = found.labels, found.descriptions.astype(np.float64)
     theirs = {
         name: classical.out_of_fold_logits(
             name, features=features, labels=labels, folds=found.folds
@@ -114,29 +117,28 @@ def write_margins(found: OutOfFold, file: Path) -> None:
             )
 
 
-def predict_out_of_fold(found: OutOfFold, samples: Mapping[int, Iterable[Sample]]) -> Floats:
-    """p of each nodule by the members that did not see it; `samples` per fold, in order: (N,)."""
-    p = np.full(len(found.folds), np.nan)
-    for fold, files in found.committees.items():
-        committee = load_committee(found.config, files)
-        margins = margins_of(committee, samples[fold])
-        p[found.folds == fold] = found.calibration(fold)(margins)
-    return p
+def predict_out_of_fold(
+    found: OutOfFold,
+    *,
+    cutouts: Sequence[Cutout] | None = None,
+    marking: Marking = Marking.MASK,
+) -> Floats:
+    """p of each nodule by the committee that did not see it: (N,).
 
-
-def told_less(found: OutOfFold, marking: Marking) -> Floats:
-    """p of each nodule when only this much of it is told: (N,)."""
-    return predict_out_of_fold(
-        found,
-        {
-            fold: [
-                as_served(cutout, found.config, marking)
-                for cutout, own in zip(found.cutouts, found.folds, strict=True)
-                if own == fold
-            ]
-            for fold in found.committees
-        },
+    cutouts : the same nodules, otherwise outlined; None: as they are
+    marking : what is told of each
+    """
+    nodules = ShownNodules(
+        Cutouts(found.cutouts if cutouts is None else cutouts, marking), config=found.config
     )
+    margins = out_of_fold_margins(
+        nodules, folds=found.folds, committees=found.committees, config=found.config
+    )
+    p = np.full(len(found.folds), np.nan)
+    for fold in found.committees:
+        here = found.folds == fold
+        p[here] = found.calibration(fold)(margins[here])
+    return p
 
 
 def one_slice_less(cutout: Cutout, *, first: bool) -> Cutout:
@@ -162,14 +164,14 @@ def one_slice_more(cutout: Cutout, *, first: bool) -> Cutout:
 
 def moved_by_a_slice(found: OutOfFold) -> dict[str, dict[str, float]]:
     """How far p moves when the outline loses or gains a slice at either end."""
-    before = told_less(found, Marking.MASK)
+    before = predict_out_of_fold(found)
     moved = {}
     for name, change in (("less", one_slice_less), ("more", one_slice_more)):
         ends = []
         for first in (True, False):
             cutouts = [change(cutout, first=first) for cutout in found.cutouts]
             changed = [a is not b for a, b in zip(cutouts, found.cutouts, strict=True)]
-            after = told_less(replace(found, cutouts=cutouts), Marking.MASK)
+            after = predict_out_of_fold(found, cutouts=cutouts)
             ends.append((after - before)[changed])
         moved[name] = _spread(np.concatenate(ends))
     return moved

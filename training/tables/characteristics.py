@@ -6,10 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from training.data.as_served import volume_of
-from training.data.crops import MANIFEST, CropFolder
-from training.data.nodules import Label
-from training.data.voi import read_cutout, read_labels
+from training.data.labels import Label
+from training.data.sources import open_folder
 from training.tables.paper import printed_characteristics
 
 READERS = "mean score above 3"
@@ -24,15 +22,6 @@ class Characteristic:
     paper: str
 
 
-def label_count(data: Path) -> int:
-    """How many nodules there are."""
-    return len(_labels(data))
-
-
-def _labels(data: Path) -> Sequence[Label]:
-    return CropFolder(data).labels if (data / MANIFEST).is_file() else read_labels(data)
-
-
 def characteristics(
     data: Path, *, limit: int = 0, on_nodule: Callable[[], None] = lambda: None
 ) -> list[Characteristic]:
@@ -40,24 +29,16 @@ def characteristics(
 
     Raises CropsUnusable, CutoutsUnusable.
     """
-    labels: Sequence[Label]
+    folder = open_folder(data)
+    labels = folder.labels[: limit or None]
     spacings, series = [], set()
-    if (data / MANIFEST).is_file():
-        folder = CropFolder(data)
-        labels = folder.labels[: limit or None]
-        for crop_label in folder.labels[: limit or None]:
-            volume = folder.read(crop_label).volume
-            spacings.append(volume.spacing_mm)
-            series.add(volume.series_instance_uid)
-            on_nodule()
-        scans = f"{len(series):,} series"
-    else:
-        cutouts = read_labels(data)[: limit or None]
-        labels = cutouts
-        for cutout_label in cutouts:
-            spacings.append(volume_of(read_cutout(data, cutout_label)).spacing_mm)
-            on_nodule()
-        scans = "cut-outs do not name their series"
+    for label in labels:
+        volume = folder.read(label).volume
+        spacings.append(volume.spacing_mm)
+        series.add(volume.series_instance_uid)
+        on_nodule()
+    named = series - {""}
+    scans = f"{len(named):,} series" if named else "cut-outs do not name their series"
     return _table(labels, np.array(spacings), scans)
 
 

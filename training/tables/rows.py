@@ -13,9 +13,10 @@ import torch
 from m3net.errors import WeightsError
 from training.baselines import BASELINES
 from training.data.nodules import Nodules
+from training.data.settings import SettingsUnusable
 from training.data.sources import open_parts
 from training.learn.losses import NonFiniteLoss
-from training.learn.settings import Settings, SettingsUnusable, load_settings, merged
+from training.learn.settings import Settings, load_settings, merged
 from training.learn.stage1 import stage1
 from training.learn.stage2 import stage2
 from training.measure.predictions import Predictions, read_predictions
@@ -31,7 +32,7 @@ NOT_ASKED = "not run: not asked for"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class TableSettings:
     """What all rows of a table have in common.
 
     directory : where tables lie and, in runs/, the runs
@@ -50,11 +51,11 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class RowResult:
     """What became of a row.
 
     status      : "done", or why there are no numbers
-    run         : the folder of its last run, relative to the bench's directory
+    run         : the folder of its last run, relative to the table's directory
     started_from: of the row's networks, one sentence each
     report      : what the run said of the row's output (`training.measure.evaluate.assess`)
     """
@@ -67,33 +68,35 @@ class Outcome:
     report: Mapping[str, Any] | None = None
 
 
-def base_settings(bench: Bench, stage: Literal["stage1", "stage2"], preset: str) -> Settings:
+def base_settings(
+    table: TableSettings, stage: Literal["stage1", "stage2"], preset: str
+) -> Settings:
     """Of one stage of a network of this preset, before a row changes them.
 
     Whatever is no network's own, baselines share with the M³Net rows.
 
     Raises SettingsUnusable.
     """
-    shipped = CONFIGS / (f"{stage}.toml" if bench.preset != "small" else "small.toml")
+    shipped = CONFIGS / (f"{stage}.toml" if table.preset != "small" else "small.toml")
     given = [
         f"network.preset={json.dumps(preset)}",
-        f"data.directory={json.dumps(str(bench.data.resolve()))}",
-        f"data.split={json.dumps(bench.split)}",
-        *(SMOKE if bench.budget == "smoke" else ()),
-        *bench.changes,
+        f"data.directory={json.dumps(str(table.data.resolve()))}",
+        f"data.split={json.dumps(table.split)}",
+        *(SMOKE if table.budget == "smoke" else ()),
+        *table.changes,
     ]
     return load_settings(
-        shipped, changes=given, budget="smoke" if bench.budget == "smoke" else "full"
+        shipped, changes=given, budget="smoke" if table.budget == "smoke" else "full"
     )
 
 
-def check_parts(bench: Bench) -> tuple[dict[str, int], str]:
+def check_parts(table: TableSettings) -> tuple[dict[str, int], str]:
     """How many nodules each part has, and a digest of which they are.
 
     Raises SettingsUnusable if a part that is needed has not both classes; CutoutsUnusable,
     CropsUnusable.
     """
-    settings = base_settings(bench, "stage1", bench.preset)
+    settings = base_settings(table, "stage1", table.preset)
     parts = open_parts(settings.data, settings.network.config(), seed=settings.run.seed)
     every: dict[str, Nodules] = {
         "training": parts.train,
@@ -104,7 +107,7 @@ def check_parts(bench: Bench) -> tuple[dict[str, int], str]:
         classes = {label.malignant for label in nodules.labels}
         if len(classes) < 2 and (name != "validation" or classes):
             raise SettingsUnusable(
-                f"the {name} part of {bench.data.name} by {bench.split} has "
+                f"the {name} part of {table.data.name} by {table.split} has "
                 f"{len(nodules.labels)} nodules, not of both classes; use more nodules or another "
                 "--split"
             )
@@ -114,12 +117,12 @@ def check_parts(bench: Bench) -> tuple[dict[str, int], str]:
 
 def run_row(
     row: Row,
-    bench: Bench,
+    table: TableSettings,
     *,
     nodules: str,
     asked: bool = True,
     on_run: Callable[[str], None] = lambda _: None,
-) -> Outcome:
+) -> RowResult:
     """The row, trained as far as that was not done before; its reason if it cannot be.
 
     nodules : the digest of `check_parts`
@@ -127,56 +130,56 @@ def run_row(
     on_run  : called with the name of each folder in which training begins
     """
     if row.baseline is not None and BASELINES[row.baseline].make is None:
-        return Outcome(row=row, status=BASELINES[row.baseline].status)
+        return RowResult(row=row, status=BASELINES[row.baseline].status)
     try:
-        steps = _steps(row, bench, nodules=nodules)
+        steps = _steps(row, table, nodules=nodules)
         if not asked and not all(
-            (bench.directory / name / "summary.json").exists() for name, _, _ in steps
+            (table.directory / name / "summary.json").exists() for name, _, _ in steps
         ):
-            return Outcome(row=row, status=NOT_ASKED)
+            return RowResult(row=row, status=NOT_ASKED)
         for name, stage, settings in steps:
-            if not (bench.directory / name / "summary.json").exists():
+            if not (table.directory / name / "summary.json").exists():
                 on_run(name)
-                stage(settings, bench.directory / name, resume=True)
+                stage(settings, table.directory / name, resume=True)
     except (NonFiniteLoss, SettingsUnusable, WeightsError, torch.OutOfMemoryError) as error:
-        return Outcome(row=row, status=f"not run: {error}")
-    return _read_back(row, bench.directory, [name for name, _, _ in steps])
+        return RowResult(row=row, status=f"not run: {error}")
+    return _read_back(row, table.directory, [name for name, _, _ in steps])
 
 
 Step = tuple[str, Callable[..., dict[str, Any]], Settings]
 
 
-def _steps(row: Row, bench: Bench, *, nodules: str) -> Sequence[Step]:
+def _steps(row: Row, table: TableSettings, *, nodules: str) -> Sequence[Step]:
     """The runs of a row in order: folder, stage and settings; equal runs have equal folders."""
     if row.baseline is not None:
-        settings = _baseline_settings(row, bench)
+        settings = _baseline_settings(row, table)
         return [(_folder(row.baseline, settings, nodules), stage1, settings)]
-    first = _changed(base_settings(bench, "stage1", bench.preset), row.both)
+    first = _changed(base_settings(table, "stage1", table.preset), row.both)
     starts = tuple(
         f"{scale}={file.resolve()}"
-        for scale, file in bench.starts.items()
+        for scale, file in table.starts.items()
         if scale in first.network.config().scales
     )
     first = _with_starts(first, starts)
     name = _folder("stage1", first, nodules)
     steps: list[Step] = [(name, stage1, first)]
     if row.fusion is not None:
-        second = _changed(base_settings(bench, "stage2", bench.preset), row.both)
+        second = _changed(base_settings(table, "stage2", table.preset), row.both)
         second = _changed(second, row.fusion)
         folder = _folder("stage2", second, nodules, name)
-        weights = bench.directory.resolve() / name / "weights.safetensors"
+        weights = table.directory.resolve() / name / "weights.safetensors"
         steps.append((folder, stage2, _with_starts(second, (str(weights),))))
     return steps
 
 
-def _baseline_settings(row: Row, bench: Bench) -> Settings:
+def _baseline_settings(row: Row, table: TableSettings) -> Settings:
     assert row.baseline is not None  # noqa: S101
-    settings = base_settings(bench, "stage1", "paper")
+    settings = base_settings(table, "stage1", "paper")
     depth = settings.network.config().meso.patch.size[0]
     patch = {"patch": {"size": [depth, row.side, row.side]}}
     network = {"baseline": row.baseline, "changes": {"meso": patch}}
     settings = _changed(_changed(settings, {"network": network}), row.both)
-    start = bench.starts.get(row.baseline)
+    start = table.starts.get(row.baseline)
     return _with_starts(settings, () if start is None else (str(start.resolve()),))
 
 
@@ -198,13 +201,13 @@ def _digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
 
 
-def _read_back(row: Row, directory: Path, runs: Sequence[str]) -> Outcome:
+def _read_back(row: Row, directory: Path, runs: Sequence[str]) -> RowResult:
     def read(name: str, file: str) -> dict[str, Any]:
         content: dict[str, Any] = json.loads((directory / name / file).read_text(encoding="utf-8"))
         return content
 
     started: Sequence[str] = read(runs[0], "environment.json")["started_from"]
-    return Outcome(
+    return RowResult(
         row=row,
         status="done",
         run=runs[-1],

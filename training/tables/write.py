@@ -9,7 +9,7 @@ from pathlib import Path
 from training.tables.columns import counts_of, percents
 from training.tables.grid import Grid
 from training.tables.paper import METRICS, implied_counts, printed_results, what_bacc_is
-from training.tables.rows import Outcome
+from training.tables.rows import RowResult
 
 HEADINGS = {
     "acc": "Acc",
@@ -33,18 +33,18 @@ COMMON = (
 )
 
 
-def as_lines(grid: Grid, outcomes: Sequence[Outcome]) -> list[Line]:
+def as_lines(grid: Grid, results: Sequence[RowResult]) -> list[Line]:
     """One line of the CSV per row; a number that is not there is empty."""
     paper = printed_results(grid.number)
     lines = []
-    for outcome in outcomes:
-        row, printed = outcome.row, paper.get(outcome.row.key, {})
+    for result in results:
+        row, printed = result.row, paper.get(result.row.key, {})
         implied = implied_counts(grid.number, row.key)
         line: Line = {"row": row.key}
         line |= dict(zip(grid.columns, row.cells, strict=True))
-        line |= {"status": outcome.status, "run": outcome.run, "output": row.output}
-        line["started_from"] = "; ".join(outcome.started_from)
-        ours = _ours(outcome)
+        line |= {"status": result.status, "run": result.run, "output": row.output}
+        line["started_from"] = "; ".join(result.started_from)
+        ours = _ours(result)
         for name in (*METRICS, *TRUE, "acc_low", "acc_high", "tn", "fp", "fn", "tp"):
             line[f"ours_{name}"] = ours.get(name, "")
         for name in METRICS:
@@ -60,12 +60,12 @@ def as_lines(grid: Grid, outcomes: Sequence[Outcome]) -> list[Line]:
     return lines
 
 
-def _ours(outcome: Outcome) -> Mapping[str, str]:
-    if outcome.predictions is None or outcome.report is None:
+def _ours(result: RowResult) -> Mapping[str, str]:
+    if result.predictions is None or result.report is None:
         return {}
-    found = percents(outcome.predictions, bacc_is_recall=outcome.row.baseline is None)
-    counts = counts_of(outcome.predictions)
-    low, high = outcome.report["accuracy_95"]
+    found = percents(result.predictions, bacc_is_recall=result.row.baseline is None)
+    counts = counts_of(result.predictions)
+    low, high = result.report["accuracy_95"]
     return {
         **{name: _text(value) for name, value in found.items()},
         "acc_low": _text(100 * low),

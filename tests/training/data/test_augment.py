@@ -26,6 +26,22 @@ def _image() -> np.ndarray:
     return np.random.default_rng(0).normal(size=(201, 201)) * 100
 
 
+def test_a_turn_keeps_the_long_axis_and_right_angles_and_stretches_little() -> None:
+    for seed in range(20):
+        turn = draw_warp(PRESETS["readers"], np.random.default_rng(seed)).turn
+        assert turn is not None
+        size = np.cbrt(abs(np.linalg.det(turn)))
+        assert np.exp(-0.1) <= size <= np.exp(0.1)
+        assert np.allclose(turn @ turn.T, np.eye(3) * size**2)
+        assert abs(turn[0, 0]) == pytest.approx(size)
+
+
+@pytest.mark.parametrize("preset", ["none", "paper", "clinical"])
+def test_only_readers_turn_the_patient(preset: str) -> None:
+    assert PRESETS[preset].other_reader is None
+    assert draw_warp(PRESETS[preset], np.random.default_rng(0)).turn is None
+
+
 @pytest.mark.parametrize("preset", ["paper", "clinical"])
 @pytest.mark.parametrize("seed", range(8))
 def test_the_scales_stay_nested_under_any_warp(preset: str, seed: int) -> None:

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from tests.training import learning
-from training import seeding
+from training.data import seeding
 from training.data.nodules import Epoch, Joined, Subset, choose_pairs
+from training.data.settings import DataSettings, SettingsUnusable
 from training.data.sources import open_parts
 from training.data.targets import TargetKind
 from training.learn.distributed import Processes
 from training.learn.dropout import WholeBatchDropout
-from training.learn.settings import DataSettings, SettingsUnusable
 
 
 def test_an_epoch_shows_every_nodule_once_but_for_the_rest() -> None:
@@ -58,6 +58,10 @@ def test_the_parts_of_a_folder_are_disjoint_and_as_the_file_says(tmp_path: Path)
     assert sizes == [16, 4, 4]
     tested = DataSettings(directory=cutouts, split="all")
     assert len(open_parts(tested, learning.config(), seed=0).test.labels) == 24
+    learnt = DataSettings(directory=cutouts, split="train")
+    parts = open_parts(learnt, learning.config(), seed=0)
+    sizes = [len(part.labels) for part in (parts.train, parts.validation, parts.test)]
+    assert sizes == [24, 0, 0]
     with pytest.raises(SettingsUnusable, match="the split 'folds' lacks 24 of the 24 nodules"):
         open_parts(DataSettings(directory=cutouts, split="folds"), learning.config(), seed=0)
 

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 from m3net.errors import SeriesUnusable
 from training.cli import main
-from training.data.as_served import volume_of
 from training.data.crops import BlockSize, CropFolder, CropsUnusable
+from training.data.cutouts import volume_of
 from training.data.prepare import Cut, CutoutUnit, prepare
 from training.data.voi import read_cutouts, read_labels
 

@@ -16,7 +16,7 @@ from m3net.volume import CTVolume
 from m3net.weights import load_classifier
 from tests import lidc, synthetic
 from tests.m3net.annotations.scene import planes_of
-from training.data.as_served import nodule_of, volume_of
+from training.data.cutouts import nodule_of, volume_of
 from training.data.voi import Cutout, read_cutout, read_labels
 
 pytestmark = pytest.mark.lidc

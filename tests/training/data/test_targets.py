@@ -1,4 +1,4 @@
-"""Readers' scores as targets, hard, soft and ordinal."""
+"""Readers' scores as targets, hard, soft, of a panel and ordinal."""
 
 import pytest
 import torch
@@ -22,6 +22,12 @@ def test_scores_become_targets(
     assert target_of(scores, TargetKind.HARD).item() == hard
     assert target_of(scores, TargetKind.SOFT).item() == pytest.approx(soft)
     assert target_of(scores, TargetKind.ORDINAL).tolist() == pytest.approx(ordinal)
+
+
+def test_a_mean_of_3_is_near_one_half_and_a_clear_rating_is_clear() -> None:
+    panels = [(1, 1), (3, 3, 3), (3, 3, 3, 4), (5, 5)]
+    found = [target_of(scores, TargetKind.PANEL).item() for scores in panels]
+    assert found == pytest.approx([0.0148, 0.4502, 0.5744, 0.9781], abs=1e-3)
 
 
 def test_an_ordinal_target_is_met_where_the_margin_lies_between_the_cutpoints() -> None:

@@ -71,3 +71,34 @@ def test_the_mask_goes_with_the_voxels(config: M3NetConfig) -> None:
     assert mask is not None
     assert straight is not None
     assert mask.sum() == straight.sum() > 0
+
+
+def test_a_patient_turned_by_half_about_the_long_axis_shows_the_patch_turned_by_half(
+    config: M3NetConfig,
+) -> None:
+    cubes = {
+        s: replace(
+            config.branch(s), patch=replace(config.branch(s).patch, spacing_mm=(1.0, 0.7, 0.7))
+        )
+        for s in Scale
+    }
+    config = replace(config, **{s.value: branch for s, branch in cubes.items()})
+    volume, nodule = _parent()
+    straight = cut_warped(config, volume, nodule, Warp()).scales[Scale.MICRO].hu
+    turned = cut_warped(config, volume, nodule, Warp(turn=np.diag([1.0, -1.0, -1.0])))
+    mirrored = cut_warped(config, volume, nodule, Warp(turn=np.diag([-1.0, 1.0, 1.0])))
+    assert np.allclose(turned.scales[Scale.MICRO].hu, straight[:, ::-1, ::-1], atol=0.01)
+    assert np.allclose(mirrored.scales[Scale.MICRO].hu, straight[::-1], atol=0.01)
+
+
+def test_a_patient_stretched_shows_a_larger_or_smaller_nodule(config: M3NetConfig) -> None:
+    masked = replace(config, preprocessing=replace(config.preprocessing, mask=True))
+    volume, nodule = _parent((40, 40, 40))
+
+    def size(factor: float) -> float:
+        cut = cut_warped(masked, volume, nodule, Warp(turn=np.eye(3) * factor))
+        mask = cut.scales[Scale.MESO].mask
+        assert mask is not None
+        return float(mask.sum())
+
+    assert size(2.0) < size(1.0) < size(0.7)

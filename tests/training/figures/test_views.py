@@ -6,18 +6,19 @@ import numpy as np
 import pytest
 
 from tests.training import learning
+from training.data.crops import Crop
 from training.data.voi import read_labels
-from training.figures.views import Case, read_case, view
+from training.figures.views import read_case, view
 from training.measure.predictions import PredictionsUnusable
 
 
 @pytest.fixture
-def case(tmp_path: Path) -> Case:
+def case(tmp_path: Path) -> Crop:
     return read_case(learning.write_cutouts(tmp_path / "cutouts", nodules=2), "n1")
 
 
-def test_a_view_is_centred_on_the_nodule(case: Case) -> None:
-    assert case.malignant
+def test_a_view_is_centred_on_the_nodule(case: Crop) -> None:
+    assert case.label.malignant
     seen = view(case, side_mm=10.0)
     hu, mask = seen.hu(), seen.mask()
     assert hu.shape == (20, 20)
@@ -30,14 +31,14 @@ def test_a_view_is_centred_on_the_nodule(case: Case) -> None:
     assert hu[0, 0] < -600
 
 
-def test_beyond_the_cutout_nothing_is_known(case: Case) -> None:
+def test_beyond_the_cutout_nothing_is_known(case: Crop) -> None:
     hu = view(case, side_mm=30.0).hu()
     known = np.isfinite(hu)
     assert not known[0].any()
     assert known.any(axis=0).sum() * 0.5 == pytest.approx(20 * 0.7, abs=0.5)
 
 
-def test_a_map_lies_where_its_affine_says(case: Case) -> None:
+def test_a_map_lies_where_its_affine_says(case: Crop) -> None:
     affine = case.volume.affine.copy()
     values = np.zeros((10, 20, 20), np.float32)
     values[:, 10, 14] = 1

@@ -7,12 +7,18 @@ import numpy as np
 import pytest
 import torch
 
+from m3net.network import build
+from m3net.scales import Scale
+from tests.m3net.toys import narrow, noise
 from tests.training import learning
+from training.data.settings import SettingsUnusable
 from training.data.targets import TargetKind
-from training.learn import checkpoint
-from training.learn.engine import learning_rate, precision
+from training.learn import checkpoint, stage1
+from training.learn.distributed import Processes
+from training.learn.engine import Engine, learning_rate, precision
 from training.learn.losses import LossWeights, NonFiniteLoss
-from training.learn.settings import RunSettings, SettingsUnusable
+from training.learn.models import M3NetModel, set_training
+from training.learn.settings import RunSettings
 
 CE_ALONE = LossWeights(alpha=0.0, beta=0.0)
 
@@ -103,6 +109,78 @@ def test_the_lower_layers_alone_can_be_frozen() -> None:
     after = built.train().state_dict()
     moved = {k.split(".")[2] for k, v in after.items() if ".net" in k and not v.equal(before[k])}
     assert moved == {"layer3", "layer4"}
+
+
+def test_norms_that_several_gpus_share_stand_still_where_they_are_frozen() -> None:
+    class Sharing(Processes):
+        @property
+        def shares_norms(self) -> bool:
+            return True
+
+    alone = learning.engine(learning.config(norm="batch"), freeze="lower")
+    sharing = Sharing(rank=0, count=1, device=torch.device("cpu"))
+    built = Engine(alone.experiment, run=None, processes=sharing)
+    set_training(built.model, built.frozen)
+    norms = {
+        name: module.training
+        for name, module in built.model.named_modules()
+        if isinstance(module, torch.nn.SyncBatchNorm)
+    }
+    lower = {name for name in norms if ".bn1" in name and "layer" not in name}
+    lower |= {name for name in norms if ".layer1." in name or ".layer2." in name}
+    assert len(lower) >= 9
+    assert not any(norms[name] for name in lower)
+    assert all(moving for name, moving in norms.items() if name not in lower)
+
+
+@pytest.mark.parametrize("name", ["release", "paper", "small"])
+def test_each_branch_keeps_the_epoch_at_which_it_was_best(name: str, tmp_path: Path) -> None:
+    of = narrow(name)
+    plain = replace(of.preprocessing, description=False, mask=False, context=None)
+    of = replace(of, preprocessing=plain)
+    with learning.folder(tmp_path) as run:
+        built = learning.engine(
+            of, run=run, validation=learning.NumberNodules(of, count=12), fused=False,
+            decides=stage1.decides, weights=LossWeights(fused=0.0, alpha=1.0, beta=0.0),
+            select="best", learning_rate=0.03, epochs=5,
+        )  # fmt: skip
+        validation = built.experiment.validation
+        assert validation is not None
+        built.train()
+        epochs = run.rows("metrics.csv")
+        kept = built._validate(validation)
+    best_at = set()
+    for scale in Scale:
+        entropies = [row[f"validation_{scale}_ce"] for row in epochs]
+        assert kept[f"validation_{scale}_ce"] == pytest.approx(min(entropies), abs=1e-5)
+        best_at.add(int(np.argmin(entropies)))
+    assert best_at != {0}, "or the weights of the first epoch would pass"
+
+
+@pytest.mark.parametrize("name", ["release", "paper", "small"])
+def test_all_that_a_branchs_loss_reaches_is_that_branchs(name: str) -> None:
+    of = narrow(name)
+    of = replace(of, preprocessing=replace(of.preprocessing, description=False, context=None))
+    model = M3NetModel(build(of, seed=0))
+    for scale, tensors in stage1.decides(model).items():
+        model.zero_grad()
+        inputs = dict(zip(Scale, noise(of, batch=2, seed=0), strict=True))
+        model(inputs).branch_logits[Scale(scale)].sum().backward()
+        reached = {n for n, p in model.network.named_parameters() if p.grad is not None}
+        assert reached
+        assert reached <= set(tensors)
+        others = stage1.decides(model)
+        assert not any(set(tensors) & set(t) for s, t in others.items() if s != scale)
+
+
+def test_weight_decay_may_be_of_matrices_alone() -> None:
+    for decay, spared in (("all", 0), ("matrices", None)):
+        built = learning.engine(decay=decay)
+        groups = built.optimizer.param_groups
+        none = [p for group in groups if group["weight_decay"] == 0 for p in group["params"]]
+        assert all(p.ndim <= 1 for p in none)
+        assert (len(none) == spared) if spared is not None else none
+        assert sum(len(group["params"]) for group in groups) == len(built.trained)
 
 
 def test_without_freezing_batch_norm_moves() -> None:

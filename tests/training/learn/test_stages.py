@@ -1,22 +1,24 @@
 """The stages end to end on synthetic cut-outs: what each keeps, starts from and writes."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from click.testing import CliRunner
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from m3net.weights import load_card, load_classifier
 from tests.training import learning
 from training.cli import main
+from training.data.seeding import for_choice
+from training.data.settings import SettingsUnusable
 from training.data.sources import open_parts
 from training.learn.few_shot import divide, few_shot
-from training.learn.settings import FewShotSettings, SettingsUnusable, load_settings
+from training.learn.settings import FewShotSettings, load_settings
 from training.learn.stage1 import stage1
 from training.learn.stage2 import stage2
-from training.seeding import for_choice
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +74,51 @@ def test_every_nodule_of_the_test_part_is_in_the_table_of_predictions(trained: P
     assert set(rows[0]) == {
         "name", "patient_id", "malignant", "p_fused", "p_micro", "p_meso", "p_macro",
     }  # fmt: skip
+
+
+def test_stage_2_does_not_freeze_backbones_that_nothing_was_learnt_by(
+    tmp_path: Path, trained: Path
+) -> None:
+    config = trained / "config.json"
+    branches = load_file(trained / "s1" / "weights.safetensors")
+    micro = {n: t for n, t in branches.items() if n.startswith("net32.")}
+    save_file(micro, tmp_path / "micro.safetensors")
+    starts = {
+        "micro, meso, macro": "run.init=[]",
+        "meso, macro": f"run.init=['{tmp_path / 'micro.safetensors'}']",
+    }
+    for freeze in ("all", "lower"):
+        for number, (left, start) in enumerate(starts.items()):
+            settings = load_settings(config, changes=[start, f"stage2.freeze={freeze}"])
+            with pytest.raises(SettingsUnusable, match=rf"random backbones \({left}\): give") as e:
+                stage2(settings, tmp_path / f"{freeze}{number}")
+            assert "--set stage2.freeze=none" in str(e.value)
+    settings = load_settings(config, changes=["stage2.freeze=none", "run.epochs=1"])
+    assert stage2(settings, tmp_path / "none")["stage"] == "stage2"
+
+
+@pytest.mark.parametrize("stage", [stage1, stage2])
+def test_a_split_that_is_for_testing_alone_has_nothing_to_train_on(
+    tmp_path: Path, trained: Path, stage: Callable[..., object]
+) -> None:
+    changes = ["data.split=all", "stage2.freeze=none"]
+    settings = load_settings(trained / "config.json", changes=changes)
+    with pytest.raises(SettingsUnusable, match=r"nothing to train on: data\.split = 'all'"):
+        stage(settings, tmp_path / "run")
+
+
+def test_what_cannot_be_trained_is_said_on_the_command_line(tmp_path: Path) -> None:
+    cutouts = learning.write_cutouts(tmp_path / "cutouts", nodules=12)
+    config = learning.write_config(tmp_path / "config.json", cutouts)
+    for change, found in {
+        "data.directory=nowhere": "neither prepared crops (manifest.jsonl) nor cut-outs",
+        "data.split=all": "has nothing to train on",
+        "run.batch_size=64": "8 nodules to train on and batches of 64; lower run.batch_size",
+    }.items():
+        called = ["stage1", "--config", str(config), "--out", str(tmp_path / change)]
+        result = CliRunner().invoke(main, [*called, "--set", change])
+        assert result.exit_code == 2, (change, result.output)
+        assert found in " ".join(result.output.split())
 
 
 def _few_shot(trained: Path, *changes: str) -> dict[str, object]:

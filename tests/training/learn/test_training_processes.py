@@ -53,7 +53,8 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("processes")
     cutouts = learning.write_cutouts(directory / "cutouts", nodules=72)
     run = {"epochs": 2, "batch_size": 4, "checkpoint_every_steps": 3}
-    return learning.write_config(directory / "config.json", cutouts, run=run)
+    every = {"freeze": "none"}
+    return learning.write_config(directory / "config.json", cutouts, run=run, stage2=every)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from m3net.prediction import Prediction
 from m3net.preprocessing import cut_for
 from m3net.scales import Scale
 from m3net.weights import load_classifier
-from training.data.as_served import nodule_of, volume_of
+from training.data.cutouts import nodule_of, volume_of
 from training.data.voi import Cutout, read_cutout, read_labels
 
 pytestmark = pytest.mark.lidc

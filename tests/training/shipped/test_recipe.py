@@ -1,181 +1,94 @@
-"""The recipe of the default weights: repeatable and resumable."""
+"""The networks that ship are runs of the engine: repeatable, resumable, one a seed and fold."""
 
-from dataclasses import replace
+import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
-from m3net.config import SMALL
-from m3net.description import BASIC, NAMES
 from m3net.network import build
-from m3net.scales import Scale
-from training.data.variants import Sample, Variants, load_variants
+from tests.m3net.toys import narrow
+from tests.training import learning
+from training.data.settings import SettingsUnusable
+from training.learn.losses import LossWeights
 from training.shipped.committee import CommitteeFiles, load_committee
-from training.shipped.members import members_of_folds, train_members
-from training.shipped.recipe import (
-    PLAIN,
-    Recipe,
-    margins_of,
-    out_of_fold_margins,
-    panel_probability,
-    save_part,
-    stored,
-    train_expert,
-    train_member,
+from training.shipped.recipe import member_of_fold, plain, train_members
+
+TOY = narrow("small").to_json()
+QUICK = (
+    "run.epochs=1",
+    "run.batch_size=4",
+    f"network.changes={{micro={{encoder={{widths={TOY['micro']['encoder']['widths']}}}}}}}",
 )
 
-RECIPE = Recipe(epochs=1, batch_size=4)
-SCORES = np.array([1.0, 5.0] * 6)
-
-
-PATIENTS = np.array([f"P{number // 2}" for number in range(12)])
-
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve nodules in one variant besides themselves; noise."""
-    directory = tmp_path_factory.mktemp("variants")
-    random = np.random.default_rng(0)
-    for scale in Scale:
-        size = (2, 12, 3, *SMALL.branch(scale).patch.size)
-        np.save(directory / f"{scale}.npy", random.integers(0, 256, size, np.uint8))
-    numbers = random.normal(5.0, 2.0, (2, 12, len(NAMES))).astype(np.float32)
-    numbers[:, 1::2] += 6.0
-    np.save(directory / "description.npy", numbers)
-    return directory
+def cutouts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return learning.write_cutouts(tmp_path_factory.mktemp("cutouts") / "voi", nodules=12)
 
 
-@pytest.fixture(scope="module")
-def variants(folder: Path) -> Variants:
-    return load_variants(folder, SMALL)
+def test_the_recipe_is_a_config_of_the_engine(tmp_path: Path) -> None:
+    settings = member_of_fold(3, seed=2, voi=tmp_path, changes=(), directory=tmp_path).settings
+    run, data = settings.run, settings.data
+    assert (settings.network.preset, settings.stage2.freeze) == ("small", "none")
+    assert (run.epochs, run.batch_size, run.learning_rate) == (16, 32, 2e-3)
+    assert (run.weight_decay, run.decay, run.clip_norm) == (2e-2, "matrices", 5.0)
+    assert (data.split, data.fold, data.target, data.augmentation) == (
+        "four_folds", 3, "panel", "readers",
+    )  # fmt: skip
+    assert settings.loss.weights() == LossWeights(fused=1.0, alpha=0.3, beta=0.0)
+    assert run.seed == 2003
 
 
-def test_a_mean_of_3_is_near_one_half_and_a_clear_rating_is_clear() -> None:
-    p = panel_probability(np.array([1.0, 3.0, 3.25, 5.0]), Recipe())
-    assert p == pytest.approx([0.0148, 0.4502, 0.5744, 0.9781], abs=1e-3)
+def test_a_final_member_learns_from_all_nodules(tmp_path: Path) -> None:
+    member = member_of_fold(None, seed=1, voi=tmp_path, changes=(), directory=tmp_path)
+    assert (member.settings.data.split, member.settings.run.seed) == ("train", 1009)
+    assert member.directory.name == "seed1"
 
 
-def test_the_same_seed_gives_the_same_network(variants: Variants) -> None:
-    networks = [
-        train_member(
-            variants, mean_scores=SCORES, train=np.arange(12), recipe=RECIPE, seed=seed
-        ).state_dict()
-        for seed in (1, 1, 2)
-    ]
-    name = "fusion.head.0.weight"
-    assert torch.equal(networks[0][name], networks[1][name])
-    assert not torch.equal(networks[0][name], networks[2][name])
-
-
-def test_descriptions_are_measured_against_the_training_nodules(variants: Variants) -> None:
-    train = np.arange(8)
-    network = train_member(variants, mean_scores=SCORES, train=train, recipe=RECIPE, seed=1)
-    mean = network.get_buffer("fusion.description.mean")
-    basic = variants.description[0, train, : len(BASIC)]
-    assert np.allclose(mean, basic.mean(axis=0), atol=1e-5)
-
-
-def test_members_that_are_done_are_not_trained_again(
-    folder: Path, variants: Variants, tmp_path: Path
+def test_members_are_trained_once_and_the_same_seed_gives_the_same_network(
+    cutouts: Path, tmp_path: Path
 ) -> None:
-    folds = np.arange(12) % 3
-    done = build(SMALL, seed=5)
-    save_part(done, tmp_path / "seed0_fold1.safetensors")
-    members = members_of_folds(folds, seeds=[0], config=SMALL, directory=tmp_path)
-    every = [member for of_fold in members.values() for member in of_fold]
-    assert [(member.file.name, member.train.tolist()[:3]) for member in every] == [
-        ("seed0_fold0.safetensors", [1, 2, 4]),
-        ("seed0_fold1.safetensors", [0, 2, 3]),
-        ("seed0_fold2.safetensors", [0, 1, 3]),
+    every = [
+        member_of_fold(None, seed=seed, voi=cutouts, changes=QUICK, directory=tmp_path / folder)
+        for seed, folder in ((1, "one"), (1, "again"), (2, "one"))
     ]
     seen: list[None] = []
-    train_members(
-        every,
-        variants=folder,
-        mean_scores=SCORES,
-        recipe=RECIPE,
-        on_member=lambda: seen.append(None),
-    )
-    assert len(seen) == 3
-    committees = {
-        fold: CommitteeFiles(members=[member.file for member in of_fold])
-        for fold, of_fold in members.items()
-    }
-    margins = out_of_fold_margins(variants, folds=folds, committees=committees, config=SMALL)
-    assert np.isfinite(margins).all()
-    own = margins_of(done.eval(), stored(variants, np.flatnonzero(folds == 1)))
-    assert margins[folds == 1] == pytest.approx(own, abs=1e-6)
-
-
-def test_a_plain_network_is_trained_on_one_cube_of_the_same_nodules(variants: Variants) -> None:
-    network = train_member(
-        variants, mean_scores=SCORES, train=np.arange(12), recipe=RECIPE, seed=1, config=PLAIN
-    )
-    assert [name for name, _ in network.named_children()][:1] == ["net64"]
-    assert np.isfinite(margins_of(network, stored(variants, np.arange(3)))).all()
-
-
-def test_an_expert_that_remembers_nodules_tells_them_apart_and_counts_half(
-    variants: Variants, tmp_path: Path
-) -> None:
-    expert = train_expert(
-        variants, mean_scores=SCORES, patients=PATIENTS, train=np.arange(12), recipe=RECIPE
-    )
-    own = expert(torch.from_numpy(variants.description[0])).numpy()
-    assert (own[1::2] > own[::2].max()).all()
-    save_part(expert, tmp_path / "expert.safetensors")
-    save_part(build(SMALL, seed=1), tmp_path / "1.safetensors")
-    samples = list(stored(variants, np.arange(5)))
-    alone, together = (
-        margins_of(
-            load_committee(
-                SMALL, CommitteeFiles(members=[tmp_path / "1.safetensors"], expert=file)
-            ),
-            samples,
-        )
-        for file in (None, tmp_path / "expert.safetensors")
-    )
-    assert together == pytest.approx((alone + own[:5]) / 2, abs=1e-5)
-
-
-def test_a_mirrored_committee_judges_a_nodule_and_its_mirror_image_alike(
-    variants: Variants, tmp_path: Path
-) -> None:
-    files = CommitteeFiles(members=[tmp_path / "1.safetensors"])
-    save_part(build(SMALL, seed=1), files.members[0])
-    committee = load_committee(replace(SMALL, mirrored=True), files)
-    (sample,) = stored(variants, np.arange(1))
-    views = [sample, *(_mirror(sample, axis) for axis in (1, 2, 3))]
-    plain = load_committee(SMALL, files)
-    mean = margins_of(plain, views).mean()
-    assert margins_of(committee, [sample])[0] == pytest.approx(mean, abs=1e-5)
-
-
-def _mirror(sample: Sample, axis: int) -> Sample:
-    return replace(sample, inputs={s: np.flip(x, axis) for s, x in sample.inputs.items()})
-
-
-def test_a_committee_averages_margins(variants: Variants, tmp_path: Path) -> None:
-    files, samples = [], list(stored(variants, np.arange(5)))
-    for seed in (1, 2):
-        files.append(tmp_path / f"{seed}.safetensors")
-        save_part(build(SMALL, seed=seed), files[-1])
-    alone = [
-        margins_of(load_committee(SMALL, CommitteeFiles(members=[file])), samples) for file in files
+    for _ in range(2):
+        train_members(every, on_member=lambda: seen.append(None))
+    assert len(seen) == 6
+    heads = [
+        load_committee(
+            member.settings.network.config(), CommitteeFiles(members=[member.weights])
+        ).state_dict()["fusion.head.0.weight"]
+        for member in every
     ]
-    together = margins_of(load_committee(SMALL, CommitteeFiles(members=files)), samples)
-    assert together == pytest.approx((alone[0] + alone[1]) / 2, abs=1e-5)
+    assert heads[0].numpy() == pytest.approx(heads[1].numpy(), abs=1e-6)
+    assert heads[0].numpy() != pytest.approx(heads[2].numpy(), abs=1e-3)
+    mean = load_committee(
+        every[0].settings.network.config(), CommitteeFiles(members=[every[0].weights])
+    ).state_dict()["fusion.description.mean"]
+    assert mean.abs().max() > 1, "measurements are taken against the training nodules'"
+    summary = json.loads((every[0].directory / "summary.json").read_text())
+    assert summary["train_nodules"] == 12
 
 
-def test_a_member_that_was_cut_off_while_it_was_written_is_not_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def cut_off(*_: object) -> None:
-        raise KeyboardInterrupt
+def test_a_folder_goes_on_with_its_own_settings(cutouts: Path, tmp_path: Path) -> None:
+    first = member_of_fold(None, seed=1, voi=cutouts, changes=QUICK, directory=tmp_path)
+    train_members([first])
+    (first.directory / "summary.json").unlink()
+    other = member_of_fold(
+        None, seed=1, voi=cutouts, changes=(*QUICK, "run.epochs=2"), directory=tmp_path
+    )
+    with pytest.raises(SettingsUnusable, match=r"begun with other settings: run\.epochs differ"):
+        train_members([other])
 
-    monkeypatch.setattr("training.shipped.recipe.os.replace", cut_off)
-    with pytest.raises(KeyboardInterrupt):
-        save_part(build(SMALL, seed=1), tmp_path / "seed0_fold0.safetensors")
-    assert list(tmp_path.glob("*.safetensors")) == []
+
+def test_a_plain_network_reads_one_cube_of_the_same_nodules(tmp_path: Path) -> None:
+    member = member_of_fold(0, seed=0, voi=tmp_path, changes=(), directory=tmp_path / "cv")
+    config = plain(member, tmp_path / "plain").settings.network.config()
+    assert config.preset == "plain 3D ResNet-18"
+    names = [name for name, _ in build(config, seed=0).named_children()]
+    assert names[0] == "net64"
+    assert not {"net32", "net96"} & set(names)
+    assert config.meso.patch.size == (24, 24, 24)
+    assert config.preprocessing.channels == 3

@@ -5,20 +5,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 
 from m3net.config import SMALL
+from m3net.description import describe
 from m3net.network import build
-from training.data.as_served import Marking
-from training.data.variants import as_served
+from training.data.cutouts import Cutouts
+from training.data.shown import ShownNodules
+from training.data.told import Marking
 from training.data.voi import Cutout, CutoutLabel
-from training.shipped.committee import CommitteeFiles, load_committee
-from training.shipped.recipe import margins_of, save_part
+from training.shipped.committee import CommitteeFiles, load_committee, margins_of
 from training.shipped.report import (
     OutOfFold,
     against_baselines,
     one_slice_less,
     one_slice_more,
-    told_less,
+    predict_out_of_fold,
 )
 
 
@@ -61,12 +63,14 @@ def found(tmp_path: Path) -> OutOfFold:
     committees = {}
     for fold in (0, 1):
         committees[fold] = CommitteeFiles(members=[tmp_path / f"{fold}.safetensors"])
-        save_part(build(SMALL, seed=fold), committees[fold].members[0])
+        save_file(build(SMALL, seed=fold).state_dict(), committees[fold].members[0])
+    cutouts = [_cutout(number) for number in range(8)]
     return OutOfFold(
-        cutouts=[_cutout(number) for number in range(8)],
+        cutouts=cutouts,
         folds=np.array([0, 0, 0, 0, 1, 1, 1, 1]),
         committees=committees,
         margins=np.array([-1.0, 1.0, -0.5, 0.4, 0.2, 0.9, -1.5, 0.1]),
+        descriptions=np.stack([describe(c.hu, c.mask, c.spacing_mm) for c in cutouts]),
         config=SMALL,
     )
 
@@ -74,9 +78,9 @@ def found(tmp_path: Path) -> OutOfFold:
 def test_each_fold_is_judged_by_its_own_members_and_the_other_folds_calibration(
     found: OutOfFold,
 ) -> None:
-    p = told_less(found, Marking.DIAMETER)
-    samples = [as_served(cutout, SMALL, Marking.DIAMETER) for cutout in found.cutouts[4:]]
-    margins = margins_of(load_committee(SMALL, found.committees[1]), samples)
+    p = predict_out_of_fold(found, marking=Marking.DIAMETER)
+    told = ShownNodules(Cutouts(found.cutouts[4:], Marking.DIAMETER), config=SMALL)
+    margins = margins_of(load_committee(SMALL, found.committees[1]), told)
     assert p[4:] == pytest.approx(found.calibration(1)(margins), abs=1e-6)
 
 

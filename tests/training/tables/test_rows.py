@@ -7,17 +7,18 @@ import pytest
 
 from m3net.config import M3NetConfig
 from tests.training import learning
+from training.data.settings import SettingsUnusable
 from training.learn.losses import LossWeights
-from training.learn.settings import Settings, SettingsUnusable
+from training.learn.settings import Settings
 from training.tables.grid import GRIDS, Row
-from training.tables.rows import Bench, check_parts, run_row
+from training.tables.rows import TableSettings, check_parts, run_row
 from training.tables.rows import _steps as steps
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def table(tmp_path_factory: pytest.TempPathFactory) -> TableSettings:
     directory = tmp_path_factory.mktemp("tables")
-    return Bench(
+    return TableSettings(
         directory=directory / "out",
         data=learning.write_cutouts(directory / "cutouts"),
         split=str(directory / "cutouts" / "split.csv"),
@@ -27,16 +28,16 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     )
 
 
-def row_of(table: int, key: str) -> Row:
-    return next(row for row in GRIDS[table].rows if row.key == key)
+def row_of(number: int, key: str) -> Row:
+    return next(row for row in GRIDS[number].rows if row.key == key)
 
 
-def told(table: int, key: str, bench: Bench) -> Settings:
-    return steps(row_of(table, key), bench, nodules="n")[-1][2]
+def told(number: int, key: str, table: TableSettings) -> Settings:
+    return steps(row_of(number, key), table, nodules="n")[-1][2]
 
 
-def config_of(table: int, key: str, bench: Bench) -> M3NetConfig:
-    return told(table, key, bench).network.config()
+def config_of(number: int, key: str, table: TableSettings) -> M3NetConfig:
+    return told(number, key, table).network.config()
 
 
 @pytest.mark.parametrize(
@@ -50,21 +51,21 @@ def config_of(table: int, key: str, bench: Bench) -> M3NetConfig:
     ],
 )
 def test_table_4_leaves_out_what_its_row_says(
-    key: str, low: bool, high: bool, transformer: str, bench: Bench
+    key: str, low: bool, high: bool, transformer: str, table: TableSettings
 ) -> None:
-    fusion = config_of(4, key, bench).fusion
+    fusion = config_of(4, key, table).fusion
     assert (fusion.low, fusion.high, fusion.transformer) == (low, high, transformer)
 
 
-def test_table_5_reads_the_scales_of_its_row(bench: Bench) -> None:
-    assert config_of(5, "e", bench).scales == ("micro", "macro")
+def test_table_5_reads_the_scales_of_its_row(table: TableSettings) -> None:
+    assert config_of(5, "e", table).scales == ("micro", "macro")
     assert [row_of(5, key).output for key in "abc"] == ["micro", "meso", "macro"]
     assert [row_of(5, key).fusion for key in "abc"] == [None, None, None]
 
 
-def test_table_8_weighs_the_terms_of_its_row_alone(bench: Bench) -> None:
+def test_table_8_weighs_the_terms_of_its_row_alone(table: TableSettings) -> None:
     def weights(key: str) -> LossWeights:
-        return told(8, key, bench).loss.weights()
+        return told(8, key, table).loss.weights()
 
     only_nce, everything = weights("a"), weights("e")
     assert (only_nce.cov, only_nce.orth, only_nce.nuc) == (0, 0, 0)
@@ -75,16 +76,16 @@ def test_table_8_weighs_the_terms_of_its_row_alone(bench: Bench) -> None:
     assert weights("CE only").beta == 0
 
 
-def test_table_2_cuts_its_crops(bench: Bench) -> None:
-    settings = told(2, "ConvNeXt-B 96", bench)
+def test_table_2_cuts_its_crops(table: TableSettings) -> None:
+    settings = told(2, "ConvNeXt-B 96", table)
     assert settings.network.baseline == "ConvNeXt-B"
     assert settings.network.config().meso.patch.size == (56, 96, 96)
     assert settings.run.epochs == 200
 
 
-def test_rows_share_the_runs_that_are_equal(bench: Bench) -> None:
-    def folders(table: int, key: str) -> list[str]:
-        return [name for name, _, _ in steps(row_of(table, key), bench, nodules="n")]
+def test_rows_share_the_runs_that_are_equal(table: TableSettings) -> None:
+    def folders(number: int, key: str) -> list[str]:
+        return [name for name, _, _ in steps(row_of(number, key), table, nodules="n")]
 
     ours = folders(3, "M3Net")
     assert len(ours) == 2
@@ -93,43 +94,45 @@ def test_rows_share_the_runs_that_are_equal(bench: Bench) -> None:
     assert folders(8, "a")[0] == ours[0]
     assert folders(8, "a")[1] != ours[1]
     assert not set(folders(6, "without")) & set(ours)
-    other = [name for name, _, _ in steps(row_of(3, "M3Net"), bench, nodules="others")]
+    other = [name for name, _, _ in steps(row_of(3, "M3Net"), table, nodules="others")]
     assert not set(other) & set(ours)
 
 
-def test_a_row_that_cannot_be_run_says_why(bench: Bench) -> None:
-    outcome = run_row(row_of(3, "MLSL-Net"), bench, nodules="n")
-    assert outcome.predictions is None
-    assert outcome.status.startswith("not run: its layers are described only in a paper")
+def test_a_row_that_cannot_be_run_says_why(table: TableSettings) -> None:
+    result = run_row(row_of(3, "MLSL-Net"), table, nodules="n")
+    assert result.predictions is None
+    assert result.status.startswith("not run: its layers are described only in a paper")
 
 
-def test_a_row_that_was_not_asked_for_is_not_run(bench: Bench) -> None:
-    outcome = run_row(row_of(3, "ResNet-18"), bench, nodules="n", asked=False)
-    assert outcome.status == "not run: not asked for"
-    assert not (bench.directory / outcome.run / "config.json").exists()
+def test_a_row_that_was_not_asked_for_is_not_run(table: TableSettings) -> None:
+    result = run_row(row_of(3, "ResNet-18"), table, nodules="n", asked=False)
+    assert result.status == "not run: not asked for"
+    assert not (table.directory / result.run / "config.json").exists()
 
 
-def test_pretrained_weights_go_to_whom_they_are_named_for(bench: Bench, tmp_path: Path) -> None:
+def test_pretrained_weights_go_to_whom_they_are_named_for(
+    table: TableSettings, tmp_path: Path
+) -> None:
     file = tmp_path / "w.safetensors"
-    given = replace(bench, starts={"micro": file, "ViT-B": file})
+    given = replace(table, starts={"micro": file, "ViT-B": file})
     assert steps(row_of(3, "M3Net"), given, nodules="n")[0][2].run.init == (f"micro={file}",)
     assert steps(row_of(3, "ViT-B"), given, nodules="n")[0][2].run.init == (str(file),)
     assert steps(row_of(3, "DINOv2"), given, nodules="n")[0][2].run.init == ()
 
 
 def test_parts_of_one_class_are_refused_before_anything_is_trained(
-    bench: Bench, tmp_path: Path
+    table: TableSettings, tmp_path: Path
 ) -> None:
-    assert check_parts(bench)[0] == {"training": 16, "validation": 4, "test": 4}
+    assert check_parts(table)[0] == {"training": 16, "validation": 4, "test": 4}
     rows = ["name,part", *(f"n{i},{'test' if i % 2 else 'train'}" for i in range(24))]
     (tmp_path / "split.csv").write_text("\n".join(rows) + "\n")
     with pytest.raises(SettingsUnusable, match="has 12 nodules, not of both classes"):
-        check_parts(replace(bench, split=str(tmp_path / "split.csv")))
+        check_parts(replace(table, split=str(tmp_path / "split.csv")))
 
 
-def test_baselines_are_trained_as_the_network_beside_them(bench: Bench) -> None:
+def test_baselines_are_trained_as_the_network_beside_them(table: TableSettings) -> None:
     for preset in ("paper", "small"):
-        beside = replace(bench, preset=preset)
+        beside = replace(table, preset=preset)
         ours = steps(row_of(3, "M3Net"), beside, nodules="n")[0][2]
         theirs = steps(row_of(3, "ResNet-18"), beside, nodules="n")[0][2]
         assert ours.run == theirs.run

@@ -15,13 +15,13 @@ from m3net.scales import Scale, ScaleSpec
 from m3net.uids import FrameOfReferenceUID, SeriesInstanceUID, StudyInstanceUID
 from m3net.volume import CTVolume
 from tests import lidc
-from training import seeding
+from training.data import seeding
 from training.data.augment import PRESETS
-from training.data.crop_nodules import CropNodules
 from training.data.crops import BlockSize, CropFolder, CropLabel, CropsUnusable, cut_block
 from training.data.lidc.series import find_lidc
 from training.data.nodules import network_inputs
 from training.data.prepare import Cut, prepare
+from training.data.shown import ShownNodules
 
 
 class _Block:
@@ -64,10 +64,10 @@ def _nodules(
     block: _Block | None = None,
     size: BlockSize | None = None,
     augmentation: str = "none",
-) -> CropNodules:
+) -> ShownNodules:
     prepare([block or _Block()], out, source={}, size=size or BlockSize(extent_mm=0.0))
     folder = CropFolder(out)
-    return CropNodules(folder, folder.labels, config=config, augmentation=PRESETS[augmentation])
+    return ShownNodules(folder, config=config, augmentation=PRESETS[augmentation])
 
 
 @pytest.mark.parametrize("config", [RELEASE, PAPER, SMALL], ids=lambda config: config.preset)
@@ -120,6 +120,18 @@ def test_an_epoch_is_drawn_from_its_number_and_the_seed(tmp_path: Path) -> None:
     assert not torch.equal(drawn(), drawn(seed=1))
 
 
+def test_readers_tell_otherwise_and_the_patient_is_turned_in_training_alone(
+    tmp_path: Path,
+) -> None:
+    nodules = _nodules(tmp_path / "out", SMALL, augmentation="readers")
+    served, again = nodules.item(0, None), nodules.item(0, None)
+    assert torch.equal(served["meso"], again["meso"])
+    drawn = [nodules.item(0, np.random.default_rng(seed))["meso"] for seed in (1, 1, 2)]
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+    assert not torch.equal(drawn[0], served["meso"])
+
+
 def test_a_block_that_is_too_small_for_a_patch_is_refused(tmp_path: Path) -> None:
     nodules = _nodules(tmp_path / "out", PAPER, size=BlockSize(depth=64, side=80, extent_mm=0.0))
     with pytest.raises(CropsUnusable, match="the macro patch reaches beyond its block"):
@@ -143,6 +155,6 @@ def test_a_real_crop_gives_what_the_node_cuts_from_the_ct(
     crop = folder.read(folder.labels[0])
     patches = cut_for(RELEASE, read_series_files(lidc_0001.ct), crop.nodule)
     served = network_inputs(patches, RELEASE.preprocessing)
-    nodules = CropNodules(folder, folder.labels, config=RELEASE, augmentation=PRESETS["none"])
+    nodules = ShownNodules(folder, config=RELEASE)
     item = nodules.item(0, None)
     assert all(torch.equal(item[key], served[key]) for key in served)

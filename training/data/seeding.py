@@ -10,6 +10,8 @@ from enum import IntEnum
 import numpy as np
 import torch
 
+from training.data.settings import SettingsUnusable
+
 
 class _Use(IntEnum):
     """Keeps draws of different use apart, where the other numbers are equal."""
@@ -39,10 +41,10 @@ def seed_step(*, seed: int, epoch: int, step: int) -> None:
 def batches(*, nodules: int, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
     """The indices of each step of an epoch, shuffled; what is left over waits for another epoch.
 
-    Raises ValueError if there is not one whole batch.
+    Raises SettingsUnusable if there is not one whole batch.
     """
     if nodules < batch_size:
-        raise ValueError(
+        raise SettingsUnusable(
             f"{nodules} nodules to train on and batches of {batch_size}; lower run.batch_size"
         )
     order = np.random.default_rng([seed, _Use.ORDER, epoch]).permutation(nodules)
