@@ -49,11 +49,7 @@ def place(marking: Marking, volume: CTVolume) -> Placed:
     if marking.refused is not None:
         raise NoduleUnusable(marking.refused)
     if marking.frame_of_reference_uid != volume.frame_of_reference_uid:
-        raise NoduleUnusable(
-            f"it is marked in a foreign frame of reference, "
-            f"{marking.frame_of_reference_uid or 'none given'}; "
-            f"the CT's is {volume.frame_of_reference_uid}"
-        )
+        raise NoduleUnusable(_foreign(marking, volume))
     if marking.centre_mm is not None:
         return Placed(spots=(_bare(marking, marking.centre_mm, marking.diameter_mm, volume),))
     if marking.mask is not None:
@@ -66,6 +62,19 @@ def place(marking: Marking, volume: CTVolume) -> Placed:
         affine[:3, 3] = transform(affine, coverage.first)
         pieces = split(coverage.share >= 0.5, affine, share=coverage.share)
     return _pieces(marking, pieces, volume)
+
+
+def _foreign(marking: Marking, volume: CTVolume) -> str:
+    own = marking.frame_of_reference_uid or "none given"
+    if str(volume.frame_of_reference_uid) == str(volume.series_instance_uid):
+        return (
+            "the CT names no frame of reference, and not everything that is marked names the CT "
+            f"slice that it was drawn on; it is marked in the frame of reference {own}"
+        )
+    return (
+        f"it is marked in a foreign frame of reference, {own}; "
+        f"the CT's is {volume.frame_of_reference_uid}"
+    )
 
 
 def _pieces(marking: Marking, pieces: Sequence[Component], volume: CTVolume) -> Placed:

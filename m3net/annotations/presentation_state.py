@@ -229,10 +229,7 @@ def _mark(graphic: Graphic, planes: Planes) -> _Mark:
     """
     found = {key: plane for image in graphic.images for key, plane in planes.named(image).items()}
     if not found:
-        raise NoduleUnusable(
-            f"it is drawn on image {graphic.images[0].sop_instance_uid}, "
-            "which is not a CT slice of this study"
-        )
+        raise NoduleUnusable(planes.why_not(graphic.images[0]))
     if len(found) > 1:
         raise NoduleUnusable(
             f"it is drawn on {len(found)} slices at once, and which of them holds the nodule is "

@@ -112,11 +112,7 @@ def _plane_of(image: FrameReference, planes: Planes) -> SlicePlane:
             f"it is drawn on image {image.sop_instance_uid}, which has {len(found)} frames, "
             "and on which of them is not said"
         )
-    frame = f"frame {image.frame} of " if image.frame else ""
-    raise NoduleUnusable(
-        f"it is drawn on {frame}image {image.sop_instance_uid}, "
-        "which is not a CT slice of this study"
-    )
+    raise NoduleUnusable(planes.why_not(image))
 
 
 def measure(regions: Sequence[Region]) -> Extent:

@@ -6,7 +6,7 @@ segment with frames that name none of this study keeps its whole grid, to be hel
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -281,7 +281,7 @@ def _marking(
     contradictions = [
         why for frame in named if (why := _contradiction(frame, frames, planes, dataset))
     ]
-    frame_of_reference = dataset.get("FrameOfReferenceUID")
+    frame_of_reference, notes = _frame_of(dataset, named, planes, vouched=vouched)
     mask = _mask(frames, drawn)
     return Marking(
         source=AnnotationSource(
@@ -295,14 +295,37 @@ def _marking(
         tracking_uid=_text(segment.described, "TrackingUID"),
         tracking_id=_text(segment.described, "TrackingID")
         or _text(segment.described, "SegmentLabel"),
-        frame_of_reference_uid=FrameOfReferenceUID(str(frame_of_reference or "")),
+        frame_of_reference_uid=frame_of_reference,
         mask=mask,
+        notes=notes,
         unchecked_grid=(
             None
             if vouched
             else FrameGrid(rows=dataset.Rows, columns=dataset.Columns, affine=frames.affine)
         ),
         refused=contradictions[0] if contradictions else None,
+    )
+
+
+def _frame_of(
+    dataset: Dataset, named: Sequence[Frame], planes: Planes, *, vouched: bool
+) -> tuple[FrameOfReferenceUID, tuple[str, ...]]:
+    """The frame of reference that the mask lies in, and what is to be said of it.
+
+    Where every frame names a CT slice, on which it stands or is refused, it lies in the slices'.
+    """
+    own = FrameOfReferenceUID(str(dataset.get("FrameOfReferenceUID") or ""))
+    slices = {
+        plane.frame_of_reference_uid
+        for frame in named
+        for source in frame.sources
+        for plane in planes.named(source).values()
+    }
+    if not vouched or own in slices or len(slices) != 1:
+        return own, ()
+    return slices.pop(), (
+        "The segmentation is in another frame of reference than the CT slices that its frames name "
+        "and lie on; it was read in theirs.",
     )
 
 

@@ -4,7 +4,7 @@ Readers turn one kind of DICOM object each into these values.  They need no pixe
 reader is given the planes of the study's slices by object and frame.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -71,10 +71,19 @@ class SlicePlane:
 
 
 class Planes(Mapping[FrameKey, SlicePlane]):
-    """The planes of a study's CT slices, by object and frame."""
+    """The planes of a study's CT slices, by object and frame.
 
-    def __init__(self, planes: Mapping[FrameKey, SlicePlane]) -> None:
+    scouts : its localizers, which have no plane here: where a mark on one lies in depth is unknown
+    """
+
+    def __init__(
+        self,
+        planes: Mapping[FrameKey, SlicePlane],
+        *,
+        scouts: Collection[SOPInstanceUID] = (),
+    ) -> None:
         self._planes = dict(planes)
+        self._scouts = frozenset(scouts)
         self._of: dict[SOPInstanceUID, list[FrameKey]] = {}
         for key in self._planes:
             self._of.setdefault(key.sop_instance_uid, []).append(key)
@@ -95,6 +104,16 @@ class Planes(Mapping[FrameKey, SlicePlane]):
             for key in self._of.get(reference.sop_instance_uid, ())
             if reference.names(key)
         }
+
+    def why_not(self, reference: FrameReference) -> str:
+        """Why the reference names no plane, as what is said of a mark that is drawn there."""
+        if reference.sop_instance_uid in self._scouts:
+            return "it is drawn on a scout, which does not tell how deep it lies"
+        frame = f"frame {reference.frame} of " if reference.frame else ""
+        return (
+            f"it is drawn on {frame}image {reference.sop_instance_uid}, "
+            "which is not a CT slice of this study"
+        )
 
 
 NO_PLANES = Planes({})

@@ -105,7 +105,8 @@ def _read_annotations(
             FrameKey(facts.sop_instance_uid, number): plane
             for facts in (*inputs.ct, *inputs.elsewhere)
             for number, plane in facts.planes.items()
-        }
+        },
+        scouts=inputs.scouts,
     )
     annotations, unreadable = [], []
     for facts in inputs.annotations:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from m3net.uids import StudyInstanceUID
-from node.core.inputs import InstanceFacts, Intent, StudyInputs
+from node.core.inputs import InstanceFacts, Intent, Role, StudyInputs
 from node.core.selection import Selection, counted, select
 from node.core.slices import slice_count
 
@@ -90,7 +90,7 @@ def judge(snapshot: StudySnapshot, *, now: datetime, rules: StudyRules) -> Verdi
         )
     selection = select(snapshot.study_instance_uid, snapshot.instances)
     if selection is None:
-        return Nothing(reason="neither a chest CT nor an annotation is among what came")
+        return Nothing(reason=_why_nothing(snapshot.instances))
     inputs = selection.inputs
     if inputs.intent is Intent.REPORT_NOT_ANNOTATED:
         if rules.when_unannotated is WhenUnannotated.WAIT:
@@ -109,6 +109,17 @@ def judge(snapshot: StudySnapshot, *, now: datetime, rules: StudyRules) -> Verdi
             look_again_at=given_up_at,
         )
     return _given_up(selection, rules)
+
+
+def _why_nothing(instances: Sequence[InstanceFacts]) -> str:
+    annotations = [f for f in instances if f.role in (Role.ANNOTATION, Role.UNSUPPORTED_ANNOTATION)]
+    if not annotations:
+        return "neither a chest CT nor an annotation is among what came"
+    kinds = ", ".join(dict.fromkeys(facts.kind for facts in annotations))
+    return (
+        f"no CT is among what came, and nothing says that what came ({kinds}) marks a nodule on "
+        "one; no report is due"
+    )
 
 
 def _all_here(inputs: StudyInputs) -> str:

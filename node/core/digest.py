@@ -95,6 +95,7 @@ def inputs_digest(inputs: StudyInputs) -> str:
             "annotations": sorted(facts.content_digest for facts in inputs.annotations),
             "elsewhere": sorted(facts.content_digest for facts in inputs.elsewhere),
             "missing": sorted(inputs.missing),
+            **({"scouts": sorted(inputs.scouts)} if inputs.scouts else {}),
             "reason": inputs.reason,
             "unread": list(inputs.unread),
             "remarks": list(inputs.remarks),
@@ -250,3 +251,7 @@ _UNDECODABLE = (
 def _sha256_bytes(value: bytes) -> str:
     """Without padding; the voxels' number stands in other attributes."""
     return hashlib.sha256(value.rstrip(b"\0")).hexdigest()
+
+
+NO_PATIENT = _sha256([])
+"""The key of a Patient ID that is absent or empty."""

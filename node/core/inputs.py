@@ -106,6 +106,7 @@ class StudyInputs:
     annotations : the annotation objects, oldest first
     elsewhere   : slices of other series on which an annotation draws; only their planes are used
     missing     : instances that an annotation refers to and that never came
+    scouts      : localizers of the study that an annotation refers to
     reason      : for REPORT_NOT_ANALYSED: the one reason; else None
     unread      : sentences, one per annotation object that was refused or cannot be read yet; with
                   them no report says that everything was analysed
@@ -119,6 +120,7 @@ class StudyInputs:
     annotations: Sequence[InstanceFacts]
     elsewhere: Sequence[InstanceFacts] = ()
     missing: frozenset[SOPInstanceUID] = frozenset()
+    scouts: frozenset[SOPInstanceUID] = frozenset()
     reason: str | None = None
     unread: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()

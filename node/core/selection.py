@@ -7,13 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from m3net.annotations.image_classes import may_be_of_ct
 from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+from node.core.digest import NO_PATIENT
 from node.core.inputs import InstanceFacts, Intent, Role, StudyInputs
 from node.core.series_choice import choose_series, marked_frames
 from node.core.slices import geometry_of
 
 _NOT_RECEIVED = "the CT that the annotation refers to was not received"
+_ON_A_SCOUT = "the annotation is drawn on a scout, which does not tell how deep a mark lies"
 _ANOTHER_PATIENT = "the annotation names another patient than the CT"
+_CT_OF_NOBODY = "the annotation names a patient, and the CT names none"
+_OF_NOBODY = "the annotation names no patient, and no slice of the CT that would tell whose it is"
+_TAKEN_BY_SLICES = "it names no patient, and was taken for the CT's by the slices that it names"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +46,7 @@ class _Study:
     readable: Sequence[InstanceFacts]
     unsupported: Sequence[InstanceFacts]
     present: frozenset[SOPInstanceUID]
+    scouts: frozenset[SOPInstanceUID]
 
 
 def select(study: StudyInstanceUID, instances: Sequence[InstanceFacts]) -> Selection | None:
@@ -74,6 +81,7 @@ def _sorted(study: StudyInstanceUID, instances: Sequence[InstanceFacts]) -> _Stu
         readable=of(Role.ANNOTATION),
         unsupported=of(Role.UNSUPPORTED_ANNOTATION),
         present=frozenset(facts.sop_instance_uid for facts in instances),
+        scouts=frozenset(facts.sop_instance_uid for facts in of(Role.LOCALIZER)),
     )
 
 
@@ -82,19 +90,25 @@ def _unannotated(found: _Study) -> Selection:
     return Selection(inputs=_inputs(found, intent=Intent.REPORT_NOT_ANNOTATED))
 
 
-def _without_ct(found: _Study) -> Selection:
-    """An annotation alone, or with a CT of a kind that cannot be read."""
+def _without_ct(found: _Study) -> Selection | None:
+    """An annotation alone, or with a CT of a kind that cannot be read.
+
+    None if no annotation is known to mark a nodule on a CT: a brain's segmentation, a report on an
+    MR and the plan of another treatment are other people's studies.
+    """
     annotations = (*found.readable, *found.unsupported)
+    if not found.unsupported_ct and not any(map(_marks_nodule_on_ct, found.readable)):
+        return None
     if found.unsupported_ct:
         reason = _not_supported(found.unsupported_ct[0])
         return Selection(inputs=_inputs(found, annotations=annotations, reason=reason))
-    reason = _NOT_RECEIVED if found.readable else _not_supported(found.unsupported[0])
+    on_scouts = all(_is_on_scouts(found, facts) for facts in found.readable)
     return Selection(
         inputs=_inputs(
             found,
             annotations=annotations,
             missing=_missing(found, found.readable),
-            reason=reason,
+            reason=_ON_A_SCOUT if on_scouts else _NOT_RECEIVED,
         ),
         awaits=("for the CT that the annotation refers to",),
     )
@@ -110,21 +124,29 @@ def _with_ct(found: _Study) -> Selection:
     mixed = not all(one.may_be_of_the_patient_of(two) for one, two in combinations(patients, 2))
     # of a series that is still to be set right, an annotation may be of any patient
     enough = any if mixed else all
+    own = frozenset(facts.sop_instance_uid for facts in slices)
+    nameless = [f for f in found.readable if f.patient_key == NO_PATIENT and _names_any(f, own)]
     accepted = [
-        facts for facts in found.readable if enough(map(facts.may_be_of_the_patient_of, patients))
+        facts
+        for facts in found.readable
+        if facts in nameless or enough(map(facts.may_be_of_the_patient_of, patients))
     ]
     if not mixed and len({facts.issuer_key for facts in accepted} - {""}) > 1:
         # The CT names no issuer and they name several: at most one is right, and none says which.
         accepted = [facts for facts in accepted if not facts.issuer_key]
     strangers = [facts for facts in found.readable if facts not in accepted]
     unread = (
-        *(f"{facts.kind}: {_ANOTHER_PATIENT}." for facts in strangers),
+        *(f"{facts.kind}: {_why_a_stranger(facts, patients)}." for facts in strangers),
         *(f"{_not_supported(facts)}." for facts in found.unsupported),
     )
     if not any(_may_mark(facts) for facts in accepted):
         refused = (*strangers, *found.unsupported)
         if refused:
-            reason = _ANOTHER_PATIENT if strangers else _not_supported(found.unsupported[0])
+            reason = (
+                _why_a_stranger(strangers[0], patients)
+                if strangers
+                else _not_supported(found.unsupported[0])
+            )
             return Selection(
                 inputs=_inputs(
                     found,
@@ -140,6 +162,11 @@ def _with_ct(found: _Study) -> Selection:
         annotations=accepted,
         missing=_missing(found, accepted),
         unread=unread,
+        remarks=tuple(
+            f"{facts.kind}: {_TAKEN_BY_SLICES}."
+            for facts in nameless
+            if any(patient.patient_key != NO_PATIENT for patient in patients)
+        ),
     )
     if mixed:
         return Selection(
@@ -153,9 +180,10 @@ def _with_ct(found: _Study) -> Selection:
 def _analysable(found: _Study, inputs: StudyInputs) -> Selection:
     awaits: list[str] = []
     after_waiting = None
-    if not any(_belongs(found, facts) for facts in inputs.annotations):
+    of_nodules = [facts for facts in inputs.annotations if _marks_nodule(facts)]
+    if of_nodules and not any(_belongs(found, facts) for facts in of_nodules):
         awaits.append("for the CT that the annotation refers to")
-        if any(f.references and f.references.sop_instance_uids for f in inputs.annotations):
+        if any(f.references and f.references.sop_instance_uids for f in of_nodules):
             after_waiting = _NOT_RECEIVED
     elif inputs.missing:
         awaits.append(f"for {counted(len(inputs.missing), 'instance')} that the annotation needs")
@@ -175,6 +203,7 @@ def _inputs(
     missing: frozenset[SOPInstanceUID] = frozenset(),
     reason: str | None = None,
     unread: tuple[str, ...] = (),
+    remarks: tuple[str, ...] = (),
 ) -> StudyInputs:
     """The inputs around the chosen series; of a CT that cannot be read one image stands for it."""
     of_patient = [facts for facts in annotations if facts in found.readable]
@@ -197,13 +226,20 @@ def _inputs(
         annotations=tuple(annotations),
         elsewhere=tuple(sorted(elsewhere, key=lambda facts: facts.sop_instance_uid)),
         missing=missing,
+        scouts=found.scouts.intersection(marked),
         reason=reason,
         unread=unread,
+        remarks=remarks,
     )
 
 
 def _missing(found: _Study, annotations: Sequence[InstanceFacts]) -> frozenset[SOPInstanceUID]:
-    wanted = (f.references.sop_instance_uids for f in annotations if f.references is not None)
+    """What annotations of nodules refer to; for an organ's segmentation nobody waits."""
+    wanted = (
+        facts.references.sop_instance_uids
+        for facts in annotations
+        if facts.references is not None and _marks_nodule(facts)
+    )
     return frozenset().union(*wanted) - found.present
 
 
@@ -213,14 +249,41 @@ def _belongs(found: _Study, facts: InstanceFacts) -> bool:
     if references is None:
         return True  # it cannot be read; the report says so, whatever else comes
     if references.sop_instance_uids:
-        return any(
-            slice_.sop_instance_uid in references.sop_instance_uids
-            for slices in found.series.values()
-            for slice_ in slices
+        here = found.scouts.union(
+            slice_.sop_instance_uid for slices in found.series.values() for slice_ in slices
         )
+        return _names_any(facts, here)
     geometries = (geometry_of(slices) for slices in found.series.values())
     frames = {geometry.frame_of_reference_uid for geometry in geometries if geometry}
     return references.frame_of_reference_uid is None or references.frame_of_reference_uid in frames
+
+
+def _names_any(facts: InstanceFacts, images: frozenset[SOPInstanceUID]) -> bool:
+    references = facts.references
+    return references is not None and not images.isdisjoint(references.sop_instance_uids)
+
+
+def _is_on_scouts(found: _Study, facts: InstanceFacts) -> bool:
+    """Whether everything that it draws is drawn on scouts that are here."""
+    marked = facts.references.marked_images if facts.references else frozenset()
+    return bool(marked) and marked <= found.scouts
+
+
+def _marks_nodule(facts: InstanceFacts) -> bool:
+    """Whether the annotation marks a nodule, or cannot be read."""
+    return facts.references is None or facts.references.nodules
+
+
+def _marks_nodule_on_ct(facts: InstanceFacts) -> bool:
+    references = facts.references
+    return references is not None and references.nodules and may_be_of_ct(references.image_classes)
+
+
+def _why_a_stranger(facts: InstanceFacts, patients: Sequence[InstanceFacts]) -> str:
+    if facts.patient_key == NO_PATIENT:
+        return _OF_NOBODY
+    nobody = all(patient.patient_key == NO_PATIENT for patient in patients)
+    return _CT_OF_NOBODY if nobody else _ANOTHER_PATIENT
 
 
 def _may_mark(facts: InstanceFacts) -> bool:

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from pydicom import Dataset
 
 from m3net.annotations.identity import derived_uid
 from tests import synthetic
@@ -99,9 +100,42 @@ def test_derived_uids_are_valid_and_do_not_collide() -> None:
     assert len(derived_uid("a", "b")) <= 64
 
 
-def test_a_foreign_frame_of_reference_is_refused() -> None:
+def without_sources(seg: Dataset) -> Dataset:
+    for frame in seg.PerFrameFunctionalGroupsSequence:
+        del frame.DerivationImageSequence
+    return seg
+
+
+def test_frames_of_reference_that_differ_are_bridged_by_the_slices_that_every_frame_names() -> None:
     ct = synthetic.ct_series()
     seg = synthetic.segmentation(ct, [box()])
+    seg.FrameOfReferenceUID = "1.2.3"
+    (nodule,) = found(ct, seg).nodules
+    assert nodule.centre_mm == pytest.approx(BOX_CENTRE_MM)
+    assert nodule.notes == (
+        "The segmentation is in another frame of reference than the CT slices that its frames "
+        "name and lie on; it was read in theirs.",
+    )
+
+
+def test_a_ct_without_frame_of_reference_is_met_by_references_and_never_by_a_series_uid() -> None:
+    ct = synthetic.ct_series()
+    seg = synthetic.segmentation(ct, [box()])
+    frame = str(ct[0].FrameOfReferenceUID)
+    for ds in ct:
+        del ds.FrameOfReferenceUID
+    (nodule,) = found(ct, seg).nodules
+    assert nodule.centre_mm == pytest.approx(BOX_CENTRE_MM)
+    (refusal,) = found(ct, without_sources(seg)).refused
+    assert refusal.reason == (
+        "the CT names no frame of reference, and not everything that is marked names the CT slice "
+        f"that it was drawn on; it is marked in the frame of reference {frame}"
+    )
+
+
+def test_a_foreign_frame_of_reference_is_refused() -> None:
+    ct = synthetic.ct_series()
+    seg = without_sources(synthetic.segmentation(ct, [box()]))
     seg.FrameOfReferenceUID = "1.2.3"
     result = found(ct, seg)
     assert result.nodules == ()
@@ -165,7 +199,7 @@ def test_one_uid_at_two_places_is_refused() -> None:
 
 def test_a_refused_mark_beside_a_good_one_is_a_note() -> None:
     ct = synthetic.ct_series()
-    seg = synthetic.segmentation(ct, [box()], tracking_uids=["1.2.3"])
+    seg = without_sources(synthetic.segmentation(ct, [box()], tracking_uids=["1.2.3"]))
     seg.FrameOfReferenceUID = "1.9"
     result = found(ct, seg, outlined(ct, tracking_uid="1.2.3"))
     assert result.refused == ()

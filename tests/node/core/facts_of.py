@@ -112,6 +112,8 @@ def segmentation(
     patient: str = "patient",
     issuer: str = "",
     identity: str = "identity",
+    nodules: bool = True,
+    image_classes: Iterable[str] = (),
 ) -> InstanceFacts:
     """A readable annotation with one mark at z = -80 mm."""
     drawn = frozenset(SOPInstanceUID(item) for item in drawn_on)
@@ -130,6 +132,8 @@ def segmentation(
             sop_instance_uids=drawn | frozenset(SOPInstanceUID(item) for item in refers_to),
             marked=frozenset(FrameReference(item) for item in drawn),
             centres_mm=centres_mm,
+            nodules=nodules,
+            image_classes=frozenset(SOPClassUID(item) for item in image_classes),
         ),
     )
 

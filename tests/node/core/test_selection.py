@@ -1,8 +1,12 @@
 """Which series and which annotations are analysed, and what the report says of the choice."""
 
+import pytest
+
+from node.core.digest import NO_PATIENT
 from node.core.inputs import InstanceFacts, Intent, Role
 from node.core.selection import Selection, select
 from tests.node.core.facts_of import (
+    CT_CLASS,
     STUDY,
     THICK,
     THIN,
@@ -184,6 +188,73 @@ def test_a_gap_inside_the_series_is_waited_for() -> None:
     selection = chosen(*slices, segmentation())
     assert selection.awaits == ("for 3 slices missing in the CT series",)
     assert selection.after_waiting is None
+
+
+MR, PET = "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.128"
+REAL_WORLD_VALUES = "1.2.840.10008.5.1.4.1.1.67"
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        segmentation(nodules=False, image_classes=[MR]),
+        segmentation(nodules=True, image_classes=[MR]),
+        segmentation(nodules=True, image_classes=[PET, REAL_WORLD_VALUES]),
+        segmentation(nodules=False, image_classes=[CT_CLASS]),
+        segmentation(nodules=False),
+        structure_set(),
+    ],
+    ids=["brain MR", "lesion on MR", "lesion on PET", "organ on CT", "untold", "unreadable kind"],
+)
+def test_without_a_ct_only_a_nodule_on_ct_makes_a_study_ours(stranger: InstanceFacts) -> None:
+    assert select(STUDY, [stranger]) is None
+    assert select(STUDY, [stranger, segmentation(uid="1.2.3.50.9", drawn_on=["1.1"])]) is not None
+
+
+@pytest.mark.parametrize("classes", [[], [CT_CLASS], [CT_CLASS, PET], [REAL_WORLD_VALUES]])
+def test_a_nodule_that_may_be_on_ct_waits_for_it(classes: list[str]) -> None:
+    selection = chosen(segmentation(drawn_on=["1.1"], image_classes=classes))
+    assert selection.awaits == ("for the CT that the annotation refers to",)
+    assert selection.inputs.reason == "the CT that the annotation refers to was not received"
+
+
+def test_nobody_waits_for_what_an_organs_segmentation_refers_to() -> None:
+    organ = segmentation(nodules=False, refers_to=["7.7.7"], centres_mm=())
+    selection = chosen(*ct_series(20), organ)
+    assert (selection.awaits, selection.inputs.missing) == ((), frozenset())
+
+
+def test_a_mark_on_a_scout_is_not_a_ct_that_was_not_received() -> None:
+    scout = facts(uid="1.2.3.70.1", role=Role.LOCALIZER, series="1.2.3.70", kind="CT localizer")
+    on_it = segmentation(drawn_on=["1.2.3.70.1"], centres_mm=())
+    alone = chosen(scout, on_it)
+    assert alone.inputs.reason == (
+        "the annotation is drawn on a scout, which does not tell how deep a mark lies"
+    )
+    with_ct = chosen(*ct_series(20), scout, on_it)
+    assert (with_ct.awaits, with_ct.after_waiting) == ((), None)
+    assert with_ct.inputs.scouts == {"1.2.3.70.1"}
+
+
+def test_an_annotation_that_names_no_patient_is_the_patients_whose_slices_it_names() -> None:
+    slices = ct_series(20)
+    by_slices = segmentation(drawn_on=uids(slices[8]), patient=NO_PATIENT)
+    selection = chosen(*slices, by_slices)
+    assert selection.inputs.intent is Intent.ANALYSE
+    assert selection.inputs.remarks == (
+        "Segmentation: it names no patient, and was taken for the CT's by the slices that it "
+        "names.",
+    )
+    unproven = chosen(*slices, segmentation(patient=NO_PATIENT))
+    assert unproven.inputs.reason == (
+        "the annotation names no patient, and no slice of the CT that would tell whose it is"
+    )
+
+
+def test_a_ct_that_names_no_patient_is_not_another_patient() -> None:
+    slices = ct_series(20, patient=NO_PATIENT)
+    selection = chosen(*slices, segmentation(drawn_on=uids(slices[8])))
+    assert selection.inputs.reason == "the annotation names a patient, and the CT names none"
 
 
 def test_two_patients_in_one_series_are_never_analysed() -> None:
