@@ -13,7 +13,7 @@ from random import Random
 from typing import Any, Protocol
 
 from node.core.errors import LeaseLost
-from node.core.retry import RetryPolicy, Verdict, classify
+from node.core.retry import FailureKind, RetryPolicy, classify
 from node.core.states import State
 from node.logs import event
 from node.persistence.rows import Lease
@@ -104,7 +104,7 @@ class LeaseHolder:
         """The work is tried again after a pause, or dead."""
         now = self._clock()
         try:
-            if classify(error) is Verdict.PERMANENT:
+            if classify(error) is FailureKind.PERMANENT:
                 self._store.bury(lease, error=in_words(error), now=now)
                 state = State.DEAD
             else:

@@ -88,9 +88,8 @@ def draw_result(pen: Pen, legend: Legend, *, top: int, margin: int, width: int) 
     length = pen.text((margin, top + 66), number, size=52, colour=tone)
     left = margin + length + 20
     pen.text((left, top + 42), "probability of malignancy", size=17)
-    pen.text(
-        (left, top + 66), _verdict(legend), size=15, colour=tone if legend.trained else ink.AMBER
-    )
+    call_tone = tone if legend.trained else ink.AMBER
+    pen.text((left, top + 66), _call_in_words(legend), size=15, colour=call_tone)
 
     bar_left, bar_right, bar_top = margin, margin + 480, top + 86
     pen.box((bar_left, bar_top, bar_right, bar_top + 10), fill=ink.RAISED)
@@ -121,7 +120,7 @@ def _tone(legend: Legend) -> ink.Colour:
     return {Call.MALIGNANT: ink.CORAL, Call.BENIGN: ink.SKY, None: ink.INK}[legend.call]
 
 
-def _verdict(legend: Legend) -> str:
+def _call_in_words(legend: Legend) -> str:
     if not legend.trained:
         return UNTRAINED
     if legend.call is None or legend.threshold is None:

@@ -74,10 +74,10 @@ class Nothing:
     reason: str
 
 
-Verdict = Wait | Ready | Nothing
+Readiness = Wait | Ready | Nothing
 
 
-def judge(snapshot: StudySnapshot, *, now: datetime, rules: StudyRules) -> Verdict:
+def readiness(snapshot: StudySnapshot, *, now: datetime, rules: StudyRules) -> Readiness:
     """What the study is waiting for, if anything."""
     if snapshot.open_associations:
         return Wait(

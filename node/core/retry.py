@@ -8,7 +8,7 @@ from m3net.errors import StudyError, WeightsError
 from node.core.errors import ConfigError, DestinationRefused, LeaseLost, Refused
 
 
-class Verdict(StrEnum):
+class FailureKind(StrEnum):
     """What a failure means for the next try."""
 
     TRANSIENT = "transient"
@@ -48,10 +48,10 @@ PERMANENT: tuple[type[BaseException], ...] = (
 )
 
 
-def classify(error: BaseException) -> Verdict:
+def classify(error: BaseException) -> FailureKind:
     """The only judge of failures.
 
     What is not known to be permanent is tried again: tries are bounded, and a study given up too
     early is a study that nobody reads.
     """
-    return Verdict.PERMANENT if isinstance(error, PERMANENT) else Verdict.TRANSIENT
+    return FailureKind.PERMANENT if isinstance(error, PERMANENT) else FailureKind.TRANSIENT

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from m3net.uids import StudyInstanceUID
-from node.core.completeness import Nothing, Ready, StudyRules, StudySnapshot, Wait, judge
+from node.core.completeness import Nothing, Ready, StudyRules, StudySnapshot, Wait, readiness
 from node.core.diary import Kind
 from node.core.digest import inputs_digest
 from node.core.inputs import StudyInputs
@@ -95,7 +95,7 @@ class Planner:
         snapshot = self._store.study_snapshot(study)
         number: int | None = None
         look_again_at: datetime | None = None
-        match judge(snapshot, now=now, rules=self._rules):
+        match readiness(snapshot, now=now, rules=self._rules):
             case Wait(reason=reason, look_again_at=look_again_at):
                 kind = Kind.STUDY_WAITS
             case Nothing(reason=reason):

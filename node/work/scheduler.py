@@ -46,7 +46,7 @@ def run(
 ) -> None:
     """Ticks until `stop` is set; a tick that has begun is brought to its end."""
 
-    def judge() -> None:
+    def plan() -> None:
         for number in planner.plan(clock()):
             event("job.queued", job=number)
 
@@ -71,7 +71,7 @@ def run(
     first = datetime.now(UTC)
     for tick, every_s in (
         (release, RELEASE_EVERY_S),
-        (judge, look_every_s),
+        (plan, look_every_s),
         (sweep, SWEEP_EVERY_S),
     ):
         scheduler.add_job(

@@ -33,30 +33,30 @@ from node.core.errors import (
     UnknownEntry,
     VariantRejected,
 )
-from node.core.retry import Verdict, classify
+from node.core.retry import FailureKind, classify
 from node.words import in_words, in_words_with_place, places, reason
 
 JUDGED = [
-    (StudyError("gaps"), Verdict.PERMANENT),
-    (SeriesUnusable("gaps"), Verdict.PERMANENT),
-    (AnnotationUnusable("gaps"), Verdict.PERMANENT),
-    (NoduleUnusable("gaps"), Verdict.PERMANENT),
-    (WeightsError("altered"), Verdict.PERMANENT),
-    (InferenceError("out of memory"), Verdict.TRANSIENT),
-    (Refused(0xC000, "nonsense"), Verdict.PERMANENT),
-    (ConfigError("no port"), Verdict.PERMANENT),
-    (DestinationUnreachable("down"), Verdict.TRANSIENT),
-    (DestinationRefused("0110"), Verdict.PERMANENT),
-    (VariantRejected("no context", sop_class_uid="1.2"), Verdict.PERMANENT),
-    (LeaseLost("overtaken"), Verdict.PERMANENT),
-    (UnknownEntry("no job 7"), Verdict.TRANSIENT),
-    (NotAllowed("done"), Verdict.TRANSIENT),
+    (StudyError("gaps"), FailureKind.PERMANENT),
+    (SeriesUnusable("gaps"), FailureKind.PERMANENT),
+    (AnnotationUnusable("gaps"), FailureKind.PERMANENT),
+    (NoduleUnusable("gaps"), FailureKind.PERMANENT),
+    (WeightsError("altered"), FailureKind.PERMANENT),
+    (InferenceError("out of memory"), FailureKind.TRANSIENT),
+    (Refused(0xC000, "nonsense"), FailureKind.PERMANENT),
+    (ConfigError("no port"), FailureKind.PERMANENT),
+    (DestinationUnreachable("down"), FailureKind.TRANSIENT),
+    (DestinationRefused("0110"), FailureKind.PERMANENT),
+    (VariantRejected("no context", sop_class_uid="1.2"), FailureKind.PERMANENT),
+    (LeaseLost("overtaken"), FailureKind.PERMANENT),
+    (UnknownEntry("no job 7"), FailureKind.TRANSIENT),
+    (NotAllowed("done"), FailureKind.TRANSIENT),
 ]
 """Whoever adds an error adds it here, and decides whether trying again makes sense."""
 
 ROOTS = {M3NetError, NodeError}
-CAUGHT_WITHIN = {"m3net.stack.IrregularStack"}
-"""Private to the package: its callers turn them into one of the above, with a message."""
+CAUGHT_WITHIN = {"m3net.stack.IrregularStack", "sr_templates.character_sets.Undecodable"}
+"""They end where they are called: as one of the above with a message, or as bytes that are kept."""
 
 
 def errors_of(package: ModuleType) -> set[type[BaseException]]:
@@ -89,10 +89,10 @@ def test_every_error_of_the_trees_is_judged_on_purpose() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "verdict"), JUDGED, ids=lambda value: type(value).__name__ if value else ""
+    ("error", "kind"), JUDGED, ids=lambda value: type(value).__name__ if value else ""
 )
-def test_each_is_judged_and_says_its_own_words(error: Exception, verdict: Verdict) -> None:
-    assert classify(error) is verdict
+def test_each_is_judged_and_says_its_own_words(error: Exception, kind: FailureKind) -> None:
+    assert classify(error) is kind
     assert reason(error) == in_words(error) == in_words_with_place(error) == str(error)
     assert str(error) != ""
 

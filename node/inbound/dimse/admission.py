@@ -27,7 +27,7 @@ LOCAL_LIMIT = Rejection(result=2, source=3, diagnostic=2, because="max_associati
 DRAINING = Rejection(result=2, source=3, diagnostic=1, because="this node is stopping")
 
 
-def judge(
+def rejection_of(
     *, calling_ae: str, called_ae: str, peer: str, others_open: int, config: ReceiverConfig
 ) -> Rejection | None:
     """None for whoever may come in, else the reason; a list that is absent lets everyone pass.

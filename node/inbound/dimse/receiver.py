@@ -29,7 +29,7 @@ from node.core.errors import OUT_OF_RESOURCES, ConfigError, Refused
 from node.dicom.pynetdicom_fixes import prepare
 from node.dicom.sop_classes import VERIFICATION
 from node.dicom.transfer_syntaxes import decodable, missing
-from node.inbound.dimse.admission import DRAINING, judge
+from node.inbound.dimse.admission import DRAINING, rejection_of
 from node.inbound.dimse.association_server import Connection, ProbeProofServer
 from node.inbound.dimse.negotiation import acceptable, as_storage
 from node.logs import event
@@ -217,7 +217,7 @@ class Receiver:
             rejection = (
                 DRAINING
                 if self._draining
-                else judge(
+                else rejection_of(
                     calling_ae=request.calling_ae_title,
                     called_ae=request.called_ae_title,
                     peer=association.requestor.address,

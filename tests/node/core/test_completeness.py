@@ -13,7 +13,7 @@ from node.core.completeness import (
     StudySnapshot,
     Wait,
     WhenUnannotated,
-    judge,
+    readiness,
 )
 from node.core.inputs import InstanceFacts, Intent, Role
 from tests.node.core.facts_of import STUDY, ct_series, facts, segmentation, structure_set, uids
@@ -41,7 +41,7 @@ COMPLETE = snapshot(*SLICES, segmentation(drawn_on=uids(*SLICES[7:9])))
 
 
 def test_an_annotated_quiet_study_with_everything_referred_to_is_ready() -> None:
-    verdict = judge(COMPLETE, now=after(60), rules=RULES)
+    verdict = readiness(COMPLETE, now=after(60), rules=RULES)
     assert isinstance(verdict, Ready)
     assert verdict.inputs.intent is Intent.ANALYSE
     assert verdict.reason == (
@@ -50,20 +50,20 @@ def test_an_annotated_quiet_study_with_everything_referred_to_is_ready() -> None
 
 
 def test_a_study_is_not_quiet_before_its_quiet_period_is_over() -> None:
-    verdict = judge(COMPLETE, now=after(59), rules=RULES)
+    verdict = readiness(COMPLETE, now=after(59), rules=RULES)
     assert verdict == Wait(reason="until nothing has come for 60 s", look_again_at=after(60))
 
 
 def test_an_open_association_keeps_it_from_being_quiet_however_long_it_lasts() -> None:
     still_open = snapshot(*COMPLETE.instances, open_associations=1)
-    verdict = judge(still_open, now=after(100_000), rules=RULES)
+    verdict = readiness(still_open, now=after(100_000), rules=RULES)
     assert verdict == Wait(
         reason="an association that delivers to this study is still open", look_again_at=None
     )
 
 
 def test_a_ct_without_annotation_waits_for_ever() -> None:
-    verdict = judge(snapshot(*SLICES), now=after(100_000), rules=RULES)
+    verdict = readiness(snapshot(*SLICES), now=after(100_000), rules=RULES)
     assert verdict == Wait(
         reason="for an annotation: the CT is here, and nothing marks a nodule in it",
         look_again_at=None,
@@ -72,18 +72,18 @@ def test_a_ct_without_annotation_waits_for_ever() -> None:
 
 def test_a_ct_without_annotation_is_reported_when_quiet_if_so_set() -> None:
     rules = StudyRules(quiet_period_s=60, max_wait_s=1800, when_unannotated=WhenUnannotated.REPORT)
-    verdict = judge(snapshot(*SLICES), now=after(60), rules=rules)
+    verdict = readiness(snapshot(*SLICES), now=after(60), rules=rules)
     assert isinstance(verdict, Ready)
     assert verdict.inputs.intent is Intent.REPORT_NOT_ANNOTATED
 
 
 def test_an_annotation_waits_for_its_ct_and_then_the_report_says_that_it_never_came() -> None:
     alone = snapshot(segmentation(drawn_on=uids(*SLICES[7:9])))
-    assert judge(alone, now=after(1799), rules=RULES) == Wait(
+    assert readiness(alone, now=after(1799), rules=RULES) == Wait(
         reason="for the CT that the annotation refers to (until 1800 s after the last arrival)",
         look_again_at=after(1800),
     )
-    verdict = judge(alone, now=after(1800), rules=RULES)
+    verdict = readiness(alone, now=after(1800), rules=RULES)
     assert isinstance(verdict, Ready)
     assert verdict.inputs.intent is Intent.REPORT_NOT_ANALYSED
     assert verdict.inputs.reason == "the CT that the annotation refers to was not received"
@@ -91,8 +91,8 @@ def test_an_annotation_waits_for_its_ct_and_then_the_report_says_that_it_never_c
 
 def test_a_ct_that_the_annotation_does_not_refer_to_is_not_the_one_it_waits_for() -> None:
     other = snapshot(*SLICES, segmentation(drawn_on=["7.7.7"]))
-    assert isinstance(judge(other, now=after(1799), rules=RULES), Wait)
-    verdict = judge(other, now=after(1800), rules=RULES)
+    assert isinstance(readiness(other, now=after(1799), rules=RULES), Wait)
+    verdict = readiness(other, now=after(1800), rules=RULES)
     assert isinstance(verdict, Ready)
     assert verdict.inputs.intent is Intent.REPORT_NOT_ANALYSED
     assert verdict.inputs.reason == "the CT that the annotation refers to was not received"
@@ -100,12 +100,12 @@ def test_a_ct_that_the_annotation_does_not_refer_to_is_not_the_one_it_waits_for(
 
 def test_a_missing_slice_is_waited_for_and_then_handed_over_as_missing() -> None:
     lacking = snapshot(*SLICES[:-1], segmentation(refers_to=uids(*SLICES)))
-    verdict = judge(lacking, now=after(61), rules=RULES)
+    verdict = readiness(lacking, now=after(61), rules=RULES)
     assert isinstance(verdict, Wait)
     assert verdict.reason == (
         "for 1 instance that the annotation needs (until 1800 s after the last arrival)"
     )
-    verdict = judge(lacking, now=after(1800), rules=RULES)
+    verdict = readiness(lacking, now=after(1800), rules=RULES)
     assert isinstance(verdict, Ready)
     assert verdict.inputs.intent is Intent.ANALYSE
     assert verdict.inputs.missing == {SLICES[-1].sop_instance_uid}
@@ -113,20 +113,20 @@ def test_a_missing_slice_is_waited_for_and_then_handed_over_as_missing() -> None
 
 def test_a_segmentation_that_a_report_refers_to_may_come_later() -> None:
     report = segmentation(uid="1.2.3.51.1", drawn_on=uids(SLICES[8]), refers_to=["1.2.3.50.1"])
-    assert isinstance(judge(snapshot(*SLICES, report), now=after(61), rules=RULES), Wait)
+    assert isinstance(readiness(snapshot(*SLICES, report), now=after(61), rules=RULES), Wait)
     both = snapshot(*SLICES, report, segmentation(drawn_on=uids(SLICES[8])))
-    assert isinstance(judge(both, now=after(61), rules=RULES), Ready)
+    assert isinstance(readiness(both, now=after(61), rules=RULES), Ready)
 
 
 def test_a_structure_set_is_reported_as_soon_as_its_ct_is_quiet() -> None:
-    verdict = judge(snapshot(*SLICES, structure_set()), now=after(60), rules=RULES)
+    verdict = readiness(snapshot(*SLICES, structure_set()), now=after(60), rules=RULES)
     assert isinstance(verdict, Ready)
     assert verdict.reason == "it cannot be analysed: RT Structure Set not supported yet"
 
 
 def test_a_dose_report_alone_is_nothing_for_this_node() -> None:
     dose = facts(uid="1.2.3.71.1", role=Role.OTHER)
-    assert judge(snapshot(dose), now=after(60), rules=RULES) == Nothing(
+    assert readiness(snapshot(dose), now=after(60), rules=RULES) == Nothing(
         reason="neither a chest CT nor an annotation is among what came"
     )
 
@@ -134,8 +134,8 @@ def test_a_dose_report_alone_is_nothing_for_this_node() -> None:
 def test_a_quiet_period_longer_than_the_longest_wait_is_kept() -> None:
     rules = StudyRules(quiet_period_s=60, max_wait_s=1, when_unannotated=WhenUnannotated.WAIT)
     alone = snapshot(segmentation())
-    assert isinstance(judge(alone, now=after(59), rules=rules), Wait)
-    assert isinstance(judge(alone, now=after(60), rules=rules), Ready)
+    assert isinstance(readiness(alone, now=after(59), rules=rules), Wait)
+    assert isinstance(readiness(alone, now=after(60), rules=rules), Ready)
 
 
 _PARTS = (*SLICES, segmentation(drawn_on=uids(*SLICES[7:9])), structure_set())
@@ -151,24 +151,24 @@ def test_time_alone_never_makes_a_ready_study_wait_again(
 ) -> None:
     study = snapshot(*(_PARTS[index] for index in sorted(present)))
     earlier, later = sorted((earlier_s, later_s))
-    if isinstance(judge(study, now=after(earlier), rules=RULES), Ready):
-        assert isinstance(judge(study, now=after(later), rules=RULES), Ready)
+    if isinstance(readiness(study, now=after(earlier), rules=RULES), Ready):
+        assert isinstance(readiness(study, now=after(later), rules=RULES), Ready)
 
 
 @given(present=st.sets(st.integers(0, len(_PARTS) - 1), min_size=1), now_s=st.floats(0, 4000))
 def test_a_wait_with_an_end_ends_then(present: set[int], now_s: float) -> None:
     study = snapshot(*(_PARTS[index] for index in sorted(present)))
-    verdict = judge(study, now=after(now_s), rules=RULES)
+    verdict = readiness(study, now=after(now_s), rules=RULES)
     if isinstance(verdict, Wait) and verdict.look_again_at is not None:
         assert verdict.look_again_at > after(now_s)
-        later = judge(study, now=verdict.look_again_at, rules=RULES)
+        later = readiness(study, now=verdict.look_again_at, rules=RULES)
         assert later != verdict
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_reasons_count_in_words(count: int) -> None:
     slices = SLICES[:8] + SLICES[8 + count :]
-    verdict = judge(snapshot(*slices, segmentation()), now=after(61), rules=RULES)
+    verdict = readiness(snapshot(*slices, segmentation()), now=after(61), rules=RULES)
     assert isinstance(verdict, Wait)
     noun = "1 slice" if count == 1 else "2 slices"
     assert verdict.reason.startswith(f"for {noun} missing in the CT series")

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from node.core.errors import Refused
-from node.core.retry import RetryPolicy, Verdict, classify
+from node.core.retry import FailureKind, RetryPolicy, classify
 
 POLICY = RetryPolicy(max_attempts=5, base_s=4.0, cap_s=60.0)
 
@@ -39,7 +39,7 @@ def test_the_same_seed_gives_the_same_pauses() -> None:
 @pytest.mark.parametrize("error", [OSError(28, "full"), MemoryError(), KeyError("bug")])
 def test_what_nobody_foresaw_is_tried_again(error: Exception) -> None:
     """Our own errors are judged one by one in tests/node/test_words.py."""
-    assert classify(error) is Verdict.TRANSIENT
+    assert classify(error) is FailureKind.TRANSIENT
 
 
 def test_an_error_comment_fits_its_attribute() -> None:

@@ -3,7 +3,7 @@
 from ipaddress import ip_network
 
 from node.config import ReceiverConfig
-from node.inbound.dimse.admission import Rejection, judge
+from node.inbound.dimse.admission import Rejection, rejection_of
 
 
 def ask(
@@ -14,7 +14,7 @@ def ask(
     peer: str = "10.1.2.3",
     others_open: int = 0,
 ) -> tuple[int, int, int] | None:
-    answer: Rejection | None = judge(
+    answer: Rejection | None = rejection_of(
         calling_ae=calling_ae,
         called_ae=called_ae,
         peer=peer,
