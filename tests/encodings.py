@@ -13,6 +13,7 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import (
     UID,
+    ChestCADSRStorage,
     ExplicitVRLittleEndian,
     GrayscaleSoftcopyPresentationStateStorage,
     RTStructureSetStorage,
@@ -268,3 +269,226 @@ def _text(words: Words) -> Dataset:
         BoundingBoxBottomRightHandCorner=[x + 2, y + 1],
         BoundingBoxTextHorizontalJustification="LEFT",
     )
+
+
+def code(value: str, scheme: str, meaning: str) -> Dataset:
+    return item(CodeValue=value, CodingSchemeDesignator=scheme, CodeMeaning=meaning)
+
+
+NODULE = ("27925004", "SCT", "Nodule")
+ABNORMAL_OPACITY = ("112033", "DCM", "Abnormal opacity")
+RENDER = {
+    "required": ("111150", "DCM", "Presentation Required: Rendering device is expected to present"),
+    "never": (
+        "111152",
+        "DCM",
+        "Not for Presentation: Rendering device expected not to present",
+    ),
+}
+
+
+def content(
+    relation: str, value_type: str, name: tuple[str, str, str] | None, **values: Any
+) -> Dataset:
+    """A content item of a report."""
+    ds = item(RelationshipType=relation, ValueType=value_type)
+    if name is not None:
+        ds.ConceptNameCodeSequence = [code(*name)]
+    for keyword, value in values.items():
+        setattr(ds, keyword, value)
+    return ds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """A Single Image Finding: outline (N, 2) and centre as (column, row) of SCOORD, on `image`."""
+
+    image: Dataset
+    outline: ArrayLike | None = None
+    centre: Sequence[float] | None = None
+    kind: tuple[str, str, str] = NODULE
+    modifier: tuple[str, str, str] | None = None
+    render: str = "required"
+    certainty: float | None = None
+    site: tuple[str, str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Composite:
+    """A Composite Feature inferred from findings, from other composites, or from items elsewhere.
+
+    by_reference : identifiers of content items that it is inferred from as well
+    """
+
+    parts: "Sequence[Finding | Composite]" = ()
+    kind: tuple[str, str, str] = NODULE
+    render: str = "required"
+    tracking_uid: str | None = None
+    by_reference: Sequence[Sequence[int]] = ()
+
+
+def chest_cad(
+    ct: Sequence[Dataset],
+    features: Sequence[Finding | Composite],
+    *,
+    name: str = "cad",
+    priors: Sequence[Dataset] = (),
+) -> Dataset:
+    """A Chest CAD SR (TID 4100): image library, summary with the features, what was performed."""
+    library = [*ct, *priors]
+    ds = new_object(ct[0], sop_class_uid=ChestCADSRStorage, modality="SR", name=name)
+    ds.SeriesDate = ds.ContentDate = "20260102"
+    ds.SeriesTime = ds.ContentTime = "030405"
+    ds.SoftwareVersions, ds.DeviceSerialNumber = "1", "1"
+    ds.ReferencedPerformedProcedureStepSequence = []
+    ds.PerformedProcedureCodeSequence = []
+    ds.CompletionFlag, ds.VerificationFlag = "COMPLETE", "UNVERIFIED"
+    ds.ValueType, ds.ContinuityOfContent = "CONTAINER", "SEPARATE"
+    ds.ConceptNameCodeSequence = [code("112000", "DCM", "Chest CAD Report")]
+    ds.ContentTemplateSequence = [item(MappingResource="DCMR", TemplateIdentifier="4100")]
+    ds.CurrentRequestedProcedureEvidenceSequence = _evidence(ct)
+    if priors:
+        ds.PertinentOtherEvidenceSequence = _evidence(priors)
+    summary = content(
+        "CONTAINS",
+        "CODE",
+        ("111017", "DCM", "CAD Processing and Findings Summary"),
+        ConceptCodeSequence=[code("111242", "DCM", "All algorithms succeeded; with findings")],
+    )
+    summary.ContentSequence = [_feature(each, library) for each in features]
+    images = content(
+        "CONTAINS", "CONTAINER", ("111028", "DCM", "Image Library"), ContinuityOfContent="SEPARATE"
+    )
+    images.ContentSequence = [
+        content("CONTAINS", "IMAGE", None, ReferencedSOPSequence=[reference(image)])
+        for image in library
+    ]
+    ds.ContentSequence = [
+        content(
+            "HAS CONCEPT MOD",
+            "CODE",
+            ("121049", "DCM", "Language of Content Item and Descendants"),
+            ConceptCodeSequence=[code("en", "RFC5646", "English")],
+        ),
+        images,
+        summary,
+        *(
+            content(
+                "CONTAINS",
+                "CODE",
+                (number, "DCM", meaning),
+                ConceptCodeSequence=[code("111225", "DCM", "Not Attempted")],
+            )
+            for number, meaning in (
+                ("111064", "Summary of Detections"),
+                ("111065", "Summary of Analyses"),
+            )
+        ),
+    ]
+    return ds
+
+
+def _evidence(images: Sequence[Dataset]) -> list[Dataset]:
+    return [
+        item(
+            StudyInstanceUID=images[0].StudyInstanceUID,
+            ReferencedSeriesSequence=[
+                item(
+                    SeriesInstanceUID=images[0].SeriesInstanceUID,
+                    ReferencedSOPSequence=[reference(image) for image in images],
+                )
+            ],
+        )
+    ]
+
+
+def _feature(feature: Finding | Composite, library: Sequence[Dataset]) -> Dataset:
+    """Below the summary or a composite: INFERRED FROM."""
+    single = isinstance(feature, Finding)
+    name = ("111059", "Single Image Finding") if single else ("111015", "Composite Feature")
+    ds = content(
+        "INFERRED FROM",
+        "CODE",
+        (name[0], "DCM", name[1]),
+        ConceptCodeSequence=[code(*feature.kind)],
+    )
+    below = [
+        content(
+            "HAS CONCEPT MOD",
+            "CODE",
+            ("111056", "DCM", "Rendering Intent"),
+            ConceptCodeSequence=[code(*RENDER[feature.render])],
+        )
+    ]
+    if isinstance(feature, Finding):
+        below += _of_finding(feature, library)
+    else:
+        if feature.tracking_uid is not None:
+            below.append(
+                content(
+                    "HAS OBS CONTEXT",
+                    "UIDREF",
+                    ("112040", "DCM", "Tracking Unique Identifier"),
+                    UID=feature.tracking_uid,
+                )
+            )
+        below += [_feature(part, library) for part in feature.parts]
+        below += [
+            item(RelationshipType="INFERRED FROM", ReferencedContentItemIdentifier=list(path))
+            for path in feature.by_reference
+        ]
+    ds.ContentSequence = below
+    return ds
+
+
+def _of_finding(finding: Finding, library: Sequence[Dataset]) -> list[Dataset]:
+    below = []
+    for name, scheme, value in (
+        ("112024", "Single Image Finding Modifier", finding.modifier),
+        ("112013", "Location in Chest", finding.site),
+    ):
+        if value is not None:
+            below.append(
+                content(
+                    "HAS CONCEPT MOD",
+                    "CODE",
+                    (name, "DCM", scheme),
+                    ConceptCodeSequence=[code(*value)],
+                )
+            )
+    if finding.certainty is not None:
+        number = item(
+            NumericValue=str(finding.certainty),
+            MeasurementUnitsCodeSequence=[code("%", "UCUM", "Percent")],
+        )
+        below.append(
+            content(
+                "HAS PROPERTIES",
+                "NUM",
+                ("111012", "DCM", "Certainty of Finding"),
+                MeasuredValueSequence=[number],
+            )
+        )
+    places = (
+        (("111010", "DCM", "Center"), "POINT", finding.centre),
+        (("111041", "DCM", "Outline"), "POLYLINE", finding.outline),
+    )
+    for concept, shape, at in places:
+        if at is None:
+            continue
+        place = content(
+            "HAS PROPERTIES",
+            "SCOORD",
+            concept,
+            GraphicType=shape,
+            GraphicData=np.asarray(at, dtype=np.float64).reshape(-1).tolist(),
+        )
+        number_in_library = [id(image) for image in library].index(id(finding.image)) + 1
+        place.ContentSequence = [
+            item(
+                RelationshipType="SELECTED FROM",
+                ReferencedContentItemIdentifier=[1, 2, number_in_library],
+            )
+        ]
+        below.append(place)
+    return below

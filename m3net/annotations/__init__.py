@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from pydicom import Dataset
 
+from m3net.annotations.chest_cad import ChestCADReader
 from m3net.annotations.incomplete import MALFORMED
 from m3net.annotations.measurement_report import MeasurementReportReader
 from m3net.annotations.presentation_state import PresentationStateReader
@@ -28,6 +29,7 @@ READERS: Mapping[SOPClassUID, AnnotationReader] = {
     SOPClassUID("1.2.840.10008.5.1.4.1.1.88.22"): _MEASUREMENT_REPORT,
     SOPClassUID("1.2.840.10008.5.1.4.1.1.88.33"): _MEASUREMENT_REPORT,
     SOPClassUID("1.2.840.10008.5.1.4.1.1.88.34"): _MEASUREMENT_REPORT,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.88.65"): ChestCADReader(),
     SOPClassUID("1.2.840.10008.5.1.4.1.1.481.3"): StructureSetReader(),
     SOPClassUID("1.2.840.10008.5.1.4.1.1.11.1"): _PRESENTATION_STATE,
     SOPClassUID("1.2.840.10008.5.1.4.1.1.11.2"): _PRESENTATION_STATE,
@@ -40,15 +42,15 @@ READERS: Mapping[SOPClassUID, AnnotationReader] = {
     SOPClassUID("1.2.840.10008.5.1.4.1.1.11.10"): _VOLUMETRIC_PRESENTATION_STATE,
     SOPClassUID("1.2.840.10008.5.1.4.1.1.11.11"): _VOLUMETRIC_PRESENTATION_STATE,
 }
-"""Segmentation, Label Map Segmentation; Enhanced, Comprehensive and Comprehensive 3D SR; RT
-Structure Set; presentation states: grayscale, color, pseudo-color, blending, variable modality LUT,
-and the volumetric ones, whose graphics are on no image and are refused with that reason."""
+"""Segmentation, Label Map Segmentation; Enhanced, Comprehensive and Comprehensive 3D SR; Chest CAD
+SR; RT Structure Set; presentation states: grayscale, color, pseudo-color, blending, variable
+modality LUT, and the volumetric ones, whose graphics are on no image and are refused for that."""
 
 _DAMAGED: tuple[type[Exception], ...] = (StudyError, *MALFORMED)
 
 UNSUPPORTED: Mapping[SOPClassUID, str] = {
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.88.65"): "Chest CAD SR",
     SOPClassUID("1.2.840.10008.5.1.4.1.1.66.5"): "Surface Segmentation",
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.481.11"): "RT Segment Annotation",
 }
 """Objects made to mark something and that this version cannot read, by the name people use."""
 

@@ -10,9 +10,12 @@ from pydicom import Dataset
 from pydicom.sr.coding import Code
 
 from m3net.annotations.meaning import first_code
+from m3net.errors import AnnotationUnusable
 
 DEEPEST = 32
-"""A tree deeper than this is a loop of references."""
+"""No template is nested deeper than this."""
+MOST_ITEMS = 200_000
+"""Items met in all walks of one tree; references can make billions of a few dozen."""
 
 
 def concept(item: Dataset) -> Code | None:
@@ -31,6 +34,7 @@ class ContentTree:
 
     def __init__(self, root: Dataset) -> None:
         self.root = root
+        self._seen = 0
 
     def children(self, item: Dataset) -> list[Dataset]:
         """The item's children, references followed; one that leads nowhere is left out."""
@@ -42,12 +46,27 @@ class ContentTree:
         return found
 
     def below(self, item: Dataset, *, depth: int = DEEPEST) -> Iterator[Dataset]:
-        """Every item below this one, each before its own children."""
+        """Every item below this one, each before its own children.
+
+        An item that a reference leads back to is not entered again on the way below itself.
+
+        Raises AnnotationUnusable where references make the tree endless.
+        """
+        yield from self._below(item, depth=depth, above=frozenset({id(item)}))
+
+    def _below(self, item: Dataset, *, depth: int, above: frozenset[int]) -> Iterator[Dataset]:
         if depth == 0:
             return
         for child in self.children(item):
+            if id(child) in above:
+                continue
+            self._seen += 1
+            if self._seen > MOST_ITEMS:
+                raise AnnotationUnusable(
+                    f"the report's references make more than {MOST_ITEMS:,} content items of it"
+                )
             yield child
-            yield from self.below(child, depth=depth - 1)
+            yield from self._below(child, depth=depth - 1, above=above | {id(child)})
 
     def named(self, item: Dataset, *names: Code) -> list[Dataset]:
         """The direct children with one of these concept names."""

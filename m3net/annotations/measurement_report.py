@@ -8,6 +8,7 @@ from pydicom import Dataset
 from pydicom.sr.coding import Code
 
 from m3net.annotations.content_tree import ContentTree, is_named
+from m3net.annotations.evidence import evidence_of
 from m3net.annotations.image_classes import is_needed
 from m3net.annotations.image_references import frames_named
 from m3net.annotations.incomplete import incomplete_is_unusable
@@ -28,7 +29,6 @@ from m3net.nodule import AnnotationSource, Point
 from m3net.uids import (
     FrameOfReferenceUID,
     FrameReference,
-    SeriesInstanceUID,
     SOPClassUID,
     SOPInstanceUID,
 )
@@ -95,8 +95,9 @@ def _references(dataset: Dataset) -> References:
                 centres.extend(_known_centre(tree, each.item))
         for reference in group.sources_of_segment():
             marked.update(frames_named(reference))
-    elsewhere, series_of = _evidence(dataset)
-    here = {uid for uid, kind in named.items() if is_needed(kind)} - elsewhere
+    evidence = evidence_of(dataset)
+    series_of = evidence.series_of
+    here = {uid for uid, kind in named.items() if is_needed(kind)} - evidence.elsewhere
     drawn_on = {reference.sop_instance_uid for reference in marked}
     series = {series_of[uid] for uid in drawn_on or here if uid in series_of}
     return References(
@@ -212,25 +213,3 @@ def _known_centre(tree: ContentTree, item: Dataset) -> list[Point]:
     except NoduleUnusable:
         return []
     return [(x, y, z)]
-
-
-def _evidence(
-    dataset: Dataset,
-) -> tuple[set[SOPInstanceUID], dict[SOPInstanceUID, SeriesInstanceUID]]:
-    """Instances of other studies (they will not come), and the series of this study's."""
-    elsewhere: set[SOPInstanceUID] = set()
-    series_of: dict[SOPInstanceUID, SeriesInstanceUID] = {}
-    for keyword in (
-        "CurrentRequestedProcedureEvidenceSequence",
-        "PertinentOtherEvidenceSequence",
-    ):
-        for study in dataset.get(keyword) or []:
-            here = str(study.StudyInstanceUID) == str(dataset.StudyInstanceUID)
-            for series in study.get("ReferencedSeriesSequence") or []:
-                for reference in series.get("ReferencedSOPSequence") or []:
-                    uid = SOPInstanceUID(str(reference.ReferencedSOPInstanceUID))
-                    if here:
-                        series_of[uid] = SeriesInstanceUID(str(series.SeriesInstanceUID))
-                    else:
-                        elsewhere.add(uid)
-    return elsewhere, series_of

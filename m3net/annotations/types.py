@@ -221,6 +221,7 @@ class Drawn(StrEnum):
     REGION = "region"
     GRAPHIC = "graphic"
     ROI = "ROI"
+    FINDING = "CAD finding"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,168 @@
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset
+
+from m3net.annotations import recognise
+from m3net.annotations.chest_cad import ChestCADReader
+from m3net.uids import FrameReference, SOPInstanceUID
+from tests import synthetic
+from tests.encodings import ABNORMAL_OPACITY, NODULE, Composite, Finding, chest_cad
+from tests.m3net.annotations.scene import BOX_CENTRE_MM, OUTLINE, as_received, found
+from tests.validators import dciodvfy, dsrdump, pixelmed_sr
+
+CT = synthetic.ct_series()
+PRIOR = synthetic.ct_series(study="prior", series="prior", frame_of_reference="prior")
+ON_SLICE_3 = (-5.2, -16.5, -92.5)
+
+
+def outline(z: int = 3, **how: object) -> Finding:
+    return Finding(image=CT[z], outline=OUTLINE, **how)  # type: ignore[arg-type]
+
+
+def cad(*features: Finding | Composite, priors: list[Dataset] | None = None) -> Dataset:
+    return as_received(chest_cad(CT, features, priors=priors or []))
+
+
+def test_findings_of_one_composite_feature_are_one_nodule() -> None:
+    report = cad(Composite(parts=[outline(2), outline(3), outline(4)], tracking_uid="1.2.3"))
+    assert recognise(report) is not None
+    result = found(CT, report)
+    (got,) = result.nodules
+    assert (result.refused, result.passed_over) == ((), ())
+    assert got.centre_mm == pytest.approx(BOX_CENTRE_MM)
+    assert got.mask is not None
+    assert got.mask.voxels.sum() == 75
+    assert got.tracking_uid == "1.2.3"
+    assert [source.place for source in got.sources] == ["CAD finding 1"]
+
+
+def test_single_findings_are_nodules_of_their_own() -> None:
+    result = found(CT, cad(outline(2), Finding(image=CT[6], centre=(12, 12))))
+    assert len(result.nodules) == 2
+    assert result.nodules[1].centre_mm == pytest.approx((-0.8, -11.95, -85.0))
+    assert result.nodules[1].diameter_mm is None
+
+
+def test_a_nested_composite_is_part_of_the_topmost() -> None:
+    inner = Composite(parts=[outline(2), outline(3)])
+    (got,) = found(CT, cad(Composite(parts=[inner, outline(4)]))).nodules
+    assert got.centre_mm == pytest.approx(BOX_CENTRE_MM)
+
+
+def test_an_outline_goes_before_a_centre() -> None:
+    (got,) = found(CT, cad(outline(3, centre=(12, 12)))).nodules
+    assert got.centre_mm == pytest.approx(ON_SLICE_3)
+
+
+def test_centres_on_several_slices_are_one_nodule_in_their_middle() -> None:
+    parts = [Finding(image=CT[z], centre=(6.5, 5.5)) for z in (2, 3, 4)]
+    (got,) = found(CT, cad(Composite(parts=parts))).nodules
+    assert got.centre_mm == pytest.approx(BOX_CENTRE_MM)
+    assert got.diameter_mm is None
+
+
+def test_centres_further_apart_than_a_nodule_is_large_are_refused() -> None:
+    wide = synthetic.ct_series(spacing_mm=(10.0, 0.7, 0.8))
+    parts = [Finding(image=wide[z], centre=(6.5, 5.5)) for z in (0, 4)]
+    (refusal,) = found(wide, as_received(chest_cad(wide, [Composite(parts=parts)]))).refused
+    assert refusal.reason == "its 2 centres lie up to 40 mm apart, which is no nodule"
+
+
+def test_a_finding_that_a_composite_names_by_reference_is_counted_once() -> None:
+    # 1.3 is the summary, 1.3.1 its first finding.
+    report = chest_cad(CT, [outline(3), Composite(parts=[], by_reference=[[1, 3, 1]])])
+    result = found(CT, as_received(report))
+    assert len(result.nodules) == 1
+    assert result.passed_over == ()
+
+
+def test_a_modifier_makes_an_opacity_a_nodule_and_alone_it_says_nothing_of_one() -> None:
+    opacity = outline(2, kind=ABNORMAL_OPACITY, modifier=NODULE)
+    assert len(found(CT, cad(opacity)).nodules) == 1
+    texture = outline(2, kind=("112064", "DCM", "Abnormal texture"))
+    result = found(CT, cad(texture))
+    assert result.nodules == ()
+    assert [each.place for each in result.passed_over] == ["CAD finding 1"]
+
+
+def test_a_finding_in_another_organ_is_passed_over() -> None:
+    heart = outline(3, site=("80891009", "SCT", "Heart"))
+    result = found(CT, cad(heart))
+    assert (len(result.nodules), len(result.passed_over)) == (0, 1)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_is_not_to_be_rendered_is_skipped(whole: bool) -> None:
+    hidden = Finding(image=CT[6], outline=OUTLINE, render="never")
+    shown = Composite(parts=[outline(3), hidden])
+    features = (hidden, outline(3)) if whole else (shown,)
+    result = found(CT, cad(*features))
+    (got,) = result.nodules
+    assert got.centre_mm == pytest.approx(ON_SLICE_3)
+    said = [each.sentence for each in result.passed_over]
+    assert said == (
+        ["CAD finding 1 is no lung nodule: the device says that it is not to be rendered."]
+        if whole
+        else []
+    )
+
+
+def test_the_prior_s_findings_of_a_composite_are_left_out() -> None:
+    prior = Finding(image=PRIOR[3], outline=OUTLINE)
+    report = cad(Composite(parts=[outline(3), prior]), priors=PRIOR)
+    (got,) = found(CT, report).nodules
+    assert got.centre_mm == pytest.approx(ON_SLICE_3)
+    alone = found(CT, cad(prior, priors=PRIOR))
+    assert [each.sentence for each in alone.passed_over] == [
+        "CAD finding 1 is no lung nodule: it is on an image of another study."
+    ]
+
+
+def test_a_finding_on_a_radiograph_is_passed_over_and_not_waited_for() -> None:
+    report = chest_cad(CT, [outline(3)])
+    for image in report.ContentSequence[1].ContentSequence:
+        image.ReferencedSOPSequence[0].ReferencedSOPClassUID = "1.2.840.10008.5.1.4.1.1.1.1"
+    report = as_received(report)
+    assert [each.sentence for each in found(CT, report).passed_over] == [
+        "CAD finding 1 is no lung nodule: it is on an image that is no CT."
+    ]
+    references = ChestCADReader().references(report)
+    assert (references.sop_instance_uids, references.marked) == (frozenset(), frozenset())
+
+
+def test_certainty_is_told() -> None:
+    (got,) = found(CT, cad(outline(3, certainty=87))).nodules
+    assert got.notes == ("The device that found it gives its certainty as 87 %.",)
+
+
+def test_it_refers_to_the_images_of_its_library_and_marks_those_of_its_nodules() -> None:
+    references = ChestCADReader().references(cad(outline(3), priors=PRIOR))
+    assert references.sop_instance_uids == {ds.SOPInstanceUID for ds in CT}
+    assert references.marked == {FrameReference(SOPInstanceUID(str(CT[3].SOPInstanceUID)))}
+    assert references.nodules
+
+
+def test_a_report_without_findings_marks_nothing() -> None:
+    result = found(CT, cad())
+    assert (result.nodules, result.refused, result.passed_over) == ((), (), ())
+    assert not ChestCADReader().references(cad()).nodules
+
+
+def test_references_that_go_round_end() -> None:
+    loop = Composite(parts=[outline(3)], by_reference=[[1], [1, 3], [1, 3, 1], [1, 9, 9]])
+    assert len(found(CT, cad(loop)).nodules) == 1
+
+
+@pytest.mark.peers
+def test_other_people_s_validators_accept_the_reports_of_these_tests(tmp_path: Path) -> None:
+    report = chest_cad(
+        CT,
+        [Composite(parts=[outline(2), outline(3, certainty=87, centre=(6.5, 5.5))]), outline(6)],
+        priors=PRIOR,
+    )
+    path = tmp_path / "cad.dcm"
+    report.save_as(path, enforce_file_format=True)
+    assert dciodvfy(path) == []
+    pixelmed_sr(path, knows_template=False)
+    assert "Single Image Finding" in dsrdump(path)
