@@ -492,3 +492,32 @@ def _of_finding(finding: Finding, library: Sequence[Dataset]) -> list[Dataset]:
         ]
         below.append(place)
     return below
+
+
+def borders(mask: ArrayLike) -> list[NDArray[np.float64]]:
+    """The closed borders of a (rows, columns) mask along its pixels' edges, holes' among them.
+
+    (N, 2) each as (column, row), pixels' centres being whole numbers; the first point is repeated.
+    """
+    inside = np.pad(np.asarray(mask, dtype=np.bool_), 1)
+    following: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for row, column in np.argwhere(inside):
+        corners = [(row, column), (row, column + 1), (row + 1, column + 1), (row + 1, column)]
+        beyond = [(row - 1, column), (row, column + 1), (row + 1, column), (row, column - 1)]
+        for number, neighbour in enumerate(beyond):
+            if not inside[neighbour]:
+                following.setdefault(corners[number], []).append(corners[(number + 1) % 4])
+    loops = []
+    while following:
+        start = at = next(iter(following))
+        loop = [start]
+        while True:
+            onward = following[at].pop()
+            if not following[at]:
+                del following[at]
+            loop.append(onward)
+            at = onward
+            if at == start:
+                break
+        loops.append(np.array([(column - 1.5, row - 1.5) for row, column in loop], dtype=float))
+    return loops

@@ -12,6 +12,9 @@ from m3net.volume import transform
 LEAST_VOLUME_MM3 = 4.0
 """A sphere of 2 mm: smaller pieces are slips of the brush, reported and not analysed."""
 
+HALF = 0.5 - 1e-3
+"""Of a voxel: outlines often run through voxels' centres, and are rounded in their own way each."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
@@ -44,7 +47,7 @@ def split(
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
         own = np.where(labels[box] == label, weights[box], 0.0)
         first = np.array([axis.start for axis in box])
-        inside = own >= 0.5
+        inside = own >= HALF
         if not inside.any():  # an outline smaller than a voxel: that voxel
             inside = own == own.max()
         at = affine.copy()

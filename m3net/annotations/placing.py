@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from m3net.annotations.components import LEAST_VOLUME_MM3, Component, longest, split
+from m3net.annotations.components import HALF, LEAST_VOLUME_MM3, Component, longest, split
 from m3net.annotations.contours import rasterise
 from m3net.annotations.types import FrameGrid, Marking
 from m3net.errors import NoduleUnusable
@@ -60,7 +60,7 @@ def place(marking: Marking, volume: CTVolume) -> Placed:
             return Placed(spots=(_oblique(marking, volume),))
         affine = volume.affine.copy()
         affine[:3, 3] = transform(affine, coverage.first)
-        pieces = split(coverage.share >= 0.5, affine, share=coverage.share)
+        pieces = split(coverage.share >= HALF, affine, share=coverage.share)
     return _pieces(marking, pieces, volume)
 
 
