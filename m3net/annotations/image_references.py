@@ -4,13 +4,18 @@ from pydicom import Dataset
 
 from m3net.annotations.image_classes import CT
 from m3net.errors import AnnotationUnusable
-from m3net.uids import FrameReference, SOPInstanceUID
+from m3net.uids import FrameReference, SOPClassUID, SOPInstanceUID
 
 
 def is_of_ct(reference: Dataset) -> bool:
     """Whether the item refers to a CT image, or does not say to what."""
-    sop_class = str(reference.get("ReferencedSOPClassUID") or "")
+    sop_class = class_of(reference)
     return not sop_class or sop_class in CT
+
+
+def class_of(reference: Dataset) -> SOPClassUID:
+    """The class of the object that the item refers to; empty where it does not say."""
+    return SOPClassUID(str(reference.get("ReferencedSOPClassUID") or ""))
 
 
 def frames_named(reference: Dataset) -> tuple[FrameReference, ...]:

@@ -15,6 +15,7 @@ from pydicom import Dataset
 
 from m3net.annotations.attributes import items, uid
 from m3net.annotations.graphics import Graphic, graphics_of
+from m3net.annotations.image_classes import CT
 from m3net.annotations.incomplete import incomplete_is_unusable
 from m3net.annotations.meaning import Meaning, Reading, Said, meaning_of
 from m3net.annotations.regions import Region, measure
@@ -141,6 +142,7 @@ def _references(dataset: Dataset) -> References:
         ),
         marked=frozenset(image for each in nodules for image in each.images),
         nodules=bool(nodules),
+        image_classes=CT,
     )
 
 

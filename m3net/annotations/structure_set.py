@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from m3net.annotations.attributes import integer, items, points, text, uid
-from m3net.annotations.image_references import frames_named, is_of_ct
+from m3net.annotations.image_references import class_of, frames_named, is_of_ct
 from m3net.annotations.incomplete import incomplete_is_unusable
 from m3net.annotations.meaning import Meaning, Reading, first_code
 from m3net.annotations.roi_names import meaning_of_roi
@@ -136,11 +136,14 @@ def _frame_of(roi: Dataset, dataset: Dataset) -> FrameOfReferenceUID:
 def _references(dataset: Dataset) -> References:
     taken = [roi for roi in _rois(dataset) if roi.reading.meaning is Meaning.NODULE]
     marked: set[FrameReference] = set()
+    classes: set[SOPClassUID] = set()
     centres: list[Point] = []
     for roi in taken:
         for contour in roi.contours:
-            for image in filter(is_of_ct, items(contour, "ContourImageSequence")):
-                marked.update(frames_named(image))
+            for image in items(contour, "ContourImageSequence"):
+                classes.add(class_of(image))
+                if is_of_ct(image):
+                    marked.update(frames_named(image))
         try:
             centres.append(_middle(_drawn(roi)))
         except (AnnotationUnusable, NoduleUnusable):  # said when the study is analysed
@@ -154,8 +157,10 @@ def _references(dataset: Dataset) -> References:
                 continue  # another study's images will not come with this one's
             for each in items(study, "RTReferencedSeriesSequence"):
                 series.add(SeriesInstanceUID(uid(each, "SeriesInstanceUID")))
-                for image in filter(is_of_ct, items(each, "ContourImageSequence")):
-                    named.add(SOPInstanceUID(uid(image, "ReferencedSOPInstanceUID")))
+                for image in items(each, "ContourImageSequence"):
+                    classes.add(class_of(image))
+                    if is_of_ct(image):
+                        named.add(SOPInstanceUID(uid(image, "ReferencedSOPInstanceUID")))
     frames = {roi.frame_of_reference_uid for roi in taken}
     return References(
         frame_of_reference_uid=frames.pop() if len(frames) == 1 else None,
@@ -164,6 +169,7 @@ def _references(dataset: Dataset) -> References:
         marked=frozenset(marked),
         centres_mm=tuple(centres),
         nodules=bool(taken),
+        image_classes=frozenset(classes) - {SOPClassUID("")},
     )
 
 
