@@ -176,7 +176,7 @@ def run_role(role: str, config: NodeConfig) -> int:
         now = now_utc()
         if released := store.release_leases(now=now):
             event("leases.released", number=released)
-        store.close_associations_of_dead(now, starting=True)
+        store.close_senders_of_dead(now, starting=True)
         _ROLES[role](config, store, stop)
     except (ConfigError, WeightsError, InferenceError) as error:
         event("process.cannot_run", level=logging.ERROR, error=error)

@@ -1,6 +1,7 @@
 """`m3node ingest`: files and folders, taken in as if they had been received."""
 
 import os
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,8 @@ from node.cli.options import config_option, loaded
 if TYPE_CHECKING:
     from node.inbound.intake import Intake
 
+KEEP_EVERY_S = 10.0
+"""How often hosts that share the database hear that files are still being taken in."""
 _DICOMDIR = "1.2.840.10008.1.3.10"
 
 
@@ -36,6 +39,7 @@ def ingest(paths: tuple[Path, ...], config_path: Path | None) -> None:
     from node.app import open_database, open_intake
     from node.cli.options import console
     from node.core.errors import Refused
+    from node.core.sender import Sender, SenderKind
     from node.persistence.process_identity import this_process
     from node.words import in_words_with_place
 
@@ -46,17 +50,19 @@ def ingest(paths: tuple[Path, ...], config_path: Path | None) -> None:
     counts: dict[str, int] = {}
     skipped: list[Path] = []
     refused = 0
-    association = store.open_association(
-        calling_ae="INGEST",
-        called_ae=config.receiver.ae_title,
-        peer="this machine",
+    sender = store.open_sender(
+        Sender(kind=SenderKind.FILE, name="m3node ingest"),
         owner=this_process(),
         now=datetime.now(UTC),
     )
+    kept_at = time.monotonic()
     try:
         for file in track(files, "taking in", console=console(), disable=not console().is_terminal):
+            if time.monotonic() - kept_at > KEEP_EVERY_S:
+                store.keep_senders(this_process(), datetime.now(UTC))
+                kept_at = time.monotonic()
             try:
-                arrival = _take_in(file, intake, association) if file.is_file() else None
+                arrival = _take_in(file, intake, sender) if file.is_file() else None
             except (Refused, OSError) as error:
                 # one file that cannot be read must not end the work on the others
                 refused += 1
@@ -67,7 +73,7 @@ def ingest(paths: tuple[Path, ...], config_path: Path | None) -> None:
             else:
                 counts[arrival] = counts.get(arrival, 0) + 1
     finally:
-        store.close_association(association, datetime.now(UTC))
+        store.close_sender(sender, datetime.now(UTC))
         store.close()
     for file in skipped:
         click.echo(f"skipped, not a DICOM object: {file}")
@@ -88,11 +94,11 @@ def _files(path: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in names)
 
 
-def _take_in(file: Path, intake: "Intake", association: int) -> str | None:
+def _take_in(file: Path, intake: "Intake", sender: int) -> str | None:
     """What the object was when it arrived; None if the file is no DICOM object."""
     if not _is_dicom_object(file):
         return None
-    return intake.accept_file(file, association_id=association).value
+    return intake.accept_file(file, sender_id=sender).value
 
 
 def _is_dicom_object(file: Path) -> bool:

@@ -115,7 +115,7 @@ def _identity_cells(row: "StudyRow") -> list[object]:
 
 
 def _state(row: "StudyRow") -> str:
-    if row.open_associations:
+    if row.open_senders:
         return "receiving"
     if row.waiting_for:
         return "waiting"
@@ -141,7 +141,7 @@ def _study_json(row: "StudyRow", *, phi: bool) -> dict[str, Any]:
         "bytes": row.bytes,
         "first_arrival_at": row.first_arrival_at,
         "last_arrival_at": row.last_arrival_at,
-        "open_associations": row.open_associations,
+        "open_senders": row.open_senders,
         "state": _state(row),
         "waiting_for": row.waiting_for,
         "look_again_at": row.look_again_at,

@@ -47,7 +47,7 @@ class StudySnapshot:
     study_instance_uid: StudyInstanceUID
     instances: Sequence[InstanceFacts]
     last_arrival_at: datetime
-    open_associations: int
+    open_senders: int
     change: int
 
 
@@ -79,9 +79,9 @@ Readiness = Wait | Ready | Nothing
 
 def readiness(snapshot: StudySnapshot, *, now: datetime, rules: StudyRules) -> Readiness:
     """What the study is waiting for, if anything."""
-    if snapshot.open_associations:
+    if snapshot.open_senders:
         return Wait(
-            reason="an association that delivers to this study is still open", look_again_at=None
+            reason="somebody who delivers to this study is still sending", look_again_at=None
         )
     quiet_at = snapshot.last_arrival_at + timedelta(seconds=rules.quiet_period_s)
     if now < quiet_at:

@@ -18,6 +18,8 @@ class Kind(StrEnum):
 
     ASSOCIATION_OPENED = "association.opened"
     ASSOCIATION_CLOSED = "association.closed"
+    FILES_OPENED = "files.opened"
+    FILES_CLOSED = "files.closed"
     INSTANCE_REPLACED = "instance.replaced"
     STUDY_WAITS = "study.waits"
     STUDY_COMPLETE = "study.complete"
@@ -64,6 +66,10 @@ _SENTENCES: Mapping[str, str] = {
     Kind.ASSOCIATION_OPENED: "{calling_ae} at {peer} began to send to {called_ae}",
     Kind.ASSOCIATION_CLOSED: (
         "{calling_ae} {ending}: {new} new, {same} known, {newer} newer versions of known instances"
+    ),
+    Kind.FILES_OPENED: "{name} began to take in files",
+    Kind.FILES_CLOSED: (
+        "{name} {ending}: {new} new, {same} known, {newer} newer versions of known instances"
     ),
     Kind.INSTANCE_REPLACED: (
         "instance {sop_instance_uid} came again with other content: version {version} is current, "

@@ -57,7 +57,7 @@ class Intake:
         sop_class_uid: str,
         sop_instance_uid: str,
         transfer_syntax_uid: str,
-        association_id: int | None,
+        sender_id: int | None,
     ) -> Arrival:
         """The object is here for good: file and row survive a power cut.
 
@@ -80,11 +80,11 @@ class Intake:
             facts=facts,
             file=file,
             identity=identity,
-            association_id=association_id,
+            sender_id=sender_id,
             now=self._clock(),
         )
 
-    def accept_file(self, path: Path, *, association_id: int | None) -> Arrival:
+    def accept_file(self, path: Path, *, sender_id: int | None) -> Arrival:
         """As if the file had been received.  Raises Refused(0xC000) if it is not DICOM."""
         encoded = path.read_bytes()
         if encoded[_PREAMBLE - 4 : _PREAMBLE] != b"DICM":
@@ -96,7 +96,7 @@ class Intake:
                 sop_class_uid=str(meta.MediaStorageSOPClassUID),
                 sop_instance_uid=str(meta.MediaStorageSOPInstanceUID),
                 transfer_syntax_uid=str(meta.TransferSyntaxUID),
-                association_id=association_id,
+                sender_id=sender_id,
             )
         except NONSENSE as error:
             raise Refused(CANNOT_UNDERSTAND, "the file's header cannot be read") from error

@@ -1,68 +1,91 @@
-"""Intake's transactions: associations, and instances that have arrived."""
+"""Intake's transactions: senders, and instances that have arrived."""
 
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from node.core.diary import Kind
 from node.core.inputs import InstanceFacts, Role, StudyIdentity
-from node.persistence.codec import facts_to_json
+from node.core.sender import Sender as SenderFacts
+from node.core.sender import SenderKind
+from node.persistence.codec import facts_to_row
 from node.persistence.process_identity import is_dead_here, is_of_this_host
 from node.persistence.rows import Arrival
-from node.persistence.schema import Association, Contribution, Instance, Study
+from node.persistence.schema import Contribution, Instance, Sender, Study
 from node.persistence.spool import StoredFile
 from node.persistence.transactions import Transactions, record
 
 _NAMING = frozenset({Role.CT, Role.LOCALIZER, Role.UNSUPPORTED_CT})
 """The scanner's objects name the study; a stray annotation of somebody else does not."""
 
+SILENT_FOR = timedelta(minutes=2)
+"""A process that keeps its senders says so every few seconds."""
+
 
 class Arrivals(Transactions):
     """What comes in."""
 
-    def open_association(
-        self, *, calling_ae: str, called_ae: str, peer: str, owner: str, now: datetime
-    ) -> int:
-        """An association is known; studies that it brings something to are not quiet."""
+    def open_sender(self, sender: SenderFacts, *, owner: str, now: datetime) -> int:
+        """The sender is known; studies that it brings something to are not quiet."""
         with self._write() as connection:
             return connection.execute(
-                insert(Association)
+                insert(Sender)
                 .values(
-                    calling_ae=calling_ae,
-                    called_ae=called_ae,
-                    peer=peer,
+                    kind=sender.kind,
+                    name=sender.name,
+                    called=sender.called,
+                    peer=sender.peer,
                     owner=owner,
                     opened_at=now,
+                    alive_at=now,
                 )
-                .returning(Association.id)
+                .returning(Sender.id)
             ).scalar_one()
 
-    def close_association(self, association_id: int, now: datetime) -> None:
-        """The association keeps no study from being quiet; closing it twice is closing it once."""
+    def close_sender(self, sender_id: int, now: datetime) -> None:
+        """It keeps no study from being quiet any more; closing it twice is closing it once."""
         with self._write() as connection:
-            _close(connection, association_id, ending="has ended", now=now)
+            _close(connection, sender_id, ending="has ended", now=now)
 
-    def close_associations_of_dead(self, now: datetime, *, starting: bool = False) -> int:
-        """Associations whose process on this host runs no more are closed; how many were.
+    def keep_senders(self, owner: str, now: datetime) -> None:
+        """The process still serves its senders: other hosts leave them open."""
+        with self._read() as connection:
+            mine = _open(connection, owner)
+        if mine:
+            with self._write() as connection:
+                connection.execute(
+                    update(Sender)
+                    .where(Sender.id.in_([row.id for row in mine]))
+                    .values(alive_at=now)
+                )
 
-        A node that is `starting` on SQLite closes those of other hosts as well: its disk is its
-        own, so they are of a container that this one has replaced, and nobody else ever would.
+    def close_senders_of_dead(self, now: datetime, *, starting: bool = False) -> int:
+        """Senders whose process runs no more are closed; how many were.
+
+        A process of this host is asked; one of another host counts as dead when it has said
+        nothing for `SILENT_FOR`.  A node that is `starting` on SQLite closes those of other hosts
+        at once: its disk is its own, so they are of a container that this one has replaced.
         """
-        with self._write() as connection:
-            replaced = starting and connection.dialect.name == "sqlite"
-            opened = connection.execute(
-                select(Association.id, Association.owner).where(Association.closed_at.is_(None))
-            ).all()
+        replaced = starting and self._engine.dialect.name == "sqlite"
+        with self._read() as connection:
             dead = [
                 row.id
-                for row in opened
-                if is_dead_here(row.owner) or (replaced and not is_of_this_host(row.owner))
+                for row in _open(connection)
+                if (
+                    is_dead_here(row.owner)
+                    if is_of_this_host(row.owner)
+                    else replaced or row.alive_at < now - SILENT_FOR
+                )
             ]
-            for association_id in dead:
-                _close(connection, association_id, ending="was cut off (receiver died)", now=now)
-            return len(dead)
+        if dead:
+            with self._write() as connection:
+                for sender_id in dead:
+                    _close(connection, sender_id, ending="was cut off (receiver died)", now=now)
+        return len(dead)
 
     def record_instance(
         self,
@@ -70,7 +93,7 @@ class Arrivals(Transactions):
         facts: InstanceFacts,
         file: StoredFile,
         identity: StudyIdentity,
-        association_id: int | None,
+        sender_id: int | None,
         now: datetime,
     ) -> Arrival:
         """The instance is here for good; a sender may be told so.
@@ -103,20 +126,17 @@ class Arrivals(Transactions):
                 else:
                     connection.execute(
                         insert(Instance).values(
-                            study_instance_uid=study,
-                            sop_instance_uid=sop,
+                            **facts_to_row(facts),
                             version=version,
                             current=True,
-                            content_digest=facts.content_digest,
                             sha256=file.sha256,
                             path=file.path,
                             size=file.size,
-                            facts=facts_to_json(facts),
                             received_at=now,
                         )
                     )
-            if association_id is not None:
-                _contribute(connection, association_id, study, arrival, now)
+            if sender_id is not None:
+                _contribute(connection, sender_id, study, arrival, now)
             elif arrival is Arrival.NEWER_VERSION:
                 record(
                     connection,
@@ -174,7 +194,7 @@ def _supersede(connection: Connection, facts: InstanceFacts) -> None:
 
 
 def _contribute(
-    connection: Connection, association_id: int, study: str, arrival: Arrival, now: datetime
+    connection: Connection, sender_id: int, study: str, arrival: Arrival, now: datetime
 ) -> None:
     counts = {
         "new": int(arrival is Arrival.NEW),
@@ -184,7 +204,7 @@ def _contribute(
     counted = connection.execute(
         update(Contribution)
         .where(
-            Contribution.association_id == association_id,
+            Contribution.sender_id == sender_id,
             Contribution.study_instance_uid == study,
         )
         .values(
@@ -196,38 +216,55 @@ def _contribute(
     if counted.rowcount:
         return
     connection.execute(
-        insert(Contribution).values(
-            association_id=association_id, study_instance_uid=study, **counts
-        )
+        insert(Contribution).values(sender_id=sender_id, study_instance_uid=study, **counts)
     )
-    sender = connection.execute(
-        select(Association.calling_ae, Association.called_ae, Association.peer).where(
-            Association.id == association_id
-        )
+    sender = _sender(connection, sender_id)
+    entry, _ = _ENTRIES[sender.kind]
+    record(connection, entry, study=study, now=now, **sender.told())
+
+
+_ENTRIES = {
+    SenderKind.DIMSE: (Kind.ASSOCIATION_OPENED, Kind.ASSOCIATION_CLOSED),
+    SenderKind.FILE: (Kind.FILES_OPENED, Kind.FILES_CLOSED),
+}
+"""What the diary calls it when a sender begins and ends."""
+
+
+def _sender(connection: Connection, sender_id: int) -> SenderFacts:
+    row = connection.execute(
+        select(Sender.kind, Sender.name, Sender.called, Sender.peer).where(Sender.id == sender_id)
     ).one()
-    record(connection, Kind.ASSOCIATION_OPENED, study=study, now=now, **dict(sender._mapping))
+    return SenderFacts(kind=SenderKind(row.kind), name=row.name, called=row.called, peer=row.peer)
 
 
-def _close(connection: Connection, association_id: int, *, ending: str, now: datetime) -> None:
+def _open(connection: Connection, owner: str | None = None) -> Sequence[Row[Any]]:
+    query = select(*Sender.__table__.columns).where(Sender.closed_at.is_(None))
+    if owner is not None:
+        query = query.where(Sender.owner == owner)
+    return connection.execute(query.order_by(Sender.id)).all()
+
+
+def _close(connection: Connection, sender_id: int, *, ending: str, now: datetime) -> None:
     closed = connection.execute(
-        update(Association)
-        .where(Association.id == association_id, Association.closed_at.is_(None))
+        update(Sender)
+        .where(Sender.id == sender_id, Sender.closed_at.is_(None))
         .values(closed_at=now)
-        .returning(Association.calling_ae)
-    ).scalar_one_or_none()
-    if closed is None:
+    )
+    if not closed.rowcount:
         return
+    sender = _sender(connection, sender_id)
+    _, entry = _ENTRIES[sender.kind]
     for row in connection.execute(
         select(
             Contribution.study_instance_uid, Contribution.new, Contribution.same, Contribution.newer
-        ).where(Contribution.association_id == association_id)
+        ).where(Contribution.sender_id == sender_id)
     ).all():
         record(
             connection,
-            Kind.ASSOCIATION_CLOSED,
+            entry,
             study=row.study_instance_uid,
             now=now,
-            calling_ae=closed,
+            **sender.told(),
             ending=ending,
             new=row.new,
             same=row.same,
@@ -240,11 +277,12 @@ def _close(connection: Connection, association_id: int, *, ending: str, now: dat
         )
 
 
-def open_associations(connection: Connection, study: str) -> int:
-    """How many associations that brought something to the study are still open."""
-    return connection.execute(
-        select(func.count())
-        .select_from(Contribution)
-        .join(Association, Association.id == Contribution.association_id)
-        .where(Contribution.study_instance_uid == study, Association.closed_at.is_(None))
-    ).scalar_one()
+def open_senders(connection: Connection, studies: Collection[str]) -> dict[str, int]:
+    """Of each of the studies, how many that brought something to it are still sending."""
+    rows = connection.execute(
+        select(Contribution.study_instance_uid, func.count().label("number"))
+        .join(Sender, Sender.id == Contribution.sender_id)
+        .where(Contribution.study_instance_uid.in_(studies), Sender.closed_at.is_(None))
+        .group_by(Contribution.study_instance_uid)
+    )
+    return {row.study_instance_uid: row.number for row in rows}

@@ -12,22 +12,34 @@ from node.core.inputs import InstanceFacts, Intent, SeriesChoice, StudyInputs
 _FACTS = TypeAdapter(InstanceFacts)
 
 
-def facts_to_json(facts: InstanceFacts) -> str:
-    """The facts as text."""
-    return _FACTS.dump_json(facts, exclude_defaults=True).decode()
+_COLUMNS = (
+    "study_instance_uid",
+    "series_instance_uid",
+    "sop_instance_uid",
+    "sop_class_uid",
+    "transfer_syntax_uid",
+    "role",
+    "kind",
+    "content_digest",
+)
+"""Facts that queries ask for: columns of their own."""
 
 
-def facts_from_json(text: str) -> InstanceFacts:
-    """The facts that `facts_to_json` wrote, now or when an image had but one plane."""
-    if '"plane"' not in text and '"marked_uids"' not in text:
-        return _FACTS.validate_json(text)
-    value = json.loads(text)
+def facts_to_row(facts: InstanceFacts) -> dict[str, str]:
+    """The facts as columns of `schema.Instance`."""
+    rest = _FACTS.dump_json(facts, exclude=set(_COLUMNS), exclude_defaults=True).decode()
+    return {**{name: str(getattr(facts, name)) for name in _COLUMNS}, "facts": rest}
+
+
+def facts_from_row(row: Mapping[str, Any]) -> InstanceFacts:
+    """The facts that `facts_to_row` wrote, now or when an image had but one plane."""
+    value = json.loads(row["facts"]) | {name: row[name] for name in _COLUMNS}
     if plane := value.pop("plane", None):
         value["planes"] = {"1": plane}
     references = value.get("references")
     if references and "marked_uids" in references:
         references["marked"] = [{"sop_instance_uid": u} for u in references.pop("marked_uids")]
-    return _FACTS.validate_json(json.dumps(value))
+    return _FACTS.validate_python(value)
 
 
 def inputs_to_json(inputs: StudyInputs, ids: Mapping[SOPInstanceUID, int]) -> dict[str, Any]:

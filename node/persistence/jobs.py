@@ -14,7 +14,7 @@ from node.core.diary import Kind
 from node.core.states import State, Step
 from node.persistence import work
 from node.persistence.artifacts import add_artifacts, artifacts_of
-from node.persistence.codec import facts_from_json, inputs_from_json, instance_ids
+from node.persistence.codec import facts_from_row, inputs_from_json, instance_ids
 from node.persistence.leases import Leases
 from node.persistence.outdated import reported_after, withdraw_outdated
 from node.persistence.queueing import queue_deliveries
@@ -196,9 +196,7 @@ def _predecessor() -> Any:
 def _lease(connection: Connection, row: Row[Any]) -> JobLease:
     study = StudyInstanceUID(row.study_instance_uid)
     instances = connection.execute(
-        select(Instance.id, Instance.sop_instance_uid, Instance.path, Instance.facts).where(
-            Instance.study_instance_uid == study
-        )
+        select(*Instance.__table__.columns).where(Instance.study_instance_uid == study)
     ).all()
     wanted = set(instance_ids(row.inputs))
     used = [instance for instance in instances if instance.id in wanted]
@@ -211,7 +209,7 @@ def _lease(connection: Connection, row: Row[Any]) -> JobLease:
         owner=row.owner or "",
         study_instance_uid=study,
         inputs=inputs_from_json(
-            study, row.inputs, {item.id: facts_from_json(item.facts) for item in used}
+            study, row.inputs, {item.id: facts_from_row(item._asdict()) for item in used}
         ),
         paths={SOPInstanceUID(item.sop_instance_uid): item.path for item in used},
         revision=row.revision,

@@ -1,4 +1,4 @@
-"""What an operator sees."""
+"""What an operator sees: lists, single entries and the diary; nothing here changes anything."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,17 +12,16 @@ from node.core.errors import UnknownEntry
 from node.core.inputs import StudyIdentity
 from node.core.results import CaptureVariant, ReportVariant
 from node.core.states import State
-from node.persistence.arrivals import open_associations
+from node.persistence.arrivals import open_senders
 from node.persistence.artifacts import artifacts_of
-from node.persistence.codec import facts_from_json
 from node.persistence.rows import DeliveryRow, InstanceRow, JobRow, StoredArtifact, StudyRow
-from node.persistence.schema import Delivered, Delivery, EventLog, Instance, Job, Study
+from node.persistence.schema import Delivered, Delivery, EventLog, Instance, Job, LeasedWork, Study
 from node.persistence.transactions import Transactions
 from sr_templates.findings import Outcome
 
 
 class Lists(Transactions):
-    """Reading without changing anything."""
+    """What is there."""
 
     def list_studies(
         self, *, since: datetime | None = None, limit: int | None = None
@@ -32,7 +31,7 @@ class Lists(Transactions):
         if since is not None:
             query = query.where(Study.last_arrival_at >= since)
         with self._read() as connection:
-            return [_study(connection, row) for row in connection.execute(query.limit(limit)).all()]
+            return _studies(connection, connection.execute(query.limit(limit)).all())
 
     def find_study(self, accession_or_uid: str) -> StudyRow:
         """The study of that UID, or the last received of that accession number.
@@ -55,7 +54,7 @@ class Lists(Transactions):
                 raise UnknownEntry(
                     "no study of that accession number or Study Instance UID has been received"
                 )
-            return _study(connection, row)
+            return _studies(connection, [row])[0]
 
     def list_instances(self, study: StudyInstanceUID) -> list[InstanceRow]:
         """Every stored version of every instance of the study, in the order of arrival."""
@@ -77,12 +76,11 @@ class Lists(Transactions):
         limit: int | None = None,
     ) -> list[JobRow]:
         """Jobs that fit every given filter, newest first."""
-        query = select(*Job.__table__.columns).order_by(Job.id.desc())
-        if study is not None:
-            query = query.where(Job.study_instance_uid == study)
-        query = _filtered(query, Job, states, since, ids).limit(limit)
+        query = _filtered(
+            select(*Job.__table__.columns), Job, study=study, states=states, since=since, ids=ids
+        )
         with self._read() as connection:
-            return [_job(row) for row in connection.execute(query).all()]
+            return [_job(row) for row in connection.execute(query.limit(limit)).all()]
 
     def list_deliveries(
         self,
@@ -102,24 +100,17 @@ class Lists(Transactions):
             .correlate(Delivery)
             .scalar_subquery()
         )
-        query: Select[Any] = (
-            select(
-                *Delivery.__table__.columns,
-                Job.study_instance_uid,
-                delivered.label("delivered"),
-            )
-            .join(Job, Job.id == Delivery.job_id)
-            .order_by(Delivery.id.desc())
+        query: Select[Any] = select(
+            *Delivery.__table__.columns,
+            delivered.label("delivered"),
         )
-        if study is not None:
-            query = query.where(Job.study_instance_uid == study)
         if job_id is not None:
             query = query.where(Delivery.job_id == job_id)
         if destination is not None:
             query = query.where(Delivery.destination == destination)
-        query = _filtered(query, Delivery, states, since, ids).limit(limit)
+        query = _filtered(query, Delivery, study=study, states=states, since=since, ids=ids)
         with self._read() as connection:
-            return [_delivery(row) for row in connection.execute(query).all()]
+            return [_delivery(row) for row in connection.execute(query.limit(limit)).all()]
 
     def job(self, job_id: int) -> JobRow:
         """One job.  Raises UnknownEntry."""
@@ -170,65 +161,108 @@ class Lists(Transactions):
 
 def _filtered(
     query: Select[Any],
-    work: type[Job] | type[Delivery],
+    work: type[LeasedWork],
+    *,
+    study: StudyInstanceUID | None,
     states: Sequence[State],
     since: datetime | None,
     ids: Sequence[int],
 ) -> Select[Any]:
+    """The newest first; every filter and both orders have an index."""
+    if study is not None:
+        query = query.where(work.study_instance_uid == study)
     if states:
         query = query.where(work.state.in_(states))
     if since is not None:
         query = query.where(work.created_at >= since)
     if ids:
         query = query.where(work.id.in_(ids))
-    return query
+    by_age = [] if since is None else [work.created_at.desc()]
+    return query.order_by(*by_age, work.id.desc())
 
 
-def _study(connection: Connection, row: Row[Any]) -> StudyRow:
-    uid = row.study_instance_uid
-    stored = connection.execute(
+AT_ONCE = 500
+"""Studies that one query asks about; databases have a limit on parameters."""
+
+
+def _studies(connection: Connection, rows: Sequence[Row[Any]]) -> list[StudyRow]:
+    """What came of the studies, in three queries for all of them."""
+    return [
+        study
+        for start in range(0, len(rows), AT_ONCE)
+        for study in _some_studies(connection, rows[start : start + AT_ONCE])
+    ]
+
+
+def _some_studies(connection: Connection, rows: Sequence[Row[Any]]) -> list[StudyRow]:
+    uids = [row.study_instance_uid for row in rows]
+    stored = _by_study(
+        connection,
         select(
+            Instance.study_instance_uid,
             func.count().filter(Instance.current).label("instances"),
-            func.coalesce(func.sum(Instance.size), 0).label("bytes"),
-        ).where(Instance.study_instance_uid == uid)
-    ).one()
-    jobs = connection.execute(
-        select(Job.state, Job.outcome, Job.headline)
-        .where(Job.study_instance_uid == uid)
-        .order_by(Job.revision)
-    ).all()
-    last = jobs[-1] if jobs else None
+            func.sum(Instance.size).label("bytes"),
+        )
+        .where(Instance.study_instance_uid.in_(uids))
+        .group_by(Instance.study_instance_uid),
+    )
+    jobs = _by_study(
+        connection,
+        select(
+            Job.study_instance_uid,
+            Job.state,
+            Job.outcome,
+            Job.headline,
+            func.count().over(partition_by=Job.study_instance_uid).label("jobs"),
+        )
+        .where(Job.study_instance_uid.in_(uids))
+        .order_by(Job.study_instance_uid, Job.revision),
+    )
+    receiving = open_senders(connection, uids)
+    return [
+        _study(row, stored.get(uid), jobs.get(uid), receiving.get(uid, 0))
+        for uid, row in zip(uids, rows, strict=True)
+    ]
+
+
+def _by_study(connection: Connection, query: Select[*tuple[Any, ...]]) -> dict[str, Row[Any]]:
+    """Of each study the last row."""
+    return {row.study_instance_uid: row for row in connection.execute(query)}
+
+
+def _study(
+    row: Row[Any], stored: Row[Any] | None, last_job: Row[Any] | None, receiving: int
+) -> StudyRow:
     return StudyRow(
-        study_instance_uid=StudyInstanceUID(uid),
+        study_instance_uid=StudyInstanceUID(row.study_instance_uid),
         identity=StudyIdentity(
             patient_id=row.patient_id,
             patient_name=row.patient_name,
             accession_number=row.accession_number,
             study_date=row.study_date,
         ),
-        instances=stored.instances,
-        bytes=int(stored.bytes),
+        instances=stored.instances if stored else 0,
+        bytes=int(stored.bytes) if stored else 0,
         first_arrival_at=row.first_arrival_at,
         last_arrival_at=row.last_arrival_at,
-        open_associations=open_associations(connection, uid),
+        open_senders=receiving,
         waiting_for=row.waiting_for,
         look_again_at=row.judge_at,
-        jobs=len(jobs),
-        last_job_state=last and State(last.state),
-        last_outcome=Outcome(last.outcome) if last and last.outcome else None,
-        last_headline=last.headline if last else None,
+        jobs=last_job.jobs if last_job else 0,
+        last_job_state=State(last_job.state) if last_job else None,
+        last_outcome=Outcome(last_job.outcome) if last_job and last_job.outcome else None,
+        last_headline=last_job.headline if last_job else None,
     )
 
 
 def _instance(row: Row[Any]) -> InstanceRow:
-    facts = facts_from_json(row.facts)
     return InstanceRow(
         sop_instance_uid=SOPInstanceUID(row.sop_instance_uid),
-        series_instance_uid=SeriesInstanceUID(facts.series_instance_uid),
-        sop_class_uid=SOPClassUID(facts.sop_class_uid),
-        transfer_syntax_uid=facts.transfer_syntax_uid,
-        role=facts.role,
-        kind=facts.kind,
+        series_instance_uid=SeriesInstanceUID(row.series_instance_uid),
+        sop_class_uid=SOPClassUID(row.sop_class_uid),
+        transfer_syntax_uid=row.transfer_syntax_uid,
+        role=row.role,
+        kind=row.kind,
         version=row.version,
         current=row.current,
         received_at=row.received_at,

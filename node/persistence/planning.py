@@ -13,8 +13,8 @@ from node.core.errors import UnknownEntry
 from node.core.inputs import StudyInputs
 from node.core.states import State
 from node.persistence import work
-from node.persistence.arrivals import open_associations
-from node.persistence.codec import facts_from_json, inputs_to_json
+from node.persistence.arrivals import open_senders
+from node.persistence.codec import facts_from_row, inputs_to_json
 from node.persistence.queueing import next_revision, queue_job
 from node.persistence.rows import JobTerms
 from node.persistence.schema import Instance, Job, Study
@@ -43,16 +43,16 @@ class Planning(Transactions):
             ).one_or_none()
             if row is None:
                 raise UnknownEntry(f"no study {study} has been received")
-            facts = connection.execute(
-                select(Instance.facts)
+            rows = connection.execute(
+                select(*Instance.__table__.columns)
                 .where(Instance.study_instance_uid == study, Instance.current)
                 .order_by(Instance.received_at, Instance.id)
-            ).scalars()
+            )
             return StudySnapshot(
                 study_instance_uid=study,
-                instances=tuple(facts_from_json(text) for text in facts),
+                instances=tuple(facts_from_row(each._asdict()) for each in rows),
                 last_arrival_at=row.last_arrival_at,
-                open_associations=open_associations(connection, study),
+                open_senders=open_senders(connection, [study]).get(study, 0),
                 change=row.change,
             )
 

@@ -178,7 +178,7 @@ class StudyRow:
     bytes: int
     first_arrival_at: datetime
     last_arrival_at: datetime
-    open_associations: int
+    open_senders: int
     waiting_for: str | None
     look_again_at: datetime | None
     jobs: int

@@ -73,6 +73,16 @@ class Base(DeclarativeBase):
     }
 
 
+def _states(states: Iterable[State]) -> str:
+    return ", ".join(f"'{state}'" for state in State if state in states)
+
+
+def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    return Index(
+        name, *columns, unique=unique, postgresql_where=text(where), sqlite_where=text(where)
+    )
+
+
 class Study(Base):
     """One study, and the only place where a patient is named.
 
@@ -101,35 +111,34 @@ class Study(Base):
     )
 
 
-class Association(Base):
-    """One association of a sender; `owner` is the process that serves it."""
+class Sender(Base):
+    """One sender for as long as it sends (`node.core.sender`).
 
-    __tablename__ = "association"
+    owner    : the process that serves it
+    alive_at : when that process last said that it still does; for other hosts to go by
+    """
+
+    __tablename__ = "sender"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    calling_ae: Mapped[str]
-    called_ae: Mapped[str]
-    peer: Mapped[str]
+    kind: Mapped[str]
+    name: Mapped[str]
+    called: Mapped[str | None]
+    peer: Mapped[str | None]
     owner: Mapped[str]
     opened_at: Mapped[datetime]
+    alive_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
 
-    __table_args__ = (
-        Index(
-            "ix_association_open",
-            "id",
-            postgresql_where=text("closed_at IS NULL"),
-            sqlite_where=text("closed_at IS NULL"),
-        ),
-    )
+    __table_args__ = (_partial("ix_sender_open", "closed_at", where="closed_at IS NULL"),)
 
 
 class Contribution(Base):
-    """What one association brought to one study; while it is open the study is not quiet."""
+    """What one sender brought to one study; while it sends the study is not quiet."""
 
     __tablename__ = "contribution"
 
-    association_id: Mapped[int] = mapped_column(ForeignKey(Association.id), primary_key=True)
+    sender_id: Mapped[int] = mapped_column(ForeignKey(Sender.id), primary_key=True)
     study_instance_uid: Mapped[str] = mapped_column(
         ForeignKey(Study.study_instance_uid), primary_key=True
     )
@@ -144,14 +153,19 @@ class Instance(Base):
     """One version of one SOP Instance; of every instance exactly one version is current.
 
     version : 1, 2, ...; the last to arrive has the highest
-    facts   : `node.core.inputs.InstanceFacts` as JSON
+    facts   : as JSON, what `node.core.inputs.InstanceFacts` has beside the columns here
     """
 
     __tablename__ = "instance"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     study_instance_uid: Mapped[str] = mapped_column(ForeignKey(Study.study_instance_uid))
+    series_instance_uid: Mapped[str]
     sop_instance_uid: Mapped[str]
+    sop_class_uid: Mapped[str]
+    transfer_syntax_uid: Mapped[str]
+    role: Mapped[str]
+    kind: Mapped[str]
     version: Mapped[int]
     current: Mapped[bool]
     content_digest: Mapped[str]
@@ -174,21 +188,11 @@ class Instance(Base):
     )
 
 
-def _states(states: Iterable[State]) -> str:
-    return ", ".join(f"'{state}'" for state in State if state in states)
-
-
 OPEN = f"state IN ({_states({State.QUEUED, State.RUNNING})})"
 """What a claim looks at.  The database uses a partial index only for a query that says its very
 words: `node.persistence.work.in_states` writes them."""
 RUNNING = f"state = '{State.RUNNING}'"
 DEAD = f"state = '{State.DEAD}'"
-
-
-def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    return Index(
-        name, *columns, unique=unique, postgresql_where=text(where), sqlite_where=text(where)
-    )
 
 
 class LeasedWork(Base):

@@ -30,8 +30,8 @@ class GivesUpTheDead(Protocol):
         """Leases that nobody keeps any more are given up."""
         ...
 
-    def close_associations_of_dead(self, now: datetime) -> int:
-        """Associations whose process runs no more are closed."""
+    def close_senders_of_dead(self, now: datetime) -> int:
+        """Senders whose process runs no more are closed."""
         ...
 
 
@@ -51,10 +51,10 @@ def run(
             event("job.queued", job=number)
 
     def release() -> None:
-        closed = store.close_associations_of_dead(clock())
+        closed = store.close_senders_of_dead(clock())
         released = store.release_leases(now=clock())
         if closed or released:
-            event("leases.released", leases=released, associations=closed)
+            event("leases.released", leases=released, senders=closed)
 
     def sweep() -> None:
         swept = spool.sweep_parts(clock() - PART_AGE)

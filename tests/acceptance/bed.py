@@ -171,7 +171,7 @@ class Bed:
             shown.update(self.json("study", "show", study_uid))
             work = [*shown["job_list"], *shown["deliveries"]]
             return (
-                not shown["open_associations"]
+                not shown["open_senders"]
                 and shown["look_again_at"] is None
                 and all(item["state"] in _SETTLED for item in work)
             )

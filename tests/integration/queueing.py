@@ -67,7 +67,7 @@ def queue_results(
                 sop_class_uid=str(dataset.SOPClassUID),
                 sop_instance_uid=str(dataset.SOPInstanceUID),
                 transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
-                association_id=None,
+                sender_id=None,
             )
     inputs = StudyInputs(
         study_instance_uid=StudyInstanceUID(STUDY_UID),

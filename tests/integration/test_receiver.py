@@ -53,7 +53,7 @@ class Node:
         return [dcmread(self.spool.locate(row.path)) for row in rows]
 
     def open_associations(self) -> int:
-        return self.store.study_snapshot(STUDY).open_associations
+        return self.store.study_snapshot(STUDY).open_senders
 
 
 @pytest.fixture

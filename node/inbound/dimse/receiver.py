@@ -26,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from node.config import ReceiverConfig
 from node.core.errors import OUT_OF_RESOURCES, ConfigError, Refused
+from node.core.sender import Sender, SenderKind
 from node.dicom.pynetdicom_fixes import prepare
 from node.dicom.sop_classes import VERIFICATION
 from node.dicom.transfer_syntaxes import decodable, missing
@@ -48,22 +49,24 @@ class AcceptsObjects(Protocol):
         sop_class_uid: str,
         sop_instance_uid: str,
         transfer_syntax_uid: str,
-        association_id: int | None,
+        sender_id: int | None,
     ) -> object:
         """Keep one object: its Data Set as it came, without File Meta."""
         ...
 
 
-class KeepsAssociations(Protocol):
-    """The two calls of `Store` that the receiver makes."""
+class KeepsSenders(Protocol):
+    """What the receiver asks of the store."""
 
-    def open_association(
-        self, *, calling_ae: str, called_ae: str, peer: str, owner: str, now: datetime
-    ) -> int:
+    def open_sender(self, sender: Sender, *, owner: str, now: datetime) -> int:
         """Open a row and return its id."""
         ...
 
-    def close_association(self, association_id: int, now: datetime) -> None:
+    def keep_senders(self, owner: str, now: datetime) -> None:
+        """Say that this process still serves its rows."""
+        ...
+
+    def close_sender(self, sender_id: int, now: datetime) -> None:
         """Close the row."""
         ...
 
@@ -71,7 +74,7 @@ class KeepsAssociations(Protocol):
 def run(
     config: ReceiverConfig,
     intake: AcceptsObjects,
-    store: KeepsAssociations,
+    store: KeepsSenders,
     stop: threading.Event,
     *,
     drain_s: float = 20.0,
@@ -82,6 +85,7 @@ def run(
     try:
         while not stop.wait(timeout=5.0):
             receiver.close_left_over_rows()
+            receiver.keep_rows()
     finally:
         receiver.stop(drain_s=drain_s)
 
@@ -93,7 +97,7 @@ class Receiver:
         self,
         config: ReceiverConfig,
         intake: AcceptsObjects,
-        store: KeepsAssociations,
+        store: KeepsSenders,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -199,12 +203,19 @@ class Receiver:
             rows = sorted(self._left_over)
         for row in rows:
             try:
-                self._store.close_association(row, self._clock())
+                self._store.close_sender(row, self._clock())
             except SQLAlchemyError as error:
                 event("association.not_closed", level=logging.WARNING, error=error, association=row)
                 return
             with self._lock:
                 self._left_over.discard(row)
+
+    def keep_rows(self) -> None:
+        """Other hosts that share the database know that the open rows are served."""
+        try:
+            self._store.keep_senders(this_process(), self._clock())
+        except SQLAlchemyError as error:
+            event("sender.not_kept", level=logging.WARNING, error=error)
 
     def _on_requested(self, received: evt.Event) -> None:
         """Reject, or offer exactly those contexts of the request that are accepted here.
@@ -258,7 +269,7 @@ class Receiver:
                 sop_class_uid=str(request.AffectedSOPClassUID),
                 sop_instance_uid=str(request.AffectedSOPInstanceUID),
                 transfer_syntax_uid=str(received.context.transfer_syntax),
-                association_id=self._row_of(received.assoc),
+                sender_id=self._row_of(received.assoc),
             )
         except Refused as refused:
             return self._refuse(received, refused)
@@ -271,7 +282,13 @@ class Receiver:
         row = self._rows.get(association)
         if row is None:
             names = _names(association)
-            row = self._store.open_association(**names, owner=this_process(), now=self._clock())
+            sender = Sender(
+                kind=SenderKind.DIMSE,
+                name=names["calling_ae"],
+                called=names["called_ae"],
+                peer=names["peer"],
+            )
+            row = self._store.open_sender(sender, owner=this_process(), now=self._clock())
             with self._lock:
                 self._rows[association] = row
             event("association.delivers", association=row, **names)

@@ -176,7 +176,7 @@ def test_why_tells_the_diary_in_words_and_names_nobody(
     said = cli("why", "ACC-0815", "--config", config_file)
     assert said.status == 0
     assert f"job {job} is dead and waits for a person: the GPU is on fire" in said.out
-    assert "INGEST at this machine" in said.out
+    assert "m3node ingest began to take in files" in said.out
     assert names_no_patient(said.out)
     events = cli("why", STUDY, "--json", "--config", config_file).json()["events"]
     assert events[-1]["kind"] == "job.dead"

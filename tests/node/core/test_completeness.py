@@ -23,12 +23,12 @@ RULES = StudyRules(quiet_period_s=60, max_wait_s=1800, when_unannotated=WhenUnan
 SLICES = ct_series(20)
 
 
-def snapshot(*instances: InstanceFacts, open_associations: int = 0) -> StudySnapshot:
+def snapshot(*instances: InstanceFacts, open_senders: int = 0) -> StudySnapshot:
     return StudySnapshot(
         study_instance_uid=STUDY,
         instances=instances,
         last_arrival_at=ARRIVED,
-        open_associations=open_associations,
+        open_senders=open_senders,
         change=1,
     )
 
@@ -55,10 +55,10 @@ def test_a_study_is_not_quiet_before_its_quiet_period_is_over() -> None:
 
 
 def test_an_open_association_keeps_it_from_being_quiet_however_long_it_lasts() -> None:
-    still_open = snapshot(*COMPLETE.instances, open_associations=1)
+    still_open = snapshot(*COMPLETE.instances, open_senders=1)
     verdict = readiness(still_open, now=after(100_000), rules=RULES)
     assert verdict == Wait(
-        reason="an association that delivers to this study is still open", look_again_at=None
+        reason="somebody who delivers to this study is still sending", look_again_at=None
     )
 
 

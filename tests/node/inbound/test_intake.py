@@ -73,7 +73,7 @@ def send(
         sop_class_uid=sop_class_uid,
         sop_instance_uid=sop_instance_uid or str(dataset.SOPInstanceUID),
         transfer_syntax_uid=transfer_syntax,
-        association_id=None,
+        sender_id=None,
     )
 
 
@@ -121,7 +121,7 @@ def test_whose_software_wrote_the_files_header_makes_no_difference(
     path = tmp_path / "exported.dcm"
     image.file_meta.ImplementationVersionName = "SOMEBODY"
     image.save_as(path, enforce_file_format=True)
-    assert intake.accept_file(path, association_id=None) is Arrival.SAME
+    assert intake.accept_file(path, sender_id=None) is Arrival.SAME
     data = path.read_bytes()
     assert send(intake, image, data=data) is Arrival.SAME
 
@@ -215,7 +215,7 @@ def test_a_file_that_is_not_dicom_is_refused(intake: Intake, tmp_path: Path) -> 
     path = tmp_path / "readings.xml"
     path.write_text("<LidcReadMessage/>")
     with pytest.raises(Refused, match="not a DICOM file"):
-        intake.accept_file(path, association_id=None)
+        intake.accept_file(path, sender_id=None)
 
 
 def test_our_own_results_are_recognised_by_their_series_and_by_their_device(

@@ -7,6 +7,7 @@ from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInst
 from node.core.digest import inputs_digest
 from node.core.inputs import InstanceFacts, Intent, SeriesChoice, StudyIdentity, StudyInputs
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
+from node.core.sender import Sender, SenderKind
 from node.persistence.rows import Arrival, JobLease, JobResult, JobTerms, Outbox, StoredArtifact
 from node.persistence.spool import StoredFile
 from node.persistence.store import Store
@@ -18,6 +19,7 @@ IDENTITY = StudyIdentity(
     patient_id="4711", patient_name="Doe^Jane", accession_number="A17", study_date="20260301"
 )
 MODEL = "model-1"
+SCANNER = Sender(kind=SenderKind.DIMSE, name="SCANNER", called="M3NODE", peer="127.0.0.1")
 
 
 def at(seconds: float) -> datetime:
@@ -36,7 +38,7 @@ def arrive(
     facts: InstanceFacts,
     *,
     content: str | None = None,
-    association_id: int | None = None,
+    sender_id: int | None = None,
     now: datetime = NOON,
     identity: StudyIdentity = IDENTITY,
 ) -> Arrival:
@@ -45,7 +47,7 @@ def arrive(
         facts=facts,
         file=stored(content or facts.content_digest),
         identity=identity,
-        association_id=association_id,
+        sender_id=sender_id,
         now=now,
     )
 

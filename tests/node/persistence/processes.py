@@ -19,7 +19,7 @@ from node.persistence.process_identity import this_process
 from node.persistence.rows import JobLease
 from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store
-from tests.node.persistence.filling import NOON, finish
+from tests.node.persistence.filling import NOON, SCANNER, finish
 
 ROOT = Path(__file__).parents[3]
 LATER = timedelta(minutes=5)
@@ -135,14 +135,8 @@ def receive(url: str, directory: str, step: str) -> None:
     elif step == "before the row":
         store.record_instance = lambda **_values: _die()  # type: ignore[method-assign]  # the step
     intake = Intake(spool=spool, store=store, min_free_bytes=0, clock=lambda: datetime.now(UTC))
-    association = store.open_association(
-        calling_ae="SCANNER",
-        called_ae="M3NODE",
-        peer="127.0.0.1",
-        owner=this_process(),
-        now=datetime.now(UTC),
-    )
-    intake.accept_file(Path(directory) / "sent.dcm", association_id=association)
+    association = store.open_sender(SCANNER, owner=this_process(), now=datetime.now(UTC))
+    intake.accept_file(Path(directory) / "sent.dcm", sender_id=association)
     if step == "before the answer":
         _die()
 

@@ -10,16 +10,14 @@ from node.persistence.process_identity import this_process
 from node.persistence.rows import Arrival
 from node.persistence.store import Store
 from tests.node.core.facts_of import STUDY, ct_slice, facts
-from tests.node.persistence.filling import IDENTITY, NOON, arrive, at
+from tests.node.persistence.filling import IDENTITY, NOON, SCANNER, arrive, at
 
 SLICE = ct_slice(0)
 RENAMED = ct_slice(0, identity="corrected")
 
 
 def opened(store: Store, *, owner: str = "host-a:1:1") -> int:
-    return store.open_association(
-        calling_ae="SCANNER", called_ae="M3NODE", peer="127.0.0.1", owner=owner, now=NOON
-    )
+    return store.open_sender(SCANNER, owner=owner, now=NOON)
 
 
 def test_the_same_bytes_again_change_nothing(store: Store) -> None:
@@ -72,20 +70,20 @@ def test_every_arrival_puts_off_the_quiet_time_and_asks_for_judgement(store: Sto
 
 def test_an_open_association_counts_for_the_studies_that_it_delivered_to(store: Store) -> None:
     association = opened(store)
-    arrive(store, SLICE, association_id=association)
+    arrive(store, SLICE, sender_id=association)
     arrive(store, SLICE)
-    assert store.study_snapshot(STUDY).open_associations == 1
-    store.close_association(association, at(3))
-    assert store.study_snapshot(STUDY).open_associations == 0
+    assert store.study_snapshot(STUDY).open_senders == 1
+    store.close_sender(association, at(3))
+    assert store.study_snapshot(STUDY).open_senders == 0
 
 
 def test_an_association_is_told_in_two_lines(store: Store) -> None:
     association = opened(store)
-    arrive(store, SLICE, association_id=association)
-    arrive(store, SLICE, association_id=association)
-    arrive(store, RENAMED, association_id=association)
-    store.close_association(association, at(3))
-    store.close_association(association, at(4))
+    arrive(store, SLICE, sender_id=association)
+    arrive(store, SLICE, sender_id=association)
+    arrive(store, RENAMED, sender_id=association)
+    store.close_sender(association, at(3))
+    store.close_sender(association, at(4))
     assert [sentence(event) for event in store.diary(STUDY)] == [
         "SCANNER at 127.0.0.1 began to send to M3NODE",
         "SCANNER has ended: 1 new, 1 known, 1 newer versions of known instances",
@@ -94,12 +92,12 @@ def test_an_association_is_told_in_two_lines(store: Store) -> None:
 
 def test_closing_an_association_has_its_studies_judged(store: Store) -> None:
     association = opened(store)
-    arrive(store, SLICE, association_id=association)
+    arrive(store, SLICE, sender_id=association)
     snapshot = store.study_snapshot(STUDY)
     store.note_judgement(
         snapshot, kind=Kind.STUDY_WAITS, reason="open", look_again_at=None, now=NOON
     )
-    store.close_association(association, at(3))
+    store.close_sender(association, at(3))
     assert store.studies_to_judge(at(3)) == [STUDY]
 
 
@@ -112,9 +110,9 @@ def test_associations_of_a_dead_receiver_are_closed_and_those_of_the_living_are_
     elsewhere = opened(store, owner="another-host:1:1")
     child.communicate()
     for association in (dead, alive, elsewhere):
-        arrive(store, SLICE, association_id=association)
-    assert store.close_associations_of_dead(at(1)) == 1
-    assert store.study_snapshot(STUDY).open_associations == 2
+        arrive(store, SLICE, sender_id=association)
+    assert store.close_senders_of_dead(at(1)) == 1
+    assert store.study_snapshot(STUDY).open_senders == 2
     assert "was cut off (receiver died)" in sentence(store.diary(STUDY)[-1])
 
 
@@ -122,10 +120,10 @@ def test_a_node_that_starts_closes_what_a_replaced_container_left_open(store: St
     alive = opened(store, owner=this_process())
     replaced = opened(store, owner="b5c1e0a7d2f4:9:1234")
     for association in (alive, replaced):
-        arrive(store, SLICE, association_id=association)
+        arrive(store, SLICE, sender_id=association)
     own_disk = store._engine.dialect.name == "sqlite"
-    assert store.close_associations_of_dead(at(1), starting=True) == (1 if own_disk else 0)
-    assert store.study_snapshot(STUDY).open_associations == (1 if own_disk else 2)
+    assert store.close_senders_of_dead(at(1), starting=True) == (1 if own_disk else 0)
+    assert store.study_snapshot(STUDY).open_senders == (1 if own_disk else 2)
 
 
 def test_the_scanner_names_the_study_and_a_stray_annotation_does_not(store: Store) -> None:
@@ -145,9 +143,9 @@ def test_the_scanner_names_the_study_and_a_stray_annotation_does_not(store: Stor
 
 def test_patient_data_stands_in_the_study_table_alone(store: Store) -> None:
     association = opened(store)
-    arrive(store, SLICE, association_id=association)
-    arrive(store, RENAMED, association_id=association)
-    store.close_association(association, at(3))
+    arrive(store, SLICE, sender_id=association)
+    arrive(store, RENAMED, sender_id=association)
+    store.close_sender(association, at(3))
     shown = repr((store.diary(STUDY), store.list_instances(STUDY), store.list_studies()))
     assert "Doe" not in shown
     assert "4711" not in shown

@@ -45,7 +45,7 @@ def sent(tmp_path: Path) -> Path:
 
 def send_again(store: Store, tmp_path: Path, sent: Path) -> Arrival:
     intake = Intake(spool=Spool(tmp_path / "spool"), store=store, min_free_bytes=0, clock=now)
-    return intake.accept_file(sent, association_id=None)
+    return intake.accept_file(sent, sender_id=None)
 
 
 def files(tmp_path: Path, pattern: str) -> list[Path]:
@@ -82,9 +82,9 @@ def test_after_the_row_before_the_answer_the_sender_repeats_and_changes_nothing(
     assert send_again(store, tmp_path, sent) is Arrival.SAME
     assert len(store.list_instances(STUDY)) == 1
     # The receiver took its association with it: it must not keep the study from being quiet.
-    assert store.study_snapshot(STUDY).open_associations == 1
-    assert store.close_associations_of_dead(now()) == 1
-    assert store.study_snapshot(STUDY).open_associations == 0
+    assert store.study_snapshot(STUDY).open_senders == 1
+    assert store.close_senders_of_dead(now()) == 1
+    assert store.study_snapshot(STUDY).open_senders == 0
 
 
 def test_while_analysing_the_lease_of_the_dead_is_released_and_the_next_claim_is_attempt_2(

@@ -139,7 +139,12 @@ def test_two_jobs_of_one_study_cannot_run_at_once(engine: Engine) -> None:
 def test_an_instance_has_one_current_version(engine: Engine) -> None:
     row = {
         "study_instance_uid": "1.2.3",
+        "series_instance_uid": "1.2.3.9",
         "sop_instance_uid": "1.2.3.4",
+        "sop_class_uid": "1.2.840.10008.5.1.4.1.1.2",
+        "transfer_syntax_uid": "1.2.840.10008.1.2.1",
+        "role": "ct",
+        "kind": "CT",
         "version": 1,
         "current": True,
         "content_digest": "c",

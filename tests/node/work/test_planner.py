@@ -46,7 +46,7 @@ class Node:
                 sop_class_uid=str(image.SOPClassUID),
                 sop_instance_uid=str(image.SOPInstanceUID),
                 transfer_syntax_uid=ExplicitVRLittleEndian,
-                association_id=None,
+                sender_id=None,
             )
 
     def plan_after(self, seconds: float, *, analysis_id: str = "model-1") -> list[int]:

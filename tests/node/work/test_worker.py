@@ -63,7 +63,7 @@ class Node:
                 sop_class_uid=dataset.SOPClassUID,
                 sop_instance_uid=dataset.SOPInstanceUID,
                 transfer_syntax_uid=dataset.file_meta.TransferSyntaxUID,
-                association_id=None,
+                sender_id=None,
             )
 
     def plan(self) -> list[int]:

@@ -1,4 +1,4 @@
-"""Work says its study, what a claim looks for has an index, and a dead job's report is noted."""
+"""Associations become senders; what queries ask for leaves the JSON; work says its study."""
 
 from datetime import UTC, datetime
 
@@ -21,8 +21,92 @@ _WORK_CHECKS = {
 
 def upgrade() -> None:
     """Change the tables, keep every row."""
+    _senders()
+    _instances()
     _work()
     _withdraw_outdated()
+
+
+def _senders() -> None:
+    op.create_table(
+        "sender",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("called", sa.Text(), nullable=True),
+        sa.Column("peer", sa.Text(), nullable=True),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("alive_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sender")),
+    )
+    # Files that were taken in passed for an association of "INGEST".
+    file = "calling_ae = 'INGEST' AND peer = 'this machine'"
+    op.execute(
+        "INSERT INTO sender "
+        "(id, kind, name, called, peer, owner, opened_at, alive_at, closed_at) "
+        f"SELECT id, CASE WHEN {file} THEN 'file' ELSE 'dimse' END, "
+        f"CASE WHEN {file} THEN 'm3node ingest' ELSE calling_ae END, "
+        f"CASE WHEN {file} THEN NULL ELSE called_ae END, "
+        f"CASE WHEN {file} THEN NULL ELSE peer END, "
+        "owner, opened_at, opened_at, closed_at FROM association"
+    )
+    postgresql = op.get_bind().dialect.name == "postgresql"
+    if postgresql:
+        op.execute(
+            "SELECT setval(pg_get_serial_sequence('sender', 'id'), "
+            "coalesce(max(id), 0) + 1, false) FROM sender"
+        )
+    op.rename_table("contribution", "contribution_before")
+    if postgresql:
+        op.execute("ALTER INDEX pk_contribution RENAME TO pk_contribution_before")
+    op.create_table(
+        "contribution",
+        sa.Column("sender_id", sa.Integer(), nullable=False),
+        sa.Column("study_instance_uid", sa.Text(), nullable=False),
+        sa.Column("new", sa.Integer(), nullable=False),
+        sa.Column("same", sa.Integer(), nullable=False),
+        sa.Column("newer", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["sender_id"], ["sender.id"], name=op.f("fk_contribution_sender_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["study_instance_uid"],
+            ["study.study_instance_uid"],
+            name=op.f("fk_contribution_study_instance_uid"),
+        ),
+        sa.PrimaryKeyConstraint("sender_id", "study_instance_uid", name=op.f("pk_contribution")),
+    )
+    op.execute(
+        "INSERT INTO contribution "
+        'SELECT association_id, study_instance_uid, "new", "same", "newer" FROM contribution_before'
+    )
+    op.drop_table("contribution_before")
+    op.drop_table("association")
+    op.create_index("ix_contribution_study_instance_uid", "contribution", ["study_instance_uid"])
+    _partial_index("ix_sender_open", "sender", ["closed_at"], "closed_at IS NULL")
+
+
+_OUT_OF_JSON = ("series_instance_uid", "sop_class_uid", "transfer_syntax_uid", "role", "kind")
+_IN_COLUMNS_ALREADY = ("study_instance_uid", "sop_instance_uid", "content_digest")
+
+
+def _instances() -> None:
+    for column in _OUT_OF_JSON:
+        op.add_column("instance", sa.Column(column, sa.Text(), nullable=True))
+    gone = (*_OUT_OF_JSON, *_IN_COLUMNS_ALREADY)
+    if op.get_bind().dialect.name == "sqlite":
+        values = [f"{name} = json_extract(facts, '$.{name}')" for name in _OUT_OF_JSON]
+        paths = ", ".join(f"'$.{name}'" for name in gone)
+        rest = f"json_remove(facts, {paths})"
+    else:
+        values = [f"{name} = facts::json ->> '{name}'" for name in _OUT_OF_JSON]
+        rest = "(facts::jsonb" + "".join(f" - '{name}'" for name in gone) + ")::text"
+    op.execute(f"UPDATE instance SET {', '.join(values)}, facts = {rest}")
+    with op.batch_alter_table("instance") as instance:
+        for column in _OUT_OF_JSON:
+            instance.alter_column(column, existing_type=sa.Text(), nullable=False)
 
 
 def _work() -> None:
@@ -71,11 +155,13 @@ def _withdraw_outdated() -> None:
     have a result.  What is running is withdrawn when its lease is given up.
     """
     connection = op.get_bind()
-    reason = "outdated: a later revision of the study has been reported"
     outdated = connection.execute(
         sa.text(
             "SELECT delivery.id, delivery.job_id, delivery.study_instance_uid, "
-            "delivery.destination FROM delivery JOIN job ON job.id = delivery.job_id "
+            "delivery.destination, CASE WHEN job.state = 'done' "
+            "AND delivery.outcome = 'technical_failure' THEN 'the job has a result now' "
+            "ELSE 'outdated: a later revision of the study has been reported' END AS reason "
+            "FROM delivery JOIN job ON job.id = delivery.job_id "
             "WHERE delivery.state IN ('queued', 'dead') AND ("
             " (delivery.outcome = 'technical_failure' AND job.state = 'done')"
             " OR EXISTS (SELECT 1 FROM job AS later"
@@ -83,6 +169,7 @@ def _withdraw_outdated() -> None:
             "            AND later.revision > job.revision AND (later.state = 'done'"
             "            OR EXISTS (SELECT 1 FROM artifact WHERE artifact.job_id = later.id"
             "                       AND artifact.outcome = 'technical_failure'))))"
+            " ORDER BY delivery.id"
         )
     ).all()
     now = datetime.now(UTC)
@@ -103,7 +190,7 @@ def _withdraw_outdated() -> None:
         connection.execute(
             sa.update(delivery)
             .where(delivery.c.id == row.id)
-            .values(state="cancelled", settled_at=now, error=reason)
+            .values(state="cancelled", settled_at=now, error=row.reason)
         )
         connection.execute(
             sa.insert(event).values(
@@ -112,7 +199,7 @@ def _withdraw_outdated() -> None:
                 job_id=row.job_id,
                 delivery_id=row.id,
                 kind="delivery.cancelled",
-                details={"destination": row.destination, "error": reason},
+                details={"destination": row.destination, "error": row.reason},
             )
         )
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from node.config import ReceiverConfig
 from node.core.errors import ConfigError, Refused
+from node.core.sender import Sender
 from node.inbound.dimse.receiver import Receiver
 from tests.node.scu import CT, associate, associated, small_object
 from tests.peers import free_port, wait_until
@@ -41,21 +42,25 @@ class Disk:
 
 
 class Rows:
-    """Stands in for the store's associations."""
+    """Stands in for the store's senders."""
 
     def __init__(self) -> None:
-        self.opened: list[dict[str, Any]] = []
+        self.opened: list[Sender] = []
         self.closed: list[int] = []
+        self.kept: list[str] = []
         self.fails = False
 
-    def open_association(self, **of: Any) -> int:
-        self.opened.append(of)
+    def open_sender(self, sender: Sender, *, owner: str, now: datetime) -> int:
+        self.opened.append(sender)
         return len(self.opened)
 
-    def close_association(self, association_id: int, now: datetime) -> None:
+    def keep_senders(self, owner: str, now: datetime) -> None:
+        self.kept.append(owner)
+
+    def close_sender(self, sender_id: int, now: datetime) -> None:
         if self.fails:
             raise OperationalError("", {}, Exception("locked"))
-        self.closed.append(association_id)
+        self.closed.append(sender_id)
 
 
 class Node:
@@ -83,7 +88,7 @@ def test_success_is_answered_after_the_bytes_are_kept_as_they_came() -> None:
     assert kept["sop_class_uid"] == CT
     assert kept["sop_instance_uid"] == "2.25.77771"
     assert kept["transfer_syntax_uid"] == "1.2.840.10008.1.2.1"
-    assert kept["association_id"] == 1
+    assert kept["sender_id"] == 1
 
 
 def test_an_echo_is_answered_and_leaves_no_row() -> None:
@@ -185,7 +190,7 @@ def test_the_row_of_an_association_is_closed_when_it_is_released() -> None:
             assert here.rows.closed == []
         wait_until(lambda: here.rows.closed == [1], "the row is closed")
         (opened,) = here.rows.opened
-        assert (opened["calling_ae"], opened["called_ae"], opened["peer"]) == (
+        assert (opened.name, opened.called, opened.peer) == (
             "CT7",
             "M3NODE",
             "127.0.0.1",

@@ -1,0 +1,36 @@
+"""Who brought something: an application entity over DIMSE, or files from a disk."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class SenderKind(StrEnum):
+    """The way on which it came."""
+
+    DIMSE = "dimse"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """One sender for as long as it sends: an association, or one run of `m3node ingest`.
+
+    name   : the calling AE title; for files, what took them in
+    called : the called AE title; None where nobody is called
+    peer   : the address that it sends from; None on this machine
+    """
+
+    kind: SenderKind
+    name: str
+    called: str | None = None
+    peer: str | None = None
+
+    def told(self) -> Mapping[str, Any]:
+        """What the diary holds of it, in the words of its kind."""
+        match self.kind:
+            case SenderKind.DIMSE:
+                return {"calling_ae": self.name, "called_ae": self.called, "peer": self.peer}
+            case SenderKind.FILE:
+                return {"name": self.name}

@@ -1,0 +1,224 @@
+"""No tick, no claim and no list reads a table from its beginning to its end.
+
+Every statement that the store sends is caught on its way and explained by the database itself.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event
+
+from m3net.uids import StudyInstanceUID
+from node.core.diary import Kind
+from node.core.states import State
+from node.persistence.process_identity import this_process
+from node.persistence.rows import Outbox
+from node.persistence.store import Store, open_store
+from tests.node.core.facts_of import STUDY
+from tests.node.persistence.filling import (
+    MODEL,
+    NOON,
+    SCANNER,
+    arrive,
+    artifact,
+    at,
+    claimed,
+    ct_slice,
+    finish,
+    queued,
+)
+from tests.node.persistence.history import fill
+
+OLD = StudyInstanceUID("1.2.3.4.7")
+
+Action = Callable[[Store], object]
+
+
+def opened(store: Store) -> int:
+    return store.open_sender(SCANNER, owner=this_process(), now=NOON)
+
+
+def arrival(store: Store) -> None:
+    association = opened(store)
+    arrive(store, ct_slice(0), sender_id=association)
+    arrive(store, ct_slice(0, identity="corrected"), sender_id=association)
+    store.close_sender(association, NOON)
+
+
+def judgement(store: Store) -> None:
+    arrive(store, ct_slice(0))
+    assert store.studies_to_judge(NOON) == [STUDY]
+    store.postpone_judgement(STUDY, reason="x", look_again_at=at(1), now=NOON)
+    store.note_judgement(
+        store.study_snapshot(STUDY),
+        kind=Kind.STUDY_WAITS,
+        reason="y",
+        look_again_at=None,
+        now=NOON,
+    )
+
+
+def dead_and_released(store: Store) -> None:
+    opened(store)
+    queued(store, 0)
+    claimed(store)
+    assert store.release_leases(now=at(999)) == 1
+    assert store.close_senders_of_dead(at(999)) == 0
+    claimed(store, owner="again:1:1", now=at(999))
+    assert store.give_back_leases("again:1:1", now=at(999)) == 1
+
+
+def analysis(store: Store) -> None:
+    queued(store, 0)
+    lease = claimed(store)
+    store.extend(lease, 60, NOON)
+    store.retry(lease, error="x", not_before=NOON, now=NOON)
+    finish(store, claimed(store))
+    assert store.claim_job(owner="host-a:1:1", lease_s=60, now=NOON) is None
+
+
+def newer_inputs(store: Store) -> None:
+    queued(store, 0)
+    queued(store, 0, 1)
+    queued(store, 0)
+
+
+def failure(store: Store) -> None:
+    job_id = queued(store, 0)
+    store.bury(claimed(store), error="x", now=NOON)
+    dead = store.unreported_failure(except_for=[9])
+    assert dead is not None
+    assert store.report_failure(
+        dead,
+        artifacts=[artifact("failure")],
+        outbox=Outbox(destinations=("pacs",), max_attempts=3),
+        now=NOON,
+    )
+    assert store.unreported_failure() is None
+    store.requeue_job(job_id, analysis_id=MODEL, now=NOON)
+    store.cancel_job(job_id, now=NOON)
+
+
+def delivery(store: Store) -> None:
+    queued(store, 0)
+    finish(store, claimed(store))
+    for settled in (False, True):
+        lease = store.claim_delivery(destination="pacs", owner="host-a:1:1", lease_s=60, now=NOON)
+        assert lease is not None
+        if settled:
+            number = lease.artifacts[0].artifact_id
+            assert number is not None
+            store.mark_delivered(lease, number, status=0, now=NOON)
+            store.finish_delivery(lease, now=NOON)
+        else:
+            store.retry(lease, error="x", not_before=NOON, now=NOON)
+    store.requeue_delivery(lease.number, now=NOON)
+
+
+def requeueing(store: Store) -> None:
+    store.requeue_job(7, analysis_id="a", now=NOON)
+    store.requeue_job(6, analysis_id="b", now=NOON)
+
+
+HALF_AN_HOUR_AGO = NOON - timedelta(minutes=30)
+
+ACTIONS: dict[str, Action] = {
+    action.__name__: action
+    for action in (
+        arrival,
+        judgement,
+        dead_and_released,
+        analysis,
+        newer_inputs,
+        failure,
+        delivery,
+        requeueing,
+    )
+}
+LISTS: dict[str, Action] = {
+    "studies": lambda store: store.list_studies(limit=20),
+    "studies since": lambda store: store.list_studies(since=HALF_AN_HOUR_AGO, limit=20),
+    "a study by its UID or accession number": lambda store: store.find_study("A7"),
+    "instances": lambda store: store.list_instances(OLD),
+    "the diary": lambda store: store.diary(OLD),
+    "jobs": lambda store: store.list_jobs(limit=20),
+    "jobs of a study": lambda store: store.list_jobs(study=OLD, limit=20),
+    "dead jobs": lambda store: store.list_jobs(states=[State.DEAD], limit=20),
+    "dead or cancelled jobs": lambda store: store.list_jobs(
+        states=[State.DEAD, State.CANCELLED], limit=20
+    ),
+    "jobs since": lambda store: store.list_jobs(since=HALF_AN_HOUR_AGO, limit=20),
+    "one job": lambda store: store.job(7),
+    "artifacts": lambda store: store.artifacts(7),
+    "deliveries": lambda store: store.list_deliveries(limit=20),
+    "deliveries of a study": lambda store: store.list_deliveries(study=OLD, limit=20),
+    "deliveries of a job": lambda store: store.list_deliveries(job_id=7, limit=20),
+    "deliveries by number": lambda store: store.list_deliveries(ids=[7, 8]),
+    "deliveries to one": lambda store: store.list_deliveries(destination="pacs", limit=20),
+    "dead deliveries to one": lambda store: store.list_deliveries(
+        destination="pacs", states=[State.DEAD]
+    ),
+    "deliveries since": lambda store: store.list_deliveries(since=HALF_AN_HOUR_AGO, limit=20),
+}
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database that is copied for every test."""
+    path = tmp_path_factory.mktemp("history") / "m3node.sqlite"
+    store = open_store(f"sqlite:///{path}")
+    fill(store._engine, 2_000)
+    store.close()
+    return path
+
+
+@contextmanager
+def explained(engine: Engine) -> Iterator[list[tuple[str, list[str]]]]:
+    """Every statement that is sent meanwhile, with the database's plan for it."""
+    found: list[tuple[str, list[str]]] = []
+
+    def explain(
+        connection: Connection, cursor: Any, statement: str, parameters: Any, *_: Any
+    ) -> None:
+        if re.match(r"(SELECT|UPDATE|DELETE)", statement):
+            asked = cursor.connection.cursor()
+            asked.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            found.append((statement, [row[3] for row in asked.fetchall()]))
+            asked.close()
+
+    event.listen(engine, "before_cursor_execute", explain)
+    try:
+        yield found
+    finally:
+        event.remove(engine, "before_cursor_execute", explain)
+
+
+def scans(statement: str, plan: list[str]) -> list[str]:
+    """The steps that read a whole table or a whole index.
+
+    A list without a filter walks along the order that it shows and stops at its limit.
+    """
+    whole = [step for step in plan if re.match(r"SCAN (?!\(subquery|CONSTANT ROW)", step)]
+    walks = (
+        "LIMIT" in statement
+        and " WHERE " not in statement.replace("\n", " ").rpartition("FROM")[2]
+        and not any("TEMP B-TREE FOR ORDER" in step for step in plan)
+    )
+    return [] if walks else whole
+
+
+@pytest.mark.parametrize("name", [*ACTIONS, *LISTS])
+def test_no_table_is_scanned(filled: Path, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "m3node.sqlite"
+    path.write_bytes(filled.read_bytes())
+    store = open_store(f"sqlite:///{path}")
+    with explained(store._engine) as found:
+        {**ACTIONS, **LISTS}[name](store)
+    store.close()
+    assert found
+    assert [(s, scans(s, plan), plan) for s, plan in found if scans(s, plan)] == []
