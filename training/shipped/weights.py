@@ -88,10 +88,10 @@ class DefaultWeights:
         }
         alone = self._margins(networks, self.served)
         return {
-            "plain 3D ResNet-18": self._margins(usual, replace(config, mirrored=True)),
-            "our networks alone": alone,
+            "plain_resnet18": self._margins(usual, replace(config, mirrored=True)),
+            "networks_alone": alone,
             # each half counts alike, and an outlined nodule always has its measurements
-            "our expert alone": 2 * found.margins - alone,
+            "expert_alone": 2 * found.margins - alone,
         }
 
     def final_files(self) -> CommitteeFiles:

@@ -99,10 +99,10 @@ def test_ours_is_compared_with_each_baseline_on_the_same_patients(found: OutOfFo
     table = against_baselines(found, {"the same again": twice})
     assert list(table) == [
         "ours",
-        "size alone",
-        "logistic regression",
-        "gradient boosting",
-        "gradient boosting, all numbers",
+        "size_alone",
+        "logistic_regression",
+        "gradient_boosting",
+        "gradient_boosting_on_all_numbers",
         "the same again",
     ]
     same = table["the same again"]["auc_of_ours_minus_this"]
