@@ -22,12 +22,16 @@ from m3net.annotations.vocabulary import LANGUAGES, Sense, Word, vocabulary
 
 _HEADS = (Sense.NODULE, Sense.CANCER, Sense.METASTASIS, Sense.LESION)
 _THINGS = (Sense.ORGAN, Sense.ORIGIN, Sense.OTHER)
+_BEYOND = (Sense.UNKNOWN, Sense.BESIDE, Sense.NEAR, Sense.AND, Sense.LANDMARK)
+_PARTING = (Sense.BREAK, Sense.BESIDE, Sense.AND, Sense.FROM, Sense.LANDMARK)
 _FILLING = (Sense.SKIP, Sense.TOOL)
 _BRACKETS = re.compile(r"\([^)]*\)")
 _DENIED_WITHIN = 5
 """Words between "no" and the nodule that it denies."""
 LONGEST_NAME = 64
 """Characters of a nodule's name."""
+A_MARK = "a mark"
+"""The table's name for "target", "point" and the like."""
 DENIED = "said to be no nodule"
 
 
@@ -72,10 +76,11 @@ def name_of(identifier: str | None) -> str:
     Anything else is a viewer's tool, a key of some database, or words that may name a patient.
     """
     text = " ".join((identifier or "").split())
-    senses = {word.sense for word in vocabulary().words_of(text)}
-    if len(text) > LONGEST_NAME or not re.search(r"[^\W\d_]{2}", text):
+    words = vocabulary().words_of(text)
+    if len(text) > LONGEST_NAME or any(w.sense in (Sense.UNKNOWN, Sense.TOOL) for w in words):
         return ""
-    return text if senses.isdisjoint({Sense.UNKNOWN, Sense.TOOL}) else ""
+    names = any(w.sense in (*_HEADS, Sense.LUNG) or w.says == A_MARK for w in words)
+    return text if names else ""
 
 
 def names_lung(text: str, languages: tuple[str, ...] = LANGUAGES) -> bool:
@@ -86,7 +91,7 @@ def names_lung(text: str, languages: tuple[str, ...] = LANGUAGES) -> bool:
 
 def _is_plain(words: Sequence[Word]) -> bool:
     senses = {word.sense for word in words}
-    if not senses.isdisjoint({Sense.UNKNOWN, Sense.BESIDE, Sense.NEAR, Sense.LANDMARK}):
+    if not senses.isdisjoint(_BEYOND):
         return False
     thoughts = [t for t in _thoughts(words) if any(word.sense not in _FILLING for word in t)]
     return len(thoughts) <= 1
@@ -99,6 +104,9 @@ def _read(words: Sequence[Word]) -> tuple[Verdict, str]:
     standing = [at for at in heads if not _denied(words, at)]
     if not standing:
         return Verdict.ELSEWHERE, DENIED
+    standing = [at for at in standing if not (_is_neighbour(words, at) or _is_origin(words, at))]
+    if not standing:
+        return _thing(words)
     places: list[str] = []
     for at in standing:
         place = _elsewhere(words, at)
@@ -115,10 +123,32 @@ def _read(words: Sequence[Word]) -> tuple[Verdict, str]:
 def _thing(words: Sequence[Word]) -> tuple[Verdict, str]:
     """What a text without a nodule's word names."""
     for at, word in enumerate(words):
-        near = _follows(words, at, (Sense.BESIDE, Sense.NEAR, Sense.NO)) or _landmark(words, at)
+        near = _follows(words, at, (Sense.BESIDE, Sense.NO)) or _landmark(words, at)
         if word.sense in _THINGS and not near:
             return Verdict.OTHER if word.sense is Sense.OTHER else Verdict.ELSEWHERE, word.says
     return Verdict.NOTHING, ""
+
+
+def _is_neighbour(words: Sequence[Word], at: int) -> bool:
+    """ "lymph node next to the nodule" marks the lymph node."""
+    for index in range(at - 1, 0, -1):
+        if words[index].sense in (Sense.BREAK, *_HEADS):
+            return False
+        if words[index].sense is Sense.BESIDE:
+            return any(word.sense in _THINGS for word in _thoughts(words[:index])[-1])
+    return False
+
+
+def _is_origin(words: Sequence[Word], at: int) -> bool:
+    """ "adrenal metastasis of lung cancer" marks the metastasis."""
+    if words[at].sense is not Sense.CANCER:
+        return False
+    for index in range(at - 1, -1, -1):
+        if words[index].sense in (Sense.BREAK, Sense.AND):
+            return False
+        if words[index].sense is Sense.METASTASIS:
+            return True
+    return False
 
 
 def _denied(words: Sequence[Word], at: int) -> bool:
@@ -130,30 +160,49 @@ def _denied(words: Sequence[Word], at: int) -> bool:
             break
     if at and words[at - 1].sense is Sense.GONE:
         return True
-    return any(word.sense is Sense.GONE for word in _thought_after(words, at))
+    own, *later = _thoughts(words[at + 1 :])
+    answer = {word.sense for word in later[0]} if later else set()
+    answered = Sense.GONE in answer and answer <= {Sense.GONE, *_FILLING}
+    return answered or any(word.sense is Sense.GONE for word in own)
 
 
 def _elsewhere(words: Sequence[Word], at: int) -> str | None:
     """The organ that the nodule's word is of; None if it may be of the lung."""
+    after = _beyond_filling(words, at, step=1)
     before = _beyond_filling(words, at, step=-1)
     if (
         before is not None
         and words[before].sense is Sense.ORGAN
-        and not _follows(words, before, (Sense.BESIDE, Sense.FROM))
+        and not _follows(words, before, (Sense.BESIDE, Sense.AND, Sense.FROM))
     ):
-        return words[before].says
+        # "prostate met lung": where it came from, and where it is
+        of_lung = after is not None and words[after].sense is Sense.LUNG
+        is_from = words[at].sense is Sense.METASTASIS and of_lung
+        return None if is_from and not _before_cancer(words, after) else words[before].says
     if any(word.sense is Sense.LUNG for word in words):
         return None
-    after = _beyond_filling(words, at, step=1)
-    while after is not None and words[after].sense is Sense.IN:
-        after = _beyond_filling(words, after, step=1)
     if after is not None and words[after].sense is Sense.ORGAN and not _landmark(words, after):
         origin = words[at].sense is Sense.METASTASIS and _before_cancer(words, after)
         return None if origin else words[after].says
-    return _own_thought(words)
+    return _inside_of(words, at) or _own_thought(words)
 
 
-def _before_cancer(words: Sequence[Word], at: int) -> bool:
+def _inside_of(words: Sequence[Word], at: int) -> str | None:
+    """The organ that a later "in" or "of" of the same thought places the nodule in."""
+    for index in range(at + 1, len(words)):
+        if words[index].sense in (*_PARTING, *_HEADS):
+            return None
+        if words[index].sense is Sense.IN:
+            inside = _beyond_filling(words, index, step=1)
+            if inside is not None and words[inside].sense is Sense.ORGAN:
+                origin = words[at].sense is Sense.METASTASIS and _before_cancer(words, inside)
+                return None if origin else words[inside].says
+    return None
+
+
+def _before_cancer(words: Sequence[Word], at: int | None) -> bool:
+    if at is None:
+        return False
     after = _beyond_filling(words, at, step=1)
     return after is not None and words[after].sense is Sense.CANCER
 
@@ -191,12 +240,6 @@ def _beyond_filling(words: Sequence[Word], at: int, *, step: int) -> int | None:
             return None if words[index].sense is Sense.BREAK else index
         index += step
     return None
-
-
-def _thought_after(words: Sequence[Word], at: int) -> list[Word]:
-    rest = list(words[at + 1 :])
-    ends = [index for index, word in enumerate(rest) if word.sense is Sense.BREAK]
-    return rest[: ends[0]] if ends else rest
 
 
 def _thoughts(words: Sequence[Word]) -> list[list[Word]]:

@@ -24,8 +24,10 @@ _SHORTENED = re.compile(r"\b([wrhscz])[/.](?=[a-z])", re.IGNORECASE)
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})|(?<=\d)(?=[^\W\d])")
 _TO_DIGIT = re.compile(r"(?<=[^\W\d])(?=\d)")
 _PART = re.compile(r"[^\W_]+|[,;:()\[\]{}/|\n]| [-.\u2013\u2014] |\.(?= |$)")
+_LIGATURES = str.maketrans({"œ": "oe", "Œ": "OE", "æ": "ae", "Æ": "AE", "ø": "o", "ł": "l"})
 _LEAST_PART = 3
 """Letters of a part of a compound."""
+_LONGEST_COMPOUND = 40
 _ENDING = 4
 """Letters that a stem's grammar may add to it; more is another word."""
 
@@ -43,6 +45,7 @@ class Sense(StrEnum):
     OTHER = "other"
     NEAR = "near"
     BESIDE = "beside"
+    AND = "and"
     LANDMARK = "landmark"
     IN = "in"
     FROM = "from"
@@ -116,6 +119,7 @@ class Vocabulary:
         for phrase in _phrases(languages):
             first, stem = phrase.parts[0]
             (self._stems if stem else self._whole).setdefault(first, []).append(phrase)
+        self._longest_stem = max(map(len, self._stems), default=0)
 
     def words_of(self, text: str) -> list[Word]:
         """The text as words of the table, in order; breaks where a new thought begins."""
@@ -137,13 +141,15 @@ class Vocabulary:
     def _longest(self, tokens: Sequence[str], at: int) -> _Phrase | None:
         token = tokens[at]
         candidates = list(self._whole.get(token, ()))
-        for length in range(2, len(token) + 1):
+        for length in range(2, min(len(token), self._longest_stem) + 1):
             candidates += self._stems.get(token[:length], ())
         fitting = [phrase for phrase in candidates if phrase.fits(tokens, at)]
         return max(fitting, key=_Phrase.rank, default=None)
 
     def _compound(self, token: str) -> list[Word]:
         """The words that a compound is made of, the last as long as can be; [] if it is none."""
+        if len(token) > _LONGEST_COMPOUND:
+            return []
         for cut in range(_LEAST_PART, len(token) - _LEAST_PART + 1):
             tail = self._longest([token[cut:]], 0)
             if tail is None or tail.leaves(token[cut:]) or tail.word.sense not in _NAMES:
@@ -174,7 +180,7 @@ def _tokens(text: str) -> list[str]:
     text = _SHORTENED.sub(r"\1 ", text)
     for pattern in (_HUMP, _TO_DIGIT):
         text = pattern.sub(" ", _TARGET_VOLUME.sub(r" \1 ", text))
-    plain = unicodedata.normalize("NFKD", text)
+    plain = unicodedata.normalize("NFKD", text.translate(_LIGATURES))
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
     found: list[str] = _PART.findall(plain.casefold())
     return found

@@ -1,0 +1,92 @@
+"""Labels as people write them, in five languages, each with what it makes of a mark."""
+
+from pathlib import Path
+
+import pytest
+
+from m3net.annotations.labels import Verdict, name_of, names_lung, read_label
+from m3net.annotations.meaning import Meaning, Said, meaning_of
+from m3net.annotations.vocabulary import LANGUAGES, Sense, vocabulary
+
+TABLE = [
+    line.split("\t")
+    for line in Path(__file__).with_name("labels.tsv").read_text("utf-8").splitlines()[1:]
+]
+EXPECTED = {"nodule": Meaning.NODULE, "other": Meaning.OTHER, "nothing": Meaning.UNSAID}
+
+
+def test_the_table_holds_hundreds_of_labels_in_every_language() -> None:
+    assert len(TABLE) > 600
+    assert len({label for _, _, label in TABLE}) == len(TABLE)
+    for language in LANGUAGES:
+        assert {verdict for of, verdict, _ in TABLE if of == language} == set(EXPECTED)
+
+
+def test_every_label_means_what_the_table_says() -> None:
+    wrong = [
+        (label, verdict, read.meaning)
+        for _, verdict, label in TABLE
+        if (read := meaning_of(Said(texts=(label,)))).meaning is not EXPECTED[verdict]
+    ]
+    assert wrong == []
+
+
+def test_case_underscores_and_numbers_change_no_verdict() -> None:
+    for _, verdict, label in TABLE:
+        if label.isupper() or not label.isascii():
+            continue
+        for written in (label.upper(), label.lower(), label.replace(" ", "_"), f"{label} 3"):
+            read = meaning_of(Said(texts=(written,))).meaning
+            assert read is EXPECTED[verdict], written
+
+
+def test_what_is_said_is_never_the_labels_own_word() -> None:
+    for _, _, label in TABLE:
+        assert "ZXQW" not in read_label(f"{label} ZXQW").says
+        assert "ZXQW" not in read_label(f"ZXQW, {label}").says
+
+
+@pytest.mark.parametrize(
+    ("identifier", "name"),
+    [
+        ("Nodule 1", "Nodule 1"),
+        ("  RUL   nodule\t2 ", "RUL nodule 2"),
+        ("Target 1", "Target 1"),
+        ("cornerstoneTools@^4.0.0:Length", ""),
+        ("Cornerstone3DTools:ArrowAnnotate", ""),
+        ("Bidirectional", ""),
+        ("Nodule of Mrs Smith", ""),
+        ("IL057_127364", ""),
+        ("1", ""),
+        ("", ""),
+        (None, ""),
+        ("nodule " * 20, ""),
+    ],
+)
+def test_a_name_is_made_of_the_tables_words_alone(identifier, name) -> None:
+    assert name_of(identifier) == name
+
+
+def test_a_site_is_the_lungs_by_its_name_outside_of_brackets() -> None:
+    assert names_lung("medial basal (cardiac) segment of right lung")
+    assert names_lung("Linguła")
+    assert not names_lung("Pleura of lung")
+    assert not names_lung("Pulmonary artery")
+    assert not names_lung("Mediastinum (lung)")
+    assert not names_lung("")
+
+
+def test_of_few_languages_only_their_words_count() -> None:
+    assert read_label("Rundherd", ("en",)).verdict is Verdict.NOTHING
+    assert read_label("Rundherd", ("en", "de")).verdict is Verdict.NODULE
+
+
+def test_every_word_of_the_table_is_read_as_its_row_says() -> None:
+    senses = {word.sense for word in vocabulary().words_of("lung nodule near the 5th rib")}
+    assert senses == {Sense.LUNG, Sense.NODULE, Sense.BESIDE, Sense.IN, Sense.SKIP, Sense.ORGAN}
+
+
+def test_a_text_without_end_is_read_in_no_time() -> None:
+    assert read_label("nodule " + "xaortalungennodul" * 100_000).verdict is Verdict.NODULE
+    assert read_label("((((" * 10_000).verdict is Verdict.NOTHING
+    assert read_label("no " * 10_000 + "nodule").verdict is Verdict.NOTHING
