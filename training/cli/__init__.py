@@ -1,8 +1,13 @@
-"""`m3train`: everything that training/README.md tells one to type."""
+"""`m3train`: everything that training/README.md tells one to type.
+
+Commands are imported when they are called: `m3train --help` needs no torch, nor do the processes
+that prepare crops.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
 
 import click
-
-from training.cli.lazy_commands import LazyCommands
 
 COMMANDS = {
     "prepare": ("training.cli.prepare:prepare", "Put nodules and their crops on disk."),
@@ -20,6 +25,33 @@ COMMANDS = {
     "cost": ("training.cli.cost:cost", "Count parameters and multiply-accumulates."),
 }
 """Name -> module and command, line of help; a command's module is imported when it is called."""
+
+
+class LazyCommands(click.Group):
+    """A group that knows of each command its module and its line of help."""
+
+    def __init__(self, *, commands: Mapping[str, tuple[str, str]], **settings: object) -> None:
+        """`commands`: name -> ("module:command", what it does)."""
+        super().__init__(**settings)  # type: ignore[arg-type]  # because click hands them through
+        self._known = commands
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The names, in the order given."""
+        return list(self._known)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command, imported now; None if there is none of this name."""
+        if cmd_name not in self._known:
+            return None
+        module, _, attribute = self._known[cmd_name][0].partition(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command), f"{module}:{attribute}"  # noqa: S101
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The lines of help, without importing a command."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in self._known.items()])
 
 
 @click.group(

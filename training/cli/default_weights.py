@@ -15,8 +15,8 @@ from rich.progress import Progress
 from m3net.card import ModelCard
 from m3net.config import SMALL
 from m3net.weights import save_weights
+from training.data.errors import DataUnusable, SettingsUnusable
 from training.data.other_outlines import Outline, outlined_by
-from training.data.settings import SettingsUnusable
 from training.data.told import Marking
 from training.data.voi import read_cutouts
 from training.measure.calibration import calibrate_across_folds, fit_temperature
@@ -93,7 +93,7 @@ def default_weights(
         with Progress(console=Console(stderr=True)) as progress:
             training = progress.add_task("members", total=len(every))
             train_members(every, jobs=jobs, on_member=lambda: progress.advance(training))
-    except SettingsUnusable as error:
+    except (SettingsUnusable, DataUnusable) as error:
         raise click.UsageError(str(error)) from error
     found = weights.out_of_fold()
     report = _report(found, weights.others(found))

@@ -9,8 +9,9 @@ from rich.progress import Progress
 
 from m3net.errors import InferenceError, WeightsError
 from m3net.weights import load_classifier
+from training.data.errors import DataUnusable
 from training.data.told import Marking
-from training.data.voi import CutoutsUnusable, read_cutout, read_labels
+from training.data.voi import read_cutout, read_labels
 from training.measure.evaluate import OneClass, assess, predict
 
 SHOWN = ("nodules", "malignant", "patients", "auc", "auc_95", "accuracy", "accuracy_95", "ece")
@@ -36,7 +37,7 @@ def evaluate(
     """Measure weights on a folder of cut-outs (image/, mask/, labels.csv)."""
     try:
         classifier, labels = load_classifier(weights, device=device), read_labels(voi)
-    except (WeightsError, InferenceError, CutoutsUnusable) as error:
+    except (WeightsError, InferenceError, DataUnusable) as error:
         raise click.ClickException(str(error)) from error
     card = classifier.card
     cutouts = (read_cutout(voi, label) for label in labels)

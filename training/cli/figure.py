@@ -7,8 +7,7 @@ import click
 from matplotlib.figure import Figure
 
 from m3net.errors import M3NetError
-from training.data.crops import CropsUnusable
-from training.data.voi import CutoutsUnusable
+from training.data.errors import DataUnusable
 from training.figures.bars import draw_bars
 from training.figures.confusion import draw_confusion
 from training.figures.curves import draw_pr, draw_reliability, draw_roc
@@ -60,7 +59,7 @@ def figure(
         series = read_series(source, table=int(number))
         with styled():
             save(_drawn(name, series, data, nodules), out)
-    except (PredictionsUnusable, CropsUnusable, CutoutsUnusable, M3NetError) as error:
+    except (PredictionsUnusable, DataUnusable, M3NetError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"written to {out}")
 

@@ -10,14 +10,14 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from training.data.annotated import LabelsUnusable, find_studies, read_label_table
-from training.data.crops import BlockSize, CropsUnusable
+from training.data.annotated import find_studies, read_label_table
+from training.data.crops import BlockSize
+from training.data.errors import DataUnusable
 from training.data.lidc.nodules import Agreement
-from training.data.lidc.readings import LidcUnusable
 from training.data.lidc.series import find_lidc
 from training.data.prepare import CutoutUnit, Prepared, Unit
 from training.data.prepare import prepare as prepare_units
-from training.data.voi import CutoutsUnusable, read_labels
+from training.data.voi import read_labels
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -88,7 +88,7 @@ def prepare(
                 on_begin=lambda count: progress.update(task, total=count),
                 on_unit=lambda: progress.advance(task),
             )
-    except (CropsUnusable, CutoutsUnusable, LabelsUnusable, LidcUnusable) as error:
+    except DataUnusable as error:
         raise click.ClickException(str(error)) from error
     if as_json:
         click.echo(json.dumps(asdict(done) | {"absent_series": absent}))

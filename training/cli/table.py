@@ -13,10 +13,8 @@ from rich.progress import Progress
 from m3net.config import PRESETS
 from m3net.scales import Scale
 from training.baselines import BASELINES
-from training.data.crops import CropsUnusable
-from training.data.settings import SettingsUnusable
+from training.data.errors import DataUnusable, SettingsUnusable
 from training.data.sources import open_folder
-from training.data.voi import CutoutsUnusable
 from training.measure.costs import TABLE_7
 from training.tables.characteristics import characteristics
 from training.tables.costs import HEADS, NOTES, cost_cells
@@ -101,7 +99,7 @@ def table(
             )
             grid = GRIDS[number]
             _grid(grid, table, _known(number, [row.key for row in grid.rows], keys))
-    except (SettingsUnusable, CutoutsUnusable, CropsUnusable) as error:
+    except (SettingsUnusable, DataUnusable) as error:
         raise click.UsageError(str(error)) from error
     click.echo((directory / f"table-{number}.md").read_text(encoding="utf-8"))
 

@@ -8,9 +8,7 @@ from typing import Any, get_args
 import click
 
 from m3net.errors import InferenceError, WeightsError
-from training.data.crops import CropsUnusable
-from training.data.settings import SettingsUnusable
-from training.data.voi import CutoutsUnusable
+from training.data.errors import DataUnusable, SettingsUnusable
 from training.learn.few_shot import few_shot
 from training.learn.losses import NonFiniteLoss
 from training.learn.settings import Budget, Settings, load_settings
@@ -92,7 +90,7 @@ def _run(
             budget=budget,
         )
         summary = run(settings, directory, resume=resume)
-    except (SettingsUnusable, CutoutsUnusable, CropsUnusable) as error:
+    except (SettingsUnusable, DataUnusable) as error:
         raise click.UsageError(str(error)) from error
     except (WeightsError, InferenceError, NonFiniteLoss, OneClass) as error:
         raise click.ClickException(str(error)) from error

@@ -29,14 +29,11 @@ from m3net.uids import FrameKey, SeriesInstanceUID, SOPClassUID, SOPInstanceUID
 from m3net.volume import CTVolume, why_not_whole
 from training.data.crops import BlockSize, Crop, CropLabel, Skipped, cut_block
 from training.data.dicom_files import DicomFile, by_series, find_dicom
+from training.data.errors import LabelsUnusable
 from training.data.lidc.placing import DEPTH
 from training.data.prepare import Cut
 
 _SCORES = {"benign": (1,), "0": (1,), "malignant": (5,), "1": (5,)}
-
-
-class LabelsUnusable(Exception):
-    """A table of labels is not laid out as this module's docstring says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

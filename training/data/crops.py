@@ -28,14 +28,11 @@ from numpy.typing import NDArray
 from m3net.nodule import Mask, Nodule
 from m3net.uids import FrameOfReferenceUID, SeriesInstanceUID, StudyInstanceUID
 from m3net.volume import CTVolume, transform
+from training.data.errors import CropsUnusable
 from training.data.labels import Label, is_malignant
 
 FORMAT = 1
 MANIFEST = "manifest.jsonl"
-
-
-class CropsUnusable(Exception):
-    """A folder of prepared crops is not whole, or was prepared otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

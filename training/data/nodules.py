@@ -13,8 +13,8 @@ from m3net.patches import Patches
 from m3net.preprocessing import inputs_of
 from training.data import seeding
 from training.data.crops import Crop
+from training.data.errors import SettingsUnusable
 from training.data.labels import Label
-from training.data.settings import SettingsUnusable
 from training.data.targets import TargetKind, target_of
 
 Inputs = Mapping[str, Tensor]

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from training.data.errors import CutoutsUnusable
 from training.data.lidc.database import read_database
 from training.data.lidc.nodules import Agreement, LidcNodule, VoxelMask, nodules_of
 from training.data.lidc.readings import Floats
-from training.data.voi import Cutout, CutoutsUnusable
+from training.data.voi import Cutout
 
 OTHERWISE = 0.01
 """Share of a mask's voxels that may differ: one or two do in two of the 791."""

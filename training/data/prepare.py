@@ -21,7 +21,6 @@ from training.data.crops import (
     MANIFEST,
     BlockSize,
     Crop,
-    CropsUnusable,
     Skipped,
     cut_block,
     latest,
@@ -29,8 +28,8 @@ from training.data.crops import (
     write_crop,
 )
 from training.data.cutouts import crop_of
-from training.data.lidc.readings import LidcUnusable
-from training.data.voi import CutoutLabel, CutoutsUnusable, read_cutout
+from training.data.errors import CropsUnusable, DataUnusable
+from training.data.voi import CutoutLabel, read_cutout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +54,7 @@ class Unit(Protocol):
     def cut(self, size: BlockSize) -> Cut:
         """Its nodules.
 
-        Raises StudyError, LidcUnusable or CutoutsUnusable if nothing of it can be used.
+        Raises StudyError or DataUnusable if nothing of it can be used.
         """
 
 
@@ -190,7 +189,7 @@ def _record(unit: Unit, out: Path, size: BlockSize) -> Mapping[str, Any]:
     """The unit's crops on disk, and the manifest's line about it."""
     try:
         cut = unit.cut(size)
-    except (StudyError, LidcUnusable, CutoutsUnusable) as error:
+    except (StudyError, DataUnusable) as error:
         cut = _none(unit, str(error))
     except Exception as error:  # one odd file must not end the work of hours
         cut = _none(unit, f"unforeseen {type(error).__name__}: {error}")

@@ -10,7 +10,7 @@ from enum import IntEnum
 import numpy as np
 import torch
 
-from training.data.settings import SettingsUnusable
+from training.data.errors import SettingsUnusable
 
 
 class _Use(IntEnum):

@@ -9,10 +9,6 @@ from training.data.augment import PRESETS as AUGMENTATIONS
 from training.data.targets import TargetKind
 
 
-class SettingsUnusable(ValueError):
-    """A config file, or something set on the command line, is not what this module describes."""
-
-
 class Section(BaseModel):
     """One table of the file; an unknown key is an error."""
 

@@ -10,7 +10,8 @@ from m3net.patches import Patches, context_box
 from m3net.placed import PlacedNodule
 from m3net.volume import transform
 from training.data.augment import PRESETS, Augmentation, Warp, draw_warp
-from training.data.crops import Crop, CropsUnusable
+from training.data.crops import Crop
+from training.data.errors import CropsUnusable
 from training.data.labels import Label
 from training.data.nodules import Folder, Inputs, network_inputs
 from training.data.told import told_by_another

@@ -16,11 +16,8 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from training.data.errors import CutoutsUnusable
 from training.data.labels import is_malignant
-
-
-class CutoutsUnusable(Exception):
-    """A folder of cut-outs is not laid out as this module's docstring says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

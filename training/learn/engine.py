@@ -27,12 +27,11 @@ from torch.utils.data import DataLoader
 from m3net.network import Outputs
 from m3net.scales import Scale
 from training.data import seeding
+from training.data.errors import SettingsUnusable
 from training.data.nodules import Epoch, Inputs, Nodules
-from training.data.settings import SettingsUnusable
 from training.data.targets import TargetKind
 from training.learn import checkpoint
-from training.learn.distributed import Processes
-from training.learn.dropout import WholeBatchDropout
+from training.learn.distributed import Processes, WholeBatchDropout
 from training.learn.losses import Criterion, NonFiniteLoss
 from training.learn.models import Freeze, Model, frozen_parts, set_training
 from training.learn.run_folder import RunFolder

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from training.data import seeding
+from training.data.errors import SettingsUnusable
 from training.data.labels import Label
 from training.data.nodules import Joined, Nodules, Subset, choose_pairs
-from training.data.settings import SettingsUnusable
 from training.data.sources import open_parts
 from training.learn.engine import Engine
 from training.learn.settings import FewShotSettings, Settings

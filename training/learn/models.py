@@ -17,8 +17,8 @@ from m3net.network import M3Net, Outputs, build
 from m3net.released import our_name
 from m3net.scales import Scale
 from training import baselines
+from training.data.errors import SettingsUnusable
 from training.data.nodules import Inputs, Nodules
-from training.data.settings import SettingsUnusable
 from training.learn.distributed import Processes
 from training.learn.init_weights import initialise, read_tensors
 from training.learn.settings import NetworkSettings

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from training.data.settings import SettingsUnusable
+from training.data.errors import SettingsUnusable
 from training.learn.settings import Settings
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from pydantic import Field, ValidationError
 
 from m3net.config import PRESETS, M3NetConfig
 from m3net.scales import Scale
-from training.data.settings import DataSettings, Section, SettingsUnusable
+from training.data.errors import SettingsUnusable
+from training.data.settings import DataSettings, Section
 from training.learn.losses import Form, LossWeights
 
 Budget = Literal["full", "smoke"]

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from training.data.settings import SettingsUnusable
+from training.data.errors import SettingsUnusable
 from training.data.sources import open_parts
 from training.learn.engine import FUSED
 from training.learn.models import Freeze, Model

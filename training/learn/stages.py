@@ -13,8 +13,8 @@ from m3net.config import M3NetConfig
 from m3net.predict import choose_device
 from m3net.scales import Scale
 from m3net.weights import save_weights
+from training.data.errors import SettingsUnusable
 from training.data.nodules import Nodules
-from training.data.settings import SettingsUnusable
 from training.data.sources import Parts
 from training.learn import checkpoint
 from training.learn.distributed import Processes, processes

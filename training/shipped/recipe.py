@@ -15,7 +15,7 @@ import torch
 
 from m3net.config import ResNet3D
 from m3net.scales import Scale
-from training.data.sources import TRAIN
+from training.data.parts import TRAIN
 from training.learn.settings import Settings, load_settings, merged
 from training.learn.stage1 import stage1
 from training.learn.stage2 import stage2

@@ -12,8 +12,8 @@ import torch
 
 from m3net.errors import WeightsError
 from training.baselines import BASELINES
+from training.data.errors import SettingsUnusable
 from training.data.nodules import Nodules
-from training.data.settings import SettingsUnusable
 from training.data.sources import open_parts
 from training.learn.losses import NonFiniteLoss
 from training.learn.settings import Settings, load_settings, merged

@@ -10,8 +10,9 @@ from pydicom import Dataset
 
 from m3net.errors import StudyError
 from tests import lidc, synthetic
-from training.data.annotated import LabelsUnusable, find_studies, read_label_table
+from training.data.annotated import find_studies, read_label_table
 from training.data.crops import BlockSize
+from training.data.errors import LabelsUnusable
 from training.data.prepare import Cut
 
 SHAPE = (8, 16, 20)

@@ -9,15 +9,8 @@ import pytest
 from m3net.nodule import Mask, Nodule
 from m3net.uids import FrameOfReferenceUID, SeriesInstanceUID, StudyInstanceUID
 from m3net.volume import CTVolume
-from training.data.crops import (
-    BlockSize,
-    CropFolder,
-    CropLabel,
-    CropsUnusable,
-    cut_block,
-    read_crop,
-    write_crop,
-)
+from training.data.crops import BlockSize, CropFolder, CropLabel, cut_block, read_crop, write_crop
+from training.data.errors import CropsUnusable
 
 AFFINE = np.array([[0.0, 0, 0.5, -10], [0, 0.5, 0, -20], [2, 0, 0, -100], [0, 0, 0, 1]])
 LABEL = CropLabel(name="P/0", patient_id="P", scores=(3, 4))

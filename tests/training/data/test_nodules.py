@@ -8,12 +8,12 @@ import torch
 
 from tests.training import learning
 from training.data import seeding
+from training.data.errors import SettingsUnusable
 from training.data.nodules import Epoch, Joined, Subset, choose_pairs
-from training.data.settings import DataSettings, SettingsUnusable
+from training.data.settings import DataSettings
 from training.data.sources import open_parts
 from training.data.targets import TargetKind
-from training.learn.distributed import Processes
-from training.learn.dropout import WholeBatchDropout
+from training.learn.distributed import Processes, WholeBatchDropout
 
 
 def test_an_epoch_shows_every_nodule_once_but_for_the_rest() -> None:

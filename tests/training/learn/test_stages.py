@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from m3net.weights import load_card, load_classifier
 from tests.training import learning
 from training.cli import main
+from training.data.errors import SettingsUnusable
 from training.data.seeding import for_choice
-from training.data.settings import SettingsUnusable
 from training.data.sources import open_parts
 from training.learn.few_shot import divide, few_shot
 from training.learn.settings import FewShotSettings, load_settings

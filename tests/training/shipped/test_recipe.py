@@ -8,7 +8,7 @@ import pytest
 from m3net.network import build
 from tests.m3net.toys import narrow
 from tests.training import learning
-from training.data.settings import SettingsUnusable
+from training.data.errors import SettingsUnusable
 from training.learn.losses import LossWeights
 from training.shipped.committee import CommitteeFiles, load_committee
 from training.shipped.recipe import member_of_fold, plain, train_members

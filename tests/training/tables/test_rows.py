@@ -7,7 +7,7 @@ import pytest
 
 from m3net.config import M3NetConfig
 from tests.training import learning
-from training.data.settings import SettingsUnusable
+from training.data.errors import SettingsUnusable
 from training.learn.losses import LossWeights
 from training.learn.settings import Settings
 from training.tables.grid import GRIDS, Row

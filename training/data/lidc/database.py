@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from training.data.lidc.readings import Contour, LidcScan, LidcUnusable, Reading
+from training.data.errors import LidcUnusable
+from training.data.lidc.readings import Contour, LidcScan, Reading
 
 _FIRST_SCANS = """
     SELECT id, patient_id, series_instance_uid, slice_thickness FROM scans

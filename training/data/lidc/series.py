@@ -12,10 +12,11 @@ from m3net.errors import NoduleUnusable, SeriesUnusable
 from m3net.volume import CTVolume
 from training.data.crops import BlockSize, CropLabel, Skipped, cut_block
 from training.data.dicom_files import by_series, find_dicom
+from training.data.errors import LidcUnusable
 from training.data.lidc.database import read_database
 from training.data.lidc.nodules import Agreement, nodules_of
 from training.data.lidc.placing import absent_slices, heights_of, place
-from training.data.lidc.readings import Floats, LidcScan, LidcUnusable, Reading
+from training.data.lidc.readings import Floats, LidcScan, Reading
 from training.data.lidc.xml_files import SECOND_SCANS, ReadMessage, read_message
 from training.data.prepare import Cut
 

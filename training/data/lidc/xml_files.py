@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from training.data.lidc.readings import Contour, LidcUnusable, Reading
+from training.data.errors import LidcUnusable
+from training.data.lidc.readings import Contour, Reading
 
 _NAMES = {"n": "http://www.nih.gov"}
 _MESSAGE = "{http://www.nih.gov}LidcReadMessage"

