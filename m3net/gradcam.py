@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from m3net.encoders import AxisMap
-from m3net.network import M3Net, Outputs
+from m3net.network import Network, Outputs
 from m3net.scales import Scale
 
 MALIGNANT = 1
@@ -35,7 +35,7 @@ class Explained:
 
 
 def explain(
-    network: M3Net, patches: Mapping[Scale, Tensor], description: Tensor | None = None
+    network: Network, patches: Mapping[Scale, Tensor], description: Tensor | None = None
 ) -> Explained:
     """One pass over patches (B, C, D, H, W); the network should be in eval mode.
 

@@ -9,6 +9,7 @@
 Modules bear the names of the authors' checkpoints; `m3net.released` maps the rest.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -42,8 +43,60 @@ class Outputs:
     attention: Mapping[str, Tensor]
 
 
-class M3Net(nn.Module):
-    """`network(x32, x64, x96)` -> logits (B, 2), benign first."""
+class Network(nn.Module, ABC):
+    """`network(x32, x64, x96)` -> logits (B, 2), benign first: an M³Net, or several and an expert.
+
+    It is cut where Grad-CAM looks, into `lower` and `upper`.
+    """
+
+    config: M3NetConfig
+
+    @abstractmethod
+    def encoder(self, scale: Scale) -> ScaleEncoder:
+        """The encoder of one scale that the network reads."""
+
+    @abstractmethod
+    def lower(self, patches: Mapping[Scale, Tensor]) -> dict[Scale, Tensor]:
+        """Patches (B, C, D, H, W) -> the activations at which Grad-CAM cuts the graph."""
+
+    @abstractmethod
+    def upper(
+        self,
+        activations: Mapping[Scale, Tensor],
+        present: Mapping[Scale, Tensor] | None = None,
+        description: Tensor | None = None,
+    ) -> Outputs:
+        """From those activations to the decision.
+
+        present     : per scale (B,) bool, True where the sample has that scale; None: all have all
+        description : (B, N) `m3net.description.NAMES`, for a model that takes one; None: unknown
+        """
+
+    def forward_all(
+        self,
+        x32: Tensor | None,
+        x64: Tensor | None,
+        x96: Tensor | None,
+        *,
+        present: Mapping[Scale, Tensor] | None = None,
+        description: Tensor | None = None,
+    ) -> Outputs:
+        """Patches (B, C, 56, s, s) -> everything; None for a scale that it does not read."""
+        given = {Scale.MICRO: x32, Scale.MESO: x64, Scale.MACRO: x96}
+        patches = {s: x for s in self.config.scales if (x := given[s]) is not None}
+        if missing := [s for s in self.config.scales if s not in patches]:
+            raise ValueError(
+                f"the network reads {', '.join(missing)}; pass `present` if a sample lacks it"
+            )
+        return self.upper(self.lower(patches), present, description)  # (B, 2) and the rest
+
+    def forward(self, x32: Tensor | None, x64: Tensor | None, x96: Tensor | None) -> Tensor:
+        """Patches (B, C, 56, s, s) -> logits (B, 2), benign first."""
+        return self.forward_all(x32, x64, x96).logits  # (B, 2)
+
+
+class M3Net(Network):
+    """One network of three scales (or of those that its config reads)."""
 
     def __init__(self, config: M3NetConfig) -> None:
         super().__init__()
@@ -166,35 +219,13 @@ class M3Net(nn.Module):
             attention=attention,
         )  # (B, 2)
 
-    def forward_all(
-        self,
-        x32: Tensor | None,
-        x64: Tensor | None,
-        x96: Tensor | None,
-        *,
-        present: Mapping[Scale, Tensor] | None = None,
-        description: Tensor | None = None,
-    ) -> Outputs:
-        """Patches (B, C, 56, s, s) -> everything; None for a scale that it does not read."""
-        given = {Scale.MICRO: x32, Scale.MESO: x64, Scale.MACRO: x96}
-        patches = {s: x for s in self.config.scales if (x := given[s]) is not None}
-        if missing := [s for s in self.config.scales if s not in patches]:
-            raise ValueError(
-                f"the network reads {', '.join(missing)}; pass `present` if a sample lacks it"
-            )
-        return self.upper(self.lower(patches), present, description)  # (B, 2) and the rest
-
-    def forward(self, x32: Tensor | None, x64: Tensor | None, x96: Tensor | None) -> Tensor:
-        """Patches (B, C, 56, s, s) -> logits (B, 2), benign first."""
-        return self.forward_all(x32, x64, x96).logits  # (B, 2)
-
 
 def parameter_count(network: nn.Module) -> int:
     """Trainable numbers, as Table 7 counts them; BatchNorm's running statistics are not."""
     return sum(p.numel() for p in network.parameters())
 
 
-class Committee(M3Net):
+class Committee(Network):
     """Networks of one config whose logits are averaged, and the expert beside them if there is one.
 
     Their activations lie beside each other as channels of one, so that one pass of Grad-CAM shows
@@ -202,7 +233,7 @@ class Committee(M3Net):
     """
 
     def __init__(self, config: M3NetConfig) -> None:
-        nn.Module.__init__(self)
+        super().__init__()
         self.config = config
         self.members = nn.ModuleList(M3Net(config) for _ in range(config.members))
         self.expert = KernelExpert(config.remembered) if config.remembered else None
@@ -251,13 +282,13 @@ class Committee(M3Net):
         )  # (B, 2)
 
 
-def network_of(config: M3NetConfig) -> M3Net:
+def network_of(config: M3NetConfig) -> Network:
     """The network that a config describes, or the committee of such networks and an expert."""
     alone = config.members == 1 and not config.remembered
     return M3Net(config) if alone else Committee(config)
 
 
-def build(config: M3NetConfig, *, seed: int) -> M3Net:
+def build(config: M3NetConfig, *, seed: int) -> Network:
     """A network initialised from `seed` alone; the caller's random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

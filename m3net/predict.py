@@ -10,7 +10,7 @@ from torch import Tensor
 from m3net.card import ModelCard
 from m3net.errors import InferenceError
 from m3net.gradcam import MALIGNANT, explain, scaled
-from m3net.network import M3Net
+from m3net.network import Network
 from m3net.nodule import Nodule
 from m3net.patches import Patch, Patches
 from m3net.prediction import HeatMap, Prediction
@@ -57,7 +57,7 @@ class TorchClassifier:
     memory does not grow with their number.
     """
 
-    network: M3Net
+    network: Network
     card: ModelCard
     fingerprint: str
     device: torch.device

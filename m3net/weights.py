@@ -25,7 +25,7 @@ from m3net.model_files import (
     sha256_of,
     weights_file,
 )
-from m3net.network import M3Net, build, network_of
+from m3net.network import Network, build, network_of
 from m3net.predict import TorchClassifier, choose_device
 from m3net.released import from_released, read_checkpoint
 
@@ -78,7 +78,7 @@ def verify(weights: str | Path) -> ModelCard:
     return card
 
 
-def save_weights(network: M3Net, card: ModelCard, path: Path) -> ModelCard:
+def save_weights(network: Network, card: ModelCard, path: Path) -> ModelCard:
     """Write `path` (.safetensors) and its card (.json); the card comes back as written.
 
     Preset, preprocessing, config and sha256 are filled in from the network.
@@ -123,7 +123,7 @@ def import_released(checkpoint: Path, path: Path) -> ModelCard:
     return save_weights(network, card, path)
 
 
-def _load_network(path: Path, card: ModelCard) -> M3Net:
+def _load_network(path: Path, card: ModelCard) -> Network:
     config = config_of(card)
     _check_sha256(path, card)
     _check_shapes(path, config)

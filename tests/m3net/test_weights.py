@@ -11,7 +11,7 @@ from m3net import model_files
 from m3net.card import ModelCard
 from m3net.config import RELEASE
 from m3net.errors import InferenceError, WeightsError
-from m3net.network import M3Net, build
+from m3net.network import M3Net, Network, build
 from m3net.released import released_name
 from m3net.weights import (
     UNTRAINED_CARD,
@@ -195,7 +195,7 @@ def test_a_card_comes_back_from_json_as_it_was() -> None:
 
 def test_the_shipped_default_is_whole() -> None:
     card = verify("default")
-    assert isinstance(load_classifier("default", device="cpu").network, M3Net)
+    assert isinstance(load_classifier("default", device="cpu").network, Network)
     assert card.trained == (card.threshold is not None)
 
 

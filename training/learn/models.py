@@ -84,7 +84,9 @@ def build_model(settings: NetworkSettings, *, seed: int) -> Model:
     except ValueError as error:
         raise SettingsUnusable(f"[network]: {error}") from error
     if settings.baseline is None:
-        return M3NetModel(build(config, seed=seed))
+        alone = build(config, seed=seed)
+        assert isinstance(alone, M3Net), "the config of a run has one member"  # noqa: S101
+        return M3NetModel(alone)
     if config.preprocessing.channels != 1:
         raise SettingsUnusable(
             f"the baselines read one channel and the preprocessing of {config.preset} has "

@@ -26,7 +26,7 @@ class OneClass(ValueError):
     """All nodules are benign, or all malignant: most of what is measured has no meaning."""
 
 
-class Judge(Protocol):
+class Predictor(Protocol):
     """What is asked of a model here: the node's classifier without its maps."""
 
     def probability(self, volume: CTVolume, nodule: Nodule) -> float:
@@ -35,7 +35,7 @@ class Judge(Protocol):
 
 
 def predict(
-    judge: Judge,
+    model: Predictor,
     cutouts: Iterable[Cutout],
     *,
     marking: Marking = Marking.MASK,
@@ -44,7 +44,7 @@ def predict(
     """p(malignant) of each nodule: (N,); with the node's classifier, what the node would say."""
     probabilities = []
     for cutout in cutouts:
-        probabilities.append(judge.probability(volume_of(cutout), nodule_of(cutout, marking)))
+        probabilities.append(model.probability(volume_of(cutout), nodule_of(cutout, marking)))
         on_nodule()
     return np.array(probabilities)
 

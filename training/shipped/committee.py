@@ -13,7 +13,7 @@ from torch import Tensor
 
 from m3net.config import M3NetConfig
 from m3net.expert import KernelExpert
-from m3net.network import Committee, M3Net, network_of
+from m3net.network import Committee, Network, network_of
 from m3net.scales import Scale
 from m3net.views import mean_logits, views_of
 from training.data.nodules import Nodules, Subset
@@ -27,7 +27,7 @@ class CommitteeFiles:
     expert: Path | None = None
 
 
-def load_committee(config: M3NetConfig, files: CommitteeFiles) -> M3Net:
+def load_committee(config: M3NetConfig, files: CommitteeFiles) -> Network:
     """All of them, in eval mode; one network without an expert is the network itself.
 
     config : of each member; how many there are, and what the expert remembers, is as the files say
@@ -35,7 +35,9 @@ def load_committee(config: M3NetConfig, files: CommitteeFiles) -> M3Net:
     expert = {} if files.expert is None else load_file(files.expert)
     remembered = len(expert["centres"]) if expert else 0
     network = network_of(replace(config, members=len(files.members), remembered=remembered))
-    members = network.networks if isinstance(network, Committee) else [network]
+    members: Sequence[Network] = [network]
+    if isinstance(network, Committee):
+        members = network.networks
     for member, file in zip(members, files.members, strict=True):
         member.load_state_dict(load_file(file))
     if isinstance(network, Committee) and network.expert is not None:
@@ -52,7 +54,9 @@ def save_expert(expert: KernelExpert, file: Path) -> None:
     os.replace(unfinished, file)
 
 
-def margins_of(committee: M3Net, nodules: Nodules, *, batch_size: int = 32) -> NDArray[np.float64]:
+def margins_of(
+    committee: Network, nodules: Nodules, *, batch_size: int = 32
+) -> NDArray[np.float64]:
     """Logit of malignant minus that of benign, of each nodule as served, in fp32: (N,)."""
     found = []
     for start in range(0, len(nodules.labels), batch_size):
