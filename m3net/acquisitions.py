@@ -29,9 +29,11 @@ PAUSE_S = 1.0
 class Traits:
     """What a slice says of how it was taken; None where it says nothing readable.
 
+    stack      : of a frame of a multi-frame object: what tells the object's volumes apart
     taken_at_s : seconds since 1970, of the acquisition, else of the image (0008,0033)
     """
 
+    stack: str | None = None
     acquisition_number: int | None = None
     temporal_position: int | None = None
     cardiac_phase: float | None = None
@@ -49,6 +51,7 @@ NO_TRAITS = Traits()
 def read_traits(dataset: Dataset) -> Traits:
     """What the slice's header says of how it was taken."""
     return Traits(
+        stack=text(dataset, "StackID") or None,
         acquisition_number=whole(dataset, "AcquisitionNumber"),
         temporal_position=whole(dataset, "TemporalPositionIdentifier"),
         cardiac_phase=number(dataset, "NominalPercentageOfCardiacPhase"),
@@ -93,6 +96,7 @@ def told_by(one: Sequence[Traits], other: Sequence[Traits]) -> str:
 
 
 _NAMES = {
+    "stack": "stack, phase or energy",
     "acquisition_number": "Acquisition Number",
     "temporal_position": "Temporal Position Identifier",
     "cardiac_phase": "cardiac phase",
@@ -160,6 +164,7 @@ _LABELS: Sequence[Callable[..., Labels]] = (
     *(
         _by_value(name)
         for name in (
+            "stack",
             "temporal_position",
             "cardiac_phase",
             "image_type",

@@ -9,7 +9,8 @@ which images belong to it.
 - a tilted gantry shears the volume; its affine is made from the real steps
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,9 @@ from m3net import attributes
 from m3net.acquisitions import read_traits
 from m3net.annotations.types import SlicePlane
 from m3net.ct_pixels import hounsfield, is_lossy
+from m3net.enhanced_ct import frame_headers, is_enhanced
 from m3net.errors import SeriesUnusable
+from m3net.frame_pixels import FramePixels
 from m3net.series_layout import Layout, lay_out
 from m3net.uids import (
     FrameKey,
@@ -32,6 +35,9 @@ from m3net.uids import (
     StudyInstanceUID,
 )
 from m3net.volume import AIR_HU, CTVolume
+
+MOST_VOXELS = 2**31
+"""Four gigabytes; 1024 x 1024 pixels leave 2048 slices."""
 
 _OPTIONAL: Mapping[str, Callable[[Dataset, str], object]] = {
     "AcquisitionNumber": attributes.whole,
@@ -85,6 +91,14 @@ def slice_plane(dataset: Dataset) -> SlicePlane:
     )
 
 
+def slice_headers(dataset: Dataset) -> dict[FrameKey, Dataset]:
+    """The header of each slice that the object holds: its own, or one of each CT frame.
+
+    Raises SeriesUnusable if it is a multi-frame object that is no CT.
+    """
+    return frame_headers(dataset) if is_enhanced(dataset) else {_key(dataset): dataset}
+
+
 def read_series(
     datasets: Sequence[Dataset], *, marked: Collection[FrameReference] = ()
 ) -> CTVolume:
@@ -94,8 +108,8 @@ def read_series(
 
     Raises SeriesUnusable if they make none.
     """
-    frames = {_key(dataset): dataset for dataset in datasets}
-    return _volume(frames, lambda key: frames[key], marked)
+    by_uid = {_key(dataset).sop_instance_uid: dataset for dataset in datasets}
+    return _volume(by_uid, lambda uid: by_uid[uid], marked)
 
 
 def read_series_files(
@@ -109,10 +123,9 @@ def read_series_files(
         read = [(path, dcmread(path, stop_before_pixels=True)) for path in paths]
     except attributes.PARSER_ERRORS as error:
         raise SeriesUnusable("one of the series' files is no DICOM file; resend it") from error
-    path_of = {_key(header): path for path, header in read}
-    return _volume(
-        {_key(header): header for _, header in read}, lambda key: _with_pixels(path_of[key]), marked
-    )
+    path_of = {_key(header).sop_instance_uid: path for path, header in read}
+    headers = {_key(header).sop_instance_uid: header for _, header in read}
+    return _volume(headers, lambda uid: _with_pixels(path_of[uid]), marked)
 
 
 def _with_pixels(path: Path) -> Dataset:
@@ -127,14 +140,15 @@ def _key(dataset: Dataset) -> FrameKey:
 
 
 def _volume(
-    headers: Mapping[FrameKey, Dataset],
-    with_pixels: Callable[[FrameKey], Dataset],
+    objects: Mapping[SOPInstanceUID, Dataset],
+    with_pixels: Callable[[SOPInstanceUID], Dataset],
     marked: Collection[FrameReference],
 ) -> CTVolume:
-    study, series = _one_series(headers)
+    study, series = _one_series(objects)
+    headers, no_ct = _frames(objects)
     images = {key: header for key, header in headers.items() if not is_localizer(header)}
     if not images:
-        raise SeriesUnusable(f"series {series} holds localizers only")
+        raise SeriesUnusable(next(iter(no_ct), f"series {series} holds localizers only"))
     planes: dict[FrameKey, SlicePlane] = {}
     unplaced: dict[FrameKey, str] = {}
     for key, header in images.items():
@@ -145,15 +159,22 @@ def _volume(
     layout = lay_out(planes, marked=marked, unplaced=unplaced)
     plane, missing = layout.plane, layout.missing
     depth = len(layout.frames) + len(missing)
+    if depth * plane.rows * plane.columns > MOST_VOXELS:
+        raise SeriesUnusable(
+            f"series {series} says that it has {depth} slices of {plane.rows} x {plane.columns} "
+            "pixels, which is larger than any CT of a chest"
+        )
     hu = np.empty((depth, plane.rows, plane.columns), dtype=np.int16)
     hu[sorted(missing)] = AIR_HU
     frames: list[FrameKey | None] = [None] * depth
     lossy = False
-    for key, number in zip(layout.frames, layout.stack.numbers.tolist(), strict=True):
-        dataset = with_pixels(key)
-        hu[number] = hounsfield(dataset)
-        frames[number] = key
-        lossy = lossy or is_lossy(dataset)
+    at = dict(zip(layout.frames, layout.stack.numbers.tolist(), strict=True))
+    for uid, keys in groupby(sorted(at), key=lambda key: key.sop_instance_uid):
+        # one object's pixels at a time
+        for key, image in _images(with_pixels(uid), {key: headers[key] for key in keys}):
+            hu[at[key]] = hounsfield(image)
+            frames[at[key]] = key
+            lossy = lossy or is_lossy(image)
     return CTVolume(
         hu=hu,
         affine=layout.stack.affine(
@@ -169,6 +190,7 @@ def _volume(
         left_out=layout.left_out,
         lossy=lossy,
         notes=(
+            *(f"Of the CT series was left out: {reason}." for reason in no_ct),
             *layout.notes,
             *_unreadable(images[key] for key in layout.frames),
             *_shape(layout),
@@ -178,7 +200,35 @@ def _volume(
     )
 
 
-def _one_series(headers: Mapping[FrameKey, Dataset]) -> tuple[StudyInstanceUID, SeriesInstanceUID]:
+def _frames(
+    objects: Mapping[SOPInstanceUID, Dataset],
+) -> tuple[dict[FrameKey, Dataset], list[str]]:
+    """Each frame's header, and of multi-frame objects that are no CT the reason."""
+    headers: dict[FrameKey, Dataset] = {}
+    no_ct = []
+    for dataset in objects.values():
+        try:
+            headers |= slice_headers(dataset)
+        except SeriesUnusable as reason:
+            no_ct.append(str(reason))
+    return headers, no_ct
+
+
+def _images(
+    dataset: Dataset, headers: Mapping[FrameKey, Dataset]
+) -> Iterator[tuple[FrameKey, Dataset]]:
+    """Those frames of one object, each as an image with its pixels."""
+    if not is_enhanced(dataset):
+        yield from ((key, dataset) for key in headers)
+        return
+    pixels = FramePixels(dataset)
+    for key, header in headers.items():
+        yield key, pixels.of(key, header)
+
+
+def _one_series(
+    headers: Mapping[SOPInstanceUID, Dataset],
+) -> tuple[StudyInstanceUID, SeriesInstanceUID]:
     if not headers:
         raise SeriesUnusable("the series has no slices")
     found: dict[str, set[str]] = {}

@@ -54,12 +54,6 @@ UNSUPPORTED: Mapping[SOPClassUID, str] = {
 }
 """Objects made to mark something and that this version cannot read, by the name people use."""
 
-UNSUPPORTED_CT: Mapping[SOPClassUID, str] = {
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.2.1"): "Enhanced CT",
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.2.2"): "Legacy Converted Enhanced CT",
-}
-"""CT images that this version cannot read."""
-
 
 def reader_for(sop_class_uid: SOPClassUID) -> AnnotationReader | None:
     """The reader of this kind of object, or None."""

@@ -1,20 +1,21 @@
 """From pixels to probabilities: which nodules were judged, which were not, and why."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom import dcmread
 
 from m3net.annotations import READERS
 from m3net.annotations.nodules import find_nodules
-from m3net.annotations.types import Annotation, PassedOver, Planes, References
+from m3net.annotations.types import Annotation, PassedOver, References
 from m3net.ct_series import read_series_files
 from m3net.errors import AnnotationUnusable
 from m3net.nodule import Nodule, RefusedNodule
 from m3net.prediction import Classifier, Prediction
-from m3net.uids import FrameKey, SOPInstanceUID
+from m3net.uids import SOPInstanceUID
 from m3net.volume import CTVolume, goes_beyond, why_not_whole
+from node.core.conversions import conversions_of, followed, planes_of
 from node.core.inputs import StudyInputs
 from node.core.not_judged import name_passed_over
 from node.core.series_choice import marked_frames
@@ -65,6 +66,8 @@ def assess(
 
     Raises StudyError if the study as a whole cannot be analysed.
     """
+    conversions = conversions_of((*inputs.ct, *inputs.elsewhere))
+    inputs = replace(inputs, annotations=followed(inputs.annotations, conversions))
     annotations, unreadable = _read_annotations(inputs, paths)
     unread = (*inputs.unread, *unreadable)
     volume = read_series_files(
@@ -100,14 +103,7 @@ def assess(
 def _read_annotations(
     inputs: StudyInputs, paths: Mapping[SOPInstanceUID, Path]
 ) -> tuple[list[Annotation], tuple[str, ...]]:
-    planes = Planes(
-        {
-            FrameKey(facts.sop_instance_uid, number): plane
-            for facts in (*inputs.ct, *inputs.elsewhere)
-            for number, plane in facts.planes.items()
-        },
-        scouts=inputs.scouts,
-    )
+    planes = planes_of((*inputs.ct, *inputs.elsewhere), scouts=inputs.scouts)
     annotations, unreadable = [], []
     for facts in inputs.annotations:
         try:

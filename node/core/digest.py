@@ -44,6 +44,9 @@ _CT_KEYWORDS = (
     "PixelSpacing",
     "Rows",
     "Columns",
+    "NumberOfFrames",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
     # What its numbers mean in HU, and whether they have been tampered with.
     "RescaleSlope",
     "RescaleIntercept",

@@ -19,7 +19,6 @@ class Role(StrEnum):
 
     CT = "ct"
     LOCALIZER = "localizer"
-    UNSUPPORTED_CT = "unsupported_ct"
     ANNOTATION = "annotation"
     UNSUPPORTED_ANNOTATION = "unsupported_annotation"
     OWN_RESULT = "own_result"
@@ -39,6 +38,7 @@ class InstanceFacts:
                       the transfer syntax and the file's bytes are not in it
     planes          : CT only, by frame number from 1; of an image with one frame {1: its plane};
                       a frame whose geometry the header lacks is not among them
+    converted_from  : multi-frame CT only: the images that it was made of, and the frame of each
     references      : annotations only; None where the object cannot be read
     """
 
@@ -54,6 +54,7 @@ class InstanceFacts:
     content_digest: str
     series_number: int | None = None
     planes: Mapping[int, SlicePlane] = field(default_factory=dict)
+    converted_from: Mapping[SOPInstanceUID, int] = field(default_factory=dict)
     slice_thickness_mm: float | None = None
     convolution_kernel: str | None = None
     references: References | None = None

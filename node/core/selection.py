@@ -9,6 +9,7 @@ from itertools import combinations
 
 from m3net.annotations.image_classes import may_be_of_ct
 from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+from node.core.conversions import conversions_of, followed
 from node.core.digest import NO_PATIENT
 from node.core.inputs import InstanceFacts, Intent, Role, StudyInputs
 from node.core.series_choice import choose_series, marked_frames
@@ -42,7 +43,6 @@ class _Study:
 
     uid: StudyInstanceUID
     series: Mapping[SeriesInstanceUID, Sequence[InstanceFacts]]
-    unsupported_ct: Sequence[InstanceFacts]
     readable: Sequence[InstanceFacts]
     unsupported: Sequence[InstanceFacts]
     present: frozenset[SOPInstanceUID]
@@ -56,7 +56,7 @@ def select(study: StudyInstanceUID, instances: Sequence[InstanceFacts]) -> Selec
     """
     found = _sorted(study, instances)
     annotated = bool(found.readable or found.unsupported)
-    if not (found.series or found.unsupported_ct or annotated):
+    if not (found.series or annotated):
         return None
     if not annotated:
         return _unannotated(found)
@@ -77,8 +77,7 @@ def _sorted(study: StudyInstanceUID, instances: Sequence[InstanceFacts]) -> _Stu
     return _Study(
         uid=study,
         series={uid: sorted(series[uid], key=lambda f: f.sop_instance_uid) for uid in series},
-        unsupported_ct=of(Role.UNSUPPORTED_CT),
-        readable=of(Role.ANNOTATION),
+        readable=followed(of(Role.ANNOTATION), conversions_of(of(Role.CT))),
         unsupported=of(Role.UNSUPPORTED_ANNOTATION),
         present=frozenset(facts.sop_instance_uid for facts in instances),
         scouts=frozenset(facts.sop_instance_uid for facts in of(Role.LOCALIZER)),
@@ -91,17 +90,14 @@ def _unannotated(found: _Study) -> Selection:
 
 
 def _without_ct(found: _Study) -> Selection | None:
-    """An annotation alone, or with a CT of a kind that cannot be read.
+    """An annotation alone.
 
     None if no annotation is known to mark a nodule on a CT: a brain's segmentation, a report on an
     MR and the plan of another treatment are other people's studies.
     """
     annotations = (*found.readable, *found.unsupported)
-    if not found.unsupported_ct and not any(map(_marks_nodule_on_ct, found.readable)):
+    if not any(map(_marks_nodule_on_ct, found.readable)):
         return None
-    if found.unsupported_ct:
-        reason = _not_supported(found.unsupported_ct[0])
-        return Selection(inputs=_inputs(found, annotations=annotations, reason=reason))
     on_scouts = all(_is_on_scouts(found, facts) for facts in found.readable)
     return Selection(
         inputs=_inputs(
@@ -205,10 +201,10 @@ def _inputs(
     unread: tuple[str, ...] = (),
     remarks: tuple[str, ...] = (),
 ) -> StudyInputs:
-    """The inputs around the chosen series; of a CT that cannot be read one image stands for it."""
+    """The inputs around the chosen series."""
     of_patient = [facts for facts in annotations if facts in found.readable]
     choice = choose_series(found.series, of_patient or found.readable)
-    ct = found.series[choice.series_instance_uid] if choice else found.unsupported_ct[:1]
+    ct = found.series[choice.series_instance_uid] if choice else ()
     marked = {
         uid for facts in of_patient if facts.references for uid in facts.references.marked_images
     }

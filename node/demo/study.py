@@ -9,7 +9,8 @@ from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import CTImageStorage
 
-from m3net.annotations import UNSUPPORTED, UNSUPPORTED_CT, recognise
+from m3net.annotations import UNSUPPORTED, recognise
+from m3net.enhanced_ct import ENHANCED_CT
 from m3net.uids import SOPClassUID
 from node.demo.annotations import measurement_report, segmentation
 from node.demo.phantom import chest_phantom
@@ -64,14 +65,13 @@ def survey(directory: Path) -> DemoStudy:
         files.append(path)
         studies.add(str(ds.StudyInstanceUID))
         sop_class = SOPClassUID(str(ds.SOPClassUID))
-        if ds.SOPClassUID == CTImageStorage:
-            slices[str(ds.SeriesInstanceUID)] += 1
+        if ds.SOPClassUID == CTImageStorage or sop_class in ENHANCED_CT:
+            slices[str(ds.SeriesInstanceUID)] += int(ds.get("NumberOfFrames") or 1)
             headers[str(ds.SOPInstanceUID)] = ds
         elif recognise(ds) is not None:
             annotations[f"annotation that this node reads ({ds.Modality})"] += 1
-        elif sop_class in UNSUPPORTED or sop_class in UNSUPPORTED_CT:
-            kind = UNSUPPORTED.get(sop_class) or "Enhanced CT"
-            annotations[f"{kind}, which this node cannot read yet"] += 1
+        elif sop_class in UNSUPPORTED:
+            annotations[f"{UNSUPPORTED[sop_class]}, which this node cannot read yet"] += 1
         else:
             others += 1
     if not files:

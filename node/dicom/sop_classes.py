@@ -10,7 +10,8 @@ from pydicom._uid_dict import UID_dictionary
 from pydicom.uid import UID
 from pynetdicom.sop_class import _STORAGE_CLASSES
 
-from m3net.annotations import READERS, UNSUPPORTED, UNSUPPORTED_CT
+from m3net.annotations import READERS, UNSUPPORTED
+from m3net.enhanced_ct import ENHANCED_CT
 
 CT_IMAGE_STORAGE = UID("1.2.840.10008.5.1.4.1.1.2")
 VERIFICATION = UID("1.2.840.10008.1.1")
@@ -46,12 +47,12 @@ def standard_storage() -> frozenset[UID]:
 
 def interpreted() -> frozenset[UID]:
     """The SOP classes whose content this node reads."""
-    return frozenset({CT_IMAGE_STORAGE, *(UID(uid) for uid in READERS)})
+    return frozenset({CT_IMAGE_STORAGE, *(UID(uid) for uid in (*ENHANCED_CT, *READERS))})
 
 
 def recognised() -> frozenset[UID]:
     """Those that this version cannot read, and says so: "not supported yet", never "no nodule"."""
-    return frozenset(UID(uid) for uid in (*UNSUPPORTED, *UNSUPPORTED_CT))
+    return frozenset(UID(uid) for uid in UNSUPPORTED)
 
 
 _STANDARD_STORAGE = standard_storage()

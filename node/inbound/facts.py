@@ -6,15 +6,18 @@ Only here are strangers' bytes taken apart, so only here stands what pydicom rai
 import re
 import struct
 import zlib
+from collections.abc import Mapping
+from contextlib import suppress
 
 import pydicom.config
 from pydicom import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import UID, CTImageStorage
 
-from m3net.annotations import READERS, UNSUPPORTED, UNSUPPORTED_CT, reader_for, recognise
+from m3net.annotations import READERS, UNSUPPORTED, reader_for, recognise
 from m3net.annotations.types import References, SlicePlane
-from m3net.ct_series import is_localizer, slice_plane
+from m3net.ct_series import is_localizer, slice_headers, slice_plane
+from m3net.enhanced_ct import ENHANCED_CT, converted_from
 from m3net.errors import StudyError
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
 from node.core.device import MODEL_NAME
@@ -74,6 +77,8 @@ def _facts(dataset: Dataset, transfer_syntax: str) -> InstanceFacts:
     series = SeriesInstanceUID(_uid(dataset, "SeriesInstanceUID"))
     sop_class = SOPClassUID(_uid(dataset, "SOPClassUID"))
     role, kind = _role(dataset, study, series, sop_class)
+    frames = _frames(dataset) if role is Role.CT else {}
+    image = next(iter(frames.values()), dataset)
     return InstanceFacts(
         study_instance_uid=study,
         series_instance_uid=series,
@@ -87,9 +92,10 @@ def _facts(dataset: Dataset, transfer_syntax: str) -> InstanceFacts:
         identity_digest=identity_digest(dataset),
         content_digest=_content_digest(dataset, role),
         series_number=_integer(dataset, "SeriesNumber"),
-        planes=_planes(dataset) if role is Role.CT else {},
-        slice_thickness_mm=_real(dataset, "SliceThickness"),
-        convolution_kernel=_text(dataset, "ConvolutionKernel") or None,
+        planes=_planes(frames),
+        converted_from=converted_from(dataset) if role is Role.CT else {},
+        slice_thickness_mm=_real(image, "SliceThickness"),
+        convolution_kernel=_text(image, "ConvolutionKernel") or None,
         references=_references(dataset, sop_class) if role is Role.ANNOTATION else None,
     )
 
@@ -101,10 +107,11 @@ def _role(
     kind = "" if name == str(sop_class) else name.removesuffix(" Storage")
     if is_own_series(study, series) or _text(dataset, "ManufacturerModelName") == MODEL_NAME:
         return Role.OWN_RESULT, kind or "result"
-    if str(sop_class) == CTImageStorage:
-        return (Role.LOCALIZER, "CT localizer") if is_localizer(dataset) else (Role.CT, "CT")
-    if sop_class in UNSUPPORTED_CT:
-        return Role.UNSUPPORTED_CT, UNSUPPORTED_CT[sop_class]
+    if str(sop_class) == CTImageStorage or sop_class in ENHANCED_CT:
+        image = ENHANCED_CT.get(sop_class, "CT")
+        if is_localizer(dataset):
+            return Role.LOCALIZER, f"{image} localizer"
+        return Role.CT, image
     reader = recognise(dataset)
     if reader is not None:
         return Role.ANNOTATION, reader.kind
@@ -118,11 +125,20 @@ def _content_digest(dataset: Dataset, role: Role) -> str:
     return annotation_digest(dataset) if whole else image_digest(dataset)
 
 
-def _planes(dataset: Dataset) -> dict[int, SlicePlane]:
+def _frames(dataset: Dataset) -> dict[int, Dataset]:
+    """The header of each slice that the image holds; none of an object that is no CT in HU."""
     try:
-        return {1: slice_plane(dataset)}
+        return {key.frame: header for key, header in slice_headers(dataset).items()}
     except StudyError:
         return {}
+
+
+def _planes(frames: Mapping[int, Dataset]) -> dict[int, SlicePlane]:
+    planes = {}
+    for number, header in frames.items():
+        with suppress(StudyError):
+            planes[number] = slice_plane(header)
+    return planes
 
 
 def _references(dataset: Dataset, sop_class: SOPClassUID) -> References | None:

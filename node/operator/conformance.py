@@ -15,6 +15,7 @@ from pydicom.uid import UID
 from pynetdicom.sop_class import _STORAGE_CLASSES
 
 from m3net.annotations import READERS
+from m3net.enhanced_ct import ENHANCED_CT
 from m3net.uids import SOPClassUID
 from node.config import DeliveryConfig, ReceiverConfig, StorageConfig, StudyConfig
 from node.dicom.sop_classes import CT_IMAGE_STORAGE, interpreted, recognised, standard_storage
@@ -138,7 +139,11 @@ def _name(uid: UID) -> str:
 
 
 def _how_read(uid: UID) -> str:
-    return "CT" if uid == CT_IMAGE_STORAGE else READERS[SOPClassUID(uid)].kind
+    if uid == CT_IMAGE_STORAGE:
+        return "CT"
+    if uid in ENHANCED_CT:
+        return "CT, its frames as slices; maps, projections and renderings by their type as none"
+    return READERS[SOPClassUID(uid)].kind
 
 
 def _scu() -> list[str]:

@@ -19,7 +19,7 @@ from node.persistence.schema import Contribution, Instance, Sender, Study
 from node.persistence.spool import StoredFile
 from node.persistence.transactions import Transactions, record
 
-_NAMING = frozenset({Role.CT, Role.LOCALIZER, Role.UNSUPPORTED_CT})
+_NAMING = frozenset({Role.CT, Role.LOCALIZER})
 """The scanner's objects name the study; a stray annotation of somebody else does not."""
 
 SILENT_FOR = timedelta(minutes=2)

@@ -34,6 +34,8 @@ def facts_to_row(facts: InstanceFacts) -> dict[str, str]:
 def facts_from_row(row: Mapping[str, Any]) -> InstanceFacts:
     """The facts that `facts_to_row` wrote, now or when an image had but one plane."""
     value = json.loads(row["facts"]) | {name: row[name] for name in _COLUMNS}
+    if value["role"] == "unsupported_ct":  # of a multi-frame CT, before these were read
+        value["role"] = "ct"
     if plane := value.pop("plane", None):
         value["planes"] = {"1": plane}
     references = value.get("references")

@@ -161,14 +161,6 @@ def test_an_annotation_that_marks_nothing_is_analysed_so_that_the_report_says_no
     assert selection.inputs.intent is Intent.ANALYSE
 
 
-def test_an_enhanced_ct_is_not_supported_yet() -> None:
-    enhanced = facts(uid="1.2.3.90.1", role=Role.UNSUPPORTED_CT, kind="Enhanced CT")
-    selection = chosen(enhanced, segmentation(refers_to=["1.2.3.90.1"]))
-    assert selection.inputs.intent is Intent.REPORT_NOT_ANALYSED
-    assert selection.inputs.reason == "Enhanced CT not supported yet"
-    assert selection.awaits == ()
-
-
 def test_a_foreign_frame_of_reference_is_waited_for_and_then_left_to_the_pipeline() -> None:
     selection = chosen(*ct_series(20), segmentation(frame="9.9.9"))
     assert selection.awaits == ("for the CT that the annotation refers to",)

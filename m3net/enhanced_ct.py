@@ -1,0 +1,304 @@
+r"""Enhanced CT: the frames of one object as the slices that they are (PS3.3 A.38.1, A.70.1).
+
+Geometry and rescale stand in functional groups, shared or of each frame, and frames stand in any
+order.  Each frame becomes the header, and later the pixels, that a CT image of its own would have,
+so that from there on one code reads both.  What tells frames apart that no classic header knows is
+said in it as Stack ID: an object may hold the chest several times, as phases, energies or stacks.
+
+Not every object of these classes is a CT in HU: maps of perfusion, materials and projections say so
+in their Image Type and Frame Type.  An ordinary CT frame is in HU also where its Rescale Type is
+US, as older converters wrote it.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from pydicom import Dataset
+from pydicom.datadict import dictionary_description
+from pydicom.uid import CTImageStorage
+
+from m3net import attributes
+from m3net.errors import SeriesUnusable
+from m3net.uids import FrameKey, SOPClassUID, SOPInstanceUID
+
+ENHANCED_CT: Mapping[SOPClassUID, str] = {
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.2.1"): "Enhanced CT",
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.2.2"): "Legacy Converted Enhanced CT",
+}
+"""By the name that people use."""
+
+MOST_FRAMES = 10_000
+"""More are claimed by no scan of a chest, in any number of phases."""
+
+_OF_THE_OBJECT = (
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SOPInstanceUID",
+    "FrameOfReferenceUID",
+    "Rows",
+    "Columns",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
+    "LossyImageCompression",
+)
+_OF_THE_FRAME: Mapping[str, Mapping[str, str]] = {
+    "PixelMeasuresSequence": {"PixelSpacing": "PixelSpacing", "SliceThickness": "SliceThickness"},
+    "PlanePositionSequence": {"ImagePositionPatient": "ImagePositionPatient"},
+    "PlaneOrientationSequence": {"ImageOrientationPatient": "ImageOrientationPatient"},
+    "PixelValueTransformationSequence": {
+        "RescaleIntercept": "RescaleIntercept",
+        "RescaleSlope": "RescaleSlope",
+        "RescaleType": "RescaleType",
+    },
+    "CTImageFrameTypeSequence": {"FrameType": "ImageType"},
+    "FrameContentSequence": {
+        "FrameAcquisitionNumber": "AcquisitionNumber",
+        "FrameAcquisitionDateTime": "AcquisitionDateTime",
+        "TemporalPositionIndex": "TemporalPositionIdentifier",
+    },
+    "CTReconstructionSequence": {"ConvolutionKernel": "ConvolutionKernel"},
+    "CTXRayDetailsSequence": {"KVP": "KVP"},
+    "CardiacSynchronizationSequence": {
+        "NominalPercentageOfCardiacPhase": "NominalPercentageOfCardiacPhase"
+    },
+}
+"""By functional group: attribute of the frame -> attribute of a CT image."""
+
+_TELLING_APART: Sequence[tuple[str, str]] = (
+    ("FrameContentSequence", "StackID"),
+    ("FrameContentSequence", "TemporalPositionIndex"),
+    ("TemporalPositionSequence", "TemporalPositionTimeOffset"),
+    ("CardiacSynchronizationSequence", "NominalPercentageOfCardiacPhase"),
+    ("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"),
+    ("RespiratorySynchronizationSequence", "NominalPercentageOfRespiratoryPhase"),
+    ("RespiratorySynchronizationSequence", "NominalRespiratoryTriggerDelayTime"),
+    ("CTXRayDetailsSequence", "KVP"),
+    ("CTImageFrameTypeSequence", "FrameType"),
+    ("CTReconstructionSequence", "ConvolutionKernel"),
+    ("CTReconstructionSequence", "ReconstructionAlgorithm"),
+    ("PixelMeasuresSequence", "SliceThickness"),
+)
+"""By what volumes in one object differ; the Stack ID first."""
+
+_PLACES = frozenset({0x00209057, 0x00200032, 0x00201041, 0x00189327})
+"""Dimensions along the stack: In-Stack Position Number, Image Position, Slice Location, Table
+Position."""
+
+_TERM = re.compile(r"[A-Z_]{1,16}")
+"""What may be repeated in a sentence: a defined term, and nothing that somebody typed."""
+
+_NO_FLAVOUR_OF_A_CT = frozenset({"PERFUSION", "ATTENUATION", "LOCALIZER"})
+_CONTRASTS_IN_HU = frozenset({"", "NONE", "RESAMPLED", "ENERGY_PROP_WT"})
+_TECHNIQUES_IN_HU = frozenset({"", "NONE", "MPR"})
+
+
+def is_enhanced(dataset: Dataset) -> bool:
+    """Whether the object holds its slices as frames."""
+    return attributes.uid(dataset, "SOPClassUID") in ENHANCED_CT
+
+
+def frame_headers(dataset: Dataset) -> dict[FrameKey, Dataset]:
+    """Of each frame that is an ordinary CT, the header of a CT image, by the frame's key.
+
+    Raises SeriesUnusable if there is none, if the object contradicts itself, or if frames stand at
+    one place and nothing tells them apart.
+    """
+    frames = _Frames(dataset)
+    kept = frames.ordinary()
+    parts = frames.parts(kept)
+    return {frames.key(number): frames.header(number, parts[number]) for number in kept}
+
+
+def converted_from(dataset: Dataset) -> dict[SOPInstanceUID, int]:
+    """The single-frame images that the object was made of, and the frame that each became."""
+    found = {}
+    for number, group in enumerate(_groups(dataset), start=1):
+        for source in attributes.items(group, "ConversionSourceAttributesSequence"):
+            uid = attributes.uid(source, "ReferencedSOPInstanceUID")
+            if uid and not attributes.whole(source, "ReferencedFrameNumber"):
+                found[SOPInstanceUID(uid)] = number
+    return found
+
+
+class _Frames:
+    """The frames of one object, numbered from 1, with shared groups and their own."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+        self.name = object_name(dataset)
+        self.shared = (attributes.items(dataset, "SharedFunctionalGroupsSequence") or (Dataset(),))[
+            0
+        ]
+        groups, claimed = _groups(dataset), frame_count(dataset)
+        if not groups:
+            raise SeriesUnusable(f"{self.name} describes none of its frames; resend it")
+        if claimed != len(groups):
+            raise SeriesUnusable(
+                f"{self.name} says that it has {claimed} frames and describes {len(groups)}; "
+                "resend it"
+            )
+        if claimed > MOST_FRAMES:
+            raise SeriesUnusable(
+                f"{self.name} has {claimed} frames, expected at most {MOST_FRAMES}; "
+                "send each phase as an object of its own"
+            )
+        self.groups = groups
+
+    def key(self, number: int) -> FrameKey:
+        """What the frame is known by."""
+        return FrameKey(SOPInstanceUID(attributes.uid(self.dataset, "SOPInstanceUID")), number)
+
+    def group(self, number: int, sequence: str) -> Dataset:
+        """A functional group of the frame: its own, else the shared one, else empty."""
+        own = attributes.items(self.groups[number - 1], sequence)
+        return (own or attributes.items(self.shared, sequence) or (_EMPTY,))[0]
+
+    def ordinary(self) -> list[int]:
+        """The frames that are an ordinary CT."""
+        why: list[str] = []
+        kept = []
+        for number in range(1, len(self.groups) + 1):
+            reason = self._why_no_ct(number)
+            if reason is None:
+                kept.append(number)
+            else:
+                why.append(reason)
+        if not kept:
+            raise SeriesUnusable(f"{self.name} is no CT in Hounsfield units: {why[0]}")
+        return kept
+
+    def _why_no_ct(self, number: int) -> str | None:
+        group = self.group(number, "CTImageFrameTypeSequence")
+        kind = attributes.texts(group, "FrameType") or attributes.texts(self.dataset, "ImageType")
+        values = [value.upper() for value in kind] + [""] * 4
+        flavour, contrast = values[2], values[3]
+        if flavour in _NO_FLAVOUR_OF_A_CT or contrast not in _CONTRASTS_IN_HU:
+            terms = [value for value in values[:4] if _TERM.fullmatch(value)]
+            return "its frames are of type " + ("\\".join(terms) or "unknown")
+        for keyword, allowed in (
+            ("PixelPresentation", {"", "MONOCHROME"}),
+            ("VolumetricProperties", {"", "VOLUME", "SAMPLED"}),
+            ("VolumeBasedCalculationTechnique", _TECHNIQUES_IN_HU),
+        ):
+            said = attributes.text(group, keyword).upper()
+            if said not in allowed:
+                what = said if _TERM.fullmatch(said) else "of an unknown kind"
+                return f"its frames have {dictionary_description(keyword)} {what}"
+        return None
+
+    def header(self, number: int, part: str) -> Dataset:
+        """The frame as the header of a CT image; `part`, if it is any, as its Stack ID."""
+        header = Dataset()
+        header.SOPClassUID = CTImageStorage
+        for keyword in _OF_THE_OBJECT:
+            _copy(self.dataset, keyword, header, keyword)
+        _copy(self.dataset, "ImageType", header, "ImageType")
+        for sequence, names in _OF_THE_FRAME.items():
+            group = self.group(number, sequence)
+            for own, classic in names.items():
+                _copy(group, own, header, classic)
+        if attributes.text(header, "RescaleType").upper() == "US":
+            header.RescaleType = "HU"
+        if part:
+            header.add_new("StackID", "LO", part)
+        return header
+
+    def parts(self, numbers: Sequence[int]) -> dict[int, str]:
+        """What each frame says of the volume that it belongs to: its Stack ID, and what differs."""
+        places: dict[tuple[float, ...], list[int]] = defaultdict(list)
+        for number in numbers:
+            places[self._place(number)].append(number)
+        crowded = [place for place in places.values() if len(place) > 1]
+        labels: dict[int, list[str]] = {number: [] for number in numbers}
+        for rank, said in enumerate(self._discriminators(crowded)):
+            values = {number: said(number) for number in numbers}
+            # A value of each frame's own, or of most of them, tells slices apart and no volumes.
+            if (1 if rank else 0) < len(set(values.values())) <= len(numbers) / 2:
+                for number in numbers:
+                    labels[number].append(values[number])
+        for place in crowded:
+            told = [(*labels[number], *self._taken(number)) for number in place]
+            if len(set(told)) < len(told):
+                raise SeriesUnusable(
+                    f"frames {place[0]} and {place[1]} of {self.name} stand at one place, and "
+                    "nothing in it tells which belongs to which volume"
+                )
+        return {number: ", ".join(label) for number, label in labels.items()}
+
+    def _taken(self, number: int) -> tuple[str, str]:
+        """Also by these frames are told apart (`m3net.acquisitions`), in sweeps, not by value."""
+        group = self.group(number, "FrameContentSequence")
+        return (
+            attributes.text(group, "FrameAcquisitionNumber"),
+            attributes.text(group, "FrameAcquisitionDateTime"),
+        )
+
+    def _place(self, number: int) -> tuple[float, ...]:
+        position = attributes.numbers(
+            self.group(number, "PlanePositionSequence"), "ImagePositionPatient"
+        )
+        cosines = attributes.numbers(
+            self.group(number, "PlaneOrientationSequence"), "ImageOrientationPatient"
+        )
+        if len(position) != 3:
+            return (float(number),)  # nowhere, and so at nobody's place
+        return (*(round(mm, 1) for mm in position), *(round(cosine, 2) for cosine in cosines))
+
+    def _discriminators(self, crowded: Sequence[Sequence[int]]) -> Sequence[Callable[[int], str]]:
+        """By what volumes may be told apart: what a frame says of each.
+
+        Of the object's own dimensions those that differ among frames at one place.
+        """
+        found = [partial(self._said, sequence, keyword) for sequence, keyword in _TELLING_APART]
+        for place, item in enumerate(attributes.items(self.dataset, "DimensionIndexSequence")):
+            if item.get("DimensionIndexPointer") in _PLACES:
+                continue
+            index = partial(self._index, place)
+            if any(len({index(number) for number in frames}) > 1 for frames in crowded):
+                found.append(index)
+        return found
+
+    def _said(self, sequence: str, keyword: str, number: int) -> str:
+        return attributes.text(self.group(number, sequence), keyword)
+
+    def _index(self, dimension: int, number: int) -> str:
+        group = self.group(number, "FrameContentSequence")
+        values = attributes.texts(group, "DimensionIndexValues")
+        return values[dimension] if dimension < len(values) else ""
+
+
+_EMPTY = Dataset()
+
+
+def _groups(dataset: Dataset) -> tuple[Dataset, ...]:
+    return attributes.items(dataset, "PerFrameFunctionalGroupsSequence")
+
+
+def frame_count(dataset: Dataset) -> int:
+    """How many frames it says that it has."""
+    return max(attributes.whole(dataset, "NumberOfFrames") or 0, 0)
+
+
+def object_name(dataset: Dataset) -> str:
+    """The object, for people."""
+    kind = ENHANCED_CT.get(SOPClassUID(attributes.uid(dataset, "SOPClassUID")), "Enhanced CT")
+    return f"{kind} {attributes.uid(dataset, 'SOPInstanceUID')}"
+
+
+def _copy(source: Dataset, keyword: str, target: Dataset, name: str) -> None:
+    """The element as it stands, readable or not: whether it is, its reader says."""
+    if not attributes.holds(source, keyword):
+        return
+    try:
+        element = source[keyword]
+        target.add_new(name, element.VR, element.value)
+    except attributes.PARSER_ERRORS:
+        return
