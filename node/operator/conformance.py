@@ -141,7 +141,7 @@ def _name(uid: UID) -> str:
 def _how_read(uid: UID) -> str:
     if uid == CT_IMAGE_STORAGE:
         return "CT"
-    if uid in ENHANCED_CT:
+    if SOPClassUID(uid) in ENHANCED_CT:
         return "CT, its frames as slices; maps, projections and renderings by their type as none"
     return READERS[SOPClassUID(uid)].kind
 
