@@ -295,9 +295,9 @@ def object_name(dataset: Dataset) -> str:
 
 def _copy(source: Dataset, keyword: str, target: Dataset, name: str) -> None:
     """The element as it stands, readable or not: whether it is, its reader says."""
-    if not attributes.holds(source, keyword):
-        return
     try:
+        if keyword not in source:
+            return
         element = source[keyword]
         target.add_new(name, element.VR, element.value)
     except attributes.PARSER_ERRORS:
