@@ -11,7 +11,7 @@ from random import Random
 from typing import Protocol
 
 from node.config import DeliveryConfig, DestinationConfig
-from node.core.errors import DestinationRefused, VariantRejected
+from node.core.errors import DestinationRefused, LeaseLost, VariantRejected
 from node.core.results import CaptureVariant, ReportVariant
 from node.core.variants import Form, Wishes, in_form, kind_of
 from node.lease_holder import Clock, KeepsLeases, LeaseHolder, keep_working, log
@@ -33,8 +33,8 @@ class KeepsDeliveries(KeepsLeases, Protocol):
 
     def mark_delivered(
         self, lease: DeliveryLease, artifact_id: int, *, status: int, now: datetime
-    ) -> None:
-        """The destination has confirmed one object."""
+    ) -> bool:
+        """The destination has confirmed one object; False if the lease is lost."""
         ...
 
     def note_variant(
@@ -154,7 +154,9 @@ class Courier:
         def on_stored(artifact: ArtifactFile, status: int) -> None:
             confirmed.add(artifact.artifact_id)
             now = self._clock()
-            self._store.mark_delivered(lease, artifact.artifact_id, status=status, now=now)
+            if not self._store.mark_delivered(lease, artifact.artifact_id, status=status, now=now):
+                # Whoever holds it now sends the rest; a newer report may be on its way already.
+                raise LeaseLost(f"delivery {lease.number}: attempt {lease.attempt} is over")
 
         files = [self._file(artifact) for artifact in in_form(lease.artifacts, form)]
         destination.send([file for file in files if file.artifact_id not in confirmed], on_stored)

@@ -101,10 +101,11 @@ class Deliveries(Leases):
 
     def mark_delivered(
         self, lease: DeliveryLease, artifact_id: int, *, status: int, now: datetime
-    ) -> None:
+    ) -> bool:
         """The destination has confirmed one object; a later try passes it by.
 
-        True whoever holds the lease by now, so it is noted even if this process does not.
+        It is noted whoever holds the lease by now; False if this process does no more, and should
+        send nothing further.
         """
         with self._write() as connection:
             insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
@@ -115,6 +116,8 @@ class Deliveries(Leases):
                 )
                 .on_conflict_do_nothing()
             )
+            held = select(Delivery.id).where(work.held(lease))
+            return connection.execute(held).one_or_none() is not None
 
     def finish_delivery(self, lease: DeliveryLease, *, now: datetime) -> None:
         """The destination has everything.  Raises LeaseLost."""

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
+from pydicom.uid import UID
+
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
 from node.core.inputs import Intent, StudyInputs
 from node.inbound.intake import Intake
@@ -41,10 +43,17 @@ def queue_results(
     destinations: Sequence[str],
     *,
     max_attempts: int = 5,
+    revision: int = 1,
 ) -> None:
-    """`tests.results.every_variant` is done and waits for its destinations."""
+    """`tests.results.every_variant` is done and waits for its destinations.
+
+    Objects of a later revision have UIDs of their own: "." and the revision are added.
+    """
     written = []
     for kind, report, captures, dataset in every_variant():
+        if revision > 1:
+            dataset.SOPInstanceUID = UID(f"{dataset.SOPInstanceUID}.{revision}")
+            dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
         buffer = BytesIO()
         dataset.save_as(buffer, enforce_file_format=True)
         file = spool.write([buffer.getvalue()])
@@ -76,7 +85,8 @@ def queue_results(
         ct=(),
         annotations=(),
     )
-    store.enqueue(inputs, digest="d", terms=JobTerms(analysis_id="a", max_attempts=3), now=NOON)
+    terms = JobTerms(analysis_id="a", max_attempts=3)
+    store.enqueue(inputs, digest=f"d{revision}", terms=terms, now=NOON)
     lease = store.claim_job(owner="test:1:1", lease_s=30, now=NOON)
     assert lease is not None
     store.finish_job(

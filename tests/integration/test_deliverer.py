@@ -50,8 +50,8 @@ class Queue:
 
     def __init__(self, tmp_path: Path, destination: DestinationConfig, **options: Any) -> None:
         self.clock, self.destination = Clock(), destination
-        self.store, self.spool, intake = open_node(tmp_path / "node")
-        queue_results(self.store, self.spool, intake, [destination.name], **options)
+        self.store, self.spool, self.intake = open_node(tmp_path / "node")
+        queue_results(self.store, self.spool, self.intake, [destination.name], **options)
         self.courier = Courier(
             QUICK, destination, self.store, self.spool, clock=self.clock, rng=Random(1)
         )
