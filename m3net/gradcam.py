@@ -26,7 +26,7 @@ class Explained:
     """The decision and where it was taken from.
 
     maps : per scale (B, D, H, W) float32 >= 0 on the patch's grid, in the logit's own measure, so
-           that the maps of several views of one nodule may be averaged before they are `scaled`;
+           that the maps of one nodule's mirrorings may be averaged before they are `scaled`;
            all zero where nothing spoke for malignancy
     """
 

@@ -10,13 +10,13 @@ from torch import Tensor
 from m3net.card import ModelCard
 from m3net.errors import InferenceError
 from m3net.gradcam import MALIGNANT, explain, scaled
+from m3net.mirrorings import mean_logits, mean_map, mirrorings_of
 from m3net.network import Network
 from m3net.nodule import Nodule
 from m3net.patches import Patch, Patches
 from m3net.prediction import HeatMap, Prediction
 from m3net.preprocessing import cut_for, inputs_of, slices_for
 from m3net.scales import Scale
-from m3net.views import mean_logits, mean_map, views_of
 from m3net.volume import CTVolume
 
 
@@ -42,8 +42,8 @@ def choose_device(device: str) -> torch.device:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Views:
-    """All views of one nodule: per scale (V, C, D, H, W), and its numbers (V, N) if it has any."""
+class _Inputs:
+    """All mirrorings of one nodule: per scale (M, C, D, H, W), and its numbers (M, N) if any."""
 
     patches: Mapping[Scale, Tensor]
     description: Tensor | None
@@ -97,17 +97,17 @@ class TorchClassifier:
 
         Raises as `classify`.
         """
-        views = self._views(cut_for(self.network.config, volume, nodule))
+        inputs = self._inputs(cut_for(self.network.config, volume, nodule))
         with self._numerics(), torch.no_grad():
             outputs = self.network.upper(
-                self.network.lower(views.patches), description=views.description
+                self.network.lower(inputs.patches), description=inputs.description
             )
         return self._probability(outputs.logits)
 
     def _predict(self, patches: Patches) -> Prediction:
-        views = self._views(patches)
+        inputs = self._inputs(patches)
         with self._numerics():
-            explained = explain(self.network, views.patches, views.description)
+            explained = explain(self.network, inputs.patches, inputs.description)
         return Prediction(
             probability=self._probability(explained.outputs.logits),
             heat_maps={
@@ -118,7 +118,7 @@ class TorchClassifier:
         )
 
     def _heat_map(self, scale: Scale, patch: Patch, maps: Tensor) -> HeatMap:
-        """The map of all views (V, D, H, W) on the patch; 0 where the network was shown nothing."""
+        """The mean of maps (M, D, H, W) on the patch; 0 where the network was shown nothing."""
         shown = mean_map(maps, nodules=1).cpu() * torch.from_numpy(patch.valid)  # (1, D, H, W)
         return HeatMap(
             values=scaled(shown)[0].numpy(),
@@ -126,22 +126,22 @@ class TorchClassifier:
             has_depth=self.network.encoder(scale).has_depth,
         )
 
-    def _views(self, patches: Patches) -> "_Views":
+    def _inputs(self, patches: Patches) -> "_Inputs":
         """The network's input for one nodule, on its device."""
         config = self.network.config
-        inputs = {
+        alone = {
             scale: x.to(self.device)
             for scale, x in inputs_of(patches, config.preprocessing).items()
         }  # (1, C, D, H, W) per scale
-        views = views_of(inputs, mirrored=config.mirrored)  # (V, C, D, H, W) per scale
+        every = mirrorings_of(alone, mirrored=config.mirrored)  # (M, C, D, H, W) per scale
         description = None
         if patches.description is not None:
             numbers = torch.from_numpy(patches.description).float().to(self.device)  # (N,)
-            description = numbers.expand(len(next(iter(views.values()))), -1)  # (V, N)
-        return _Views(patches=views, description=description)
+            description = numbers.expand(len(next(iter(every.values()))), -1)  # (M, N)
+        return _Inputs(patches=every, description=description)
 
     def _probability(self, logits: Tensor) -> float:
-        """The decision over all views (V, 2); InferenceError if it is no number."""
+        """The decision over all mirrorings (M, 2); InferenceError if it is no number."""
         decision = mean_logits(logits.float(), nodules=1).cpu()  # (1, 2)
         if not bool(torch.isfinite(decision).all()):
             raise InferenceError(

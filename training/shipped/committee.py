@@ -13,9 +13,9 @@ from torch import Tensor
 
 from m3net.config import M3NetConfig
 from m3net.expert import KernelExpert
+from m3net.mirrorings import mean_logits, mirrorings_of
 from m3net.network import Committee, Network, network_of
 from m3net.scales import Scale
-from m3net.views import mean_logits, views_of
 from training.data.nodules import Nodules, Subset
 
 
@@ -65,13 +65,13 @@ def margins_of(
         patches: dict[Scale, Tensor] = {
             scale: torch.stack([item[scale] for item in items]) for scale in committee.config.scales
         }  # (B, C, D, H, W)
-        views = views_of(patches, mirrored=committee.config.mirrored)
-        repeats = len(next(iter(views.values()))) // len(items)
+        mirrorings = mirrorings_of(patches, mirrored=committee.config.mirrored)
+        repeats = len(next(iter(mirrorings.values()))) // len(items)
         description = None
         if committee.config.preprocessing.description:
             description = torch.stack([item["description"] for item in items]).repeat(repeats, 1)
         with torch.no_grad():
-            outputs = committee.upper(committee.lower(views), description=description)
+            outputs = committee.upper(committee.lower(mirrorings), description=description)
         logits = mean_logits(outputs.logits, nodules=len(items))  # (B, 2)
         found.append((logits[:, 1] - logits[:, 0]).numpy())
     return np.concatenate(found).astype(np.float64)

@@ -2,14 +2,14 @@
 
 import torch
 
+from m3net.mirrorings import mean_logits, mean_map, mirrorings_of
 from m3net.scales import Scale
-from m3net.views import mean_logits, mean_map, views_of
 
 
 def test_a_nodule_is_seen_as_it_is_and_mirrored_along_each_axis() -> None:
     x = torch.arange(8.0).reshape(1, 1, 2, 2, 2)
-    views = views_of({Scale.MICRO: x}, mirrored=True)[Scale.MICRO]
-    assert views.flatten(1).tolist() == [
+    both = mirrorings_of({Scale.MICRO: x}, mirrored=True)[Scale.MICRO]
+    assert both.flatten(1).tolist() == [
         [0, 1, 2, 3, 4, 5, 6, 7],
         [4, 5, 6, 7, 0, 1, 2, 3],
         [2, 3, 0, 1, 6, 7, 4, 5],
@@ -17,9 +17,9 @@ def test_a_nodule_is_seen_as_it_is_and_mirrored_along_each_axis() -> None:
     ]
 
 
-def test_a_model_that_is_not_mirrored_has_one_view() -> None:
+def test_a_model_that_is_not_mirrored_has_no_mirror_image() -> None:
     x = torch.rand(2, 1, 2, 2, 2)
-    assert torch.equal(views_of({Scale.MACRO: x}, mirrored=False)[Scale.MACRO], x)
+    assert torch.equal(mirrorings_of({Scale.MACRO: x}, mirrored=False)[Scale.MACRO], x)
     assert torch.equal(mean_map(x[:, 0], nodules=2), x[:, 0])
 
 
@@ -30,5 +30,5 @@ def test_logits_are_averaged_for_each_nodule() -> None:
 
 def test_maps_are_mirrored_back_before_they_are_averaged() -> None:
     maps = torch.rand(2, 3, 4, 5)
-    views = views_of({Scale.MICRO: maps[:, None]}, mirrored=True)[Scale.MICRO][:, 0]
-    assert torch.allclose(mean_map(views, nodules=2), maps)
+    both = mirrorings_of({Scale.MICRO: maps[:, None]}, mirrored=True)[Scale.MICRO][:, 0]
+    assert torch.allclose(mean_map(both, nodules=2), maps)

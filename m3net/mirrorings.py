@@ -1,4 +1,4 @@
-"""The views of a nodule that one decision is averaged over: as it is, and its mirror images.
+"""What one decision is averaged over: the nodule as it is, and its mirror images.
 
 A nodule has no handedness, so a network should say the same of its mirror image; where it does not
 quite, the mean is the better answer, and the mean of the maps, each mirrored back, the finer one:
@@ -16,10 +16,10 @@ MIRRORED_ALONG = (1, 2, 3)
 """z, y and x of (B, D, H, W)."""
 
 
-def views_of(patches: Mapping[Scale, Tensor], *, mirrored: bool) -> dict[Scale, Tensor]:
-    """All views of B nodules as one batch: (B, C, D, H, W) -> (V * B, C, D, H, W).
+def mirrorings_of(patches: Mapping[Scale, Tensor], *, mirrored: bool) -> dict[Scale, Tensor]:
+    """All mirrorings of B nodules as one batch: (B, C, D, H, W) -> (M * B, C, D, H, W).
 
-    V is 4 for a `mirrored` model: the patches, then their images along z, along y and along x.
+    M is 4 for a `mirrored` model: the patches, then their images along z, along y and along x.
     """
     if not mirrored:
         return dict(patches)
@@ -30,12 +30,12 @@ def views_of(patches: Mapping[Scale, Tensor], *, mirrored: bool) -> dict[Scale, 
 
 
 def mean_logits(logits: Tensor, *, nodules: int) -> Tensor:
-    """The decisions on all views -> the decision: (V * B, 2) -> (B, 2)."""
+    """The decisions on all mirrorings -> the decision: (M * B, 2) -> (B, 2)."""
     return logits.view(-1, nodules, 2).mean(0)
 
 
 def mean_map(maps: Tensor, *, nodules: int) -> Tensor:
-    """The maps of all views, each mirrored back, averaged: (V * B, D, H, W) -> (B, D, H, W)."""
+    """The mean of the maps, each mirrored back: (M * B, D, H, W) -> (B, D, H, W)."""
     first, *images = maps.view(-1, nodules, *maps.shape[1:])  # (B, D, H, W) each
     back = [image.flip(axis) for image, axis in zip(images, MIRRORED_ALONG, strict=False)]
     return torch.stack([first, *back]).mean(0)
