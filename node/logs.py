@@ -74,11 +74,11 @@ def fields_of(record: logging.LogRecord) -> Fields:
         if text := record.getMessage():
             fields["message"] = text
     if record.exc_info and record.exc_info[1] is not None:
-        fields.update(describe(record.exc_info[1]))
+        fields.update(_error_fields(record.exc_info[1]))
     return fields
 
 
-def describe(error: BaseException) -> Fields:
+def _error_fields(error: BaseException) -> Fields:
     """An exception without what a library may have quoted in it."""
     fields: Fields = {"error": type(error).__name__}
     if said := reason(error):

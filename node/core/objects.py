@@ -14,13 +14,13 @@ from m3net.card import ModelCard
 from m3net.uids import SOPInstanceUID, StudyInstanceUID
 from node.core import uids
 from node.core.assessment import Assessment
-from node.core.description import (
+from node.core.findings import (
     DescribedNodule,
     describe_nodule,
+    name_without_patient,
     nodule_rows,
     omissions,
     report_content,
-    speakable,
 )
 from node.core.results import Artifact, ArtifactKind, CaptureVariant, ReportVariant, Results
 from sr_templates.findings import (
@@ -110,7 +110,7 @@ def build_results(
             describe_nodule(
                 judged,
                 assessment.volume,
-                name=speakable(judged.nodule.tracking_id, subject, number),
+                name=name_without_patient(judged.nodule.tracking_id, subject, number),
                 warnings=omissions(assessment),
                 card=card,
                 header_of=header_of,

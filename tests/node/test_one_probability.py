@@ -9,7 +9,7 @@ from rich.console import Console
 
 from m3net.weights import load_card
 from node.cli.rows import show_nodules
-from node.core import description
+from node.core import findings
 from node.core.wording import headline
 from node.demo.present import show_report
 from node.demo.reading import read_report
@@ -28,7 +28,7 @@ def test_the_headline(probability: float, told: str) -> None:
 @pytest.mark.parametrize(("probability", "told"), TOLD)
 def test_the_comment(probability: float, told: str) -> None:
     card = replace(load_card("untrained"), trained=True, threshold=0.5)
-    comment = description._comment(card, probability, place="slice 6 of 10", notes=())
+    comment = findings._comment(card, probability, place="slice 6 of 10", notes=())
     assert comment == (
         f"Probability of malignancy {told}; called malignant from 50 %; slice 6 of 10."
     )

@@ -8,7 +8,7 @@ from m3net.scales import Scale
 from m3net.volume import CTVolume
 from m3net.weights import load_card
 from node.core.assessment import Assessment, JudgedNodule
-from node.core.description import DescribedNodule, describe_nodule, omissions, speakable
+from node.core.findings import DescribedNodule, describe_nodule, name_without_patient, omissions
 from sr_templates.findings import Outcome
 from tests.node.core.test_drawn import headers, masked, nodule, volume
 
@@ -67,7 +67,7 @@ def test_a_tracking_identifier_that_names_the_patient_is_not_spoken(
 ) -> None:
     subject = Dataset()
     subject.PatientName, subject.PatientID = "Doe^Jane", "4711-A"
-    assert speakable(tracking_id, subject, 2) == name
+    assert name_without_patient(tracking_id, subject, 2) == name
 
 
 def test_pictures_say_when_another_nodule_was_not_analysed() -> None:

@@ -107,7 +107,7 @@ def describe_nodule(
     )
 
 
-def speakable(tracking_id: str, subject: Dataset, number: int) -> str:
+def name_without_patient(tracking_id: str, subject: Dataset, number: int) -> str:
     """The nodule's name for pixels, logs and the diary, which must not name the patient.
 
     Some workstations put a patient's name into their tracking identifiers.
@@ -129,7 +129,7 @@ def report_content(
             trained=card.trained,
             probabilities=[(each.name, each.finding.probability) for each in described],
             refused=[
-                (speakable(each.tracking_id, subject, number), each.reason)
+                (name_without_patient(each.tracking_id, subject, number), each.reason)
                 for number, each in enumerate(assessment.refused, start=len(described) + 1)
             ],
             reasons=assessment.reasons,
@@ -156,7 +156,7 @@ def nodule_rows(assessment: Assessment, subject: Dataset) -> list[NoduleResult]:
         rows.append(
             NoduleResult(
                 tracking_uid=judged.nodule.tracking_uid,
-                tracking_id=speakable(judged.nodule.tracking_id, subject, number),
+                tracking_id=name_without_patient(judged.nodule.tracking_id, subject, number),
                 centre_mm=judged.nodule.centre_mm,
                 centre_index=(z, y, x),
                 diameter_mm=judged.nodule.diameter_mm,
@@ -168,7 +168,7 @@ def nodule_rows(assessment: Assessment, subject: Dataset) -> list[NoduleResult]:
         rows.append(
             NoduleResult(
                 tracking_uid=refused.tracking_uid,
-                tracking_id=speakable(refused.tracking_id, subject, number),
+                tracking_id=name_without_patient(refused.tracking_id, subject, number),
                 centre_mm=None,
                 centre_index=None,
                 diameter_mm=None,
