@@ -119,7 +119,7 @@ def chest_phantom(
     """
     grid, subject = Grid(size=size, slices=slices), subject or Subject()
     clean, noisy = _volumes(grid, tuple(nodules), seed)
-    ct = ct_series(noisy, grid, subject, number=2, description="CHEST LUNG", kernel="LUNG")
+    ct = ct_series(noisy, grid, subject, number=2, series_description="CHEST LUNG", kernel="LUNG")
     return Phantom(ct=ct, nodules=tuple(nodules), grid=grid, subject=subject, clean=clean)
 
 
@@ -137,7 +137,7 @@ def ct_series(
     subject: Subject,
     *,
     number: int,
-    description: str,
+    series_description: str,
     kernel: str,
 ) -> list[Dataset]:
     """The volume (Z, Y, X) HU as CT Image Storage, one dataset a slice, ascending z."""
@@ -154,7 +154,7 @@ def ct_series(
             series_number=number,
         )
         ds.InstanceNumber = grid.slices - k
-        ds.SeriesDescription = description
+        ds.SeriesDescription = series_description
         ds.ConvolutionKernel = kernel
         ds.SliceThickness = f"{grid.slice_mm:g}"
         place_plane(
