@@ -5,8 +5,10 @@
 - If the centres disagree by more than `SAME_NODULE_MM` and more than the nodule's radius, it is
   refused: one of the places is wrong, and which is not known.
 - A mark that was itself refused does not count; the nodule's notes say so.
-- Marks of different objects within `SAME_PLACE_MM` are one nodule if one of them has no tracking
-  UID.  If both have one, both are kept, and both say so.
+- Marks of different objects of which each holds the other's centre are one nodule, two readers'
+  for example, whatever their UIDs.
+- So are marks of different objects within `SAME_PLACE_MM` if one of them has no tracking UID.  If
+  both have one, as two bare points may, both are kept, and both say so.
 """
 
 from collections.abc import Sequence
@@ -15,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from m3net.nodule import Nodule, RefusedNodule
+from m3net.volume import transform
 
 SAME_NODULE_MM = 5.0
 SAME_PLACE_MM = 3.0
@@ -64,16 +67,36 @@ def _same_uid(merged: Sequence[Candidate], candidate: Candidate) -> int | None:
 
 
 def _same_place(merged: Sequence[Candidate], candidate: Candidate, *, but: set[int]) -> int | None:
-    """The nearest mark of another object, if it is near and one of the two has no UID."""
+    """The nearest mark of another object that overlaps; else the nearest that is near, if one of
+    the two has no UID."""
     near = [
         (_apart_mm(other.nodule, candidate.nodule), index)
         for index, other in enumerate(merged)
-        if index not in but
-        and not (other.own_uid and candidate.own_uid)
-        and _objects(other.nodule).isdisjoint(_objects(candidate.nodule))
+        if index not in but and _objects(other.nodule).isdisjoint(_objects(candidate.nodule))
     ]
-    apart, index = min(near, default=(np.inf, -1))
+    overlapping = [
+        (apart, index)
+        for apart, index in near
+        if _covers(merged[index].nodule, candidate.nodule)
+        and _covers(candidate.nodule, merged[index].nodule)
+    ]
+    if overlapping:
+        return min(overlapping)[1]
+    unnamed = [
+        (apart, index) for apart, index in near if not (merged[index].own_uid and candidate.own_uid)
+    ]
+    apart, index = min(unnamed, default=(np.inf, -1))
     return index if apart <= SAME_PLACE_MM else None
+
+
+def _covers(nodule: Nodule, other: Nodule) -> bool:
+    """Whether the other's centre lies in the nodule's voxels or sphere; never in a bare point."""
+    mask = nodule.mask
+    if mask is None:
+        return _apart_mm(nodule, other) <= (nodule.diameter_mm or 0) / 2 > 0
+    index = np.round(transform(np.linalg.inv(mask.affine), np.asarray(other.centre_mm))).astype(int)
+    inside = np.all(index >= 0) and np.all(index < mask.voxels.shape)
+    return bool(inside and mask.voxels[tuple(index)])
 
 
 def _objects(nodule: Nodule) -> set[str]:

@@ -229,6 +229,37 @@ def test_two_uids_at_one_place_are_kept_and_say_so() -> None:
     )
 
 
+def test_outlines_of_two_readers_are_one_nodule_and_say_so() -> None:
+    ct = synthetic.ct_series()
+    mask = box()
+    mask[2:5, 3:8, 8] = False
+    one = synthetic.segmentation(ct, [box()], name="one", tracking_uids=["1.2.3"])
+    other = synthetic.segmentation(ct, [mask], name="other", tracking_uids=["1.2.4"])
+    report = outlined(ct, tracking_uid="1.2.5", name="third")
+    for objects in ((one, other), (one, report), (report, other), (one, other, report)):
+        result = found(ct, *objects)
+        assert result.refused == ()
+        (nodule,) = result.nodules
+        assert len(nodule.sources) == len(objects)
+        assert any("mm apart; the place in" in note for note in nodule.notes)
+
+
+def test_neighbours_that_do_not_hold_each_others_centre_are_two_nodules() -> None:
+    ct = synthetic.ct_series()
+    beside = np.zeros_like(box())
+    beside[2:5, 3:8, 9:14] = True
+    one = synthetic.segmentation(ct, [box()], name="one")
+    other = synthetic.segmentation(ct, [beside], name="other")
+    assert len(found(ct, one, other).nodules) == 2
+
+
+def test_a_small_nodule_in_the_sphere_of_a_large_one_is_another_nodule() -> None:
+    ct = synthetic.ct_series()
+    large = point_report(ct, [BOX_CENTRE_MM], uids=["1.2.3"], diameter_mm=12.0)
+    small = point_report(ct, [near(4.0)], uids=["1.2.4"], diameter_mm=3.0, name="small")
+    assert len(found(ct, large, small).nodules) == 2
+
+
 def segment_report(ct, seg, *, number=1, tracking_uid="1.7"):
     import highdicom as hd
 

@@ -1,0 +1,293 @@
+"""Reports as OHIF, dwv and others write them: what a tool drew, and what somebody said of it."""
+
+import pydicom.config
+import pytest
+from pydicom import Dataset
+
+from m3net.annotations.measurement_report import MeasurementReportReader
+from m3net.annotations.nodules import find_nodules
+from m3net.annotations.types import PassedOver
+from m3net.ct_series import read_series
+from tests import synthetic
+from tests.m3net.annotations.scene import BOX_CENTRE_MM, OUTLINE, as_received, found, planes_of
+from tests.viewer_reports import (
+    ANGLE,
+    AREA,
+    CENTRE,
+    COBB,
+    LENGTH,
+    LONG_AXIS,
+    PIXELS,
+    SHORT_AXIS,
+    finding,
+    group,
+    number,
+    scoord,
+    scoord3d,
+    site,
+    text,
+    tracking,
+    viewer_report,
+)
+
+CT = synthetic.ct_series()
+NODULE = ("27925004", "SCT", "Nodule")
+ACROSS = [[4, 5.5], [9, 5.5]]
+DOWN = [[6.5, 3], [6.5, 8]]
+BEND = [[4, 3], [9, 3], [9, 8]]
+MIDDLE = [[6.5, 5.5]]
+
+
+@pytest.fixture(autouse=True)
+def as_the_node_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value that breaks a rule of its VR, such as Cornerstone's code value, is no concern."""
+    monkeypatch.setattr(pydicom.config.settings, "reading_validation_mode", pydicom.config.IGNORE)
+
+
+def bidirectional(*said: Dataset, tool: str = "Cornerstone3DTools:Bidirectional") -> Dataset:
+    return group(
+        tracking(tool, "1.2.3"),
+        *said,
+        number(LONG_AXIS, scoord(CT[3], "POLYLINE", ACROSS), value="4.0"),
+        number(SHORT_AXIS, scoord(CT[3], "POLYLINE", DOWN), value="3.5"),
+    )
+
+
+def arrow(*said: Dataset) -> Dataset:
+    return group(
+        tracking("cornerstoneTools@^4.0.0:ArrowAnnotate", "1.2.4"),
+        *said,
+        number(CENTRE, scoord(CT[3], "POINT", MIDDLE)),
+    )
+
+
+def ruler(*said: Dataset) -> Dataset:
+    return group(
+        tracking("cornerstoneTools@^4.0.0:Length", "1.2.5"),
+        *said,
+        number(LENGTH, scoord(CT[3], "POLYLINE", ACROSS), value="134.0"),
+    )
+
+
+def area(*said: Dataset) -> Dataset:
+    return group(
+        tracking("cornerstoneTools@^4.0.0:RectangleRoi", "1.2.6"),
+        *said,
+        number(AREA, scoord(CT[3], "POLYLINE", OUTLINE[:-1]), value="14"),
+    )
+
+
+def angle(*said: Dataset, name=ANGLE) -> Dataset:
+    return group(
+        tracking("Cornerstone3DTools:Angle", "1.2.7"),
+        *said,
+        number(name, scoord(CT[3], "POLYLINE", BEND), value="90", unit=("deg", "UCUM", "deg")),
+    )
+
+
+def read(*groups: Dataset):
+    return found(CT, as_received(viewer_report(CT, groups)))
+
+
+EVERY_TOOL = [bidirectional, arrow, ruler, area, angle]
+
+
+@pytest.mark.parametrize("tool", EVERY_TOOL)
+def test_a_measurement_without_a_finding_is_listed_and_not_judged(tool) -> None:
+    result = read(tool())
+    assert (result.nodules, result.refused, result.ignored) == ((), (), ())
+    (other,) = result.passed_over
+    assert (other.place, other.says, other.unsaid) == ("measurement group 1", "", True)
+
+
+@pytest.mark.parametrize(("tool", "counts"), list(zip(EVERY_TOOL, [1, 1, 0, 0, 0], strict=True)))
+def test_where_a_site_will_have_it_bidirectional_and_arrow_marks_count(tool, counts) -> None:
+    report = as_received(viewer_report(CT, [tool()]))
+    annotation = MeasurementReportReader().read(report, planes_of(CT))
+    result = find_nodules([annotation], read_series(CT), judge_unlabelled=True)
+    assert len(result.nodules) == counts
+    assert len(result.passed_over) == 1 - counts
+    assert all(nodule.tracking_id == "Nodule 1" for nodule in result.nodules)
+
+
+def test_an_unlabelled_mark_elsewhere_counts_nowhere() -> None:
+    liver = site(("10200004", "SCT", "Liver"))
+    report = as_received(viewer_report(CT, [bidirectional(liver)]))
+    annotation = MeasurementReportReader().read(report, planes_of(CT))
+    result = find_nodules([annotation], read_series(CT), judge_unlabelled=True)
+    assert result.nodules == ()
+    assert [other.says for other in result.passed_over] == ["a finding in: Liver"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        finding(NODULE),
+        finding(("M-03010", "SRT", "Nodule")),
+        finding(("CORNERSTONEFREETEXT", "CST4", "Nodule 3")),
+        finding(("CORNERSTONEFREETEXT", "CORNERSTONEJS", "Rundherd")),
+        text("RUL nodule"),
+        text("nodule", ("125309", "DCM", "Short label")),
+        text("Lesion 2", ("111058", "DCM", "Label")),
+    ],
+    ids=["SCT", "SRT", "free text of v2", "free text of v3", "comment", "dwv", "any text"],
+)
+@pytest.mark.parametrize("tool", [bidirectional, arrow, ruler, area])
+def test_whatever_says_nodule_makes_it_one(tool, said) -> None:
+    result = read(tool(said))
+    assert result.refused == ()
+    (nodule,) = result.nodules
+    assert nodule.centre_mm == pytest.approx(BOX_CENTRE_MM, abs=0.41)
+    assert nodule.tracking_id == "Nodule 1"
+
+
+@pytest.mark.parametrize("name", [ANGLE, COBB, ("1", "99X", "Winkel"), ("1", "99X", "CobbAngle")])
+def test_an_angle_is_never_a_nodules_outline(name) -> None:
+    (refusal,) = read(angle(finding(NODULE), name=name)).refused
+    assert refusal.reason == "what is drawn is an angle, which is no nodule's outline"
+
+
+def test_the_legs_of_an_angle_are_no_lines_wherever_they_hang() -> None:
+    legs = [scoord(CT[3], "POLYLINE", ACROSS), scoord(CT[3], "POLYLINE", DOWN)]
+    beside = group(finding(NODULE), number(COBB, value="12"), *legs)
+    under = group(finding(NODULE), number(COBB, *legs, value="12"))
+    for drawn in (beside, under):
+        (refusal,) = read(drawn).refused
+        assert "angle" in refusal.reason
+
+
+def test_an_angle_beside_an_outline_takes_nothing_from_it() -> None:
+    both = group(
+        finding(NODULE),
+        number(AREA, scoord(CT[3], "POLYLINE", OUTLINE), value="14"),
+        number(ANGLE, scoord(CT[3], "POLYLINE", BEND), value="90"),
+    )
+    (nodule,) = read(both).nodules
+    assert nodule.centre_mm == pytest.approx(BOX_CENTRE_MM)
+
+
+@pytest.mark.parametrize(
+    ("shape", "points"),
+    [
+        ("POLYLINE", MIDDLE * 2),
+        ("POLYLINE", MIDDLE * 5),
+        ("CIRCLE", MIDDLE * 2),
+        ("ELLIPSE", MIDDLE * 4),
+        ("POINT", MIDDLE),
+        ("POINT", [*MIDDLE, [12, 12]]),
+    ],
+    ids=["line", "outline", "circle", "ellipse", "point", "arrow of two points"],
+)
+def test_what_has_no_length_is_a_point_and_no_sphere(shape, points) -> None:
+    (nodule,) = read(group(finding(NODULE), scoord(CT[3], shape, points))).nodules
+    assert nodule.centre_mm == pytest.approx(BOX_CENTRE_MM)
+    assert nodule.diameter_mm is None
+    assert nodule.mask is None
+
+
+def test_a_flat_ellipse_is_a_line() -> None:
+    flat = [[4, 5.5], [9, 5.5], [6.5, 5.5], [6.5, 5.5]]
+    (nodule,) = read(group(finding(NODULE), scoord(CT[3], "ELLIPSE", flat))).nodules
+    assert nodule.centre_mm == pytest.approx(BOX_CENTRE_MM)
+    assert nodule.diameter_mm == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("points", [BEND, [[4, 3], [9, 3], [9, 8], [4, 8]]])
+def test_an_open_line_outlines_nothing_unless_an_area_was_measured_of_it(points) -> None:
+    (refusal,) = read(group(finding(NODULE), scoord(CT[3], "POLYLINE", points))).refused
+    assert refusal.reason == f"its POLYLINE of {len(points)} points is open, and outlines nothing"
+    measured = number(AREA, scoord(CT[3], "POLYLINE", points), value="14")
+    assert len(read(group(finding(NODULE), measured)).nodules) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ("122438", "DCM", "Reference Points"),
+        ("x", "99CS3D", "TextPosition"),
+        ("x", "99CS3D", "ControlPoints"),
+        ("x", "CST", "Text Annotation Position"),
+    ],
+)
+def test_where_a_viewer_keeps_its_text_is_no_region(name) -> None:
+    away = scoord(CT[3], "MULTIPOINT", [[1, 1], [15, 12]], name)
+    (nodule,) = read(bidirectional(finding(NODULE), away)).nodules
+    assert nodule.centre_mm == pytest.approx(BOX_CENTRE_MM)
+    alone = read(group(finding(NODULE), away))
+    assert (alone.nodules, alone.refused) == ((), ())
+    assert alone.ignored == ("Measurement group 1 marks no place.",)
+
+
+def test_coordinates_under_a_code_mark_a_place() -> None:
+    (nodule,) = read(group(finding(NODULE, scoord(CT[3], "POINT", MIDDLE)))).nodules
+    assert nodule.centre_mm == pytest.approx(BOX_CENTRE_MM)
+
+
+def test_a_mark_made_in_a_reformat_is_in_its_own_frame_of_reference() -> None:
+    line = scoord3d(
+        CT[0].FrameOfReferenceUID, "POLYLINE", [[-7.2, -16.5, -92.5], [-3.2, -16.5, -92.5]]
+    )
+    (nodule,) = read(group(finding(NODULE), number(LENGTH, line, value="4.0"))).nodules
+    assert nodule.centre_mm == pytest.approx(BOX_CENTRE_MM)
+    assert nodule.diameter_mm == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("value", ["4,0", "about 4", "NaN mm", ""])
+def test_a_number_that_is_none_leaves_its_own_and_every_other_group_judged(value) -> None:
+    odd = group(finding(NODULE), number(LENGTH, scoord(CT[3], "POLYLINE", ACROSS), value=value))
+    result = read(odd, group(finding(NODULE), scoord(CT[5], "POINT", [[15, 12]])))
+    assert result.refused == ()
+    assert [nodule.diameter_mm for nodule in result.nodules] == [pytest.approx(4.0), None]
+
+
+def test_a_length_in_pixels_is_no_diameter() -> None:
+    drawn = number(LONG_AXIS, scoord(CT[3], "POLYLINE", ACROSS), value="93.9", unit=PIXELS)
+    (nodule,) = read(group(finding(NODULE), drawn)).nodules
+    assert nodule.diameter_mm == pytest.approx(4.0)  # 5 columns of 0.8 mm, as drawn
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_coordinate_that_is_no_number_is_said_to_be_none(bad) -> None:
+    (refusal,) = read(group(finding(NODULE), scoord(CT[3], "POINT", [[bad, 5.5]]))).refused
+    assert refusal.reason == "its POINT has a coordinate that is no finite number"
+
+
+def test_a_report_of_pet_and_ct_waits_for_the_ct_alone() -> None:
+    pet = Dataset()
+    pet.SOPClassUID, pet.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.128", "1.9.1"
+    values = Dataset()
+    values.SOPClassUID, values.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.67", "1.9.2"
+    report = viewer_report(
+        CT,
+        [
+            bidirectional(finding(NODULE)),
+            group(scoord(pet, "POINT", MIDDLE)),
+            group(scoord(values, "POINT", MIDDLE)),
+        ],
+    )
+    references = MeasurementReportReader().references(as_received(report))
+    assert references.sop_instance_uids == {CT[3].SOPInstanceUID}
+    assert references.nodules
+    only_pet = MeasurementReportReader().references(
+        as_received(viewer_report(CT, [group(finding(NODULE), scoord(pet, "POINT", MIDDLE))]))
+    )
+    assert only_pet.image_classes == {"1.2.840.10008.5.1.4.1.1.128"}
+
+
+def test_what_was_passed_over_holds_no_word_of_the_reader() -> None:
+    secret = "ZXQW"
+    groups = [
+        ruler(text(secret)),
+        bidirectional(finding(("CORNERSTONEFREETEXT", "CST4", f"{secret} liver"))),
+        arrow(finding(("1", f"99{secret}", secret)), site((secret, "99X", secret))),
+        area(finding(NODULE), text(f"{secret} nodule"), text(secret, ("1", "99X", secret))),
+        group(tracking(f"nodule of {secret}", "1.2.9"), scoord(CT[5], "POINT", MIDDLE)),
+    ]
+    result = read(*groups)
+    assert len(result.nodules) == 2
+    assert isinstance(result.passed_over[0], PassedOver)
+    shown = [nodule.tracking_id for nodule in result.nodules]
+    shown += [note for nodule in result.nodules for note in nodule.notes]
+    shown += [refusal.reason for refusal in result.refused]
+    shown += [other.says for other in result.passed_over]
+    assert secret not in " ".join([*shown, *result.ignored])
