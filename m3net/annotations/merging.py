@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from m3net.nodule import Nodule, RefusedNodule
-from m3net.volume import transform
 
 SAME_NODULE_MM = 5.0
 SAME_PLACE_MM = 3.0
@@ -94,9 +93,11 @@ def _covers(nodule: Nodule, other: Nodule) -> bool:
     mask = nodule.mask
     if mask is None:
         return _apart_mm(nodule, other) <= (nodule.diameter_mm or 0) / 2 > 0
-    index = np.round(transform(np.linalg.inv(mask.affine), np.asarray(other.centre_mm))).astype(int)
-    inside = np.all(index >= 0) and np.all(index < mask.voxels.shape)
-    return bool(inside and mask.voxels[tuple(index)])
+    to_index = np.linalg.inv(mask.affine)
+    z, y, x = np.round(to_index[:3, :3] @ np.asarray(other.centre_mm) + to_index[:3, 3]).astype(int)
+    depth, rows, columns = mask.voxels.shape
+    inside = 0 <= z < depth and 0 <= y < rows and 0 <= x < columns
+    return bool(inside and mask.voxels[z, y, x])
 
 
 def _objects(nodule: Nodule) -> set[str]:
