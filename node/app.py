@@ -91,6 +91,7 @@ def open_intake(config: NodeConfig, store: Store) -> "Intake":
         store=store,
         min_free_bytes=int(config.storage.min_free_gb * 1e9),
         clock=now_utc,
+        config=config.receiver,
     )
 
 

@@ -67,6 +67,7 @@ def fields_of(record: logging.LogRecord) -> Fields:
             "action": "library.message",
             "library": record.name,
             "at": f"{record.module}.{record.funcName}:{record.lineno}",
+            "thread": record.threadName,
         }
     else:
         fields = {"action": getattr(record, "action", "message"), **getattr(record, "fields", {})}

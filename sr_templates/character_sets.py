@@ -13,12 +13,14 @@ import re
 import struct
 import unicodedata
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pydicom import DataElement, Dataset
 from pydicom.config import IGNORE
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
+from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 from pydicom.valuerep import PersonName
@@ -40,6 +42,7 @@ class Undecodable(ValueError):
 
 UNREADABLE: tuple[type[Exception], ...] = (
     AttributeError,
+    BytesLengthException,
     LookupError,
     NotImplementedError,
     OSError,
@@ -128,6 +131,17 @@ def is_known(term: str) -> bool:
     return _plain(term) in _STAND_ALONE or _number(term) in _EXTENSIONS
 
 
+def defined_terms() -> tuple[str, ...]:
+    """Every term that is decoded (PS3.3 tables C.12-2 to C.12-5)."""
+    single = sorted(("13", *_RIGHT_HALVES), key=int)
+    numbers = sorted(_EXTENSIONS, key=int)
+    return (
+        *(f"ISO_IR {number}" for number in single),
+        *(f"ISO 2022 IR {number}" for number in numbers),
+        *("ISO_IR 192" if term == "ISO IR 192" else term for term in _STAND_ALONE),
+    )
+
+
 def decode(value: bytes, character_set: Terms, *, vr: str) -> str:
     """The text.  Raises Undecodable."""
     if value.isascii() and 0x1B not in value:
@@ -192,11 +206,26 @@ def _extended(value: bytes, character_set: Terms, vr: str) -> Iterator[str]:
         at += len(code)
 
 
+def stored(dataset: Dataset, tag: BaseTag) -> DataElement | RawDataElement | None:
+    """The element as it stands in the data set, raw if nobody has asked for its value.
+
+    None if it is absent; or empty and of a VR that pydicom does not know, which it cannot tell from
+    one whose value is still to be read.
+    """
+    if tag not in dataset:
+        return None
+    try:
+        return dataset.get_item(tag)
+    except UNREADABLE:
+        return None
+
+
 def character_set_of(dataset: Dataset, inherited: Terms = ()) -> Terms:
     """What the data set or item declares, else what holds around it."""
-    if SPECIFIC_CHARACTER_SET not in dataset:
+    element = stored(dataset, SPECIFIC_CHARACTER_SET)
+    if element is None:
         return inherited
-    value = dataset.get_item(SPECIFIC_CHARACTER_SET).value
+    value = element.value
     if isinstance(value, bytes):
         value = value.decode("ascii", "replace").split("\\")
     terms = [value] if isinstance(value, str) else list(value or ())
@@ -211,9 +240,9 @@ def read_element(dataset: Dataset, tag: BaseTag, character_set: Terms) -> DataEl
 
     Raises Undecodable if it is text of another character set; its items are not looked into.
     """
-    element = dataset.get_item(tag)
+    element = stored(dataset, tag)
     if not isinstance(element, RawDataElement):
-        return element if isinstance(element, DataElement) else dataset[tag]
+        return element if element is not None else dataset[tag]
     vr = text_vr(element)
     if vr is None:
         return dataset[tag]
@@ -247,15 +276,21 @@ def decode_texts(dataset: Dataset, inherited: Terms = ()) -> None:
     """
     character_set = character_set_of(dataset, inherited)
     for tag in list(dataset.keys()):
-        element = dataset.get_item(tag)
+        element = stored(dataset, tag)
         if isinstance(element, RawDataElement) and text_vr(element) is not None:
-            try:
+            with suppress(Undecodable):
                 dataset[tag] = read_element(dataset, BaseTag(tag), character_set)
-            except Undecodable:
-                continue
-        elif element.VR == "SQ" or (element.VR is None and _is_sequence(tag)):
-            for item in dataset[tag].value or ():
+        elif element and (element.VR == "SQ" or (element.VR is None and _is_sequence(tag))):
+            for item in _items(dataset, tag):
                 decode_texts(item, character_set)
+
+
+def _items(dataset: Dataset, tag: BaseTag) -> list[Dataset]:
+    """Of a sequence; none if nobody can read it."""
+    try:
+        return list(dataset[tag].value or ())
+    except UNREADABLE:
+        return []
 
 
 def _is_sequence(tag: int) -> bool:
@@ -275,7 +310,7 @@ def assume(dataset: Dataset, term: str | None) -> None:
 
 
 def _is_decodable(dataset: Dataset, tag: BaseTag, character_set: Terms) -> bool:
-    element = dataset.get_item(tag)
+    element = stored(dataset, tag)
     if isinstance(element, RawDataElement) and text_vr(element) is not None:
         try:
             read_element(dataset, BaseTag(tag), character_set)
@@ -287,10 +322,14 @@ def _is_decodable(dataset: Dataset, tag: BaseTag, character_set: Terms) -> bool:
 def holds_raw(dataset: Dataset) -> bool:
     """Whether something in a data set of our own making was copied byte for byte."""
     for tag in list(dataset.keys()):
-        element = dataset.get_item(tag)
+        element = stored(dataset, tag)
         if isinstance(element, RawDataElement):
             return True
-        if element.VR == "SQ" and any(holds_raw(item) for item in element.value or ()):
+        if (
+            element is not None
+            and element.VR == "SQ"
+            and any(holds_raw(item) for item in element.value or ())
+        ):
             return True
     return False
 
@@ -302,8 +341,8 @@ def speak_ascii(dataset: Dataset) -> None:
     ASCII is text beside them.
     """
     for tag in list(dataset.keys()):
-        element = dataset.get_item(tag)
-        if isinstance(element, RawDataElement):
+        element = stored(dataset, tag)
+        if element is None or isinstance(element, RawDataElement):
             continue
         if element.VR == "SQ":
             for item in element.value or ():
@@ -332,7 +371,8 @@ def write_raw_as_it_is(dataset: Dataset, *, implicit_vr: bool) -> None:
     in the encoding in which it is written.
     """
     for tag in list(dataset.keys()):
-        if dataset.get_item(tag).VR == "SQ":
-            for item in dataset[tag].value or ():
+        element = stored(dataset, tag)
+        if element is not None and element.VR == "SQ":
+            for item in _items(dataset, tag):
                 write_raw_as_it_is(item, implicit_vr=implicit_vr)
     dataset.set_original_encoding(implicit_vr, True, dataset._character_set)

@@ -23,6 +23,7 @@ from sr_templates.character_sets import (
     Undecodable,
     character_set_of,
     read_element,
+    stored,
     text_vr,
 )
 
@@ -190,7 +191,7 @@ def _as_it_is(source: Dataset, tags: Iterable[BaseTag]) -> Dataset:
     """A copy with every text's bytes as they are, for a target in the source's character set."""
     copy = Dataset()
     for tag in tags:
-        raw = source.get_item(tag) if tag in source else None
+        raw = stored(source, tag)
         vr = text_vr(raw) if isinstance(raw, RawDataElement) else None
         if isinstance(raw, RawDataElement) and (vr or tag == SPECIFIC_CHARACTER_SET):
             copy[tag] = raw._replace(
@@ -215,7 +216,7 @@ def _readable(source: Dataset, tag: BaseTag, character_set: Terms) -> DataElemen
 
     Raises Undecodable.
     """
-    if tag not in source:
+    if stored(source, tag) is None:
         return None
     try:
         element = read_element(source, tag, character_set)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 KEEP_EVERY_S = 10.0
 """How often hosts that share the database hear that files are still being taken in."""
 _DICOMDIR = "1.2.840.10008.1.3.10"
+_START = 4096
+"""Bytes of a file in which its header stands."""
 
 
 @click.command()
@@ -98,17 +100,18 @@ def _take_in(file: Path, intake: "Intake", sender: int) -> str | None:
     """What the object was when it arrived; None if the file is no DICOM object."""
     if not _is_dicom_object(file):
         return None
-    return intake.accept_file(file, sender_id=sender).value
+
+    def remark(words: str) -> None:
+        click.echo(f"taken, {file}: {words}", err=True)
+
+    return intake.accept_file(file, sender_id=sender, remark=remark).value
 
 
 def _is_dicom_object(file: Path) -> bool:
-    from pydicom.errors import InvalidDicomError
-    from pydicom.filereader import read_file_meta_info
+    from node.inbound.encoded import looks_like_dicom, take_apart
 
     with file.open("rb") as stream:
-        if stream.read(132)[128:] != b"DICM":
-            return False
-    try:
-        return bool(read_file_meta_info(file).get("MediaStorageSOPClassUID") != _DICOMDIR)
-    except (InvalidDicomError, EOFError, ValueError):
-        return True  # it says that it is: let it be refused with a reason
+        start = stream.read(_START)
+    if not looks_like_dicom(start, file.stat().st_size):
+        return False
+    return take_apart(start).sop_class_uid != _DICOMDIR

@@ -21,6 +21,14 @@ from pydantic import (
 from pydantic.networks import IPvAnyNetwork
 
 from node.core.results import CaptureVariant, ReportVariant
+from sr_templates.character_sets import is_known
+
+
+def _known_character_set(term: str) -> str:
+    if not is_known(term):
+        raise ValueError("no defined term of PS3.3 C.12.1.1.2, such as ISO_IR 100 or GB18030")
+    return term
+
 
 AETitle = Annotated[
     str,
@@ -28,6 +36,7 @@ AETitle = Annotated[
         strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[\x20-\x5b\x5d-\x7e]+$"
     ),
 ]
+CharacterSet = Annotated[str, AfterValidator(_known_character_set)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 Lease = Annotated[float, Field(gt=0, le=60)]
@@ -104,6 +113,11 @@ class ReceiverConfig(Section):
     """Largest PDU that senders may use."""
     network_timeout_s: Seconds = 60.0
     """A sender that is silent for so long in the middle of an association is aborted."""
+    max_object_mb: Annotated[int, Field(ge=1)] = 4096
+    """Largest object that is taken, MiB; of a deflated one, what it inflates to."""
+    assumed_character_set: CharacterSet | None = Field(default=None, examples=["ISO_IR 100"])
+    """Specific Character Set of senders that declare none and yet send text outside ASCII; absent:
+    such text is copied into results byte for byte, as undeclared as it came."""
 
 
 class StudyConfig(Section):

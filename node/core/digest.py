@@ -26,6 +26,7 @@ from sr_templates.character_sets import (
     Terms,
     character_set_of,
     read_element,
+    stored,
 )
 from sr_templates.identity import IDENTITY_KEYWORDS
 
@@ -64,8 +65,9 @@ def identity_digest(dataset: Dataset) -> str:
 
 
 def patient_key(dataset: Dataset) -> str:
-    """Over the Patient ID: to compare patients without naming them."""
-    return _sha256(_keyed(dataset, ("PatientID",)))
+    """Over the Patient ID: to compare patients without naming them; empty where there is none."""
+    named = _keyed(dataset, ("PatientID",))
+    return _sha256(named) if named else ""
 
 
 def issuer_key(dataset: Dataset) -> str:
@@ -165,7 +167,9 @@ def _canonical(dataset: Dataset, inherited: Terms = (), *, top: bool = False) ->
 
 def _value(dataset: Dataset, tag: BaseTag, character_set: Terms) -> list[object]:
     """The element's values, decoded; [] if it is empty; its bytes if nobody can read it."""
-    raw = dataset.get_item(tag)
+    raw = stored(dataset, tag)
+    if raw is None:
+        return []
     try:
         element = read_element(dataset, tag, character_set)
     except UNREADABLE:
@@ -213,7 +217,8 @@ def _pixels(dataset: Dataset) -> str:
     cannot be decoded goes by its bytes: it is kept, and its report says that it is unreadable.
     """
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
-    encapsulated = syntax is not None and syntax.is_encapsulated
+    # A syntax that pydicom does not know is newer than it, and so encapsulated.
+    encapsulated = syntax is not None and (not syntax.is_transfer_syntax or syntax.is_encapsulated)
     # At one bit a voxel, the padding after the last one is nobody's content.
     if encapsulated or dataset.get("BitsAllocated") == 1:
         try:

@@ -31,7 +31,8 @@ class InstanceFacts:
     """One stored SOP Instance, read from its header once, when it arrived.
 
     kind            : for people: "CT", "Segmentation", "RT Structure Set"
-    patient_key     : sha256 of the Patient ID, to compare patients without naming them
+    patient_key     : sha256 of the Patient ID, to compare patients without naming them; empty
+                      where there is none
     issuer_key      : the same of the ID's issuer; empty where none is named
     identity_digest : sha256 over the patient and study attributes that a result copies
     content_digest  : sha256 over SOP UID, identity, geometry, rescale and annotation content;
@@ -65,9 +66,10 @@ class InstanceFacts:
         return tuple(FrameKey(self.sop_instance_uid, number) for number in self.planes or (1,))
 
     def may_be_of_the_patient_of(self, other: "InstanceFacts") -> bool:
-        """The same Patient ID, and no other issuer; many workstations omit the issuer."""
+        """No other Patient ID and no other issuer; many workstations omit one of them."""
+        patients = {self.patient_key, other.patient_key} - {""}
         issuers = {self.issuer_key, other.issuer_key} - {""}
-        return self.patient_key == other.patient_key and len(issuers) < 2
+        return len(patients) < 2 and len(issuers) < 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

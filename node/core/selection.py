@@ -127,9 +127,10 @@ def _with_ct(found: _Study) -> Selection:
         for facts in found.readable
         if facts in nameless or enough(map(facts.may_be_of_the_patient_of, patients))
     ]
-    if not mixed and len({facts.issuer_key for facts in accepted} - {""}) > 1:
-        # The CT names no issuer and they name several: at most one is right, and none says which.
-        accepted = [facts for facts in accepted if not facts.issuer_key]
+    for name in ("patient_key", "issuer_key"):
+        if not mixed and len({getattr(facts, name) for facts in accepted} - {""}) > 1:
+            # The CT names none and they name several: at most one is right, and none says which.
+            accepted = [facts for facts in accepted if not getattr(facts, name)]
     strangers = [facts for facts in found.readable if facts not in accepted]
     unread = (
         *(f"{facts.kind}: {_why_a_stranger(facts, patients)}." for facts in strangers),

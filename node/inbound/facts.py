@@ -3,6 +3,8 @@
 Only here are strangers' bytes taken apart, so only here stands what pydicom raises on nonsense.
 """
 
+import hashlib
+import math
 import re
 import struct
 import zlib
@@ -11,7 +13,9 @@ from contextlib import suppress
 
 import pydicom.config
 from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.tag import BaseTag
 from pydicom.uid import UID, CTImageStorage
 
 from m3net.annotations import READERS, UNSUPPORTED, reader_for, recognise
@@ -31,6 +35,8 @@ from node.core.digest import (
 from node.core.errors import CANNOT_UNDERSTAND, Refused
 from node.core.inputs import InstanceFacts, Role, StudyIdentity
 from node.core.uids import is_own_series
+from node.dicom.elements import MAX_DEPTH, MAX_ELEMENTS, Extent
+from sr_templates.character_sets import Undecodable, character_set_of, read_element, stored
 
 # A value that breaks a rule of its VR is none of intake's business, and pydicom's warning would
 # quote it, a patient's name among others, to standard error.
@@ -54,6 +60,7 @@ NONSENSE: tuple[type[Exception], ...] = (
 )
 """What pydicom and the readers raise on bytes that are no sound DICOM."""
 
+_UNUSABLE: tuple[type[Exception], ...] = (StudyError, *NONSENSE)
 _UID = re.compile(r"[0-9.]{1,64}")
 
 
@@ -62,27 +69,31 @@ def needs_whole(sop_class_uid: str) -> bool:
     return sop_class_uid in READERS or sop_class_uid in UNSUPPORTED
 
 
-def read_facts(dataset: Dataset, *, transfer_syntax: str) -> tuple[InstanceFacts, StudyIdentity]:
-    """What is kept of it.  Raises Refused(0xC000) if it cannot be indexed."""
-    try:
-        return _facts(dataset, transfer_syntax), _identity(dataset)
-    except NONSENSE as error:
-        raise Refused(
-            CANNOT_UNDERSTAND, f"the data set cannot be read ({type(error).__name__})"
-        ) from error
+def read_facts(
+    dataset: Dataset, *, data: memoryview, transfer_syntax: str, extent: Extent
+) -> tuple[InstanceFacts, StudyIdentity]:
+    """What is kept of it.
 
+    data   : the whole Data Set, encoded
+    extent : of `dataset`; if it is over, the rest has more elements than are read, and the object
+             is kept and reported as not supported
 
-def _facts(dataset: Dataset, transfer_syntax: str) -> InstanceFacts:
+    Raises Refused(0xC000) if it cannot be indexed: if it lacks one of its four identifiers.
+    """
     study = StudyInstanceUID(_uid(dataset, "StudyInstanceUID"))
     series = SeriesInstanceUID(_uid(dataset, "SeriesInstanceUID"))
+    instance = SOPInstanceUID(_uid(dataset, "SOPInstanceUID"))
     sop_class = SOPClassUID(_uid(dataset, "SOPClassUID"))
     role, kind = _role(dataset, study, series, sop_class)
+    if extent.over:
+        kind = f"{kind} with more than {MAX_ELEMENTS} elements or {MAX_DEPTH} levels"
+        role = Role.UNSUPPORTED_ANNOTATION if role is Role.ANNOTATION else role
     frames = _frames(dataset) if role is Role.CT else {}
     image = next(iter(frames.values()), dataset)
-    return InstanceFacts(
+    facts = InstanceFacts(
         study_instance_uid=study,
         series_instance_uid=series,
-        sop_instance_uid=SOPInstanceUID(_uid(dataset, "SOPInstanceUID")),
+        sop_instance_uid=instance,
         sop_class_uid=sop_class,
         transfer_syntax_uid=transfer_syntax,
         role=role,
@@ -90,14 +101,15 @@ def _facts(dataset: Dataset, transfer_syntax: str) -> InstanceFacts:
         patient_key=patient_key(dataset),
         issuer_key=issuer_key(dataset),
         identity_digest=identity_digest(dataset),
-        content_digest=_content_digest(dataset, role),
+        content_digest=_content_digest(dataset, role, extent, data),
         series_number=_integer(dataset, "SeriesNumber"),
         planes=_planes(frames),
-        converted_from=converted_from(dataset) if role is Role.CT else {},
+        converted_from=_converted_from(dataset) if role is Role.CT else {},
         slice_thickness_mm=_real(image, "SliceThickness"),
-        convolution_kernel=_text(image, "ConvolutionKernel") or None,
+        convolution_kernel=text_of(image, "ConvolutionKernel") or None,
         references=_references(dataset, sop_class) if role is Role.ANNOTATION else None,
     )
+    return facts, _identity(dataset)
 
 
 def _role(
@@ -105,13 +117,11 @@ def _role(
 ) -> tuple[Role, str]:
     name = UID(sop_class).name  # of an unknown class the UID itself
     kind = "" if name == str(sop_class) else name.removesuffix(" Storage")
-    if is_own_series(study, series) or _text(dataset, "ManufacturerModelName") == MODEL_NAME:
+    if is_own_series(study, series) or text_of(dataset, "ManufacturerModelName") == MODEL_NAME:
         return Role.OWN_RESULT, kind or "result"
     if str(sop_class) == CTImageStorage or sop_class in ENHANCED_CT:
         image = ENHANCED_CT.get(sop_class, "CT")
-        if is_localizer(dataset):
-            return Role.LOCALIZER, f"{image} localizer"
-        return Role.CT, image
+        return (Role.LOCALIZER, f"{image} localizer") if _is_scout(dataset) else (Role.CT, image)
     reader = recognise(dataset)
     if reader is not None:
         return Role.ANNOTATION, reader.kind
@@ -120,25 +130,53 @@ def _role(
     return Role.OTHER, kind or "object of an unknown kind"
 
 
-def _content_digest(dataset: Dataset, role: Role) -> str:
+def _is_scout(dataset: Dataset) -> bool:
+    try:
+        return is_localizer(dataset)
+    except NONSENSE:
+        return False  # its geometry, or its pixels, will say so
+
+
+def _content_digest(dataset: Dataset, role: Role, extent: Extent, data: memoryview) -> str:
+    """Over what the object says; over its bytes where that makes no sense, or is too much."""
+    if extent.over or extent.torn or extent.elements > _DIGESTED:
+        return _bytes_digest(data)
     whole = role in (Role.ANNOTATION, Role.UNSUPPORTED_ANNOTATION)
-    return annotation_digest(dataset) if whole else image_digest(dataset)
+    try:
+        return annotation_digest(dataset) if whole else image_digest(dataset)
+    except NONSENSE:
+        return _bytes_digest(data)
+
+
+_DIGESTED = 50_000
+"""Elements of an object that are put in canonical form, at some 50 microseconds each."""
+
+
+def _bytes_digest(data: memoryview) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _frames(dataset: Dataset) -> dict[int, Dataset]:
     """The header of each slice that the image holds; none of an object that is no CT in HU."""
     try:
         return {key.frame: header for key, header in slice_headers(dataset).items()}
-    except StudyError:
+    except _UNUSABLE:
         return {}
 
 
 def _planes(frames: Mapping[int, Dataset]) -> dict[int, SlicePlane]:
     planes = {}
     for number, header in frames.items():
-        with suppress(StudyError):
+        with suppress(*_UNUSABLE):
             planes[number] = slice_plane(header)
     return planes
+
+
+def _converted_from(dataset: Dataset) -> dict[SOPInstanceUID, int]:
+    try:
+        return converted_from(dataset)
+    except NONSENSE:
+        return {}
 
 
 def _references(dataset: Dataset, sop_class: SOPClassUID) -> References | None:
@@ -146,40 +184,53 @@ def _references(dataset: Dataset, sop_class: SOPClassUID) -> References | None:
     reader = reader_for(sop_class)
     try:
         return None if reader is None else reader.references(dataset)
-    except StudyError:
-        return None
-    except NONSENSE:
+    except _UNUSABLE:
         return None
 
 
 def _identity(dataset: Dataset) -> StudyIdentity:
     return StudyIdentity(
-        patient_id=_text(dataset, "PatientID"),
-        patient_name=_text(dataset, "PatientName"),
-        accession_number=_text(dataset, "AccessionNumber"),
-        study_date=_text(dataset, "StudyDate"),
+        patient_id=text_of(dataset, "PatientID"),
+        patient_name=text_of(dataset, "PatientName"),
+        accession_number=text_of(dataset, "AccessionNumber"),
+        study_date=text_of(dataset, "StudyDate"),
     )
 
 
 def _uid(dataset: Dataset, keyword: str) -> str:
-    value = _text(dataset, keyword)
-    if not _UID.fullmatch(value):
+    value = text_of(dataset, keyword)
+    if not is_uid(value):
         raise Refused(CANNOT_UNDERSTAND, f"{keyword} is {'no UID' if value else 'missing'}")
     return value
 
 
-def _text(dataset: Dataset, keyword: str) -> str:
-    """Decoded, one line, and fit for any database: no NUL, no lone surrogate."""
-    text = str(dataset.get(keyword) or "").replace("\0", "").strip()
+def is_uid(text: str) -> bool:
+    """Whether the text can be an identifier: digits and dots, 64 at most (PS3.5 9.1)."""
+    return _UID.fullmatch(text) is not None
+
+
+def text_of(dataset: Dataset, keyword: str) -> str:
+    """Decoded, one line, fit for any database (no NUL, no lone surrogate); empty if unreadable."""
+    tag = BaseTag(tag_for_keyword(keyword) or 0)
+    raw = stored(dataset, tag)
+    if raw is None:
+        return ""
+    try:
+        value = str(read_element(dataset, tag, character_set_of(dataset)).value or "")
+    except Undecodable:
+        value = (raw.value or b"").decode("ascii", "replace")
+    except NONSENSE:
+        return ""
+    text = " ".join(value.replace("\0", "").split())
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _real(dataset: Dataset, keyword: str) -> float | None:
-    text = _text(dataset, keyword)
     try:
-        return float(text) if text else None
+        number = float(text_of(dataset, keyword))
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def _integer(dataset: Dataset, keyword: str) -> int | None:

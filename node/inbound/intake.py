@@ -8,8 +8,7 @@ Nothing is decoded but the header.  The Data Set's bytes are stored as they came
 header of our own: so the same object is the same file, whoever's software wrote its header.
 """
 
-import struct
-import zlib
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from io import BytesIO
@@ -19,19 +18,30 @@ from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_file_meta_info
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pydicom.uid import UID
 
+from node.config import ReceiverConfig
 from node.core.errors import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SOP_CLASS_MISMATCH, Refused
-from node.inbound.facts import NONSENSE, needs_whole, read_facts
+from node.core.inputs import InstanceFacts, StudyIdentity
+from node.inbound.encoded import (
+    PREAMBLE,
+    Parts,
+    Readable,
+    looks_like_dicom,
+    readable,
+    take_apart,
+    without_character_set,
+)
+from node.inbound.facts import NONSENSE, is_uid, needs_whole, read_facts, text_of
+from node.logs import event
 from node.persistence.rows import Arrival
 from node.persistence.spool import Spool
 from node.persistence.store import Store
+from sr_templates.character_sets import assume
 from sr_templates.uids import derive_uid
 
 IMPLEMENTATION_CLASS_UID = derive_uid("m3node", "implementation")
-_PREAMBLE = 132
-_MAX_INFLATED_BYTES = 4 << 30
-"""Of a deflated Data Set; more is a bomb, not a study."""
+_DEFAULT = ReceiverConfig()
 
 
 class Intake:
@@ -44,11 +54,14 @@ class Intake:
         store: Store,
         min_free_bytes: int,
         clock: Callable[[], datetime],
+        config: ReceiverConfig = _DEFAULT,
     ) -> None:
         self._spool = spool
         self._store = store
         self._min_free_bytes = min_free_bytes
         self._clock = clock
+        self._max_object_bytes = config.max_object_mb << 20
+        self._assumed_character_set = config.assumed_character_set
 
     def accept(
         self,
@@ -63,18 +76,79 @@ class Intake:
 
         encoded : the Data Set in its transfer syntax, with or without preamble and File Meta
 
+        Elements of group 0002 at its head are no part of a Data Set and are left out.
+
         Raises Refused: 0xA700 too little space, 0xA900 another object than the command says,
         0xC000 cannot be indexed.  Then nothing of it stays.
         """
-        self._require_space()
-        data = _data_set(encoded)
-        head = _head(sop_class_uid, sop_instance_uid, transfer_syntax_uid)
-        dataset = _read(head, data, sop_class_uid, transfer_syntax_uid)
-        facts, identity = read_facts(dataset, transfer_syntax=transfer_syntax_uid)
+        if not (is_uid(sop_class_uid) and is_uid(sop_instance_uid)):
+            raise Refused(CANNOT_UNDERSTAND, "the command's SOP Class or Instance UID is no UID")
+        parts = take_apart(encoded)
+        facts, identity = self._read(parts.data, transfer_syntax_uid, sop_class_uid)
         if facts.sop_instance_uid != sop_instance_uid or facts.sop_class_uid != sop_class_uid:
             raise Refused(
                 SOP_CLASS_MISMATCH, "data set and command differ in SOP Class or Instance"
             )
+        if parts.meta and not parts.is_file:
+            event(
+                "store.file_meta_left_out",
+                level=logging.WARNING,
+                sop_instance_uid=facts.sop_instance_uid,
+                elements=len(parts.meta),
+            )
+        return self._keep(parts.data, facts, identity, sender_id)
+
+    def accept_file(
+        self,
+        path: Path,
+        *,
+        sender_id: int | None,
+        remark: Callable[[str], None] | None = None,
+    ) -> Arrival:
+        """As if the file had been received; what its header lacks is taken from the Data Set.
+
+        remark : told of what was amiss with the header
+
+        Raises Refused as `accept` does.
+        """
+        encoded = path.read_bytes()
+        if not looks_like_dicom(encoded, len(encoded)):
+            raise Refused(CANNOT_UNDERSTAND, "not a DICOM file")
+        parts = take_apart(encoded)
+        syntax = parts.transfer_syntax_uid or parts.guessed_syntax()
+        facts, identity = self._read(parts.data, syntax, parts.sop_class_uid)
+        for words in _amiss(parts, facts):
+            event("store.header_amiss", says=words, sop_instance_uid=facts.sop_instance_uid)
+            if remark is not None:
+                remark(words)
+        return self._keep(parts.data, facts, identity, sender_id)
+
+    def _read(
+        self, data: memoryview, syntax: str, announced_class: str
+    ) -> tuple[InstanceFacts, StudyIdentity]:
+        self._require_space()
+        head = readable(
+            data,
+            syntax=syntax,
+            whole=needs_whole(announced_class),
+            max_bytes=self._max_object_bytes,
+        )
+        dataset = _parsed(head)
+        if needs_whole(text_of(dataset, "SOPClassUID")) and not needs_whole(announced_class):
+            # The header of a file named another class, or none.
+            head = readable(data, syntax=syntax, whole=True, max_bytes=self._max_object_bytes)
+            dataset = _parsed(head)
+        assume(dataset, self._assumed_character_set)
+        return read_facts(dataset, data=data, transfer_syntax=syntax, extent=head.extent)
+
+    def _keep(
+        self,
+        data: memoryview,
+        facts: InstanceFacts,
+        identity: StudyIdentity,
+        sender_id: int | None,
+    ) -> Arrival:
+        head = _head(facts.sop_class_uid, facts.sop_instance_uid, facts.transfer_syntax_uid)
         file = self._spool.write((head, data))
         return self._store.record_instance(
             facts=facts,
@@ -84,38 +158,24 @@ class Intake:
             now=self._clock(),
         )
 
-    def accept_file(self, path: Path, *, sender_id: int | None) -> Arrival:
-        """As if the file had been received.  Raises Refused(0xC000) if it is not DICOM."""
-        encoded = path.read_bytes()
-        if encoded[_PREAMBLE - 4 : _PREAMBLE] != b"DICM":
-            raise Refused(CANNOT_UNDERSTAND, "not a DICOM file")
-        try:
-            meta = dcmread(BytesIO(encoded), specific_tags=["SOPClassUID"]).file_meta
-            return self.accept(
-                encoded,
-                sop_class_uid=str(meta.MediaStorageSOPClassUID),
-                sop_instance_uid=str(meta.MediaStorageSOPInstanceUID),
-                transfer_syntax_uid=str(meta.TransferSyntaxUID),
-                sender_id=sender_id,
-            )
-        except NONSENSE as error:
-            raise Refused(CANNOT_UNDERSTAND, "the file's header cannot be read") from error
-
     def _require_space(self) -> None:
         if self._spool.free_bytes() < self._min_free_bytes:
             raise Refused(OUT_OF_RESOURCES, "less than min_free_gb is left on the disk")
 
 
-def _data_set(encoded: bytes | memoryview) -> memoryview:
-    """The bytes behind the File Meta header (PS3.10 7.1), if there is one."""
-    view = memoryview(encoded)
-    if bytes(view[_PREAMBLE - 4 : _PREAMBLE]) != b"DICM":
-        return view
-    # (0002,0000) UL, 4 bytes: how many bytes of File Meta follow it.
-    if bytes(view[_PREAMBLE : _PREAMBLE + 8]) != b"\x02\x00\x00\x00UL\x04\x00":
-        raise Refused(CANNOT_UNDERSTAND, "File Meta Information has no group length")
-    (length,) = struct.unpack_from("<L", view, _PREAMBLE + 8)
-    return view[_PREAMBLE + 12 + length :]
+def _amiss(parts: Parts, facts: InstanceFacts) -> list[str]:
+    if not parts.meta:
+        return ["no File Meta Information; taken as the Data Set that follows"]
+    words = []
+    if not parts.is_file:
+        words.append("no preamble")
+    if not parts.transfer_syntax_uid:
+        words.append("File Meta names no transfer syntax; it was guessed")
+    if parts.sop_instance_uid != facts.sop_instance_uid:
+        words.append("File Meta names another SOP Instance; the Data Set's was taken")
+    if parts.sop_class_uid != facts.sop_class_uid:
+        words.append("File Meta names another SOP Class; the Data Set's was taken")
+    return words
 
 
 def _head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
@@ -127,32 +187,20 @@ def _head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -
     meta.TransferSyntaxUID = UID(transfer_syntax_uid)
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     buffer = DicomBytesIO()
-    buffer.write(b"\0" * (_PREAMBLE - 4) + b"DICM")
+    buffer.write(b"\0" * (PREAMBLE - 4) + b"DICM")
     write_file_meta_info(buffer, meta)
     return buffer.getvalue()
 
 
-def _read(head: bytes, data: memoryview, sop_class_uid: str, transfer_syntax_uid: str) -> Dataset:
-    """The header, or the whole object where its content counts."""
-    if transfer_syntax_uid == DeflatedExplicitVRLittleEndian:
-        data = memoryview(_inflated(data))
-        head = _head(sop_class_uid, "1", ExplicitVRLittleEndian)
+def _parsed(readable: Readable) -> Dataset:
+    head = _head("1.2", "1.2", readable.syntax)
     try:
-        return dcmread(
-            BytesIO(b"".join((head, data))), stop_before_pixels=not needs_whole(sop_class_uid)
-        )
+        try:
+            return dcmread(BytesIO(b"".join((head, readable.data))))
+        except ValueError:
+            data = without_character_set(readable.data, readable.syntax)
+            return dcmread(BytesIO(b"".join((head, data))))
     except NONSENSE as error:
         raise Refused(
             CANNOT_UNDERSTAND, f"the data set cannot be read ({type(error).__name__})"
         ) from error
-
-
-def _inflated(data: memoryview) -> bytes:
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        inflated = inflater.decompress(data, _MAX_INFLATED_BYTES)
-    except zlib.error as error:
-        raise Refused(CANNOT_UNDERSTAND, "the data set does not inflate") from error
-    if inflater.unconsumed_tail:
-        raise Refused(CANNOT_UNDERSTAND, "the data set inflates to more than 4 GiB")
-    return inflated

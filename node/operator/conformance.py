@@ -18,9 +18,11 @@ from m3net.annotations import READERS
 from m3net.enhanced_ct import ENHANCED_CT
 from m3net.uids import SOPClassUID
 from node.config import DeliveryConfig, ReceiverConfig, StorageConfig, StudyConfig
+from node.dicom.elements import MAX_DEPTH, MAX_ELEMENTS
 from node.dicom.sop_classes import CT_IMAGE_STORAGE, interpreted, recognised, standard_storage
 from node.dicom.statuses import STORED
-from node.dicom.transfer_syntaxes import REQUIRED
+from node.dicom.transfer_syntaxes import NOT_FILED, REQUIRED
+from sr_templates.character_sets import defined_terms
 
 RESULT_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.88.34": "report, tried first",
@@ -32,7 +34,12 @@ RESULT_CLASSES = {
 
 def statement() -> str:
     """The whole document."""
-    return "\n".join([*_head(), *_scp(), *_classes(), *_scu(), *_stow(), *_security()]) + "\n"
+    return (
+        "\n".join(
+            [*_head(), *_scp(), *_character_sets(), *_classes(), *_scu(), *_stow(), *_security()]
+        )
+        + "\n"
+    )
 
 
 def _head() -> list[str]:
@@ -57,6 +64,9 @@ def _scp() -> list[str]:
         ("Port", "receiver.port", receiver.port),
         ("Simultaneous associations", "receiver.max_associations", receiver.max_associations),
         ("Largest PDU received, bytes", "receiver.max_pdu_bytes", receiver.max_pdu_bytes),
+        ("Largest object, inflated, MiB", "receiver.max_object_mb", receiver.max_object_mb),
+        ("Elements and items of an object that is read", "(fixed)", MAX_ELEMENTS),
+        ("Levels of sequences of an object that is read", "(fixed)", MAX_DEPTH),
         ("Silence until abort, s", "receiver.network_timeout_s", receiver.network_timeout_s),
         ("Free space kept, GB", "storage.min_free_gb", storage.min_free_gb),
         ("Quiet period of a study, s", "study.quiet_period_s", study.quiet_period_s),
@@ -75,7 +85,17 @@ def _scp() -> list[str]:
         "Of the transfer syntaxes in a presentation context, the first one proposed that is in "
         "this list is accepted; JPEG Extended only if nothing else of it is proposed, since its "
         "samples of more than 8 bits cannot be decoded here (kept, and reported as not analysed). "
+        "Any other transfer syntax of the Standard is accepted where the context proposes none of "
+        "these, except those whose Data Set cannot be filed "
+        f"({', '.join(sorted(NOT_FILED))}) and private ones: the object is kept, and what should "
+        "have been read from it is reported as undecodable. "
         "Asynchronous operations, user identity and extended negotiation are not used.",
+        "",
+        "An object that holds more elements, or sequences more deeply in one another, than the "
+        "table says is kept and answered with 0000; if it marks something or is a CT, the study is "
+        "reported as not analysed for that. Elements of group 0002 within a Data Set are left out, "
+        "which is logged. AE titles that are blank, padded with NUL or not ASCII are accepted, "
+        'trimmed, with "?" for each byte that may not stand in one.',
         "",
         *_table(
             ("Status", "Meaning"),
@@ -83,7 +103,12 @@ def _scp() -> list[str]:
                 ("0000", "stored, safe against power loss"),
                 ("A700", "too little free space, or the database or disk failed: send again"),
                 ("A900", "the data set is not of the SOP class or instance that was announced"),
-                ("C000", "the data set cannot be read or lacks its identifiers"),
+                (
+                    "C000",
+                    "the data set cannot be read, lacks one of its identifiers (SOP class and "
+                    "instance, study, series), does not inflate, or is too large; or the command "
+                    "names no UID",
+                ),
                 ("C211", "unexpected error in this node"),
             ],
         ),
@@ -100,6 +125,23 @@ def _scp() -> list[str]:
                 ("the node is stopping", "2 / 3 / 1"),
             ],
         ),
+        "",
+    ]
+
+
+def _character_sets() -> list[str]:
+    return [
+        "## Character sets",
+        "",
+        "Read: every defined term of PS3.3 C.12.1.1.2, with and without code extensions: "
+        f"{', '.join(defined_terms())}. An item's own Specific Character Set goes before that "
+        "around it.",
+        "",
+        "Results are written in ISO_IR 192, patient and study equal after decoding. Where a text "
+        "is not of the character set that the CT declares, or the CT declares none and has text "
+        "outside ASCII, the results carry its bytes and its Specific Character Set unchanged, and "
+        "their own text is ASCII. `receiver.assumed_character_set` is what senders that declare "
+        "none are taken to write.",
         "",
     ]
 

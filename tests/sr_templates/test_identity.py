@@ -1,13 +1,17 @@
 from io import BytesIO
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydicom import DataElement, Dataset, dcmread
 from pydicom.config import IGNORE
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.tag import BaseTag
 from pydicom.uid import ExplicitVRLittleEndian
 
+from sr_templates.character_sets import holds_raw, speak_ascii
 from sr_templates.identity import IDENTITY_KEYWORDS, copy_identity, names_patient
 
 
@@ -145,3 +149,35 @@ def test_a_tracking_text_that_names_the_patient_is_noticed(text, named):
     source.PatientName = "Yamada^Ta=山田^太郎"
     source.PatientID, source.AccessionNumber = "P-0815", "A-4711"
     assert names_patient(text, source) is named
+
+
+ODD = st.sampled_from(
+    [b"1,25 ", b"1\\2 ", b"M\xfcller", b"\x1b$)C\xfb\xf3", b"\0" * 8, b"", b"\xff" * 9]
+)
+VRS = ["UN", "LO", "DS", "IS", "SQ", "US", "OB", "UI", "PN", "FD", "ZZ", "DA"]
+
+
+@pytest.mark.filterwarnings("ignore")  # pydicom warns of nonsense; here it is the point
+@settings(max_examples=300, deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from(IDENTITY_KEYWORDS),
+        st.tuples(ODD | st.binary(max_size=30), st.sampled_from(VRS)),
+        max_size=5,
+    ),
+    st.sampled_from([b"", b"ISO_IR 100", b"ISO_IR 192", b"\\ISO 2022 IR 149", b"nonsense"]),
+)
+def test_whatever_a_ct_says_of_its_patient_a_result_can_be_written(changes, character_set):
+    elements = {0x00080005: RawDataElement(_CS, "CS", 0, character_set, 0, False, True, True)}
+    for keyword, (value, vr) in changes.items():
+        tag = BaseTag(tag_for_keyword(keyword))
+        elements[tag] = RawDataElement(tag, vr, len(value), value, 0, False, True, True)
+    source, target = Dataset(elements), Dataset()
+    copy_identity(source, target)
+    if holds_raw(target):
+        speak_ascii(target)
+    written_and_read(target)
+    assert names_patient("Nodule 1", source) in (True, False)
+
+
+_CS = BaseTag(0x00080005)

@@ -42,12 +42,18 @@ class Connection(RequestHandler):
             return
         connection.settimeout(server.ae.network_timeout)
         association = self._create_association()
+        name_threads(association, f"from {self.client_address[0]}")
         try:
             evt.trigger(association, evt.EVT_CONN_OPEN, {"address": self.client_address})
             association.start()
             association.join()
         finally:
             server.on_end(association)
+
+
+def name_threads(association: Association, name: str) -> None:
+    """Whatever pynetdicom logs of this association names its peer."""
+    association.name = association.dul.name = name
 
 
 def _asks_for_an_association(connection: socket.socket) -> bool:

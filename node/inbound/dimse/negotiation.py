@@ -9,7 +9,7 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import _STORAGE_CLASSES
 
 from node.dicom.sop_classes import VERIFICATION, is_accepted
-from node.dicom.transfer_syntaxes import LAST_RESORT
+from node.dicom.transfer_syntaxes import LAST_RESORT, is_keepable
 
 _STORAGE_SERVICE_CLASS = UID("1.2.840.10008.4.2")
 
@@ -21,6 +21,8 @@ def acceptable(
     transfer_syntaxes: Sequence[UID],
 ) -> list[PresentationContext]:
     """One supported context for each accepted class; what the sender prefers comes first.
+
+    transfer_syntaxes : those whose pixels are decoded here; others come last
 
     A class with none of our transfer syntaxes is supported still, so that the answer to its
     context is "transfer syntaxes not supported" and not "abstract syntax not supported".
@@ -36,7 +38,8 @@ def acceptable(
         context.abstract_syntax = abstract_syntax
         ours = [uid for uid in wishes if uid in transfer_syntaxes]
         ours.sort(key=lambda uid: uid in LAST_RESORT)
-        context.transfer_syntax = list(dict.fromkeys([*ours, *transfer_syntaxes]))
+        undecodable = [uid for uid in wishes if uid not in transfer_syntaxes and is_keepable(uid)]
+        context.transfer_syntax = list(dict.fromkeys([*ours, *transfer_syntaxes, *undecodable]))
         supported.append(context)
     return supported
 

@@ -31,8 +31,9 @@ from node.dicom.pynetdicom_fixes import prepare
 from node.dicom.sop_classes import VERIFICATION
 from node.dicom.transfer_syntaxes import decodable, missing
 from node.inbound.dimse.admission import DRAINING, rejection_of
-from node.inbound.dimse.association_server import Connection, ProbeProofServer
+from node.inbound.dimse.association_server import Connection, ProbeProofServer, name_threads
 from node.inbound.dimse.negotiation import acceptable, as_storage
+from node.inbound.facts import is_uid
 from node.logs import event
 from node.persistence.process_identity import this_process
 
@@ -238,6 +239,10 @@ class Receiver:
             )
             if rejection is None:
                 self._open.add(association)
+        names = _names(association)
+        name_threads(association, f"{names['calling_ae']} at {names['peer']}")
+        if any(not title or "?" in title for title in (names["calling_ae"], names["called_ae"])):
+            event("association.odd_title", level=logging.WARNING, **names)
         if rejection is not None:
             association.acse.send_reject(rejection.result, rejection.source, rejection.diagnostic)
             association.kill()
@@ -245,7 +250,7 @@ class Receiver:
                 "association.rejected",
                 level=logging.WARNING,
                 because=rejection.because,
-                **_names(association),
+                **names,
             )
             return
         association.acceptor.supported_contexts = [
@@ -300,13 +305,18 @@ class Receiver:
             level=logging.WARNING,
             status=f"{refused.status:04X}",
             comment=refused.comment,
-            sop_instance_uid=str(cast(C_STORE, received.request).AffectedSOPInstanceUID),
+            sop_instance_uid=_loggable(cast(C_STORE, received.request).AffectedSOPInstanceUID),
             **_names(received.assoc),
         )
         answer = Dataset()
         answer.Status = refused.status
         answer.ErrorComment = refused.comment
         return answer
+
+
+def _loggable(uid: object) -> str:
+    """The UID; free text in its place may be a name."""
+    return str(uid) if is_uid(str(uid)) else "(no UID)"
 
 
 class _Names(TypedDict):

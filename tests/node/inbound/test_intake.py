@@ -1,8 +1,11 @@
 """From a sender's bytes to the disk: what is kept, what is refused, and that nothing is left."""
 
 import contextlib
+import logging
+import time
+import tracemalloc
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -11,16 +14,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
+from pydicom.datadict import tag_for_keyword
+from pydicom.encaps import encapsulate
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import (
     CTImageStorage,
     DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     SecondaryCaptureImageStorage,
+    SegmentationStorage,
 )
 
+from node.config import ReceiverConfig
 from node.core.errors import Refused
 from node.core.inputs import Role
 from node.core.results import ArtifactKind
@@ -31,6 +39,7 @@ from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store
 from tests.node.core.facts_of import FRAME, STUDY
 from tests.node.objects import ct_image
+from tests.sr_templates.encoded_text import element, sequence
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -50,7 +59,7 @@ def intake(store: Store, tmp_path: Path) -> Intake:
 def encoded(dataset: Dataset, transfer_syntax: str = ExplicitVRLittleEndian) -> bytes:
     """The Data Set as it goes over the wire."""
     buffer = DicomBytesIO()
-    buffer.is_little_endian = True
+    buffer.is_little_endian = transfer_syntax != ExplicitVRBigEndian
     buffer.is_implicit_VR = transfer_syntax == ImplicitVRLittleEndian
     write_dataset(buffer, dataset)
     if transfer_syntax == DeflatedExplicitVRLittleEndian:
@@ -201,14 +210,174 @@ def test_damaged_bytes_are_refused_or_stored_and_never_anything_else(
         send(intake, ct_image(0), data=bytes(damaged[:cut]))
 
 
-def test_a_deflated_bomb_is_refused(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.inbound.intake._MAX_INFLATED_BYTES", 1000)
-    with pytest.raises(Refused, match="inflates to more"):
+def deflated(data: bytes) -> bytes:
+    deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return deflater.compress(data) + deflater.flush()
+
+
+@pytest.mark.parametrize("sop_class", [CTImageStorage, SegmentationStorage])
+def test_what_inflates_to_more_than_the_largest_object_is_refused(
+    store: Store, tmp_path: Path, sop_class: str
+) -> None:
+    spool = Spool(tmp_path / "spool")
+    small = ReceiverConfig(max_object_mb=1)
+    strict = Intake(spool=spool, store=store, min_free_bytes=0, clock=lambda: NOW, config=small)
+    image = ct_image(0, SOPClassUID=sop_class, PixelData=bytes(2 << 20))
+    with pytest.raises(Refused, match="it inflates to more than receiver"):
         send(
-            intake,
-            ct_image(0, PixelData=bytes(4000)),
+            strict,
+            image,
             transfer_syntax=DeflatedExplicitVRLittleEndian,
+            sop_class_uid=sop_class,
         )
+    with pytest.raises(Refused, match="larger than receiver"):
+        send(strict, image, sop_class_uid=sop_class)
+    assert spooled(tmp_path) == []
+
+
+def test_a_deflated_image_is_inflated_as_far_as_its_header(intake: Intake) -> None:
+    image = ct_image(0)
+    data = deflated(encoded(image)[:-32] + bytes(256 << 20))
+    tracemalloc.start()
+    try:
+        send(intake, image, transfer_syntax=DeflatedExplicitVRLittleEndian, data=data)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-3], lambda data: b"\xff" + data])
+def test_a_deflated_object_that_is_cut_off_or_none_is_refused(
+    intake: Intake, damage: Callable[[bytes], bytes]
+) -> None:
+    data = damage(encoded(ct_image(0), DeflatedExplicitVRLittleEndian))
+    with pytest.raises(Refused, match=r"cut off|does not inflate|missing"):
+        send(intake, ct_image(0), transfer_syntax=DeflatedExplicitVRLittleEndian, data=data)
+
+
+COMPREHENSIVE_SR = "1.2.840.10008.5.1.4.1.1.88.33"
+
+
+def report_of(tree: bytes) -> bytes:
+    """A measurement report with this content tree."""
+    meaning = element(0x00080100, b"126000") + element(0x00080102, b"DCM ")
+    return (
+        element(0x00080016, COMPREHENSIVE_SR.encode())
+        + element(0x00080018, b"1.9")
+        + element(0x00100020, b"4711")
+        + element(0x0020000D, STUDY.encode())
+        + element(0x0020000E, b"1.8")
+        + sequence(0x0040A043, meaning)
+        + sequence(0x0040A504, element(0x0040DB00, b"1500"))
+        + tree
+    )
+
+
+def a_deep_tree() -> bytes:
+    tree = element(0x0040A040, b"TEXT")
+    for _ in range(200):
+        tree = sequence(0x0040A730, tree)
+    return tree
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        sequence(0x0040A730, *[element(0x0040A040, b"TEXT")] * 160_000),
+        a_deep_tree(),
+        a_deep_tree() + element(0x0040A730, b""),
+    ],
+    ids=["many", "deep", "twice"],
+)
+def test_an_object_with_too_many_elements_is_kept_and_said_to_be_beyond_us(
+    intake: Intake, store: Store, tree: bytes
+) -> None:
+    started = time.process_time()
+    intake.accept(
+        report_of(tree),
+        sop_class_uid=COMPREHENSIVE_SR,
+        sop_instance_uid="1.9",
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+        sender_id=None,
+    )
+    assert time.process_time() - started < 5
+    (facts,) = store.study_snapshot(STUDY).instances
+    assert facts.role is Role.UNSUPPORTED_ANNOTATION
+    assert facts.kind == "Measurement report with more than 300000 elements or 64 levels"
+
+
+def test_too_many_elements_before_the_identifiers_are_refused(intake: Intake) -> None:
+    many = sequence(0x00081115, *[b""] * 310_000)
+    data = element(0x00080016, COMPREHENSIVE_SR.encode()) + element(0x00080018, b"1.9") + many
+    with pytest.raises(Refused, match="StudyInstanceUID is missing"):
+        intake.accept(
+            data,
+            sop_class_uid=COMPREHENSIVE_SR,
+            sop_instance_uid="1.9",
+            transfer_syntax_uid=ExplicitVRLittleEndian,
+            sender_id=None,
+        )
+
+
+@pytest.mark.parametrize(
+    "syntax", ["1.2.840.10008.1.2.8.1", "1.2.840.10008.1.2.4.102", "1.2.840.10008.1.2.99"]
+)
+def test_a_segmentation_in_a_syntax_that_nothing_here_decodes_is_kept(
+    intake: Intake, store: Store, tmp_path: Path, syntax: str
+) -> None:
+    mask = ct_image(0, SOPClassUID=SegmentationStorage)
+    mask.PixelData = encapsulate([b"\x78\x9c\x00\x00"])
+    mask["PixelData"].VR = "OB"
+    mask["PixelData"].is_undefined_length = True
+    send(intake, mask, transfer_syntax=syntax, data=encoded(mask), sop_class_uid=mask.SOPClassUID)
+    (facts,) = store.study_snapshot(STUDY).instances
+    assert facts.role is Role.ANNOTATION
+    assert facts.transfer_syntax_uid == syntax
+    (path,) = spooled(tmp_path)
+    assert dcmread(path).file_meta.TransferSyntaxUID == syntax
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+def test_file_meta_within_a_data_set_is_left_out(
+    intake: Intake, tmp_path: Path, implicit: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    syntax = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    image = ct_image(0)
+    stray = element(0x00020010, b"1.2.840.10008.1.2.4.90") + element(0x00020002, b"1.2.3")
+    with caplog.at_level(logging.WARNING):
+        send(intake, image, transfer_syntax=syntax, data=stray + encoded(image, syntax))
+    (path,) = spooled(tmp_path)
+    kept = dcmread(path)
+    assert kept.file_meta.TransferSyntaxUID == syntax
+    assert kept.file_meta.MediaStorageSOPClassUID == CTImageStorage
+    assert path.read_bytes().endswith(encoded(image, syntax))
+    assert b"1.2.840.10008.1.2.4.90" not in path.read_bytes()
+    assert "store.file_meta_left_out" in [record.action for record in caplog.records]
+
+
+@pytest.mark.parametrize(
+    ("command", "uid"),
+    [
+        ("sop_instance_uid", "1" * 65),
+        ("sop_instance_uid", "Müller^Jörg"),
+        ("sop_instance_uid", ""),
+        ("sop_class_uid", "None"),
+    ],
+)
+def test_a_command_that_names_no_uid_is_refused_before_anything_else(
+    intake: Intake, tmp_path: Path, command: str, uid: str
+) -> None:
+    named = {"sop_class_uid": CTImageStorage, "sop_instance_uid": "1.2", command: uid}
+    with pytest.raises(Refused) as refused:
+        intake.accept(
+            encoded(ct_image(0)),
+            transfer_syntax_uid=ExplicitVRLittleEndian,
+            sender_id=None,
+            **named,
+        )
+    assert refused.value.status == 0xC000
+    assert uid not in refused.value.comment or not uid
+    assert spooled(tmp_path) == []
 
 
 def test_a_file_that_is_not_dicom_is_refused(intake: Intake, tmp_path: Path) -> None:
@@ -216,6 +385,88 @@ def test_a_file_that_is_not_dicom_is_refused(intake: Intake, tmp_path: Path) -> 
     path.write_text("<LidcReadMessage/>")
     with pytest.raises(Refused, match="not a DICOM file"):
         intake.accept_file(path, sender_id=None)
+
+
+def meta_of(**changes: bytes) -> bytes:
+    """File Meta without a group length; a value of b"" leaves the element out."""
+    values = {
+        "MediaStorageSOPClassUID": CTImageStorage.encode(),
+        "MediaStorageSOPInstanceUID": ct_image(0).SOPInstanceUID.encode(),
+        "TransferSyntaxUID": ExplicitVRLittleEndian.encode(),
+        **changes,
+    }
+    tags = sorted((tag_for_keyword(keyword) or 0, value) for keyword, value in values.items())
+    return b"".join(element(tag, value) for tag, value in tags if value)
+
+
+FRONT = bytes(128) + b"DICM"
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (FRONT + meta_of(), []),
+        (FRONT + b"\2\0\0\0UL\4\0\xff\xff\0\0" + meta_of(), []),
+        (meta_of(), ["no preamble"]),
+        (FRONT, ["no File Meta Information; taken as the Data Set that follows"]),
+        (b"", ["no File Meta Information; taken as the Data Set that follows"]),
+        (
+            FRONT + meta_of(TransferSyntaxUID=b""),
+            ["File Meta names no transfer syntax; it was guessed"],
+        ),
+        (
+            FRONT + meta_of(MediaStorageSOPInstanceUID=b"9.9"),
+            ["File Meta names another SOP Instance; the Data Set's was taken"],
+        ),
+        (
+            FRONT + meta_of(MediaStorageSOPClassUID=SegmentationStorage.encode()),
+            ["File Meta names another SOP Class; the Data Set's was taken"],
+        ),
+    ],
+    ids=[
+        "no length",
+        "wrong length",
+        "no preamble",
+        "front only",
+        "bare",
+        "syntax",
+        "uid",
+        "class",
+    ],
+)
+def test_a_file_is_taken_whatever_its_header_lacks_and_that_is_said(
+    intake: Intake, store: Store, tmp_path: Path, head: bytes, said: list[str]
+) -> None:
+    path = tmp_path / "exported.dcm"
+    path.write_bytes(head + encoded(ct_image(0)))
+    heard: list[str] = []
+    arrival = intake.accept_file(path, sender_id=None, remark=heard.append)
+    assert (arrival, heard) == (Arrival.NEW, said)
+    (facts,) = store.study_snapshot(STUDY).instances
+    assert facts.sop_instance_uid == ct_image(0).SOPInstanceUID
+    assert send(intake, ct_image(0)) is Arrival.SAME
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_the_syntax_of_a_bare_data_set_is_seen(
+    intake: Intake, store: Store, tmp_path: Path, syntax: str
+) -> None:
+    path = tmp_path / "bare.dcm"
+    path.write_bytes(encoded(ct_image(0), syntax))
+    intake.accept_file(path, sender_id=None)
+    (facts,) = store.study_snapshot(STUDY).instances
+    assert facts.transfer_syntax_uid == syntax
+
+
+def test_undeclared_text_is_read_as_the_setting_says(store: Store, tmp_path: Path) -> None:
+    chinese = ReceiverConfig(assumed_character_set="GB18030")
+    spool = Spool(tmp_path / "spool")
+    here = Intake(spool=spool, store=store, min_free_bytes=0, clock=lambda: NOW, config=chinese)
+    data = encoded(ct_image(0)).replace(element(0x00080005, b"ISO_IR 100"), b"")
+    sent = "Müller^Jörg ".encode("latin-1")
+    assert sent in data
+    send(here, ct_image(0), data=data.replace(sent, "王东^小东 ".encode("gb18030") + b"  "))
+    assert store.find_study("A17").identity.patient_name == "王东^小东"
 
 
 def test_our_own_results_are_recognised_by_their_series_and_by_their_device(

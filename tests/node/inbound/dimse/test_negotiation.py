@@ -1,5 +1,6 @@
 """Presentation contexts: what is proposed and decodable is accepted, in the sender's order."""
 
+import pytest
 from pydicom.uid import UID
 from pynetdicom import build_context
 
@@ -13,6 +14,8 @@ IMPLICIT = UID("1.2.840.10008.1.2")
 EXPLICIT = UID("1.2.840.10008.1.2.1")
 JPEG_LOSSLESS = UID("1.2.840.10008.1.2.4.70")
 MPEG4 = UID("1.2.840.10008.1.2.4.102")
+DEFLATED_FRAMES = UID("1.2.840.10008.1.2.8.1")
+PRIVATE_SYNTAX = UID("1.2.840.113619.5.2")
 
 
 def test_the_senders_order_of_transfer_syntaxes_is_kept() -> None:
@@ -35,11 +38,20 @@ def test_two_contexts_of_one_class_become_one_that_takes_both_syntaxes() -> None
     assert context.transfer_syntax[:2] == [JPEG_LOSSLESS, IMPLICIT]
 
 
-def test_what_cannot_be_decoded_is_never_among_them() -> None:
+@pytest.mark.parametrize("syntax", [MPEG4, DEFLATED_FRAMES])
+def test_what_cannot_be_decoded_comes_after_all_that_can(syntax: UID) -> None:
+    proposed = [build_context(CT, [syntax, EXPLICIT])]
+    (context,) = acceptable(proposed, accept="all", transfer_syntaxes=decodable())
+    assert context.transfer_syntax[0] == EXPLICIT
+    assert context.transfer_syntax[-1] == syntax
+
+
+@pytest.mark.parametrize("syntax", [PRIVATE_SYNTAX, UID("1.2.840.10008.1.2.4.95")])
+def test_a_syntax_whose_data_set_cannot_be_filed_is_never_among_them(syntax: UID) -> None:
     (context,) = acceptable(
-        [build_context(CT, [MPEG4])], accept="all", transfer_syntaxes=decodable()
+        [build_context(CT, [syntax])], accept="all", transfer_syntaxes=decodable()
     )
-    assert MPEG4 not in context.transfer_syntax
+    assert syntax not in context.transfer_syntax
 
 
 def test_only_what_was_proposed_is_offered() -> None:

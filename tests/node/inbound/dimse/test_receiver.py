@@ -10,7 +10,7 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
-from pydicom.uid import UID
+from pydicom.uid import UID, ExplicitVRLittleEndian
 from pynetdicom.dsutils import encode
 from sqlalchemy.exc import OperationalError
 
@@ -146,9 +146,25 @@ def test_listed_rejects_contexts_of_what_is_not_interpreted() -> None:
         assert sender.rejected_contexts[0].result == 3  # abstract syntax not supported
 
 
-def test_what_cannot_be_decoded_is_rejected_for_its_transfer_syntax() -> None:
+@pytest.mark.parametrize("syntax", [MPEG4, UID("1.2.840.10008.1.2.8.1")])
+def test_what_cannot_be_decoded_is_accepted_where_nothing_else_is_offered(syntax: UID) -> None:
+    with (
+        node() as here,
+        associated(here.port, sop_classes=(CT,), transfer_syntaxes=(syntax,)) as association,
+    ):
+        (context,) = association.accepted_contexts
+        assert context.transfer_syntax == [syntax]
     with node() as here:
-        refused = associate(here.port, sop_classes=(CT,), transfer_syntaxes=(MPEG4,))
+        wishes = (syntax, ExplicitVRLittleEndian)
+        with associated(here.port, sop_classes=(CT,), transfer_syntaxes=wishes) as association:
+            (context,) = association.accepted_contexts
+            assert context.transfer_syntax == [ExplicitVRLittleEndian]
+
+
+def test_a_private_transfer_syntax_is_rejected_as_such() -> None:
+    with node() as here:
+        private = UID("1.2.840.113619.5.2")
+        refused = associate(here.port, sop_classes=(CT,), transfer_syntaxes=(private,))
         assert not refused.is_established
         assert refused.rejected_contexts[0].result == 4  # transfer syntaxes not supported
 

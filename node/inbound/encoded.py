@@ -1,0 +1,187 @@
+"""Encoded objects taken apart as far as needed: preamble, File Meta, Data Set, deflated or not.
+
+What a file says of itself may be missing or wrong (PS3.10 7.1); what pydicom would read is read.
+"""
+
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+from pydicom.values import converters
+
+from node.core.errors import CANNOT_UNDERSTAND, Refused
+from node.dicom.elements import Extent, Header, header_at, walk
+
+PREAMBLE = 132
+_CLASS, _INSTANCE, _SYNTAX = 0x00020002, 0x00020003, 0x00020010
+_CHARACTER_SET = 0x00080005
+_CHUNK = 1 << 20
+_KNOWN_VRS = frozenset(str(vr).encode() for vr in converters)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """An encoded object in its parts.
+
+    is_file : whether it begins with preamble and prefix
+    meta    : values of group 0002, by tag; of a Data Set that came alone they should be none
+    data    : the Data Set
+    """
+
+    is_file: bool
+    meta: Mapping[int, bytes]
+    data: memoryview
+
+    @property
+    def sop_class_uid(self) -> str:
+        """What the File Meta says; empty if nothing."""
+        return _uid(self.meta.get(_CLASS, b""))
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """What the File Meta says; empty if nothing."""
+        return _uid(self.meta.get(_INSTANCE, b""))
+
+    @property
+    def transfer_syntax_uid(self) -> str:
+        """What the File Meta says; empty if nothing."""
+        return _uid(self.meta.get(_SYNTAX, b""))
+
+    def guessed_syntax(self) -> str:
+        """The transfer syntax that the first element is written in."""
+        if bytes(self.data[4:6]) not in _KNOWN_VRS:
+            return ImplicitVRLittleEndian
+        big = bytes(self.data[:2]) == b"\0\x08"
+        return ExplicitVRBigEndian if big else ExplicitVRLittleEndian
+
+
+def _uid(value: bytes) -> str:
+    return value.decode("ascii", "replace").strip(" \0")
+
+
+def take_apart(encoded: bytes | memoryview) -> Parts:
+    """The parts; group 0002 goes as far as its elements do, whatever its group length says."""
+    view = memoryview(encoded)
+    is_file = bytes(view[PREAMBLE - 4 : PREAMBLE]) == b"DICM"
+    at = PREAMBLE if is_file else 0
+    meta: dict[int, bytes] = {}
+    for header in _group_2(view, at):
+        at = header.value + header.length
+        meta[header.tag] = bytes(view[header.value : at])
+    return Parts(is_file=is_file, meta=meta, data=view[at:])
+
+
+def _group_2(view: memoryview, at: int) -> Iterator[Header]:
+    little = bytes(view[at : at + 2]) != b"\0\x02"
+    while header := header_at(view, at, implicit=False, little=little):
+        at = header.value + header.length
+        if header.tag >> 16 != 0x0002 or at > len(view):
+            return
+        yield header
+
+
+def looks_like_dicom(start: bytes | memoryview, size: int) -> bool:
+    """Whether a file that starts so can be a DICOM object, with a preamble or without one.
+
+    size : of the whole file, bytes
+    """
+    if bytes(start[PREAMBLE - 4 : PREAMBLE]) == b"DICM":
+        return True
+    for implicit, little in ((False, True), (True, True), (False, False)):
+        header = header_at(memoryview(start), 0, implicit=implicit, little=little)
+        if header and header.tag >> 16 in (0x0002, 0x0008) and header.value + header.length <= size:
+            return True
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readable:
+    """The beginning of a Data Set, as far as it may be given to a parser.
+
+    syntax : what `data` is encoded in: of a deflated Data Set, that which it inflates to
+    """
+
+    data: memoryview
+    syntax: str
+    extent: Extent
+
+
+def readable(data: memoryview, *, syntax: str, whole: bool, max_bytes: int) -> Readable:
+    """The Data Set as far as its Pixel Data, or all of it.
+
+    Less if it has too many elements, or is cut off within one: then what is before that.
+
+    Raises Refused(0xC000) if it, inflated, is larger than `max_bytes`, or does not inflate.
+    """
+    if len(data) > max_bytes:
+        raise Refused(CANNOT_UNDERSTAND, "the object is larger than receiver.max_object_mb")
+    if syntax == DeflatedExplicitVRLittleEndian:
+        data = _inflated(data, whole=whole, max_bytes=max_bytes)
+        syntax = ExplicitVRLittleEndian
+    extent = _walked(data, syntax, whole=whole)
+    if extent.over or extent.torn:
+        data = data[: extent.end]
+    elif extent.pixels is not None and not whole:
+        data = data[: extent.pixels]
+    return Readable(data=data, syntax=syntax, extent=extent)
+
+
+def _walked(data: memoryview, syntax: str, *, whole: bool) -> Extent:
+    return walk(
+        data,
+        implicit=syntax == ImplicitVRLittleEndian,
+        little=syntax != ExplicitVRBigEndian,
+        through_pixels=whole,
+    )
+
+
+def _inflated(data: memoryview, *, whole: bool, max_bytes: int) -> memoryview:
+    """All of it, or what is before the Pixel Data; the rest is then only counted."""
+    kept, size, wanted, look_at = bytearray(), 0, True, _CHUNK
+    for chunk in _chunks(data):
+        size += len(chunk)
+        if size > max_bytes:
+            raise Refused(CANNOT_UNDERSTAND, "it inflates to more than receiver.max_object_mb")
+        if wanted:
+            kept += chunk
+            if not whole and len(kept) >= look_at:
+                look_at *= 4
+                start = memoryview(bytes(kept))
+                extent = _walked(start, ExplicitVRLittleEndian, whole=False)
+                wanted = extent.pixels is None and not extent.over
+    return memoryview(bytes(kept))
+
+
+def _chunks(data: memoryview) -> Iterator[bytes]:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        for start in range(0, len(data), _CHUNK):
+            rest: bytes | memoryview = data[start : start + _CHUNK]
+            while not inflater.eof and (chunk := inflater.decompress(rest, _CHUNK)):
+                rest = inflater.unconsumed_tail
+                yield chunk
+    except zlib.error as error:
+        raise Refused(CANNOT_UNDERSTAND, "the data set does not inflate") from error
+    if not inflater.eof:
+        raise Refused(CANNOT_UNDERSTAND, "the deflated data set is cut off")
+
+
+def without_character_set(data: memoryview, syntax: str) -> memoryview:
+    """The same with Specific Character Set blank at top level, which pydicom may stumble over."""
+    implicit, little = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
+    at = 0
+    while header := header_at(data, at, implicit=implicit, little=little):
+        if header.tag >= _CHARACTER_SET:
+            break
+        at = header.value + header.length
+    if header is None or header.tag != _CHARACTER_SET:
+        return data
+    blank = bytearray(data)
+    blank[header.value : header.value + header.length] = b" " * header.length
+    return memoryview(blank)
