@@ -9,11 +9,14 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pydicom.errors import BytesLengthException
+
 from m3net.errors import AnnotationUnusable
 
 MALFORMED: tuple[type[Exception], ...] = (
     ArithmeticError,
     AttributeError,
+    BytesLengthException,
     EOFError,
     LookupError,
     NotImplementedError,

@@ -173,7 +173,7 @@ def _chunks(data: memoryview) -> Iterator[bytes]:
 
 
 def without_character_set(data: memoryview, syntax: str) -> memoryview:
-    """The same with Specific Character Set blank at top level, which pydicom may stumble over."""
+    """The same without Specific Character Set at top level, over which pydicom may stumble."""
     implicit, little = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
     at = 0
     while header := header_at(data, at, implicit=implicit, little=little):
@@ -182,6 +182,4 @@ def without_character_set(data: memoryview, syntax: str) -> memoryview:
         at = header.value + header.length
     if header is None or header.tag != _CHARACTER_SET:
         return data
-    blank = bytearray(data)
-    blank[header.value : header.value + header.length] = b" " * header.length
-    return memoryview(blank)
+    return memoryview(b"".join((data[:at], data[header.value + header.length :])))

@@ -1,25 +1,20 @@
-"""What the node keeps of an instance: read from its header once, when it arrives.
-
-Only here are strangers' bytes taken apart, so only here stands what pydicom raises on nonsense.
-"""
+"""What the node keeps of an instance: read from its header once, when it arrives."""
 
 import hashlib
 import math
 import re
-import struct
-import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 
 import pydicom.config
 from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
-from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.tag import BaseTag
 from pydicom.uid import UID, CTImageStorage
 
 from m3net.annotations import READERS, UNSUPPORTED, reader_for, recognise
-from m3net.annotations.types import References, SlicePlane
+from m3net.annotations.types import AnnotationReader, References, SlicePlane
+from m3net.attributes import PARSER_ERRORS
 from m3net.ct_series import is_localizer, slice_headers, slice_plane
 from m3net.enhanced_ct import ENHANCED_CT, converted_from
 from m3net.errors import StudyError
@@ -42,25 +37,7 @@ from sr_templates.character_sets import Undecodable, character_set_of, read_elem
 # quote it, a patient's name among others, to standard error.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
-NONSENSE: tuple[type[Exception], ...] = (
-    InvalidDicomError,
-    BytesLengthException,
-    AttributeError,
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RecursionError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
-"""What pydicom and the readers raise on bytes that are no sound DICOM."""
-
-_UNUSABLE: tuple[type[Exception], ...] = (StudyError, *NONSENSE)
+_UNUSABLE: tuple[type[Exception], ...] = (StudyError, *PARSER_ERRORS)
 _UID = re.compile(r"[0-9.]{1,64}")
 
 
@@ -122,7 +99,7 @@ def _role(
     if str(sop_class) == CTImageStorage or sop_class in ENHANCED_CT:
         image = ENHANCED_CT.get(sop_class, "CT")
         return (Role.LOCALIZER, f"{image} localizer") if _is_scout(dataset) else (Role.CT, image)
-    reader = recognise(dataset)
+    reader = _reader_of(dataset, sop_class)
     if reader is not None:
         return Role.ANNOTATION, reader.kind
     if sop_class in UNSUPPORTED:
@@ -130,10 +107,17 @@ def _role(
     return Role.OTHER, kind or "object of an unknown kind"
 
 
+def _reader_of(dataset: Dataset, sop_class: SOPClassUID) -> AnnotationReader | None:
+    try:
+        return recognise(dataset)
+    except PARSER_ERRORS:
+        return reader_for(sop_class)  # it says what is wrong with the object
+
+
 def _is_scout(dataset: Dataset) -> bool:
     try:
         return is_localizer(dataset)
-    except NONSENSE:
+    except PARSER_ERRORS:
         return False  # its geometry, or its pixels, will say so
 
 
@@ -144,7 +128,7 @@ def _content_digest(dataset: Dataset, role: Role, extent: Extent, data: memoryvi
     whole = role in (Role.ANNOTATION, Role.UNSUPPORTED_ANNOTATION)
     try:
         return annotation_digest(dataset) if whole else image_digest(dataset)
-    except NONSENSE:
+    except PARSER_ERRORS:
         return _bytes_digest(data)
 
 
@@ -175,7 +159,7 @@ def _planes(frames: Mapping[int, Dataset]) -> dict[int, SlicePlane]:
 def _converted_from(dataset: Dataset) -> dict[SOPInstanceUID, int]:
     try:
         return converted_from(dataset)
-    except NONSENSE:
+    except PARSER_ERRORS:
         return {}
 
 
@@ -219,7 +203,7 @@ def text_of(dataset: Dataset, keyword: str) -> str:
         value = str(read_element(dataset, tag, character_set_of(dataset)).value or "")
     except Undecodable:
         value = (raw.value or b"").decode("ascii", "replace")
-    except NONSENSE:
+    except PARSER_ERRORS:
         return ""
     text = " ".join(value.replace("\0", "").split())
     return text.encode("utf-8", "replace").decode("utf-8")

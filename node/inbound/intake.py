@@ -20,6 +20,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import UID
 
+from m3net.attributes import PARSER_ERRORS
 from node.config import ReceiverConfig
 from node.core.errors import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SOP_CLASS_MISMATCH, Refused
 from node.core.inputs import InstanceFacts, StudyIdentity
@@ -32,7 +33,7 @@ from node.inbound.encoded import (
     take_apart,
     without_character_set,
 )
-from node.inbound.facts import NONSENSE, is_uid, needs_whole, read_facts, text_of
+from node.inbound.facts import is_uid, needs_whole, read_facts, text_of
 from node.logs import event
 from node.persistence.rows import Arrival
 from node.persistence.spool import Spool
@@ -197,10 +198,10 @@ def _parsed(readable: Readable) -> Dataset:
     try:
         try:
             return dcmread(BytesIO(b"".join((head, readable.data))))
-        except ValueError:
+        except PARSER_ERRORS:
             data = without_character_set(readable.data, readable.syntax)
             return dcmread(BytesIO(b"".join((head, data))))
-    except NONSENSE as error:
+    except PARSER_ERRORS as error:
         raise Refused(
             CANNOT_UNDERSTAND, f"the data set cannot be read ({type(error).__name__})"
         ) from error
