@@ -39,13 +39,16 @@ class RunFolder:
     def __init__(self, directory: Path, settings: Settings, *, resume: bool) -> None:
         """A new folder, or one that goes on with the settings that it was begun with.
 
+        One in which no step was taken yet, since what was asked for could not be run, is new.
+
         Raises SettingsUnusable if it holds a run and `resume` was not asked for, or another run.
         """
         self.directory = directory
         config = directory / "config.json"
-        if config.exists() and not resume:
+        begun = config.exists() and (directory / "losses.csv").exists()
+        if begun and not resume:
             raise SettingsUnusable(f"{directory} holds a run; use --resume, or another --out")
-        if config.exists() and (differing := _differences(config, settings)):
+        if begun and (differing := _differences(config, settings)):
             raise SettingsUnusable(
                 f"{directory} was begun with other settings: {', '.join(differing)} differ; leave "
                 f"them as they are in {config}, or use another --out"

@@ -82,8 +82,10 @@ def test_a_crop_gives_what_the_whole_ct_gives(
     prepared = _nodules(tmp_path / "out", config, block=block).item(0, None)
     assert prepared.keys() == served.keys()
     for key in served:
-        # what is unknown of a nodule without an outline is unknown in both
-        assert torch.allclose(prepared[key], served[key], rtol=0, atol=0, equal_nan=True)
+        # the CT's own voxels are the same, a grid in millimetres is as near as floats allow; what
+        # is unknown of a nodule without an outline is unknown in both
+        near = 0.0 if config.micro.patch.spacing_mm is None else 1e-5
+        assert torch.allclose(prepared[key], served[key], rtol=near, atol=near, equal_nan=True)
 
 
 def test_a_window_that_shifts_at_the_scans_end_is_the_same_in_a_crop(tmp_path: Path) -> None:
@@ -116,21 +118,21 @@ def test_an_epoch_is_drawn_from_its_number_and_the_seed(tmp_path: Path) -> None:
             "macro"
         ]
 
-    assert torch.equal(drawn(), drawn())
-    assert not torch.equal(drawn(), drawn(epoch=2))
-    assert not torch.equal(drawn(), drawn(seed=1))
+    assert _hu_apart(drawn(), drawn()) < 0.001
+    assert _hu_apart(drawn(), drawn(epoch=2)) > 1
+    assert _hu_apart(drawn(), drawn(seed=1)) > 1
 
 
 def test_readers_tell_otherwise_and_the_patient_is_turned_in_training_alone(
     tmp_path: Path,
 ) -> None:
     nodules = _nodules(tmp_path / "out", SMALL, augmentation="readers")
-    served, again = nodules.item(0, None), nodules.item(0, None)
-    assert torch.equal(served["meso"], again["meso"])
+    served, again = nodules.item(0, None)["meso"], nodules.item(0, None)["meso"]
+    assert torch.allclose(served, again)
     drawn = [nodules.item(0, np.random.default_rng(seed))["meso"] for seed in (1, 1, 2)]
-    assert torch.equal(drawn[0], drawn[1])
-    assert not torch.equal(drawn[0], drawn[2])
-    assert not torch.equal(drawn[0], served["meso"])
+    assert torch.allclose(drawn[0], drawn[1])
+    assert not torch.allclose(drawn[0], drawn[2], atol=0.01)
+    assert not torch.allclose(drawn[0], served, atol=0.01)
 
 
 def test_a_block_that_is_too_small_for_a_patch_is_refused(tmp_path: Path) -> None:

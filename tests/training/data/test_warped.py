@@ -38,8 +38,8 @@ def test_the_scales_stay_nested_in_any_warp(config: M3NetConfig, seed: int) -> N
     warp = draw_warp(certain, np.random.default_rng(seed))
     cut = cut_warped(config, volume, nodule, warp).scales
     micro, meso, macro = (cut[s].hu for s in (Scale.MICRO, Scale.MESO, Scale.MACRO))
-    assert np.array_equal(macro[:, 2:-2, 2:-2], meso)
-    assert np.array_equal(meso[:, 2:-2, 2:-2], micro)
+    assert np.allclose(macro[:, 2:-2, 2:-2], meso, atol=0.001)
+    assert np.allclose(meso[:, 2:-2, 2:-2], micro, atol=0.001)
 
 
 def test_a_quarter_turn_moves_every_voxel_to_its_place(config: M3NetConfig) -> None:

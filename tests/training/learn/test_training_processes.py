@@ -77,20 +77,23 @@ def test_a_run_killed_in_mid_epoch_goes_on_and_gives_the_same_losses(
     assert len(_losses(run)) < 24
     assert not (run / "summary.json").exists()
     _finish(_start("stage2", "--resume", "--out", run))
-    assert _losses(run) == _losses(unbroken)
-    expected = (unbroken / "test.csv").read_text()
-    assert (run / "test.csv").read_text() == expected
+    _assert_alike(run, unbroken)
 
 
 def test_two_processes_give_what_one_gives(config: Path, unbroken: Path) -> None:
     run = config.parent / "two"
     _finish(_start("stage2", "--config", config, "--out", run, torchrun=TORCHRUN))
+    _assert_alike(run, unbroken)
+
+
+def _assert_alike(run: Path, unbroken: Path) -> None:
+    """To what floats allow: processes need not choose the same kernels."""
     one, two = _losses(unbroken), _losses(run)
     assert len(two) == len(one) == 24
     for expected, found in zip(one, two, strict=True):
         assert found == pytest.approx(expected, abs=1e-5)
-    alone, shared = (learning.table(folder / "test.csv") for folder in (unbroken, run))
-    assert [row["name"] for row in alone] == [row["name"] for row in shared]
-    assert [float(row["p_fused"]) for row in shared] == pytest.approx(
+    alone, other = (learning.table(folder / "test.csv") for folder in (unbroken, run))
+    assert [row["name"] for row in alone] == [row["name"] for row in other]
+    assert [float(row["p_fused"]) for row in other] == pytest.approx(
         [float(row["p_fused"]) for row in alone], abs=1e-4
     )
