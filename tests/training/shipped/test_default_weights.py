@@ -11,7 +11,7 @@ from tests.training import learning
 from training.cli import main
 from training.data.splits import voi_folds
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,8 @@ def cutouts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_runs_of_the_engine_become_one_calibrated_model(cutouts: Path, tmp_path: Path) -> None:
     called = ["default-weights", "--voi", str(cutouts), "--out", str(tmp_path), "--members", "1"]
-    called += ["--version", "7", "--set", "run.epochs=1", "--set", "run.batch_size=8"]
+    called += ["--version", "7", "--set", "run.epochs=1", "--set", "run.batch_size=4"]
+    called += ["--set", "data.limit=4"]
     result = CliRunner().invoke(main, called)
     assert result.exit_code == 0, result.output
     runs = sorted(path.parent.relative_to(tmp_path).as_posix()
