@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from node.cli.many import for_each, require_choice, say_nothing_requeued
 from node.cli.options import (
     config_option,
     json_option,
@@ -78,16 +79,9 @@ def requeue(
 
     The stored objects are sent as they are.  Without --state only dead deliveries are chosen.
     """
-    chosen = bool(states or destination or study or since)
-    if not ids and not chosen:
-        raise click.UsageError(
-            "name deliveries, or choose them with --state, --destination, --study or --since"
-        )
-    if ids and chosen:
-        raise click.UsageError("either name deliveries or choose them with options, not both")
-    from node.core.errors import NodeError, UnknownEntry
+    require_choice("delivery", ids, state=states, destination=destination, study=study, since=since)
+    from node.core.errors import UnknownEntry
 
-    failed = False
     with opened_store(loaded(config_path)) as store:
         if ids:
             rows = store.list_deliveries(ids=ids)
@@ -103,18 +97,15 @@ def requeue(
             )
         if dry_run or not rows:
             show_deliveries(rows)
-            click.echo(f"{len(rows)} would be requeued" if dry_run else "no delivery to requeue")
+            say_nothing_requeued("delivery", len(rows))
             return
-        for row in rows:
-            try:
-                number = store.requeue_delivery(row.delivery_id, now=datetime.now(UTC))
-            except NodeError as error:
-                failed = True
-                click.echo(f"delivery {row.delivery_id} not requeued: {error}", err=True)
-            else:
-                click.echo(f"delivery {number} to {row.destination} queued")
-    if failed:
-        raise SystemExit(1)
+        goes_to = {row.delivery_id: row.destination for row in rows}
+
+        def requeued(delivery_id: int) -> str:
+            number = store.requeue_delivery(delivery_id, now=datetime.now(UTC))
+            return f"delivery {number} to {goes_to[delivery_id]} queued"
+
+        for_each("delivery", goes_to, requeued, past="requeued")
 
 
 def _deliveries(

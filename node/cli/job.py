@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from node.cli.many import for_each, require_choice, say_nothing_requeued
 from node.cli.options import (
     config_option,
     json_option,
@@ -122,15 +123,10 @@ def requeue(
     or, if model, template or settings have changed since, the study is analysed anew.  Without
     --state and --study only dead jobs are chosen.
     """
-    if not (ids or states or study or since):
-        raise click.UsageError("name jobs, or choose them with --state, --study or --since")
-    if ids and (states or study or since):
-        raise click.UsageError("either name jobs or choose them with options, not both")
+    require_choice("job", ids, state=states, study=study, since=since)
     from node.app import analysis_id_of
-    from node.core.errors import NodeError
 
     config = loaded(config_path)
-    failed = False
     with opened_store(config) as store:
         if ids:
             rows = [store.job(job_id) for job_id in ids]
@@ -139,19 +135,15 @@ def requeue(
             rows = _latest(store, _jobs(store, states=chosen, study=study, since=since))
         if dry_run or not rows:
             show_jobs(rows)
-            click.echo(f"{len(rows)} would be requeued" if dry_run else "no job to requeue")
+            say_nothing_requeued("job", len(rows))
             return
         analysis_id = analysis_id_of(config)
-        for row in rows:
-            try:
-                done = store.requeue_job(row.job_id, analysis_id=analysis_id, now=datetime.now(UTC))
-            except NodeError as error:
-                failed = True
-                click.echo(f"job {row.job_id} not requeued: {error}", err=True)
-            else:
-                click.echo(done.sentence)
-    if failed:
-        raise SystemExit(1)
+
+        def requeued(job_id: int) -> str:
+            now = datetime.now(UTC)
+            return store.requeue_job(job_id, analysis_id=analysis_id, now=now).sentence
+
+        for_each("job", [row.job_id for row in rows], requeued, past="requeued")
 
 
 @job.command("cancel")
@@ -160,9 +152,12 @@ def requeue(
 def cancel(ids: tuple[int, ...], config_path: Path | None) -> None:
     """Cancel queued or dead jobs."""
     with opened_store(loaded(config_path)) as store:
-        for job_id in ids:
+
+        def cancelled(job_id: int) -> str:
             store.cancel_job(job_id, now=datetime.now(UTC))
-            click.echo(f"job {job_id} cancelled")
+            return f"job {job_id} cancelled"
+
+        for_each("job", ids, cancelled, past="cancelled")
 
 
 def _jobs(

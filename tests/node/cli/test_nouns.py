@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from node.core.states import State
 from node.persistence.store import Store
 from tests.node.cli.conftest import PATIENT, STUDY, Cli, bury, finish, write_slice
@@ -150,6 +152,35 @@ def test_a_job_that_cannot_be_requeued_fails_the_command_with_its_reason(
     said = cli("job", "requeue", job, "--config", config_file)
     assert said.status == 1
     assert f"job {job} not requeued: job {job} is queued already" in said.err
+
+
+def test_one_job_that_cannot_be_cancelled_does_not_keep_the_others_from_it(
+    cli: Cli, store: Store, job: int, config_file: Path
+) -> None:
+    said = cli("job", "cancel", 99, job, "--config", config_file)
+    assert said.status == 1
+    assert said.err.splitlines() == ["job 99 not cancelled: there is no job 99"]
+    assert said.out.splitlines() == [f"job {job} cancelled"]
+    assert store.job(job).state is State.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("noun", "words"),
+    [
+        ("job", "name jobs, or choose them with --state, --study or --since"),
+        (
+            "delivery",
+            "name deliveries, or choose them with --state, --destination, --study or --since",
+        ),
+    ],
+)
+def test_what_is_requeued_is_named_or_chosen(
+    cli: Cli, config_file: Path, noun: str, words: str
+) -> None:
+    said = cli(noun, "requeue", "--config", config_file)
+    assert (said.status, words in said.err) == (2, True)
+    said = cli(noun, "requeue", 1, "--state", "dead", "--config", config_file)
+    assert (said.status, "or choose them with options, not both" in said.err) == (2, True)
 
 
 def test_a_queued_job_is_cancelled(cli: Cli, store: Store, job: int, config_file: Path) -> None:
