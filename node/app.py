@@ -107,8 +107,9 @@ def study_rules(config: NodeConfig) -> StudyRules:
 def analysis_id_of(config: NodeConfig) -> str:
     """Hex sha256 over everything but the study that a result depends on.
 
-    The weights and what changes a probability, the template, the device's identity, and the
-    settings under [annotations] and [results].  Not the variants: those have UIDs of their own.
+    The weights and what changes a probability, the template, the device's identity, the settings
+    under [annotations] and [results], and the assumed character set.  Not the variants: those have
+    UIDs of their own.
     """
     from m3net.model_files import fingerprint
 
@@ -118,6 +119,7 @@ def analysis_id_of(config: NodeConfig) -> str:
         settings={
             "annotations": config.annotations.model_dump(mode="json"),
             "results": config.results.model_dump(mode="json"),
+            "assumed_character_set": config.receiver.assumed_character_set,
             "device": [MANUFACTURER, MODEL_NAME, __version__],
         },
     )
@@ -163,6 +165,7 @@ def result_settings(config: NodeConfig) -> "ResultSettings":
         device_serial=config.results.device_serial,
         software_version=__version__,
         judge_unlabelled=config.annotations.unlabelled == "judge",
+        assumed_character_set=config.receiver.assumed_character_set,
         variants=variants_of(config.destinations),
     )
 

@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydicom import dcmread
-
 from m3net.annotations import READERS
 from m3net.annotations.nodules import find_nodules
 from m3net.annotations.types import Annotation, PassedOver, References
@@ -18,6 +16,7 @@ from m3net.volume import CTVolume, goes_beyond, why_not_whole
 from node.core.conversions import conversions_of, followed, planes_of
 from node.core.inputs import StudyInputs
 from node.core.not_judged import name_passed_over
+from node.core.reading import read_annotation
 from node.core.series_choice import marked_frames
 from sr_templates.findings import Outcome
 
@@ -57,18 +56,20 @@ def assess(
     paths: Mapping[SOPInstanceUID, Path],
     classifier: Classifier,
     judge_unlabelled: bool = False,
+    assumed_character_set: str | None = None,
     on_nodule: Callable[[int], None] | None = None,
 ) -> Assessment:
     """Every marked nodule is either judged or refused with its one reason.
 
     paths            : the file of each instance of `inputs`
     judge_unlabelled : bidirectional and arrow marks without a finding count as nodules
+    assumed_character_set : of annotations that declare none
 
     Raises StudyError if the study as a whole cannot be analysed.
     """
     conversions = conversions_of((*inputs.ct, *inputs.elsewhere))
     inputs = replace(inputs, annotations=followed(inputs.annotations, conversions))
-    annotations, unreadable = _read_annotations(inputs, paths)
+    annotations, unreadable = _read_annotations(inputs, paths, assumed_character_set)
     unread = (*inputs.unread, *unreadable)
     volume = read_series_files(
         [paths[facts.sop_instance_uid] for facts in inputs.ct],
@@ -101,13 +102,17 @@ def assess(
 
 
 def _read_annotations(
-    inputs: StudyInputs, paths: Mapping[SOPInstanceUID, Path]
+    inputs: StudyInputs,
+    paths: Mapping[SOPInstanceUID, Path],
+    assumed_character_set: str | None,
 ) -> tuple[list[Annotation], tuple[str, ...]]:
     planes = planes_of((*inputs.ct, *inputs.elsewhere), scouts=inputs.scouts)
     annotations, unreadable = [], []
     for facts in inputs.annotations:
         try:
-            dataset = dcmread(paths[facts.sop_instance_uid])
+            dataset = read_annotation(
+                paths[facts.sop_instance_uid], assumed_character_set=assumed_character_set
+            )
             annotations.append(READERS[facts.sop_class_uid].read(dataset, planes))
         except AnnotationUnusable as reason:
             unreadable.append(f"{facts.kind}: {reason}")

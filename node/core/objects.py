@@ -68,7 +68,8 @@ class ResultSettings:
 
     Those have UIDs of their own.
 
-    judge_unlabelled : bidirectional and arrow marks without a finding count as nodules
+    judge_unlabelled      : bidirectional and arrow marks without a finding count as nodules
+    assumed_character_set : of CT and annotations that declare none
     """
 
     report_series_number: int
@@ -81,6 +82,7 @@ class ResultSettings:
     software_version: str
     variants: Sequence[Variant]
     judge_unlabelled: bool = False
+    assumed_character_set: str | None = None
 
     def frames(self) -> int:
         """Most frames of one capture, by number and by size."""

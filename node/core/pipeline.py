@@ -16,7 +16,7 @@ objects, so a crash in the middle is cured by doing it again.
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 
 from m3net.card import ModelCard
 from m3net.errors import StudyError
@@ -25,6 +25,7 @@ from m3net.uids import SOPInstanceUID
 from node.core.assessment import Assessment, assess
 from node.core.inputs import Intent, StudyInputs
 from node.core.objects import ResultSettings, Stamp, build_results
+from node.core.reading import read_header
 from node.core.results import Results
 from sr_templates.findings import Outcome
 
@@ -97,6 +98,7 @@ def _assessed(
                     paths=paths,
                     classifier=classifier,
                     judge_unlabelled=settings.judge_unlabelled,
+                    assumed_character_set=settings.assumed_character_set,
                     on_nodule=on_nodule,
                 )
             except StudyError as reason:
@@ -123,7 +125,7 @@ def _build(
     settings: ResultSettings,
 ) -> Results:
     def header_of(uid: SOPInstanceUID) -> Dataset:
-        return dcmread(paths[uid], stop_before_pixels=True)
+        return read_header(paths[uid], assumed_character_set=settings.assumed_character_set)
 
     return build_results(
         assessment,

@@ -41,17 +41,25 @@ _UNUSABLE: tuple[type[Exception], ...] = (StudyError, *PARSER_ERRORS)
 _UID = re.compile(r"[0-9.]{1,64}")
 
 
+_NOTHING = memoryview(b"")
+_SOUND = Extent(end=0, elements=0)
+
+
 def needs_whole(sop_class_uid: str) -> bool:
     """Whether the header is not enough: an annotation's content is part of its digest."""
     return sop_class_uid in READERS or sop_class_uid in UNSUPPORTED
 
 
 def read_facts(
-    dataset: Dataset, *, data: memoryview, transfer_syntax: str, extent: Extent
+    dataset: Dataset,
+    *,
+    transfer_syntax: str,
+    data: memoryview = _NOTHING,
+    extent: Extent = _SOUND,
 ) -> tuple[InstanceFacts, StudyIdentity]:
     """What is kept of it.
 
-    data   : the whole Data Set, encoded
+    data   : the whole Data Set, encoded; needed where it is not sound
     extent : of `dataset`; if it is over, the rest has more elements than are read, and the object
              is kept and reported as not supported
 

@@ -389,3 +389,31 @@ def test_a_newer_report_names_its_predecessor(tmp_path: Path, classifier: TorchC
     report = report_of(run(replace(given, stamp=stamp), classifier))
     series = report.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
     assert series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "2.25.6"
+
+
+@pytest.mark.parametrize(
+    ("assumed", "declared"), [(None, ""), ("GB18030", "ISO_IR 192"), ("ISO_IR 192", "")]
+)
+def test_an_undeclared_name_is_carried_as_it_is_or_decoded_as_the_setting_says(
+    tmp_path: Path, classifier: TorchClassifier, assumed: str | None, declared: str
+) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    given = files(tmp_path, ct, synthetic.segmentation(ct, [mask(slice(28, 31))]))
+    sent = "王^小东".encode("gb18030")
+    for path in given.paths.values():
+        data = path.read_bytes().replace(b"\x08\0\5\0CS\n\0ISO_IR 192", b"")
+        path.write_bytes(data.replace(b"Phantom^Small ", sent.ljust(14)))
+    results = analyse(
+        given.inputs,
+        paths=given.paths,
+        classifier=classifier,
+        stamp=given.stamp,
+        settings=replace(SETTINGS, assumed_character_set=assumed),
+    )
+    assert results.outcome is Outcome.ANALYSED
+    for artifact in results.artifacts:
+        read = dcmread(BytesIO(in_bytes(artifact.dataset)))
+        assert read.get("SpecificCharacterSet", "") == declared
+        assert read.get_item("PatientName").value.rstrip() == (
+            "王^小东".encode() if declared else sent
+        )
