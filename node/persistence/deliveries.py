@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import aliased
@@ -39,14 +39,11 @@ class Deliveries(Leases):
             row = work.claim(
                 connection,
                 Delivery,
-                eligible=lambda candidate: [
-                    candidate.destination == destination,
-                    ~is_outdated(candidate),
-                    ~_another_is_running(candidate),
-                ],
+                _CLAIMS,
                 owner=owner,
                 lease_s=lease_s,
                 now=now,
+                to=destination,
             )
             if row is None:
                 return None
@@ -191,3 +188,13 @@ def _another_is_running(candidate: Any) -> ColumnElement[bool]:
         other.id != candidate.id,
         in_states(other.state, {State.RUNNING}),
     )
+
+
+_CLAIMS = work.claims(
+    Delivery,
+    eligible=lambda candidate: [
+        candidate.destination == bindparam("to"),
+        ~is_outdated(candidate),
+        ~_another_is_running(candidate),
+    ],
+)

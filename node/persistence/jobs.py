@@ -39,11 +39,10 @@ class Jobs(Leases):
                 row = work.claim(
                     connection,
                     Job,
-                    eligible=_in_turn,
+                    _CLAIMS,
                     owner=owner,
                     lease_s=lease_s,
                     now=now,
-                    predecessor_id=_predecessor(),
                 )
                 if row is None:
                     return None
@@ -191,6 +190,9 @@ def _predecessor() -> Any:
         .scalar_subquery()
     )
     return case((Job.tries == 0, latest), else_=Job.predecessor_id)
+
+
+_CLAIMS = work.claims(Job, eligible=_in_turn, predecessor_id=_predecessor())
 
 
 def _lease(connection: Connection, row: Row[Any]) -> JobLease:

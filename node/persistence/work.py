@@ -30,13 +30,14 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from node.core.diary import queued_entry, step_entry
 from node.core.errors import LeaseLost
 from node.core.states import LEASED, SETTLED, State, Step, after, sources
 from node.persistence.process_identity import is_dead_here
 from node.persistence.rows import Lease
-from node.persistence.schema import LeasedWork
+from node.persistence.schema import LeasedWork, UTCDateTime
 from node.persistence.transactions import record
 
 Work = type[LeasedWork]
@@ -92,22 +93,19 @@ def add(
     return cast(int, row.id)
 
 
-def claim(
-    connection: Connection,
+def claims(
     work: Work,
     *,
     eligible: Callable[[Any], Sequence[ColumnElement[bool]]],
-    owner: str,
-    lease_s: float,
-    now: datetime,
     **values: ColumnElement[Any],
-) -> Row[Any] | None:
-    """One piece of work is this owner's, its attempt one higher; None if there is none.
+) -> ReturningUpdate[Any]:
+    """The statement of `claim`, to be made once: the making costs more than the running.
 
-    Running work whose lease has lapsed, else queued work whose pause is over; the longest due
-    first.  `eligible` says of a candidate what else must be true of it.
+    eligible : what must be true of a candidate beside its being due
+    values   : what a claim writes beside the lease
     """
     candidate = aliased(work)
+    now = bindparam("claim_now", type_=UTCDateTime())
 
     def due(state: State, since: Any) -> Any:
         return (
@@ -125,7 +123,7 @@ def claim(
             .scalar_subquery()
         )
 
-    row = connection.execute(
+    return (
         update(work)
         .where(
             work.id
@@ -138,11 +136,37 @@ def claim(
             state=State.RUNNING,
             attempt=work.attempt + 1,
             tries=work.tries + 1,
-            owner=owner,
-            lease_until=now + timedelta(seconds=lease_s),
+            owner=bindparam("claim_owner"),
+            lease_until=bindparam("claim_until"),
             **values,
         )
         .returning(*_columns(work))
+    )
+
+
+def claim(
+    connection: Connection,
+    work: Work,
+    statement: ReturningUpdate[Any],
+    *,
+    owner: str,
+    lease_s: float,
+    now: datetime,
+    **parameters: Any,
+) -> Row[Any] | None:
+    """One piece of work is this owner's, its attempt one higher; None if there is none.
+
+    Running work whose lease has lapsed, else queued work whose pause is over; the longest due
+    first.  `statement` is of `claims`, with its `parameters`.
+    """
+    row = connection.execute(
+        statement,
+        {
+            "claim_now": now,
+            "claim_owner": owner,
+            "claim_until": now + timedelta(seconds=lease_s),
+            **parameters,
+        },
     ).one_or_none()
     if row is not None:
         told = {"owner": owner, "tries": row.tries, "max_attempts": row.max_attempts}

@@ -65,12 +65,17 @@ def claim(store: Store, *, seconds: float = 0) -> Lease | None:
         row = work.claim(
             connection,
             StorageCommitment,
-            eligible=lambda candidate: [candidate.destination == "pacs"],
+            CLAIMS,
             owner="host-a:1:1",
             lease_s=60,
             now=at(seconds),
         )
         return None if row is None else work.lease_of(StorageCommitment, row)
+
+
+CLAIMS = work.claims(
+    StorageCommitment, eligible=lambda candidate: [candidate.destination == "pacs"]
+)
 
 
 def state_of(store: Store, number: int) -> str:
