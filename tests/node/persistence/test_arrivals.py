@@ -6,6 +6,7 @@ import sys
 
 from node.core.diary import Kind, sentence
 from node.core.inputs import Role, StudyIdentity
+from node.core.sender import Sender, SenderKind
 from node.persistence.process_identity import this_process
 from node.persistence.rows import Arrival
 from node.persistence.store import Store
@@ -173,3 +174,36 @@ def test_waiting_is_told_once_for_each_reason(store: Store) -> None:
         )
     assert [sentence(event) for event in store.diary(STUDY)] == ["waiting: for an annotation"]
     assert store.find_study(STUDY).waiting_for == "for an annotation"
+
+
+def test_a_sender_of_a_host_that_died_for_good_is_closed_when_it_has_been_silent(
+    store: Store,
+) -> None:
+    """Several hosts on one database; nobody here can ask the other host's process."""
+    elsewhere = opened(store, owner="another-host:1:1")
+    arrive(store, SLICE, sender_id=elsewhere)
+    store.keep_senders("another-host:1:1", at(60))
+    assert store.close_senders_of_dead(at(179)) == 0
+    assert store.study_snapshot(STUDY).open_senders == 1
+    assert store.close_senders_of_dead(at(181)) == 1
+    assert store.study_snapshot(STUDY).open_senders == 0
+    assert store.studies_to_judge(at(181)) == [STUDY]
+    assert "was cut off (receiver died)" in sentence(store.diary(STUDY)[-1])
+
+
+def test_a_process_of_this_host_is_asked_and_may_be_silent(store: Store) -> None:
+    mine = opened(store, owner=this_process())
+    arrive(store, SLICE, sender_id=mine)
+    assert store.close_senders_of_dead(at(9999)) == 0
+    assert store.study_snapshot(STUDY).open_senders == 1
+
+
+def test_files_that_are_taken_in_are_told_as_files(store: Store) -> None:
+    sender = Sender(kind=SenderKind.FILE, name="m3node ingest")
+    number = store.open_sender(sender, owner=this_process(), now=NOON)
+    arrive(store, SLICE, sender_id=number)
+    store.close_sender(number, at(3))
+    assert [sentence(event) for event in store.diary(STUDY)] == [
+        "m3node ingest began to take in files",
+        "m3node ingest has ended: 1 new, 0 known, 0 newer versions of known instances",
+    ]

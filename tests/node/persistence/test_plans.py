@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, text
 
 from m3net.uids import StudyInstanceUID
 from node.core.diary import Kind
@@ -33,6 +33,7 @@ from tests.node.persistence.filling import (
     queued,
 )
 from tests.node.persistence.history import fill
+from tests.node.persistence.postgresql import emptied
 
 OLD = StudyInstanceUID("1.2.3.4.7")
 
@@ -222,3 +223,34 @@ def test_no_table_is_scanned(filled: Path, tmp_path: Path, name: str) -> None:
     store.close()
     assert found
     assert [(s, scans(s, plan), plan) for s, plan in found if scans(s, plan)] == []
+
+
+def test_postgresql_uses_the_indexes_of_claims_and_ticks_as_well(postgresql_server: str) -> None:
+    store = open_store(emptied(postgresql_server))
+    fill(store._engine, 10_000)
+    with store._engine.connect() as connection:
+        connection.execute(text("ANALYZE"))
+        connection.commit()
+    found: list[tuple[str, str]] = []
+
+    def explain(
+        connection: Connection, cursor: Any, statement: str, parameters: Any, *_: Any
+    ) -> None:
+        if re.match(r"(SELECT|UPDATE)", statement) and "pg_" not in statement:
+            asked = cursor.connection.cursor()
+            asked.execute(f"EXPLAIN {statement}", parameters)
+            found.extend((statement, line) for (line,) in asked.fetchall() if "Seq Scan" in line)
+            asked.close()
+
+    event.listen(store._engine, "before_cursor_execute", explain)
+    assert store.claim_job(owner="host-a:1:1", lease_s=60, now=NOON) is None
+    owner = {"owner": "host-a:1:1", "lease_s": 60, "now": NOON}
+    assert store.claim_delivery(destination="pacs", **owner) is None
+    assert store.unreported_failure() is None
+    assert store.release_leases(now=NOON) == 0
+    assert store.studies_to_judge(NOON) == []
+    store.list_studies(limit=20)
+    store.list_jobs(states=[State.DEAD], limit=20)
+    store.close()
+    # The senders of a whole past fit on one page: it is read, and so it should be.
+    assert [each for each in found if "on sender" not in each[1]] == []
