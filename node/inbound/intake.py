@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
+from typing import Protocol
 
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
@@ -36,13 +37,28 @@ from node.inbound.encoded import (
 from node.inbound.facts import is_uid, needs_whole, read_facts, text_of
 from node.logs import event
 from node.persistence.rows import Arrival
-from node.persistence.spool import Spool
-from node.persistence.store import Store
+from node.persistence.spool import Spool, StoredFile
 from sr_templates.character_sets import assume
 from sr_templates.uids import derive_uid
 
 IMPLEMENTATION_CLASS_UID = derive_uid("m3node", "implementation")
 _DEFAULT = ReceiverConfig()
+
+
+class KeepsInstances(Protocol):
+    """What intake asks of the store."""
+
+    def record_instance(
+        self,
+        *,
+        facts: InstanceFacts,
+        file: StoredFile,
+        identity: StudyIdentity,
+        sender_id: int | None,
+        now: datetime,
+    ) -> Arrival:
+        """The row of the instance is committed."""
+        ...
 
 
 class Intake:
@@ -52,7 +68,7 @@ class Intake:
         self,
         *,
         spool: Spool,
-        store: Store,
+        store: KeepsInstances,
         min_free_bytes: int,
         clock: Callable[[], datetime],
         config: ReceiverConfig = _DEFAULT,
