@@ -30,6 +30,7 @@ from m3net.annotations.types import (
     Planes,
     References,
     SegmentReference,
+    SlicePlane,
 )
 from m3net.errors import AnnotationUnusable
 from m3net.nodule import AnnotationSource, Mask, Point
@@ -281,7 +282,7 @@ def _marking(
     contradictions = [
         why for frame in named if (why := _contradiction(frame, frames, planes, dataset))
     ]
-    frame_of_reference, notes = _frame_of(dataset, named, planes, vouched=vouched)
+    frame_of_reference, notes = _frame_of(dataset, frames, named, planes)
     mask = _mask(frames, drawn)
     return Marking(
         source=AnnotationSource(
@@ -308,24 +309,42 @@ def _marking(
 
 
 def _frame_of(
-    dataset: Dataset, named: Sequence[Frame], planes: Planes, *, vouched: bool
+    dataset: Dataset, frames: Frames, named: Sequence[Frame], planes: Planes
 ) -> tuple[FrameOfReferenceUID, tuple[str, ...]]:
     """The frame of reference that the mask lies in, and what is to be said of it.
 
-    Where every frame names a CT slice, on which it stands or is refused, it lies in the slices'.
+    Where every frame's pixels are pixels of a CT slice that it names, it lies in the slices'.
     """
     own = FrameOfReferenceUID(str(dataset.get("FrameOfReferenceUID") or ""))
-    slices = {
-        plane.frame_of_reference_uid
-        for frame in named
-        for source in frame.sources
-        for plane in planes.named(source).values()
-    }
-    if not vouched or own in slices or len(slices) != 1:
+    slices: set[FrameOfReferenceUID] = set()
+    for frame in named:
+        drawn_on = [
+            plane
+            for source in frame.sources
+            for plane in planes.named(source).values()
+            if _on_pixels_of(plane, frame, frames)
+        ]
+        if not drawn_on:
+            return own, ()
+        slices.update(plane.frame_of_reference_uid for plane in drawn_on)
+    if own in slices or len(slices) != 1:
         return own, ()
     return slices.pop(), (
         "The segmentation is in another frame of reference than the CT slices that its frames name "
         "and lie on; it was read in theirs.",
+    )
+
+
+def _on_pixels_of(plane: SlicePlane, frame: Frame, frames: Frames) -> bool:
+    """Whether the frame's pixels are the slice's, or a part of them."""
+    directions = (frames.row_direction, frames.col_direction)
+    offset = np.subtract(frame.position_mm, plane.position_mm)
+    rows, columns = (offset @ directions[1 - i] / frames.spacing_mm[i] for i in (0, 1))
+    return bool(
+        np.allclose(plane.spacing_mm, frames.spacing_mm, rtol=1e-3)
+        and np.allclose((plane.row_direction, plane.col_direction), directions, atol=1e-3)
+        and abs(offset @ np.cross(*directions)) <= SAME_PLACE_MM
+        and np.allclose((rows, columns), np.round((rows, columns)), atol=0.1)
     )
 
 

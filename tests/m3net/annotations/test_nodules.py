@@ -118,6 +118,16 @@ def test_frames_of_reference_that_differ_are_bridged_by_the_slices_that_every_fr
     )
 
 
+def test_a_foreign_frame_on_other_pixels_than_the_slices_is_refused() -> None:
+    """Nothing there says where it lies within the slice's plane."""
+    ct = synthetic.ct_series()
+    seg = synthetic.segmentation(ct, [box()])
+    seg.FrameOfReferenceUID = "1.2.3"
+    seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing = [0.6, 0.6]
+    (refusal,) = found(ct, seg).refused
+    assert refusal.reason.startswith("it is marked in a foreign frame of reference, 1.2.3")
+
+
 def test_a_ct_without_frame_of_reference_is_met_by_references_and_never_by_a_series_uid() -> None:
     ct = synthetic.ct_series()
     seg = synthetic.segmentation(ct, [box()])
