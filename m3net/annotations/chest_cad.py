@@ -34,6 +34,7 @@ from m3net.annotations.types import (
     PassedOver,
     Planes,
     References,
+    Scope,
 )
 from m3net.errors import NoduleUnusable
 from m3net.nodule import AnnotationSource
@@ -66,6 +67,24 @@ class ChestCADReader:
     """Reads a Chest CAD SR."""
 
     kind = "Chest CAD SR"
+    scope = Scope(
+        read=(
+            (
+                "Single Image Findings and Composite Features (nested, by value or by "
+                "reference) of nodule type, by their outlines, else their centres; the "
+                "certainty is told"
+            ),
+        ),
+        listed=(
+            (
+                "findings of another type or in another organ; not to be rendered; on images of "
+                "another study or that are no CT"
+            ),
+        ),
+        refused=(
+            "centres of one feature that lie more than 30 mm apart; references that never end",
+        ),
+    )
 
     def recognises(self, dataset: Dataset) -> bool:  # noqa: ARG002  (the class says it)
         """Always: every such report lists findings, or that there are none."""

@@ -23,6 +23,7 @@ from m3net.annotations.types import (
     PassedOver,
     Planes,
     References,
+    Scope,
 )
 from m3net.errors import NoduleUnusable
 from m3net.nodule import AnnotationSource, Point
@@ -50,6 +51,23 @@ class MeasurementReportReader:
     """Reads a TID 1500 report."""
 
     kind = "Measurement report"
+    scope = Scope(
+        read=(
+            (
+                "TID 1500 groups with a finding, label, comment or tracking text that says "
+                "nodule: SCOORD, SCOORD3D, bidirectional lines, or the segment that they refer "
+                "to"
+            ),
+        ),
+        listed=(
+            "groups without a finding, or about something else",
+            "groups that mark no place",
+        ),
+        refused=(
+            "angles and open lines as outlines; several points",
+            "regions on images that are no CT slices of the study",
+        ),
+    )
 
     def recognises(self, dataset: Dataset) -> bool:
         """Whether the SR follows TID 1500."""

@@ -28,6 +28,7 @@ from m3net.annotations.types import (
     PassedOver,
     Planes,
     References,
+    Scope,
 )
 from m3net.errors import AnnotationUnusable, NoduleUnusable
 from m3net.nodule import AnnotationSource
@@ -86,6 +87,23 @@ class PresentationStateReader:
     """
 
     kind = "Presentation state"
+    scope = Scope(
+        read=(
+            (
+                "closed POLYLINE and INTERPOLATED, CIRCLE, ELLIPSE and POINT on one CT slice, "
+                "in PIXEL or DISPLAY units, that a text beside them calls a nodule; the anchor "
+                "of such a text that stands alone"
+            ),
+        ),
+        listed=("graphics without such a text; means, areas and other measurements",),
+        refused=(
+            (
+                "named open lines and triangles (arrows); graphics on several slices at once; a "
+                "displayed area that contradicts its rotation or flip"
+            ),
+            "volumetric presentation states, whose graphics are on no image",
+        ),
+    )
 
     def __init__(self, *, on_images: bool = True) -> None:
         self._on_images = on_images

@@ -29,6 +29,7 @@ from m3net.annotations.types import (
     PassedOver,
     Planes,
     References,
+    Scope,
     SegmentReference,
     SlicePlane,
 )
@@ -59,6 +60,27 @@ class SegmentationReader:
     """Reads a SEG."""
 
     kind = "Segmentation"
+    scope = Scope(
+        read=(
+            (
+                "segments of BINARY, FRACTIONAL (from half of the maximum) and LABELMAP objects "
+                "that a code, label or tracking text calls a nodule, mass, lesion or tumour"
+            ),
+            (
+                "in a frame of reference of their own if their pixels are those of the CT "
+                "slices that they name"
+            ),
+        ),
+        listed=(
+            "segments of something else, or of which nothing says what they are",
+            "segments that are drawn and not described",
+            "empty segments",
+        ),
+        refused=(
+            "frames elsewhere than the slice that they name, or beside the CT's pixels",
+            "pixels that cannot be decoded; frames without a place or a common grid",
+        ),
+    )
 
     def recognises(self, dataset: Dataset) -> bool:  # noqa: ARG002  (the class says it)
         """Always: every segmentation holds segments."""

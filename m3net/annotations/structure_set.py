@@ -26,6 +26,7 @@ from m3net.annotations.types import (
     PassedOver,
     Planes,
     References,
+    Scope,
 )
 from m3net.errors import AnnotationUnusable, NoduleUnusable
 from m3net.nodule import AnnotationSource, Point
@@ -48,6 +49,29 @@ class StructureSetReader:
     """Reads an RT Structure Set."""
 
     kind = "RT Structure Set"
+    scope = Scope(
+        read=(
+            (
+                "ROIs whose name, code, label or description says nodule, lesion, tumour, mass, "
+                "metastasis or GTV, or of type GTV: closed planar contours, several on a plane "
+                "as pieces and holes; a single POINT"
+            ),
+        ),
+        listed=(
+            (
+                "other ROIs: organs, lymph nodes, CTV, PTV, ITV and what is derived from them; "
+                "types such as EXTERNAL, AVOIDANCE, ISOCENTER, MARKER, SUPPORT, DOSE_REGION; "
+                "names that say nothing"
+            ),
+        ),
+        refused=(
+            (
+                "a nodule of open lines, of several points, without contours, or of more than "
+                "250,000 points"
+            ),
+            "a contour more than 5 mm from the slice that it names",
+        ),
+    )
 
     def recognises(self, dataset: Dataset) -> bool:  # noqa: ARG002  (the class says it)
         """Always: every structure set holds regions."""

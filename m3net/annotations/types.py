@@ -257,10 +257,25 @@ class Annotation:
     """One sentence each, for the report, on what is not drawn: "Segment 2 is empty"."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What becomes of what an object holds, for the conformance statement; a phrase each.
+
+    read    : becomes a nodule
+    listed  : is named in the report as not read as a nodule
+    refused : is named in the report with the reason
+    """
+
+    read: tuple[str, ...]
+    listed: tuple[str, ...]
+    refused: tuple[str, ...]
+
+
 class AnnotationReader(Protocol):
     """Reads one kind of object; one module each, registered by SOP Class in `READERS`."""
 
     kind: str
+    scope: Scope
 
     def recognises(self, dataset: Dataset) -> bool:
         """Whether an object of the reader's SOP Class can mark a nodule at all.

@@ -161,6 +161,10 @@ def _classes() -> list[str]:
         "",
         *_table(("SOP class", "UID", "Read as"), read),
         "",
+        "### What is read of annotations",
+        "",
+        *_table(("Object", "A nodule", "Listed, no nodule", "Refused with the reason"), _scopes()),
+        "",
         '### Recognised and reported as "not supported yet"',
         "",
         *_table(("SOP class", "UID"), named),
@@ -186,6 +190,14 @@ def _how_read(uid: UID) -> str:
     if SOPClassUID(uid) in ENHANCED_CT:
         return "CT, its frames as slices; maps, projections and renderings by their type as none"
     return READERS[SOPClassUID(uid)].kind
+
+
+def _scopes() -> list[tuple[str, str, str, str]]:
+    readers = {reader.kind: reader.scope for reader in READERS.values()}
+    return [
+        (kind, "; ".join(scope.read), "; ".join(scope.listed), "; ".join(scope.refused))
+        for kind, scope in readers.items()
+    ]
 
 
 def _scu() -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pydicom
 import pynetdicom
 
+from m3net.annotations import READERS
 from node.operator.conformance import statement
 
 COMMITTED = Path(__file__).parents[3] / "deploy" / "CONFORMANCE.md"
@@ -30,3 +31,12 @@ def test_it_names_what_people_look_for() -> None:
     assert "| JPEG Lossless, Process 14, Selection Value 1 | 1.2.840.10008.1.2.4.70 |" in text
     assert "| Comprehensive 3D SR Storage | 1.2.840.10008.5.1.4.1.1.88.34 | report" in text
     assert "RT Structure Set Storage" in text
+
+
+def test_every_reader_says_what_becomes_of_what_it_meets() -> None:
+    text = statement().split("### What is read of annotations", 1)[1].split("###", 1)[0]
+    for reader in READERS.values():
+        scope = reader.scope
+        (row,) = (line for line in text.splitlines() if line.startswith(f"| {reader.kind} |"))
+        for phrase in (*scope.read, *scope.listed, *scope.refused):
+            assert phrase in row
