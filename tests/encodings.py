@@ -241,7 +241,7 @@ def _annotation(on: OnImages) -> Dataset:
             item(
                 GraphicAnnotationUnits=each.units,
                 GraphicDimensions=2,
-                NumberOfGraphicPoints=len(np.asarray(each.points)),
+                NumberOfGraphicPoints=min(len(np.asarray(each.points)), 65_535),
                 GraphicData=np.asarray(each.points, dtype=np.float64).reshape(-1).tolist(),
                 GraphicType=each.shape,
                 GraphicFilled=each.filled,

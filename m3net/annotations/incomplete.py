@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pydicom.errors import BytesLengthException
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from m3net.errors import AnnotationUnusable
 
@@ -18,6 +18,7 @@ MALFORMED: tuple[type[Exception], ...] = (
     AttributeError,
     BytesLengthException,
     EOFError,
+    InvalidDicomError,
     LookupError,
     NotImplementedError,
     OSError,
