@@ -80,12 +80,15 @@ def _diameter_mm(voxels: NDArray[np.bool_], affine: NDArray[np.float64]) -> floa
 
 def longest(points: NDArray[np.float64]) -> float:
     """The longest distance between any two of the points, (N, 3), which lie in one plane."""
-    ends = points[_outermost(points)]
+    ends = points[outermost(points)]
     return float(np.linalg.norm(ends[:, None] - ends[None], axis=-1).max())
 
 
-def _outermost(points: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The points that are farthest in one of many directions; others end no longest distance."""
+def outermost(points: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Which of the points, (N, 3), of one plane are farthest in one of many directions.
+
+    No others end their longest distance, and of a million points few are left to be compared.
+    """
     if len(points) <= 512:
         return np.arange(len(points))
     basis = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)[2][:2]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
+from m3net.annotations.components import outermost
 from m3net.annotations.content_tree import ContentTree
 from m3net.annotations.image_references import frames_named
 from m3net.annotations.types import Planes, SlicePlane
@@ -193,6 +194,7 @@ def _ellipse(ends: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _farthest(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    points = points[outermost(points)]
     apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
     one, other = np.unravel_index(int(np.argmax(apart)), apart.shape)
     return points[one], points[other]
