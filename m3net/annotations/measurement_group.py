@@ -148,7 +148,8 @@ class MeasurementGroup:
 
     def is_bidirectional_or_arrow(self) -> bool:
         """Whether it is a tool that points at one thing, rather than a ruler, an angle, an area."""
-        names = [concept(item) for item in self._tree.children(self._item)]
+        children = self._tree.children(self._item)
+        names = [name for name in map(concept, children) if name is not None]
         if any(name == LONG_AXIS for name in names) and any(name == SHORT_AXIS for name in names):
             return True
         drawn = [str(each.item.get("GraphicType")) for each in self.coordinates()]

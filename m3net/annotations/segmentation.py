@@ -138,7 +138,7 @@ def _segments(dataset: Dataset) -> list[_Segment]:
     for item in dataset.get("SegmentSequence") or []:
         number = int(item.SegmentNumber)
         code = first_code(item, "SegmentedPropertyTypeCodeSequence")
-        if number == background or code == _BACKGROUND:
+        if number == background or (code is not None and code == _BACKGROUND):
             continue
         found.append(_Segment(number=number, described=item, reading=_meaning(item, code)))
     twice = [n for n, k in Counter(segment.number for segment in found).items() if k > 1]

@@ -89,7 +89,12 @@ def read(*groups: Dataset):
     return found(CT, as_received(viewer_report(CT, groups)))
 
 
-EVERY_TOOL = [bidirectional, arrow, ruler, area, angle]
+def bare(*said: Dataset) -> Dataset:
+    """Coordinates in the group itself, without a name."""
+    return group(tracking("ROI", "1.2.8"), *said, scoord(CT[3], "POLYLINE", OUTLINE))
+
+
+EVERY_TOOL = [bidirectional, arrow, ruler, area, angle, bare]
 
 
 @pytest.mark.parametrize("tool", EVERY_TOOL)
@@ -100,7 +105,7 @@ def test_a_measurement_without_a_finding_is_listed_and_not_judged(tool) -> None:
     assert (other.place, other.says, other.unsaid) == ("measurement group 1", "", True)
 
 
-@pytest.mark.parametrize(("tool", "counts"), list(zip(EVERY_TOOL, [1, 1, 0, 0, 0], strict=True)))
+@pytest.mark.parametrize(("tool", "counts"), list(zip(EVERY_TOOL, [1, 1, 0, 0, 0, 0], strict=True)))
 def test_where_a_site_will_have_it_bidirectional_and_arrow_marks_count(tool, counts) -> None:
     report = as_received(viewer_report(CT, [tool()]))
     annotation = MeasurementReportReader().read(report, planes_of(CT))
