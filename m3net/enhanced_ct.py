@@ -15,8 +15,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from pydicom import Dataset
-from pydicom.datadict import dictionary_description
+from pydicom import DataElement, Dataset
+from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.uid import CTImageStorage
 
 from m3net import attributes
@@ -88,6 +88,9 @@ _TELLING_APART: Sequence[tuple[str, str]] = (
 )
 """By what volumes in one object differ; the Stack ID first."""
 
+_FRAME_TYPE = "CTImageFrameTypeSequence"
+_SEQUENCES = frozenset({*_OF_THE_FRAME, *(sequence for sequence, _ in _TELLING_APART)})
+
 _PLACES = frozenset({0x00209057, 0x00200032, 0x00201041, 0x00189327})
 """Dimensions along the stack: In-Stack Position Number, Image Position, Slice Location, Table
 Position."""
@@ -134,9 +137,6 @@ class _Frames:
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
         self.name = object_name(dataset)
-        self.shared = (attributes.items(dataset, "SharedFunctionalGroupsSequence") or (Dataset(),))[
-            0
-        ]
         groups, claimed = _groups(dataset), frame_count(dataset)
         if not groups:
             raise SeriesUnusable(f"{self.name} describes none of its frames; resend it")
@@ -150,23 +150,32 @@ class _Frames:
                 f"{self.name} has {claimed} frames, expected at most {MOST_FRAMES}; "
                 "send each phase as an object of its own"
             )
-        self.groups = groups
+        self.uid = SOPInstanceUID(attributes.uid(dataset, "SOPInstanceUID"))
+        self.own = [_by_sequence(group) for group in groups]
+        shared = attributes.items(dataset, "SharedFunctionalGroupsSequence")
+        self.shared = _by_sequence(shared[0]) if shared else {}
+        self.common = Dataset()
+        """What is the same in every frame's header, unless it has a group of its own."""
+        self.common.SOPClassUID = CTImageStorage
+        for keyword in (*_OF_THE_OBJECT, "ImageType"):
+            _copy(self.dataset, keyword, self.common, keyword)
+        _copy_groups(self.shared, self.common)
 
     def key(self, number: int) -> FrameKey:
         """What the frame is known by."""
-        return FrameKey(SOPInstanceUID(attributes.uid(self.dataset, "SOPInstanceUID")), number)
+        return FrameKey(self.uid, number)
 
     def group(self, number: int, sequence: str) -> Dataset:
         """A functional group of the frame: its own, else the shared one, else empty."""
-        own = attributes.items(self.groups[number - 1], sequence)
-        return (own or attributes.items(self.shared, sequence) or (_EMPTY,))[0]
+        return self.own[number - 1].get(sequence) or self.shared.get(sequence) or _EMPTY
 
     def ordinary(self) -> list[int]:
         """The frames that are an ordinary CT."""
         why: list[str] = []
         kept = []
-        for number in range(1, len(self.groups) + 1):
-            reason = self._why_no_ct(number)
+        shared = _why_no_ct(self.shared.get(_FRAME_TYPE, _EMPTY), self.dataset)
+        for number, own in enumerate(self.own, start=1):
+            reason = _why_no_ct(own[_FRAME_TYPE], self.dataset) if _FRAME_TYPE in own else shared
             if reason is None:
                 kept.append(number)
             else:
@@ -175,36 +184,11 @@ class _Frames:
             raise SeriesUnusable(f"{self.name} is no CT in Hounsfield units: {why[0]}")
         return kept
 
-    def _why_no_ct(self, number: int) -> str | None:
-        group = self.group(number, "CTImageFrameTypeSequence")
-        kind = attributes.texts(group, "FrameType") or attributes.texts(self.dataset, "ImageType")
-        values = [value.upper() for value in kind] + [""] * 4
-        flavour, contrast = values[2], values[3]
-        if flavour in _NO_FLAVOUR_OF_A_CT or contrast not in _CONTRASTS_IN_HU:
-            terms = [value for value in values[:4] if _TERM.fullmatch(value)]
-            return "its frames are of type " + ("\\".join(terms) or "unknown")
-        for keyword, allowed in (
-            ("PixelPresentation", {"", "MONOCHROME"}),
-            ("VolumetricProperties", {"", "VOLUME", "SAMPLED"}),
-            ("VolumeBasedCalculationTechnique", _TECHNIQUES_IN_HU),
-        ):
-            said = attributes.text(group, keyword).upper()
-            if said not in allowed:
-                what = said if _TERM.fullmatch(said) else "of an unknown kind"
-                return f"its frames have {dictionary_description(keyword)} {what}"
-        return None
-
     def header(self, number: int, part: str) -> Dataset:
         """The frame as the header of a CT image; `part`, if it is any, as its Stack ID."""
         header = Dataset()
-        header.SOPClassUID = CTImageStorage
-        for keyword in _OF_THE_OBJECT:
-            _copy(self.dataset, keyword, header, keyword)
-        _copy(self.dataset, "ImageType", header, "ImageType")
-        for sequence, names in _OF_THE_FRAME.items():
-            group = self.group(number, sequence)
-            for own, classic in names.items():
-                _copy(group, own, header, classic)
+        header.update(self.common)
+        _copy_groups(self.own[number - 1], header)
         if attributes.text(header, "RescaleType").upper() == "US":
             header.RescaleType = "HU"
         if part:
@@ -257,7 +241,12 @@ class _Frames:
 
         Of the object's own dimensions those that differ among frames at one place.
         """
-        found = [partial(self._said, sequence, keyword) for sequence, keyword in _TELLING_APART]
+        vary = set().union(*self.own)
+        found = [
+            partial(self._said, sequence, keyword)
+            for rank, (sequence, keyword) in enumerate(_TELLING_APART)
+            if rank == 0 or sequence in vary
+        ]
         for place, item in enumerate(attributes.items(self.dataset, "DimensionIndexSequence")):
             if item.get("DimensionIndexPointer") in _PLACES:
                 continue
@@ -276,6 +265,43 @@ class _Frames:
 
 
 _EMPTY = Dataset()
+
+
+def _why_no_ct(group: Dataset, dataset: Dataset) -> str | None:
+    """The reason, by a frame's type, else by the object's."""
+    kind = attributes.texts(group, "FrameType") or attributes.texts(dataset, "ImageType")
+    values = [value.upper() for value in kind] + [""] * 4
+    flavour, contrast = values[2], values[3]
+    if flavour in _NO_FLAVOUR_OF_A_CT or contrast not in _CONTRASTS_IN_HU:
+        terms = [value for value in values[:4] if _TERM.fullmatch(value)]
+        return "its frames are of type " + ("\\".join(terms) or "unknown")
+    for keyword, allowed in (
+        ("PixelPresentation", {"", "MONOCHROME"}),
+        ("VolumetricProperties", {"", "VOLUME", "SAMPLED"}),
+        ("VolumeBasedCalculationTechnique", _TECHNIQUES_IN_HU),
+    ):
+        said = attributes.text(group, keyword).upper()
+        if said not in allowed:
+            what = said if _TERM.fullmatch(said) else "of an unknown kind"
+            return f"its frames have {dictionary_description(keyword)} {what}"
+    return None
+
+
+def _by_sequence(groups: Dataset) -> dict[str, Dataset]:
+    """The functional groups that are read."""
+    found = {}
+    for sequence in _SEQUENCES:
+        items = attributes.items(groups, sequence) if sequence in groups else ()
+        if items:
+            found[sequence] = items[0]
+    return found
+
+
+def _copy_groups(groups: Mapping[str, Dataset], header: Dataset) -> None:
+    for sequence, names in _OF_THE_FRAME.items():
+        if sequence in groups:
+            for own, classic in names.items():
+                _copy(groups[sequence], own, header, classic)
 
 
 def _groups(dataset: Dataset) -> tuple[Dataset, ...]:
@@ -299,6 +325,9 @@ def _copy(source: Dataset, keyword: str, target: Dataset, name: str) -> None:
         if keyword not in source:
             return
         element = source[keyword]
-        target.add_new(name, element.VR, element.value)
+        if name != keyword:
+            tag = tag_for_keyword(name) or 0
+            element = DataElement(tag, element.VR, element.value, already_converted=True)
+        target.add(element)
     except attributes.PARSER_ERRORS:
         return

@@ -175,3 +175,23 @@ def claiming(dataset: Dataset, frames: int) -> Dataset:
     lying = deepcopy(dataset)
     lying.NumberOfFrames = frames
     return lying
+
+
+def cite_frames(
+    seg: Dataset, slices: Sequence[Dataset], enhanced: Dataset, frame_of: dict[int, int]
+) -> None:
+    """A segmentation of the slices becomes one of the object.
+
+    frame_of : index of a slice -> number of its frame
+    """
+    number = {ds.SOPInstanceUID: frame_of[z] for z, ds in enumerate(slices)}
+    for group in seg.PerFrameFunctionalGroupsSequence:
+        source = group.DerivationImageSequence[0].SourceImageSequence[0]
+        source.ReferencedFrameNumber = number[source.ReferencedSOPInstanceUID]
+        source.ReferencedSOPInstanceUID = enhanced.SOPInstanceUID
+        source.ReferencedSOPClassUID = enhanced.SOPClassUID
+    (series,) = seg.ReferencedSeriesSequence
+    series.SeriesInstanceUID = enhanced.SeriesInstanceUID
+    del series.ReferencedInstanceSequence[1:]
+    series.ReferencedInstanceSequence[0].ReferencedSOPInstanceUID = enhanced.SOPInstanceUID
+    series.ReferencedInstanceSequence[0].ReferencedSOPClassUID = enhanced.SOPClassUID

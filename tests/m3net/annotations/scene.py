@@ -10,8 +10,8 @@ from pydicom import Dataset, dcmread
 from m3net.annotations import reader_for
 from m3net.annotations.nodules import Found, find_nodules
 from m3net.annotations.types import Planes
-from m3net.ct_series import read_series, slice_plane
-from m3net.uids import FrameKey, SOPClassUID, SOPInstanceUID
+from m3net.ct_series import read_series, slice_headers, slice_plane
+from m3net.uids import SOPClassUID
 from tests import synthetic
 
 BOX_CENTRE_MM = (-5.2, -16.5, -92.5)
@@ -37,7 +37,9 @@ def as_received(ds: Dataset) -> Dataset:
 
 
 def planes_of(ct: Sequence[Dataset]) -> Planes:
-    return Planes({FrameKey(SOPInstanceUID(str(ds.SOPInstanceUID))): slice_plane(ds) for ds in ct})
+    return Planes(
+        {key: slice_plane(header) for ds in ct for key, header in slice_headers(ds).items()}
+    )
 
 
 def found(ct: Sequence[Dataset], *objects: Dataset) -> Found:

@@ -19,7 +19,7 @@ from node.core.results import ArtifactKind, Results
 from node.inbound.facts import read_facts
 from sr_templates.findings import Outcome
 from tests import synthetic
-from tests.enhanced import descending, enhanced_ct, legacy_converted, shuffled
+from tests.enhanced import cite_frames, descending, enhanced_ct, legacy_converted, shuffled
 from tests.node.core.test_pipeline import RICHEST, SHAPE, files, mask, run
 from tests.required import require_binary, unavailable
 
@@ -94,7 +94,7 @@ def test_the_same_ct_both_ways_gives_the_same_probability(
     if marked == "SEG":
         classic_marks = synthetic.segmentation(slices, [MASK])
         marks = synthetic.segmentation(slices, [MASK], name="of enhanced")
-        _renamed(marks, slices, enhanced, frame_of)
+        cite_frames(marks, slices, enhanced, frame_of)
     else:
         classic_marks = outlined(slices[20:23])
         marks = outlined([enhanced], [frame_of[z] for z in (20, 21, 22)])
@@ -178,23 +178,6 @@ def test_its_report_and_captures_are_valid(
         artifact.dataset.save_as(path, enforce_file_format=True)
         said = subprocess.run([binary, path], capture_output=True, text=True, check=False)
         assert "Error" not in said.stderr, said.stderr
-
-
-def _renamed(
-    seg: Dataset, slices: Sequence[Dataset], enhanced: Dataset, frame_of: dict[int, int]
-) -> None:
-    """The segmentation as one of the multi-frame object."""
-    number = {ds.SOPInstanceUID: frame_of[z] for z, ds in enumerate(slices)}
-    for group in seg.PerFrameFunctionalGroupsSequence:
-        source = group.DerivationImageSequence[0].SourceImageSequence[0]
-        source.ReferencedFrameNumber = number[source.ReferencedSOPInstanceUID]
-        source.ReferencedSOPInstanceUID = enhanced.SOPInstanceUID
-        source.ReferencedSOPClassUID = enhanced.SOPClassUID
-    (series,) = seg.ReferencedSeriesSequence
-    series.SeriesInstanceUID = enhanced.SeriesInstanceUID
-    del series.ReferencedInstanceSequence[1:]
-    series.ReferencedInstanceSequence[0].ReferencedSOPInstanceUID = enhanced.SOPInstanceUID
-    series.ReferencedInstanceSequence[0].ReferencedSOPClassUID = enhanced.SOPClassUID
 
 
 def _images_drawn_on(results: Results) -> list[Dataset]:
