@@ -75,8 +75,8 @@ class NetworkSettings(Section):
         config = M3NetConfig.from_json(changed)
         if config.members != 1 or config.mirrored or config.remembered:
             raise SettingsUnusable(
-                "one run trains one network and measures it as it is: leave members, mirrored and "
-                "remembered away (m3train export makes one model of several runs)"
+                "one run trains one network and measures it as it is: omit members, mirrored and "
+                "remembered (m3train export makes one model of several runs)"
             )
         return config
 
