@@ -227,8 +227,7 @@ def _work(config: NodeConfig, store: Store, stop: threading.Event) -> None:
         config.worker,
         store=store,
         spool=open_spool(config.storage),
-        classifier=classifier,
-        settings=result_settings(config),
+        analyst=worker.Analyst(classifier=classifier, settings=result_settings(config)),
         outbox=Outbox(
             destinations=[d.name for d in config.destinations],
             max_attempts=config.delivery.max_attempts,

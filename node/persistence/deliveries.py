@@ -127,7 +127,7 @@ class Deliveries(Leases):
                 lease,
                 Step.FINISH,
                 now=now,
-                told={"delivered": delivered},
+                line=work.Line({"delivered": delivered}),
                 error=None,
             )
 

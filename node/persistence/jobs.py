@@ -79,7 +79,7 @@ class Jobs(Leases):
                 lease,
                 Step.FINISH,
                 now=now,
-                told={"outcome": result.outcome, "headline": result.headline},
+                line=work.Line({"outcome": result.outcome, "headline": result.headline}),
                 outcome=result.outcome,
                 headline=result.headline,
                 summary=dict(result.summary),

@@ -119,9 +119,10 @@ class Planning(Transactions):
             same = _latest_on(connection, study, digest=digest, analysis_id=terms.analysis_id)
             if (
                 same is not None
-                and same.state in (State.DONE, State.DEAD)
+                and (same.state in (State.DONE, State.DEAD) or same.failure_reported)
                 and _overtaken(connection, study, same.revision)
             ):
+                # It has been reported, and others after it: a report under UIDs of its own.
                 digest, same = next_occurrence(same.input_digest), None
             if same is not None and not (
                 same.state == State.CANCELLED and same.error == SUPERSEDED
@@ -150,8 +151,10 @@ class Planning(Transactions):
                     Job,
                     job_id,
                     now=now,
-                    entry=queued_entry(Job.__tablename__),
-                    told={"revision": revision, "because": because},
+                    line=work.Line(
+                        {"revision": revision, "because": because},
+                        entry=queued_entry(Job.__tablename__),
+                    ),
                     inputs=stored,
                     revision=revision,
                     max_attempts=terms.max_attempts,
@@ -207,8 +210,7 @@ def _supersede(
         and_(Job.study_instance_uid == study, in_states(Job.state, {State.QUEUED}), others),
         error=SUPERSEDED,
         now=now,
-        entry=Kind.JOB_SUPERSEDED,
-        told={"by": by},
+        line=work.Line({"by": by}, entry=Kind.JOB_SUPERSEDED),
     )
 
 

@@ -14,6 +14,7 @@ changed nothing.  Its line in the diary is written in the same transaction.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -44,6 +45,21 @@ Work = type[LeasedWork]
 """A kind of work."""
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What the diary says of a step, beside which work has taken it.
+
+    entry : what the step is called there, if not by its own name
+    """
+
+    details: Mapping[str, Any] = field(default_factory=dict)
+    entry: str | None = None
+
+
+PLAIN = Line()
+"""Only that the step was taken."""
+
+
 def in_states(state: Any, states: Collection[State]) -> ColumnElement[bool]:
     """The column holds one of the states; they reach the database as literals.
 
@@ -69,13 +85,10 @@ def add(
     *,
     max_attempts: int,
     now: datetime,
-    told: Mapping[str, Any],
+    line: Line = PLAIN,
     **values: Any,
 ) -> int:
-    """A new piece of work is queued; its number.
-
-    told : what its line in the diary says beside which work it is
-    """
+    """A new piece of work is queued; its number."""
     row = connection.execute(
         insert(work)
         .values(
@@ -89,7 +102,7 @@ def add(
         )
         .returning(*_columns(work))
     ).one()
-    _tell(connection, work, row, queued_entry(work.__tablename__), now=now, told=told)
+    _tell(connection, work, row, queued_entry(work.__tablename__), line, now)
     return cast(int, row.id)
 
 
@@ -169,8 +182,8 @@ def claim(
         },
     ).one_or_none()
     if row is not None:
-        told = {"owner": owner, "tries": row.tries, "max_attempts": row.max_attempts}
-        _tell(connection, work, row, _entry(work, Step.CLAIM), now=now, told=told)
+        line = Line({"owner": owner, "tries": row.tries, "max_attempts": row.max_attempts})
+        _tell(connection, work, row, _entry(work, Step.CLAIM), line, now)
     return row
 
 
@@ -197,7 +210,7 @@ def settle(
     step: Step,
     *,
     now: datetime,
-    told: Mapping[str, Any],
+    line: Line = PLAIN,
     **values: Any,
 ) -> None:
     """The held work has taken the step and is held no more.  Raises LeaseLost."""
@@ -213,7 +226,7 @@ def settle(
             f"{work.__tablename__} {lease.number}: attempt {lease.attempt} is over, "
             "somebody else holds it or it is settled"
         )
-    _tell(connection, work, row, _entry(work, step), now=now, told=told)
+    _tell(connection, work, row, _entry(work, step), line, now)
 
 
 def retry(
@@ -223,14 +236,14 @@ def retry(
     if lease.tries >= lease.max_attempts:
         bury(connection, lease, error=f"{error} (try {lease.tries}, the last)", now=now)
         return State.DEAD
-    told = {"error": error, "not_before": not_before.isoformat(timespec="seconds")}
-    settle(connection, lease, Step.RETRY, now=now, told=told, error=error, not_before=not_before)
+    line = Line({"error": error, "not_before": not_before.isoformat(timespec="seconds")})
+    settle(connection, lease, Step.RETRY, now=now, line=line, error=error, not_before=not_before)
     return State.QUEUED
 
 
 def bury(connection: Connection, lease: Lease, *, error: str, now: datetime) -> None:
     """The work is dead and waits for a person.  Raises LeaseLost."""
-    settle(connection, lease, Step.BURY, now=now, told={"error": error}, error=error)
+    settle(connection, lease, Step.BURY, now=now, line=Line({"error": error}), error=error)
 
 
 def abandoned(connection: Connection, work: Work, *, now: datetime) -> list[tuple[Lease, str]]:
@@ -258,7 +271,7 @@ def held_by(connection: Connection, work: Work, owner: str) -> list[Lease]:
 def release(connection: Connection, lease: Lease, *, error: str, now: datetime) -> None:
     """The abandoned work is queued, or dead if its tries are used up.  Raises LeaseLost."""
     step = Step.BURY if lease.tries >= lease.max_attempts else Step.RELEASE
-    settle(connection, lease, step, now=now, told={"error": error}, error=error)
+    settle(connection, lease, step, now=now, line=Line({"error": error}), error=error)
 
 
 def give_back(connection: Connection, lease: Lease, *, now: datetime) -> None:
@@ -269,7 +282,7 @@ def give_back(connection: Connection, lease: Lease, *, now: datetime) -> None:
         lease,
         Step.RELEASE,
         now=now,
-        told={"error": error},
+        line=Line({"error": error}),
         error=error,
         tries=lease.tries - 1,
         not_before=now,
@@ -282,27 +295,13 @@ def requeue(
     number: int,
     *,
     now: datetime,
-    entry: str | None = None,
-    told: Mapping[str, Any] | None = None,
+    line: Line = PLAIN,
     **values: Any,
 ) -> bool:
-    """Dead or cancelled work is queued with all its tries; False if it is neither.
-
-    entry : of the diary, if it is more than that an operator asked for it
-    """
-    moved = move(
-        connection,
-        work,
-        Step.REQUEUE,
-        work.id == number,
-        now=now,
-        entry=entry,
-        told=told or {},
-        tries=0,
-        not_before=now,
-        **values,
-    )
-    return bool(moved)
+    """Dead or cancelled work is queued with all its tries; False if it is neither."""
+    where = work.id == number
+    values = {"tries": 0, "not_before": now, **values}
+    return bool(move(connection, work, Step.REQUEUE, where, now=now, line=line, **values))
 
 
 def cancel(
@@ -312,20 +311,11 @@ def cancel(
     *,
     error: str,
     now: datetime,
-    entry: str | None = None,
-    told: Mapping[str, Any] | None = None,
+    line: Line = PLAIN,
 ) -> list[int]:
     """Of the queued and dead work that is meant, none will happen; the numbers."""
-    return move(
-        connection,
-        work,
-        Step.CANCEL,
-        where,
-        now=now,
-        entry=entry,
-        told={"error": error, **(told or {})},
-        error=error,
-    )
+    line = replace(line, details={"error": error, **line.details})
+    return move(connection, work, Step.CANCEL, where, now=now, line=line, error=error)
 
 
 def move(
@@ -335,8 +325,7 @@ def move(
     where: ColumnElement[bool],
     *,
     now: datetime,
-    entry: str | None,
-    told: Mapping[str, Any],
+    line: Line,
     **values: Any,
 ) -> list[int]:
     """What nobody holds and `where` means has taken the step, if its state allows it."""
@@ -349,7 +338,7 @@ def move(
         .returning(*_columns(work))
     ).all()
     for row in rows:
-        _tell(connection, work, row, entry or _entry(work, step), now=now, told=told)
+        _tell(connection, work, row, _entry(work, step), line, now)
     return [row.id for row in rows]
 
 
@@ -398,12 +387,12 @@ def _entry(work: Work, step: Step) -> str:
 
 
 def _tell(
-    connection: Connection,
-    work: Work,
-    row: Row[Any],
-    entry: str,
-    *,
-    now: datetime,
-    told: Mapping[str, Any],
+    connection: Connection, work: Work, row: Row[Any], entry: str, line: Line, now: datetime
 ) -> None:
-    record(connection, entry, study=row.study_instance_uid, now=now, **{**work.told(row), **told})
+    record(
+        connection,
+        line.entry or entry,
+        study=row.study_instance_uid,
+        now=now,
+        **{**work.told(row), **line.details},
+    )

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -19,7 +19,7 @@ from m3net.prediction import Classifier
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID
 from node.config import WorkerConfig
 from node.core.objects import ResultSettings, Stamp, Variant
-from node.core.pipeline import analyse, report_failure
+from node.core.pipeline import Paths, analyse, report_failure
 from node.core.results import Artifact, Results
 from node.lease_holder import Clock, KeepsLeases, LeaseHolder, keep_working, log
 from node.persistence.process_identity import this_process
@@ -60,13 +60,42 @@ class KeepsJobs(KeepsLeases, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analyst:
+    """Makes results of jobs: a network, and how its results look."""
+
+    classifier: Classifier
+    settings: ResultSettings
+
+    def analyse(self, job: JobLease, paths: Paths) -> Results:
+        """What the node says of the job's study."""
+        return analyse(
+            job.inputs,
+            paths=paths,
+            classifier=self.classifier,
+            stamp=stamp_of(job),
+            settings=self.settings,
+        )
+
+    def report_failure(self, dead: JobLease, paths: Paths) -> Results:
+        """What it says of a job that died."""
+        return report_failure(
+            dead.inputs,
+            reason=dead.failed or "the analysis stopped without a message",
+            paths=paths,
+            card=self.classifier.card,
+            fingerprint=self.classifier.fingerprint,
+            stamp=stamp_of(dead),
+            settings=self.settings,
+        )
+
+
 def run(
     config: WorkerConfig,
     *,
     store: KeepsJobs,
     spool: Spool,
-    classifier: Classifier,
-    settings: ResultSettings,
+    analyst: Analyst,
     outbox: Outbox,
     stop: threading.Event,
 ) -> None:
@@ -75,8 +104,7 @@ def run(
         config,
         store=store,
         spool=spool,
-        classifier=classifier,
-        settings=settings,
+        analyst=analyst,
         outbox=outbox,
     )
     keep_working(worker.work_one, poll_s=config.poll_s, stop=stop, interrupted="job.interrupted")
@@ -91,8 +119,7 @@ class Worker:
         *,
         store: KeepsJobs,
         spool: Spool,
-        classifier: Classifier,
-        settings: ResultSettings,
+        analyst: Analyst,
         outbox: Outbox,
         clock: Clock = lambda: datetime.now(UTC),
         rng: Random | None = None,
@@ -100,8 +127,7 @@ class Worker:
         self._lease_s = config.lease_s
         self._store = store
         self._spool = spool
-        self._classifier = classifier
-        self._settings = settings
+        self._analyst = analyst
         self._outbox = outbox
         self._clock = clock
         self._holder = LeaseHolder(config, store, clock=clock, rng=rng)
@@ -134,13 +160,7 @@ class Worker:
     def _work(self, lease: JobLease) -> Mapping[str, object]:
         """The job is analysed and finished; what the log says of it."""
         started = time.monotonic()
-        results = analyse(
-            lease.inputs,
-            paths=self._paths(lease),
-            classifier=self._classifier,
-            stamp=stamp_of(lease),
-            settings=self._settings,
-        )
+        results = self._analyst.analyse(lease, self._paths(lease))
         self._store.finish_job(
             lease,
             result=JobResult(
@@ -160,15 +180,7 @@ class Worker:
 
     def _report_failure(self, dead: JobLease) -> None:
         """A dead job is not silence: its study gets a report that says so."""
-        results = report_failure(
-            dead.inputs,
-            reason=dead.failed or "the analysis stopped without a message",
-            paths=self._paths(dead),
-            card=self._classifier.card,
-            fingerprint=self._classifier.fingerprint,
-            stamp=stamp_of(dead),
-            settings=self._settings,
-        )
+        results = self._analyst.report_failure(dead, self._paths(dead))
         reported = self._store.report_failure(
             dead, artifacts=self._stored(results), outbox=self._outbox, now=self._clock()
         )

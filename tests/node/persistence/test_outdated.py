@@ -261,3 +261,22 @@ def test_a_study_withdraws_nothing_of_another(store: Store) -> None:
     reported(store, 0)
     reported(store, 0, 1)
     assert [state for _, _, state in states(store)] == ["queued", "cancelled", "queued"]
+
+
+def test_a_failure_that_others_followed_is_told_anew_when_its_inputs_are_right_again(
+    store: Store,
+) -> None:
+    """Its first report lies behind theirs; without a new one the last word would be outdated."""
+    dead = died(store, 0)
+    assert report_failure(store, dead)
+    store.requeue_job(dead.number, analysis_id=MODEL, now=NOON)
+    second = reported(store, 0, 1)
+    third = queued(store, 0)
+    assert third not in (dead.number, second)
+    assert states(store)[-1] == (second, "pacs", "queued"), "true until the third says otherwise"
+    store.bury(claimed(store), error="CUDA is gone", now=NOON)
+    again = store.unreported_failure()
+    assert again is not None
+    assert again.number == third
+    assert report_failure(store, again)
+    assert sending(store).job_id == third

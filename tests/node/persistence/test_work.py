@@ -54,7 +54,6 @@ def queue(store: Store, destination: str = "pacs") -> int:
             StorageCommitment,
             max_attempts=2,
             now=NOON,
-            told={},
             study_instance_uid=STUDY,
             destination=destination,
         )
@@ -113,7 +112,7 @@ def test_a_third_kind_of_work_lives_the_whole_life_and_its_diary_says_so(
     assert third is not None
     assert (third.attempt, third.tries) == (3, 1)
     with store._write() as connection:
-        work.settle(connection, third, Step.FINISH, now=at(55), told={})
+        work.settle(connection, third, Step.FINISH, now=at(55))
         assert not work.requeue(connection, StorageCommitment, number, now=at(56))
     assert state_of(store, number) == "done"
     assert [sentence(each) for each in store.diary(STUDY)] == [

@@ -25,7 +25,7 @@ from node.persistence.rows import JobRow, JobTerms, Outbox
 from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store
 from node.work.planner import Planner
-from node.work.worker import Worker
+from node.work.worker import Analyst, Worker
 from sr_templates.findings import Outcome
 from tests import synthetic
 
@@ -123,8 +123,7 @@ def node(directory: Path, classifier: TorchClassifier | Failing) -> Node:
         WorkerConfig(max_attempts=2, retry_base_s=10),
         store=store,
         spool=spool,
-        classifier=classifier,
-        settings=SETTINGS,
+        analyst=Analyst(classifier=classifier, settings=SETTINGS),
         outbox=Outbox(destinations=["pacs"], max_attempts=3),
         clock=lambda: made.now,
         rng=Random(0),
