@@ -26,6 +26,7 @@ _VOLUMETRIC_PRESENTATION_STATE = PresentationStateReader(on_images=False)
 READERS: Mapping[SOPClassUID, AnnotationReader] = {
     SOPClassUID("1.2.840.10008.5.1.4.1.1.66.4"): _SEGMENTATION,
     SOPClassUID("1.2.840.10008.5.1.4.1.1.66.7"): _SEGMENTATION,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.88.11"): _MEASUREMENT_REPORT,
     SOPClassUID("1.2.840.10008.5.1.4.1.1.88.22"): _MEASUREMENT_REPORT,
     SOPClassUID("1.2.840.10008.5.1.4.1.1.88.33"): _MEASUREMENT_REPORT,
     SOPClassUID("1.2.840.10008.5.1.4.1.1.88.34"): _MEASUREMENT_REPORT,
@@ -42,9 +43,10 @@ READERS: Mapping[SOPClassUID, AnnotationReader] = {
     SOPClassUID("1.2.840.10008.5.1.4.1.1.11.10"): _VOLUMETRIC_PRESENTATION_STATE,
     SOPClassUID("1.2.840.10008.5.1.4.1.1.11.11"): _VOLUMETRIC_PRESENTATION_STATE,
 }
-"""Segmentation, Label Map Segmentation; Enhanced, Comprehensive and Comprehensive 3D SR; Chest CAD
-SR; RT Structure Set; presentation states: grayscale, color, pseudo-color, blending, variable
-modality LUT, and the volumetric ones, whose graphics are on no image and are refused for that."""
+"""Segmentation, Label Map Segmentation; Basic Text (dwv has written measurements as such), Enhanced,
+Comprehensive and Comprehensive 3D SR; Chest CAD SR; RT Structure Set; presentation states:
+grayscale, color, pseudo-color, blending, variable modality LUT, and the volumetric ones, whose
+graphics are on no image and are refused for that."""
 
 _DAMAGED: tuple[type[Exception], ...] = (StudyError, *MALFORMED)
 

@@ -28,6 +28,7 @@ FINDING = Code("121071", "DCM", "Finding")
 FINDING_CATEGORY = Code("276214006", "SCT", "Finding category")
 FINDING_SITE = Code("363698007", "SCT", "Finding Site")
 REFERENCE_POINTS = Code("122438", "DCM", "Reference Points")
+REFERENCE_GEOMETRY = Code("128773", "DCM", "Reference Geometry")
 CENTRE = Code("111010", "DCM", "Center")
 LONG_AXIS = Code("103339001", "SCT", "Long Axis")
 SHORT_AXIS = Code("103340004", "SCT", "Short Axis")
@@ -97,7 +98,7 @@ class MeasurementGroup:
         found: dict[int, Coordinates] = {}
         measured = [concept(item) for item in self._tree.children(self._item)]
         for item, under in self._below(self._item, None):
-            if item.get("ValueType") in ("SCOORD", "SCOORD3D") and not _remembers(item):
+            if _is_drawn(item):
                 names = [name for name in (measured if under is None else [under]) if name]
                 found.setdefault(
                     id(item),
@@ -109,6 +110,10 @@ class MeasurementGroup:
                     ),
                 )
         return list(found.values())
+
+    def is_on_a_view(self) -> bool:
+        """Whether its points are on a viewer's reformat and not on the image that it names."""
+        return any(is_named(item, REFERENCE_GEOMETRY) for item, _ in self._below(self._item, None))
 
     def segment(self) -> SegmentReference | None:
         """The segment that it speaks of: concept 121191 or 121214, or any reference to a SEG."""
@@ -196,7 +201,19 @@ class MeasurementGroup:
 def groups_of(tree: ContentTree) -> list[MeasurementGroup]:
     """The report's groups, numbered from 1 in its order."""
     items = [item for item in tree.below(tree.root) if is_named(item, GROUP)]
+    if is_named(tree.root, GROUP):  # dwv 0.34: all that is said of a mark hangs under its SCOORD
+        items = [_alone(item) for item in tree.children(tree.root) if _is_drawn(item)]
     return [MeasurementGroup(tree, item, number) for number, item in enumerate(items, start=1)]
+
+
+def _alone(item: Dataset) -> Dataset:
+    group = Dataset()
+    group.ContentSequence = [item]
+    return group
+
+
+def _is_drawn(item: Dataset) -> bool:
+    return str(item.get("ValueType")) in ("SCOORD", "SCOORD3D") and not _remembers(item)
 
 
 def _is_text(item: Dataset) -> bool:
@@ -214,7 +231,8 @@ def _remembers(item: Dataset) -> bool:
     if name is None:
         return False
     letters = re.sub(r"[^a-z]", "", name.meaning.lower())
-    return bool(name == REFERENCE_POINTS or _NO_REGION.fullmatch(letters))
+    named = name in (REFERENCE_POINTS, REFERENCE_GEOMETRY)
+    return bool(named or _NO_REGION.fullmatch(letters))
 
 
 def _lengths_mm(item: Dataset) -> Iterator[float]:

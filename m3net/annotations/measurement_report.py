@@ -13,7 +13,7 @@ from m3net.annotations.image_classes import is_needed
 from m3net.annotations.image_references import frames_named
 from m3net.annotations.incomplete import incomplete_is_unusable
 from m3net.annotations.meaning import Meaning, Reading
-from m3net.annotations.measurement_group import MeasurementGroup, groups_of
+from m3net.annotations.measurement_group import GROUP, MeasurementGroup, groups_of
 from m3net.annotations.regions import images_of, measure, read_region
 from m3net.annotations.types import (
     NO_PLANES,
@@ -39,12 +39,13 @@ IMAGING_MEASUREMENTS = Code("126010", "DCM", "Imaging Measurements")
 
 
 def is_measurement_report(dataset: Dataset) -> bool:
-    """Whether an SR follows TID 1500: by its template, title, or measurements' container."""
+    """Whether an SR follows TID 1500: by its template, title, or measurements' container; or
+    is a Measurement Group as a whole, as dwv 0.34 writes it."""
     for template in dataset.get("ContentTemplateSequence") or []:
         if str(template.get("TemplateIdentifier")) == "1500":
             return True
     tree = ContentTree(dataset)
-    return is_named(dataset, TITLE) or bool(tree.named(dataset, IMAGING_MEASUREMENTS))
+    return is_named(dataset, TITLE, GROUP) or bool(tree.named(dataset, IMAGING_MEASUREMENTS))
 
 
 class MeasurementReportReader:
@@ -197,6 +198,10 @@ def _marking(
             diameter_stated=stated is not None,
         )
     try:
+        if group.is_on_a_view():
+            raise NoduleUnusable(
+                "it is drawn on a viewer's own view of the CT; mark the nodule on a slice"
+            )
         lines = [each for each in coordinates if not each.of_angle]
         if not lines:
             raise NoduleUnusable("what is drawn is an angle, which is no nodule's outline")

@@ -4,6 +4,7 @@ import pydicom.config
 import pytest
 from pydicom import Dataset
 
+from m3net.annotations import recognise
 from m3net.annotations.measurement_report import MeasurementReportReader
 from m3net.annotations.nodules import find_nodules
 from m3net.annotations.types import PassedOver
@@ -19,6 +20,7 @@ from tests.viewer_reports import (
     LONG_AXIS,
     PIXELS,
     SHORT_AXIS,
+    coded,
     finding,
     group,
     number,
@@ -255,6 +257,48 @@ def test_a_length_in_pixels_is_no_diameter() -> None:
 def test_a_coordinate_that_is_no_number_is_said_to_be_none(bad) -> None:
     (refusal,) = read(group(finding(NODULE), scoord(CT[3], "POINT", [[bad, 5.5]]))).refused
     assert refusal.reason == "its POINT has a coordinate that is no finite number"
+
+
+SHORT_LABEL = ("125309", "DCM", "Short label")
+REFERENCE_GEOMETRY = ("128773", "DCM", "Reference Geometry")
+
+
+def dwv_0_34(*said: Dataset, sop_class: str = "1.2.840.10008.5.1.4.1.1.88.11") -> Dataset:
+    """All in one group, and what is said of a mark under its coordinates."""
+    region = scoord(CT[3], "POLYLINE", OUTLINE, ("111030", "DCM", "Image Region"))
+    region.ContentSequence.extend(said)
+    report = viewer_report(CT, [], sop_class_uid=sop_class)
+    report.ConceptNameCodeSequence = coded(("125007", "DCM", "Measurement Group"))
+    report.ContentSequence = [region]
+    return as_received(report)
+
+
+@pytest.mark.parametrize(
+    "sop_class", ["1.2.840.10008.5.1.4.1.1.88.11", "1.2.840.10008.5.1.4.1.1.88.34"]
+)
+def test_a_report_that_is_one_group_as_dwv_once_wrote_it(sop_class) -> None:
+    labelled = dwv_0_34(text("nodule", SHORT_LABEL), sop_class=sop_class)
+    assert recognise(labelled) is not None
+    (nodule,) = found(CT, labelled).nodules
+    assert nodule.centre_mm == pytest.approx(BOX_CENTRE_MM)
+    tool = found(CT, dwv_0_34(text("{surface}", SHORT_LABEL), sop_class=sop_class))
+    assert (tool.nodules, len(tool.passed_over)) == ((), 1)
+
+
+def test_points_on_a_viewers_reformat_are_not_taken_for_the_slices() -> None:
+    view = scoord3d(CT[0].FrameOfReferenceUID, "MULTIPOINT", [[1, 2, 3], [1, 0, 0], [0, 0, 1]])
+    view.ConceptNameCodeSequence = coded(REFERENCE_GEOMETRY)
+    (refusal,) = found(CT, dwv_0_34(text("nodule", SHORT_LABEL), view)).refused
+    assert refusal.reason == (
+        "it is drawn on a viewer's own view of the CT; mark the nodule on a slice"
+    )
+
+
+def test_a_report_in_prose_is_no_annotation() -> None:
+    prose = viewer_report(CT, [], sop_class_uid="1.2.840.10008.5.1.4.1.1.88.11")
+    prose.ConceptNameCodeSequence = coded(("18748-4", "LN", "Diagnostic Imaging Report"))
+    prose.ContentSequence = [text("A nodule in the right upper lobe.")]
+    assert recognise(as_received(prose)) is None
 
 
 def test_a_report_of_pet_and_ct_waits_for_the_ct_alone() -> None:
