@@ -43,7 +43,7 @@ READERS: Mapping[SOPClassUID, AnnotationReader] = {
     SOPClassUID("1.2.840.10008.5.1.4.1.1.11.10"): _VOLUMETRIC_PRESENTATION_STATE,
     SOPClassUID("1.2.840.10008.5.1.4.1.1.11.11"): _VOLUMETRIC_PRESENTATION_STATE,
 }
-"""Segmentation, Label Map Segmentation; Basic Text (dwv has written measurements as such), Enhanced,
+"""Segmentation, Label Map Segmentation; Basic Text (dwv wrote measurements as such), Enhanced,
 Comprehensive and Comprehensive 3D SR; Chest CAD SR; RT Structure Set; presentation states:
 grayscale, color, pseudo-color, blending, variable modality LUT, and the volumetric ones, whose
 graphics are on no image and are refused for that."""

@@ -95,6 +95,11 @@ def spoken(code: Code, languages: tuple[str, ...] = LANGUAGES) -> str:
     return read_label(code.meaning, languages).says or "something else"
 
 
+def listed_codes(sort: Sort) -> tuple[Code, ...]:
+    """The codes that the table says this of."""
+    return tuple(code for code, of in _table() if of is sort)
+
+
 def _listed(code: Code) -> Sort | None:
     if code.scheme_designator.upper() == "FMA":
         code = Code(re.sub(r"^FMA:?", "", code.value), "FMA", code.meaning)

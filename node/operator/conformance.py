@@ -15,6 +15,8 @@ from pydicom.uid import UID
 from pynetdicom.sop_class import _STORAGE_CLASSES
 
 from m3net.annotations import READERS
+from m3net.annotations.coding import Sort, listed_codes
+from m3net.annotations.vocabulary import LANGUAGES
 from m3net.enhanced_ct import ENHANCED_CT
 from m3net.uids import SOPClassUID
 from node.config import DeliveryConfig, ReceiverConfig, StorageConfig, StudyConfig
@@ -23,6 +25,14 @@ from node.dicom.sop_classes import CT_IMAGE_STORAGE, interpreted, recognised, st
 from node.dicom.statuses import STORED
 from node.dicom.transfer_syntaxes import NOT_FILED, REQUIRED
 from sr_templates.character_sets import defined_terms
+
+_CODES_READ_AS = {
+    Sort.NODULE: "nodule",
+    Sort.LESION: "nodule, unless a text makes it something else",
+    Sort.GENERIC: "nothing: the texts decide",
+    Sort.LUNG: "site of a nodule",
+    Sort.OTHER: "no lung nodule",
+}
 
 RESULT_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.88.34": "report, tried first",
@@ -165,6 +175,7 @@ def _classes() -> list[str]:
         "",
         *_table(("Object", "A nodule", "Listed, no nodule", "Refused with the reason"), _scopes()),
         "",
+        *_codes(),
         '### Recognised and reported as "not supported yet"',
         "",
         *_table(("SOP class", "UID"), named),
@@ -172,6 +183,29 @@ def _classes() -> list[str]:
         "### Accepted and stored, not interpreted",
         "",
         *_table(("SOP class", "UID"), [(_name(uid), uid) for uid in rest]),
+        "",
+    ]
+
+
+def _codes() -> list[str]:
+    """What of codes and words makes a mark a nodule."""
+    codes = [
+        (reading, code.value, code.scheme_designator, code.meaning)
+        for sort, reading in _CODES_READ_AS.items()
+        for code in listed_codes(sort)
+    ]
+    return [
+        "### Codes and words of a mark",
+        "",
+        "What is drawn is a nodule if its Segmented Property Type, Finding or ROI code says so, "
+        "or, where these say nothing, its label, ROI name, tracking identifier or comment. A code "
+        "of a public scheme that is not in this table is read by the words of its meaning; SRT "
+        "and SCT are one scheme. A coded Anatomic Region or Finding Site that is not the lung or "
+        "a part of it takes any nodule away. Words are read in "
+        f"{', '.join(LANGUAGES)}: m3net/annotations/words.tsv is the table. What a user typed is "
+        "read and never repeated.",
+        "",
+        *_table(("Read as", "Code", "Scheme", "Meaning"), codes),
         "",
     ]
 

@@ -124,6 +124,14 @@ def test_a_structure_set_is_reported_as_soon_as_its_ct_is_quiet() -> None:
     assert verdict.reason == "it cannot be analysed: RT Structure Set not supported yet"
 
 
+def test_a_strangers_annotation_alone_is_nothing_for_this_node_and_why_says_so() -> None:
+    brain = segmentation(nodules=False, image_classes=["1.2.840.10008.5.1.4.1.1.4"])
+    assert readiness(snapshot(brain), now=after(60), rules=RULES) == Nothing(
+        reason="no CT is among what came, and nothing says that what came (Segmentation) marks a "
+        "nodule on one; no report is due"
+    )
+
+
 def test_a_dose_report_alone_is_nothing_for_this_node() -> None:
     dose = facts(uid="1.2.3.71.1", role=Role.OTHER)
     assert readiness(snapshot(dose), now=after(60), rules=RULES) == Nothing(

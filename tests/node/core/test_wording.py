@@ -11,6 +11,19 @@ def test_an_annotation_without_nodule_says_so() -> None:
     assert headline(Outcome.NOTHING_MARKED, trained=True) == "Annotation read, it marks no nodule."
 
 
+def test_an_annotation_that_draws_something_else_does_not_mark_nothing() -> None:
+    passed = "1 segment was not read as a nodule: Tissue."
+    assert headline(Outcome.NOTHING_MARKED, trained=True, passed_over=passed) == (
+        "Annotation read, nothing in it was judged. 1 segment was not read as a nodule: Tissue."
+    )
+    assert headline(
+        Outcome.ANALYSED, trained=True, probabilities=[("A", 0.5)], passed_over=passed
+    ) == (
+        "1 of 1 nodule analysed. Probability of malignancy 50.0 %. "
+        "1 segment was not read as a nodule: Tissue."
+    )
+
+
 def test_one_nodule_is_stated_with_its_probability() -> None:
     assert (
         headline(Outcome.ANALYSED, trained=True, probabilities=[("Nodule 1", 0.873)])
