@@ -33,11 +33,14 @@ _START = 4096
 def ingest(paths: tuple[Path, ...], config_path: Path | None) -> None:
     """Take in files, and folders with all that lies below.
 
-    What is not DICOM is skipped and listed.  A running node analyses the study when it is quiet;
-    without one it is analysed by the next `m3node serve`.  Exit status 1 if a file was refused.
+    What is not DICOM is skipped and listed.  LIDC-IDRI's XML is taken in as segmentations of the CT
+    that lies in its folder, one for each of its readers.  A running node analyses the study when it
+    is quiet; without one it is analysed by the next `m3node serve`.  Exit status 1 if a file was
+    refused.
     """
     from rich.progress import track
 
+    from m3net.errors import AnnotationUnusable
     from node.app import open_database, open_intake
     from node.cli.options import console
     from node.core.errors import Refused
@@ -64,15 +67,15 @@ def ingest(paths: tuple[Path, ...], config_path: Path | None) -> None:
                 store.keep_senders(this_process(), datetime.now(UTC))
                 kept_at = time.monotonic()
             try:
-                arrival = _take_in(file, intake, sender) if file.is_file() else None
-            except (Refused, OSError) as error:
+                arrivals = _take_in(file, intake, sender) if file.is_file() else []
+            except (Refused, AnnotationUnusable, OSError) as error:
                 # one file that cannot be read must not end the work on the others
                 refused += 1
                 click.echo(f"refused {file}: {in_words_with_place(error)}", err=True)
                 continue
-            if arrival is None:
+            if not arrivals:
                 skipped.append(file)
-            else:
+            for arrival in arrivals:
                 counts[arrival] = counts.get(arrival, 0) + 1
     finally:
         store.close_sender(sender, datetime.now(UTC))
@@ -96,15 +99,41 @@ def _files(path: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in names)
 
 
-def _take_in(file: Path, intake: "Intake", sender: int) -> str | None:
-    """What the object was when it arrived; None if the file is no DICOM object."""
+def _take_in(file: Path, intake: "Intake", sender: int) -> list[str]:
+    """What each object of the file was when it arrived; none if it holds none."""
+    from node.inbound.lidc_xml import is_lidc_xml
+
+    if is_lidc_xml(file):
+        return _take_in_lidc(file, intake, sender)
     if not _is_dicom_object(file):
-        return None
+        return []
 
     def remark(words: str) -> None:
         click.echo(f"taken, {file}: {words}", err=True)
 
-    return intake.accept_file(file, sender_id=sender, remark=remark).value
+    return [intake.accept_file(file, sender_id=sender, remark=remark).value]
+
+
+def _take_in_lidc(file: Path, intake: "Intake", sender: int) -> list[str]:
+    """The readers' marks of one XML; those without an outline are counted out loud."""
+    from node.inbound.lidc_xml import segmentations_of
+
+    made = segmentations_of(file)
+    if made.left_out:
+        click.echo(
+            f"{file}: {made.left_out} marks without an outline (nodules under 3 mm, non-nodules) "
+            "are left out"
+        )
+    return [
+        intake.accept(
+            each.encoded,
+            sop_class_uid=each.sop_class_uid,
+            sop_instance_uid=each.sop_instance_uid,
+            transfer_syntax_uid=each.transfer_syntax_uid,
+            sender_id=sender,
+        ).value
+        for each in made.objects
+    ]
 
 
 def _is_dicom_object(file: Path) -> bool:
