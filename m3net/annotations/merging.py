@@ -44,7 +44,7 @@ def merge(candidates: Sequence[Candidate], refused: list[RefusedNodule]) -> list
     for candidate in candidates:
         index = _same_uid(merged, candidate)
         if index is None:
-            index = _same_place(merged, candidate, but=contradicted)
+            index = _same_place(merged, candidate, except_for=contradicted)
         if index is None:
             merged.append(candidate)
             continue
@@ -65,13 +65,15 @@ def _same_uid(merged: Sequence[Candidate], candidate: Candidate) -> int | None:
     return None
 
 
-def _same_place(merged: Sequence[Candidate], candidate: Candidate, *, but: set[int]) -> int | None:
+def _same_place(
+    merged: Sequence[Candidate], candidate: Candidate, *, except_for: set[int]
+) -> int | None:
     """The nearest mark of another object that overlaps; else the nearest that is near, if one of
     the two has no UID."""
     near = [
         (_apart_mm(other.nodule, candidate.nodule), index)
         for index, other in enumerate(merged)
-        if index not in but and _objects(other.nodule).isdisjoint(_objects(candidate.nodule))
+        if index not in except_for and _objects(other.nodule).isdisjoint(_objects(candidate.nodule))
     ]
     overlapping = [
         (apart, index)

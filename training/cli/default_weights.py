@@ -17,7 +17,7 @@ from m3net.config import SMALL
 from m3net.weights import save_weights
 from training.data.errors import DataUnusable, SettingsUnusable
 from training.data.other_outlines import Outline, outlined_by
-from training.data.told import Marking
+from training.data.told import ToldAs
 from training.data.voi import read_cutouts
 from training.measure.calibration import calibrate_across_folds, fit_temperature
 from training.shipped.committee import load_committee
@@ -122,9 +122,9 @@ def _report(found: OutOfFold, others: Mapping[str, NDArray[np.float64]]) -> dict
     table = against_baselines(found, others)
     table[f"{OURS}_without_mean_3"] = row(without_3, p[clear])
     table[f"{OURS}_centre_and_diameter"] = row(
-        found, predict_out_of_fold(found, marking=Marking.DIAMETER)
+        found, predict_out_of_fold(found, marking=ToldAs.DIAMETER)
     )
-    table[f"{OURS}_centre"] = row(found, predict_out_of_fold(found, marking=Marking.CENTRE))
+    table[f"{OURS}_centre"] = row(found, predict_out_of_fold(found, marking=ToldAs.CENTRE))
     return {"table": table, "moved_by_a_slice": moved_by_a_slice(found)}
 
 

@@ -10,7 +10,7 @@ from rich.progress import Progress
 from m3net.errors import InferenceError, WeightsError
 from m3net.weights import load_classifier
 from training.data.errors import DataUnusable
-from training.data.told import Marking
+from training.data.told import ToldAs
 from training.data.voi import read_cutout, read_labels
 from training.measure.evaluate import OneClass, assess, predict
 
@@ -23,8 +23,8 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.option("--voi", type=FOLDER, required=True, help="A folder of cut-outs.")
 @click.option(
     "--marking",
-    type=click.Choice([each.value for each in Marking]),
-    default=Marking.MASK.value,
+    type=click.Choice([each.value for each in ToldAs]),
+    default=ToldAs.MASK.value,
     show_default=True,
     help="What the model is told of each nodule.",
 )
@@ -46,7 +46,7 @@ def evaluate(
         probabilities = predict(
             classifier,
             cutouts,
-            marking=Marking(marking),
+            marking=ToldAs(marking),
             on_nodule=lambda: progress.advance(task),
         )
     if threshold is None:

@@ -15,7 +15,7 @@ from m3net.volume import CTVolume
 from training.data.crops import Crop, CropLabel
 from training.data.labels import Label
 from training.data.thicken import thicken
-from training.data.told import Marking, told
+from training.data.told import ToldAs, told
 from training.data.voi import Cutout, CutoutLabel, read_cutout, read_labels
 
 
@@ -31,7 +31,7 @@ def volume_of(cutout: Cutout) -> CTVolume:
     )
 
 
-def nodule_of(cutout: Cutout, marking: Marking = Marking.MASK) -> Nodule:
+def nodule_of(cutout: Cutout, marking: ToldAs = ToldAs.MASK) -> Nodule:
     """The cut-out's nodule, as such an annotation would mark it."""
     marked = Nodule(
         centre_mm=(0.0, 0.0, 0.0),
@@ -44,7 +44,7 @@ def nodule_of(cutout: Cutout, marking: Marking = Marking.MASK) -> Nodule:
     return told(marked, Mask(voxels=cutout.mask, affine=_affine(cutout)), marking)
 
 
-def crop_of(cutout: Cutout, marking: Marking = Marking.MASK) -> Crop:
+def crop_of(cutout: Cutout, marking: ToldAs = ToldAs.MASK) -> Crop:
     """The cut-out as a crop; beyond it is as if beyond the scan."""
     label = cutout.label
     return Crop(
@@ -58,7 +58,7 @@ def crop_of(cutout: Cutout, marking: Marking = Marking.MASK) -> Crop:
 class Cutouts:
     """Cut-outs that are in memory, as a folder of crops."""
 
-    def __init__(self, cutouts: Sequence[Cutout], marking: Marking = Marking.MASK) -> None:
+    def __init__(self, cutouts: Sequence[Cutout], marking: ToldAs = ToldAs.MASK) -> None:
         """marking : what is told of each nodule."""
         self.labels: Sequence[CutoutLabel] = [cutout.label for cutout in cutouts]
         self._cutouts = {cutout.label.name: cutout for cutout in cutouts}

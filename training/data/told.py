@@ -23,7 +23,7 @@ DIAMETER_LOG_SPREAD = 0.15
 """A diameter that is told alone is drawn within so much of the longest one, in log size."""
 
 
-class Marking(StrEnum):
+class ToldAs(StrEnum):
     """What the annotation tells of the nodule."""
 
     MASK = "mask"
@@ -51,7 +51,7 @@ class OtherReader:
     centre: float
 
 
-def told(nodule: Nodule, mask: Mask, marking: Marking = Marking.MASK) -> Nodule:
+def told(nodule: Nodule, mask: Mask, marking: ToldAs = ToldAs.MASK) -> Nodule:
     """The nodule as such an annotation tells it, if this is its outline.
 
     The centre is the outline's centroid, the diameter the longest in any slice.
@@ -59,8 +59,8 @@ def told(nodule: Nodule, mask: Mask, marking: Marking = Marking.MASK) -> Nodule:
     return replace(
         nodule,
         centre_mm=_centroid_mm(mask),
-        mask=mask if marking is Marking.MASK else None,
-        diameter_mm=None if marking is Marking.CENTRE else longest_axial_mm(mask),
+        mask=mask if marking is ToldAs.MASK else None,
+        diameter_mm=None if marking is ToldAs.CENTRE else longest_axial_mm(mask),
     )
 
 
@@ -73,16 +73,16 @@ def told_by_another(
     outline keeps the diameter of the one at hand, which stands for nothing beside an outline.
     """
     mask = None if nodule.mask is None else _redrawn(nodule.mask, other, random)
-    marking, drawn = Marking.MASK, random.random()
+    marking, drawn = ToldAs.MASK, random.random()
     if drawn < other.centre:
-        marking = Marking.CENTRE
+        marking = ToldAs.CENTRE
     elif drawn < other.centre + other.diameter:
-        marking = Marking.DIAMETER
-    if mask is not None and marking is Marking.MASK:
+        marking = ToldAs.DIAMETER
+    if mask is not None and marking is ToldAs.MASK:
         nodule = replace(nodule, mask=mask, centre_mm=_centroid_mm(mask))
     elif mask is not None:
         nodule = told(nodule, mask, marking)
-    elif marking is Marking.CENTRE:
+    elif marking is ToldAs.CENTRE:
         nodule = replace(nodule, diameter_mm=None)
     x, y, z = np.array(nodule.centre_mm) + random.normal(0, other.shift_mm, 3)
     factor = float(np.exp(random.uniform(-DIAMETER_LOG_SPREAD, DIAMETER_LOG_SPREAD)))

@@ -11,7 +11,7 @@ from m3net.nodule import Nodule
 from m3net.volume import CTVolume
 from training.data.cutouts import nodule_of, volume_of
 from training.data.labels import Label
-from training.data.told import Marking
+from training.data.told import ToldAs
 from training.data.voi import Cutout
 from training.measure import metrics
 from training.measure.bootstrap import Interval, patient_interval
@@ -38,7 +38,7 @@ def predict(
     model: Predictor,
     cutouts: Iterable[Cutout],
     *,
-    marking: Marking = Marking.MASK,
+    marking: ToldAs = ToldAs.MASK,
     on_nodule: Callable[[], None] = lambda: None,
 ) -> NDArray[np.float64]:
     """p(malignant) of each nodule: (N,); with the node's classifier, what the node would say."""

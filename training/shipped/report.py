@@ -15,7 +15,7 @@ from m3net.config import M3NetConfig
 from training.baselines import classical
 from training.data.cutouts import Cutouts
 from training.data.shown import ShownNodules
-from training.data.told import Marking
+from training.data.told import ToldAs
 from training.data.voi import Cutout
 from training.measure import metrics
 from training.measure.bootstrap import paired_difference, patient_interval
@@ -124,7 +124,7 @@ def predict_out_of_fold(
     found: OutOfFold,
     *,
     cutouts: Sequence[Cutout] | None = None,
-    marking: Marking = Marking.MASK,
+    marking: ToldAs = ToldAs.MASK,
 ) -> Floats:
     """p of each nodule by the committee that did not see it: (N,).
 

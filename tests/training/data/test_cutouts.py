@@ -7,7 +7,7 @@ import pytest
 
 from tests.training import learning
 from training.data.cutouts import CutoutFolder, Cutouts, crop_of, nodule_of, volume_of
-from training.data.told import Marking
+from training.data.told import ToldAs
 from training.data.voi import Cutout, CutoutLabel, read_cutouts
 
 LABEL = CutoutLabel(file="a.nii.gz", patient_id="P1", scores=(4, 2, 3))
@@ -36,7 +36,7 @@ def test_the_centre_is_the_centroid_of_the_mask_and_the_diameter_reaches_to_corn
 
 
 def test_each_marking_tells_less() -> None:
-    told = {marking: nodule_of(_cutout(), marking) for marking in Marking}
+    told = {marking: nodule_of(_cutout(), marking) for marking in ToldAs}
     assert [(n.mask is None, n.diameter_mm is None) for n in told.values()] == [
         (False, False),
         (True, False),

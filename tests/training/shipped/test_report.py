@@ -12,7 +12,7 @@ from m3net.description import describe
 from m3net.network import build
 from training.data.cutouts import Cutouts
 from training.data.shown import ShownNodules
-from training.data.told import Marking
+from training.data.told import ToldAs
 from training.data.voi import Cutout, CutoutLabel
 from training.shipped.committee import CommitteeFiles, load_committee, margins_of
 from training.shipped.report import (
@@ -78,8 +78,8 @@ def found(tmp_path: Path) -> OutOfFold:
 def test_each_fold_is_judged_by_its_own_members_and_the_other_folds_calibration(
     found: OutOfFold,
 ) -> None:
-    p = predict_out_of_fold(found, marking=Marking.DIAMETER)
-    told = ShownNodules(Cutouts(found.cutouts[4:], Marking.DIAMETER), config=SMALL)
+    p = predict_out_of_fold(found, marking=ToldAs.DIAMETER)
+    told = ShownNodules(Cutouts(found.cutouts[4:], ToldAs.DIAMETER), config=SMALL)
     margins = margins_of(load_committee(SMALL, found.committees[1]), told)
     assert p[4:] == pytest.approx(found.calibration(1)(margins), abs=1e-6)
 
