@@ -2,9 +2,11 @@
 
 from pydicom import Dataset
 
+from m3net import attributes
 from m3net.annotations.image_classes import CT
-from m3net.errors import AnnotationUnusable
 from m3net.uids import FrameReference, SOPClassUID, SOPInstanceUID
+
+NO_FRAME = -1
 
 
 def is_of_ct(reference: Dataset) -> bool:
@@ -21,16 +23,14 @@ def class_of(reference: Dataset) -> SOPClassUID:
 def frames_named(reference: Dataset) -> tuple[FrameReference, ...]:
     """The frames that an item with a Referenced SOP Instance UID names; without numbers, all.
 
-    Raises AnnotationUnusable if a Referenced Frame Number is none.
+    A number that no frame can have names no frame of the image: what is drawn there has no place,
+    and what else the object draws keeps its own.
     """
     uid = SOPInstanceUID(str(reference.ReferencedSOPInstanceUID))
-    said = reference.get("ReferencedFrameNumber")
-    if said is None or said == "":
+    if not attributes.holds(reference, "ReferencedFrameNumber"):
         return (FrameReference(uid),)
-    try:
-        numbers = [int(number) for number in ([said] if isinstance(said, int | str) else said)]
-    except (TypeError, ValueError) as error:
-        raise AnnotationUnusable(f"Referenced Frame Number {said} is no number") from error
-    if min(numbers, default=1) < 1:
-        raise AnnotationUnusable(f"Referenced Frame Number {min(numbers)}, expected 1 or more")
-    return tuple(FrameReference(uid, number) for number in numbers) or (FrameReference(uid),)
+    numbers = attributes.numbers(reference, "ReferencedFrameNumber") or (NO_FRAME,)
+    return tuple(
+        FrameReference(uid, int(number) if number >= 1 and number.is_integer() else NO_FRAME)
+        for number in numbers
+    )

@@ -109,7 +109,9 @@ class Planes(Mapping[FrameKey, SlicePlane]):
         """Why the reference names no plane, as what is said of a mark that is drawn there."""
         if reference.sop_instance_uid in self._scouts:
             return "it is drawn on a scout, which does not tell how deep it lies"
-        frame = f"frame {reference.frame} of " if reference.frame else ""
+        frame = f"frame {reference.frame} of " if reference.frame > 0 else ""
+        if reference.frame < 0:
+            frame = "what is no frame number of "
         return (
             f"it is drawn on {frame}image {reference.sop_instance_uid}, "
             "which is not a CT slice of this study"

@@ -1,8 +1,9 @@
 import pytest
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import BaseTag
 
 from m3net.annotations.image_references import frames_named
-from m3net.errors import AnnotationUnusable
 from m3net.uids import FrameKey, FrameReference, SOPInstanceUID
 
 IMAGE = SOPInstanceUID("2.25.1")
@@ -26,10 +27,17 @@ def test_frames_are_named_by_their_numbers_and_without_numbers_all_are(
     assert [named.frame for named in frames_named(reference(said))] == meant
 
 
-@pytest.mark.parametrize("said", [0, -3, [4, 0]])
-def test_frame_numbers_begin_at_1(said: object) -> None:
-    with pytest.raises(AnnotationUnusable, match="expected 1 or more"):
-        frames_named(reference(said))
+@pytest.mark.filterwarnings("ignore:Invalid value for VR IS")
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [(b"0 ", [-1]), (b"-3", [-1]), (b"4\\0 ", [4, -1]), (b"2A", [-1])],
+)
+def test_a_number_that_no_frame_has_names_none(written: bytes, meant: list[int]) -> None:
+    item = reference()
+    item[0x00081160] = RawDataElement(
+        BaseTag(0x00081160), "IS", len(written), written, 0, False, True
+    )
+    assert [named.frame for named in frames_named(item)] == meant
 
 
 def test_a_reference_without_numbers_names_every_frame() -> None:

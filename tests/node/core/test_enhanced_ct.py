@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +157,22 @@ def test_a_mark_on_a_frame_that_is_none_is_refused(
     assert f"drawn on frame {frame} of image" in results.headline
 
 
+def test_an_odd_frame_number_refuses_the_mark_and_no_other(
+    tmp_path: Path, classifier: TorchClassifier, slices: list[Dataset]
+) -> None:
+    enhanced = enhanced_ct(slices)
+    odd, sound = outlined([enhanced], [21]), outlined([enhanced], [22])
+    for item in _scoords(odd):
+        item.ContentSequence[0].ReferencedSOPSequence[0].ReferencedFrameNumber = 0
+    odd.SOPInstanceUID = odd.file_meta.MediaStorageSOPInstanceUID = "2.25.777"
+    for item in _tracking_uids(odd):
+        item.UID = "2.25.32"
+    results = run(files(tmp_path, [enhanced], odd, sound), classifier)
+    assert results.outcome is Outcome.PARTLY_ANALYSED
+    assert "it is drawn on what is no frame number of image" in results.headline
+    assert [nodule.reason is None for nodule in results.nodules] == [True, False]
+
+
 def test_a_map_that_is_marked_is_not_analysed_with_that_reason(
     tmp_path: Path, classifier: TorchClassifier, slices: list[Dataset]
 ) -> None:
@@ -180,6 +196,20 @@ def test_its_report_and_captures_are_valid(
         assert "Error" not in said.stderr, said.stderr
 
 
+def _below(item: Dataset) -> Iterator[Dataset]:
+    for child in item.get("ContentSequence") or []:
+        yield child
+        yield from _below(child)
+
+
+def _scoords(report: Dataset) -> list[Dataset]:
+    return [item for item in _below(report) if item.get("ValueType") == "SCOORD"]
+
+
+def _tracking_uids(report: Dataset) -> list[Dataset]:
+    return [item for item in _below(report) if item.get("ValueType") == "UIDREF"]
+
+
 def _images_drawn_on(results: Results) -> list[Dataset]:
     (report,) = [
         artifact.dataset
@@ -187,16 +217,7 @@ def _images_drawn_on(results: Results) -> list[Dataset]:
         if artifact.kind is ArtifactKind.REPORT
         and (artifact.report_variant, artifact.capture_variant) == RICHEST
     ]
-    found = []
-
-    def walk(item: Dataset) -> None:
-        for child in item.get("ContentSequence") or []:
-            if child.get("ValueType") == "SCOORD":
-                found.append(child.ContentSequence[0].ReferencedSOPSequence[0])
-            walk(child)
-
-    walk(report)
-    return found
+    return [item.ContentSequence[0].ReferencedSOPSequence[0] for item in _scoords(report)]
 
 
 VERDICTS = {

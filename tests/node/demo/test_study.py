@@ -3,14 +3,17 @@
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom import Dataset
-from pydicom.uid import RTStructureSetStorage
+from pydicom.uid import SurfaceSegmentationStorage
 
 from node.demo.annotations import measurement_report, segmentation
 from node.demo.phantom import Phantom, Subject, chest_phantom, header
 from node.demo.run import run_demo
 from node.demo.study import DemoFailed, survey
+from tests import synthetic
+from tests.enhanced import enhanced_ct
 
 
 @cache
@@ -51,17 +54,17 @@ def test_a_ct_alone_has_nothing_to_judge(tmp_path: Path):
         survey(tmp_path)
 
 
-def test_a_structure_set_is_named(tmp_path: Path):
+def test_what_cannot_be_read_is_named(tmp_path: Path):
     ds = header(
         Subject(),
-        sop_class_uid=RTStructureSetStorage,
+        sop_class_uid=SurfaceSegmentationStorage,
         sop_instance_uid="2.25.1",
         series_instance_uid="2.25.2",
         series_number=3,
-        modality="RTSTRUCT",
+        modality="SEG",
     )
     write(tmp_path, [*tiny().ct, ds])
-    assert "RT Structure Set, which this node cannot read yet" in survey(tmp_path).found
+    assert "Surface Segmentation, which this node cannot read yet" in survey(tmp_path).found
 
 
 def test_two_studies_are_one_too_many(tmp_path: Path):
@@ -85,3 +88,9 @@ def test_the_demo_fails_with_the_reason_where_there_is_nothing(
     empty.mkdir()
     assert run_demo(empty, output=tmp_path / "out") == 1
     assert "holds no DICOM file" in capsys.readouterr().out
+
+
+def test_an_enhanced_ct_is_counted_by_its_frames(tmp_path: Path):
+    slices = synthetic.ct_series()
+    write(tmp_path, [enhanced_ct(slices), synthetic.segmentation(slices, [np.ones((8, 16, 20))])])
+    assert "CT series with 8 slices" in survey(tmp_path).found

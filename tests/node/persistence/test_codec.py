@@ -1,6 +1,7 @@
 """Rows that an earlier version wrote are read."""
 
 import json
+from dataclasses import replace
 
 from m3net.uids import FrameKey, FrameReference, SOPInstanceUID
 from node.persistence.codec import facts_from_row, facts_to_row
@@ -34,3 +35,8 @@ def test_references_as_they_were_written_before_they_named_frames() -> None:
     assert read == facts
     assert read.references is not None
     assert read.references.marked == {FrameReference(SOPInstanceUID("1.2.3.10.1"))}
+
+
+def test_a_multi_frame_ct_as_it_was_written_before_such_were_read() -> None:
+    facts = replace(ct_series(1)[0], planes={}, kind="Enhanced CT")
+    assert facts_from_row(facts_to_row(facts) | {"role": "unsupported_ct"}) == facts
