@@ -29,7 +29,7 @@ def frames_named(reference: Dataset) -> tuple[FrameReference, ...]:
     uid = SOPInstanceUID(str(reference.ReferencedSOPInstanceUID))
     if not attributes.holds(reference, "ReferencedFrameNumber"):
         return (FrameReference(uid),)
-    numbers = attributes.numbers(reference, "ReferencedFrameNumber") or (NO_FRAME,)
+    numbers = attributes.numbers(reference, "ReferencedFrameNumber") or (float(NO_FRAME),)
     return tuple(
         FrameReference(uid, int(number) if number >= 1 and number.is_integer() else NO_FRAME)
         for number in numbers

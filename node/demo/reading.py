@@ -9,6 +9,7 @@ from PIL import Image
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 
+from m3net.uids import FrameKey, SOPInstanceUID
 from sr_templates import codes
 
 
@@ -39,10 +40,10 @@ class ReadReport:
     remarks: tuple[str, ...]
 
 
-def read_report(report: Dataset, slices: Mapping[str, Dataset]) -> ReadReport:
+def read_report(report: Dataset, slices: Mapping[FrameKey, Dataset]) -> ReadReport:
     """The report as values.
 
-    slices : headers of the CT slices by SOP Instance UID; they place what the report draws
+    slices : headers of the CT slices; they place what the report draws
     """
     groups = [
         item
@@ -70,7 +71,7 @@ def _is_nodule(group: Dataset) -> bool:
     )
 
 
-def _nodule(group: Dataset, slices: Mapping[str, Dataset]) -> ReadNodule:
+def _nodule(group: Dataset, slices: Mapping[FrameKey, Dataset]) -> ReadNodule:
     percent = _number(group, codes.PROBABILITY_OF_CANCER)
     if percent is None:
         percent = _number(group, codes.UNTRAINED_OUTPUT)
@@ -106,17 +107,23 @@ def _number(item: Dataset, name: Code) -> float | None:
     return None
 
 
-def _centre_mm(group: Dataset, slices: Mapping[str, Dataset]) -> tuple[float, float, float] | None:
+def _centre_mm(
+    group: Dataset, slices: Mapping[FrameKey, Dataset]
+) -> tuple[float, float, float] | None:
     for region in group.get("ContentSequence", []):
         if region.ValueType != "SCOORD":
             continue
         points = np.array(region.GraphicData, dtype=float).reshape(-1, 2)
         # A circle is its centre and a point of its rim; an outline closes on its first point.
         column, row = points[0] if region.GraphicType == "CIRCLE" else _centroid(points)
-        image = region.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID
-        if str(image) not in slices:
+        image = region.ContentSequence[0].ReferencedSOPSequence[0]
+        frame = FrameKey(
+            SOPInstanceUID(str(image.ReferencedSOPInstanceUID)),
+            int(image.get("ReferencedFrameNumber") or 1),
+        )
+        if frame not in slices:
             return None
-        plane = slices[str(image)]
+        plane = slices[frame]
         corner = np.array([float(v) for v in plane.ImagePositionPatient])
         directions = np.array([float(v) for v in plane.ImageOrientationPatient]).reshape(2, 3)
         between_rows, between_columns = (float(v) for v in plane.PixelSpacing)

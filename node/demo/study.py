@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import CTImageStorage
 
 from m3net.annotations import UNSUPPORTED, recognise
+from m3net.ct_series import slice_headers
 from m3net.enhanced_ct import ENHANCED_CT
-from m3net.uids import SOPClassUID
+from m3net.errors import StudyError
+from m3net.uids import FrameKey, SOPClassUID
 from node.demo.annotations import measurement_report, segmentation
 from node.demo.phantom import chest_phantom
 
@@ -26,13 +29,13 @@ class DemoStudy:
 
     found   : sentences about what is there
     missing : sentences about what is not, and what that means
-    headers : of the CT slices, by SOP Instance UID, without pixels
+    headers : of the CT slices, without pixels
     """
 
     files: tuple[Path, ...]
     found: tuple[str, ...]
     missing: tuple[str, ...]
-    headers: dict[str, Dataset]
+    headers: dict[FrameKey, Dataset]
 
 
 def write_phantom(directory: Path, *, size: int, slices: int) -> None:
@@ -57,7 +60,7 @@ def survey(directory: Path) -> DemoStudy:
     slices: Counter[str] = Counter()
     annotations: Counter[str] = Counter()
     others = not_dicom = 0
-    headers: dict[str, Dataset] = {}
+    headers: dict[FrameKey, Dataset] = {}
     for path, ds in _datasets(directory):
         if ds is None:
             not_dicom += 1
@@ -67,7 +70,8 @@ def survey(directory: Path) -> DemoStudy:
         sop_class = SOPClassUID(str(ds.SOPClassUID))
         if ds.SOPClassUID == CTImageStorage or sop_class in ENHANCED_CT:
             slices[str(ds.SeriesInstanceUID)] += int(ds.get("NumberOfFrames") or 1)
-            headers[str(ds.SOPInstanceUID)] = ds
+            with suppress(StudyError):  # of a multi-frame object that is no CT; the report says so
+                headers |= slice_headers(ds)
         elif recognise(ds) is not None:
             annotations[f"annotation that this node reads ({ds.Modality})"] += 1
         elif sop_class in UNSUPPORTED:

@@ -1,7 +1,6 @@
 """The demo reads a report from the object alone."""
 
-from pydicom import Dataset
-
+from m3net.uids import FrameKey
 from node.demo.annotations import measurement_report
 from node.demo.phantom import chest_phantom
 from node.demo.reading import read_report
@@ -9,7 +8,7 @@ from node.demo.reading import read_report
 
 def test_a_mark_is_placed_by_the_slice_that_it_is_drawn_on():
     phantom = chest_phantom(size=128, slices=60)
-    slices: dict[str, Dataset] = {str(ds.SOPInstanceUID): ds for ds in phantom.ct}
+    slices = {FrameKey(ds.SOPInstanceUID): ds for ds in phantom.ct}
     read = read_report(measurement_report(phantom), slices)
     circle, outline, _ = read.nodules
     assert [round(value, 2) for value in circle.centre_mm or ()] == [-72.0, -14.0, -80.0]
