@@ -41,10 +41,19 @@ NO_NODULE_TYPES = frozenset(
 _TREATMENT_VOLUME = re.compile(r"(^|[^a-z]|z)(p|c|i|ic|ig|ip)tv")
 _DERIVED = re.compile(
     r"(^|[^a-z])(ring|shell|rind|opt|expanded|prv|avoid|isodose|dose|bed|gtv *sb)([^a-z]|$)"
+    r"|(tumou?r|gtv) *bed"
     r"|[a-z0-9 ]\+ *\d|gtv.*\d *[mc]m([^a-z]|$)|\d *%"
 )
-_NODES = re.compile(r"gtv *n(d|ods?|odes?|odal)?[ \d]*(?![a-z])|(^|[^a-z])lns?([^a-z]|$)")
+_WITHOUT = re.compile(
+    r"[a-z0-9)] *- *i?gtv|(^|[^a-z])lungs *-"
+    r"|(^|[^a-z])(minus|excl[a-z]*|sub|without|ohne|sans|senza|sin|not|less)([^a-z].*)?"
+    r"(gtv|tumou?r|nod|les|mass)",
+    re.IGNORECASE,
+)
+"""An organ without its tumour; in TG-263 the sign is a minus: "Lungs-GTV"."""
+_NODES = re.compile(r"gtv *l?n(d|ods?|odes?|odal)?[ \d]*(?![a-z])|(^|[^a-z])lns?([^a-z]|$)")
 _GROSS_TUMOUR = re.compile(r"(^|[^a-z])gtv *(p|t|primary|tumou?r)?[ \d]*(?![a-z])")
+_WHOLE_LUNG = re.compile(r"(^|[^a-z])lungs?([^a-z]|$)")
 _IN_LUNG = re.compile(
     r"(^|(?<=[^a-z]))(lungs?|rul|rml|rll|lul|lll|lobe|upper|lower|middle|left|right|[lr]t?)(?![a-z])"
 )
@@ -69,6 +78,8 @@ def meaning_of_roi(
     spoken = _spoken(name)
     if _TREATMENT_VOLUME.search(spoken) or _DERIVED.search(spoken):
         return Reading(meaning=Meaning.OTHER, says="a treatment volume")
+    if _WITHOUT.search(name):
+        return Reading(meaning=Meaning.OTHER, says="a structure without its tumour")
     if _NODES.search(spoken):
         return Reading(meaning=Meaning.OTHER, says="lymph nodes")
     gross = _GROSS_TUMOUR.search(spoken) is not None
@@ -76,7 +87,8 @@ def meaning_of_roi(
     named = meaning_of(Said(kind=code, texts=(rest,)))
     if named.meaning is Meaning.UNSAID and not gross:
         named = meaning_of(Said(texts=tuple(_spoken(other) for other in others)))
-    if named.meaning is Meaning.UNSAID and (gross or kind == "GTV"):
+    typed = kind == "GTV" and not _WHOLE_LUNG.search(spoken)
+    if named.meaning is Meaning.UNSAID and (gross or typed):
         return Reading(meaning=Meaning.NODULE, says="gross tumour volume")
     return named
 

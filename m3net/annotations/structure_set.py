@@ -135,6 +135,16 @@ def _rois(dataset: Dataset) -> list[_ROI]:
     return found
 
 
+def _contoured(dataset: Dataset) -> set[int]:
+    """The numbers of the ROIs that are drawn."""
+    return {
+        number
+        for drawn in items(dataset, "ROIContourSequence")
+        if (number := integer(drawn, "ReferencedROINumber")) is not None
+        and items(drawn, "ContourSequence")
+    }
+
+
 def _meaning(roi: Dataset, observation: Dataset) -> Reading:
     return meaning_of_roi(
         text(roi, "ROIName"),
@@ -223,6 +233,11 @@ def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
             place=roi.place,
         )
         markings.append(_marking(roi, source, planes))
+    for number in sorted(_contoured(dataset) - {roi.number for roi in rois}):
+        says = "not described in Structure Set ROI Sequence"
+        passed_over.append(
+            PassedOver(drawn=Drawn.ROI, place=f"ROI {number}", says=says, unsaid=True)
+        )
     return Annotation(
         sop_instance_uid=sop_instance_uid,
         kind=kind,

@@ -212,6 +212,16 @@ def test_two_regions_of_one_number_are_refused() -> None:
         StructureSetReader().read(as_received(rt), planes_of(CT))
 
 
+def test_a_region_that_is_drawn_and_not_described_is_told() -> None:
+    rt = structure_set(CT, [nodule(), nodule(outline(6))])
+    rt.ROIContourSequence[1].ReferencedROINumber = 7
+    result = found(CT, as_received(rt))
+    assert [refusal.reason for refusal in result.refused] == ["it has no contours"]
+    assert [(each.place, each.says) for each in result.passed_over] == [
+        ("ROI 7", "not described in Structure Set ROI Sequence")
+    ]
+
+
 def test_images_of_another_study_are_not_waited_for() -> None:
     rt = structure_set(CT, [nodule(*[outline(3, image=False)])])
     study = rt.ReferencedFrameOfReferenceSequence[0].RTReferencedStudySequence[0]
