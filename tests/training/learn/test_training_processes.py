@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.training import learning
+from training.learn.settings import load_settings
+from training.learn.stage1 import stage1
 
 ROOT = Path(__file__).parents[3]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
@@ -49,12 +51,14 @@ def _wait_for_rows(run: Path, count: int, process: subprocess.Popen[str]) -> Non
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve steps an epoch, two epochs, dropout and all terms of the loss."""
+    """Stage 2 on frozen backbones: twelve steps an epoch, two epochs, dropout, all terms."""
     directory = tmp_path_factory.mktemp("processes")
     cutouts = learning.write_cutouts(directory / "cutouts", nodules=72)
-    run = {"epochs": 2, "batch_size": 4, "checkpoint_every_steps": 3}
-    every = {"freeze": "none"}
-    return learning.write_config(directory / "config.json", cutouts, run=run, stage2=every)
+    run: dict[str, object] = {"epochs": 2, "batch_size": 4, "checkpoint_every_steps": 3}
+    first = learning.write_config(directory / "first.json", cutouts, run=run)
+    stage1(load_settings(first, changes=["run.epochs=1"]), directory / "s1")
+    run["init"] = [str(directory / "s1" / "weights.safetensors")]
+    return learning.write_config(directory / "config.json", cutouts, run=run)
 
 
 @pytest.fixture(scope="module")
