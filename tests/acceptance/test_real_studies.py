@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
+from m3net.uids import FrameKey
 from node.demo.reading import read_report
 from tests import lidc, validators
 from tests.acceptance.bed import Bed, bed
@@ -90,7 +91,7 @@ def test_0003_has_its_four_nodules_and_their_tracking_uids(node: Bed, lidc_0003:
     uid = str(report.StudyInstanceUID)
     node.send([*lidc_0003.ct, report])
     (result,) = node.wait_for_reports(uid)
-    headers = {str(ds.SOPInstanceUID): ds for ds in lidc_0003.headers}
+    headers = {FrameKey(ds.SOPInstanceUID): ds for ds in lidc_0003.headers}
     read = read_report(result, headers)
     assert read.headline == "UNTRAINED, NOT A RESULT. 4 of 4 nodules analysed."
     assert [n.tracking_uid for n in read.nodules] == [n.tracking_uid for n in lidc_0003.nodules]

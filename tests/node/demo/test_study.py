@@ -93,4 +93,6 @@ def test_the_demo_fails_with_the_reason_where_there_is_nothing(
 def test_an_enhanced_ct_is_counted_by_its_frames(tmp_path: Path):
     slices = synthetic.ct_series()
     write(tmp_path, [enhanced_ct(slices), synthetic.segmentation(slices, [np.ones((8, 16, 20))])])
-    assert "CT series with 8 slices" in survey(tmp_path).found
+    study = survey(tmp_path)
+    assert "CT series with 8 slices" in study.found
+    assert len(study.headers) == 8
