@@ -1,120 +1,203 @@
-"""Whether what is marked lies in lung: a cheap test on the HU about it.
+"""Whether what is marked can be a nodule in lung: a cheap test on the HU in and about it.
 
 A mark of something else (a rib, a lymph node, the liver, the table) would get a number like any
 nodule.  The network cannot know better: it has seen nothing but nodules in lung.
 
-- In the mark itself: nothing but air is no nodule; nor is bone or contrast that goes on beyond it.
-- Around it: the share of lung (`LUNG_HU`) in a shell from 2 to 8 mm beyond its surface.  Air outside
-  the body does not count: it is what joins the image's border at the density of air.
+- What is marked must not reach further than the largest nodule.
+- In it: nothing but air is no nodule, nor is bone or contrast that goes on well beyond the mark.
+- About it: the share of lung, between -1000 and -500 HU, in a shell from 2 to 8 mm beyond its
+  surface.  Air outside the body is no lung: it joins the image's border.
 
-Of 791 nodules of LIDC-IDRI with their readers' outlines the least share is 0.14, of one in a hundred
-it is under 0.44.  Under `REFUSED_BELOW` a mark is refused, under `DOUBTFUL_BELOW` it is judged and
-the report's first line says that it may be none in the lung.
+The bounds come from 791 nodules of LIDC-IDRI as their readers outlined them: the least share of
+lung is 0.14, in one of a hundred it is under 0.41; none is dense in over a quarter and goes on,
+none is air in over 15 %.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from m3net.grid import GridBox
+from m3net.errors import NoduleUnusable
 from m3net.placed import PlacedNodule
 from m3net.volume import CTVolume
 
 LUNG_HU = (-1000, -500)
 SHELL_MM = (2.0, 8.0)
-REFUSED_BELOW = 0.05
-DOUBTFUL_BELOW = 0.35
+NO_LUNG_BELOW = 0.1
+LITTLE_LUNG_BELOW = 0.35
+LITTLE_LUNG_ABOUT_A_POINT_BELOW = 0.5
 
-BARE_RADII_MM = (3.0, 6.0, 10.0, 15.0)
-"""A point may be the middle of a nodule of any of these: the one with most lung around counts."""
+RADII_MM = (3.0, 6.0, 10.0, 15.0)
+"""A point, and a circle that was only put there, may be the middle of a nodule of any of these."""
+
+OUTSIDE_FROM = 0.25
+OUTSIDE_WITH_LITTLE_LUNG_FROM = 0.1
 
 AIR_BELOW_HU = -900
-DENSE_FROM_HU = 200
+MUCH_AIR_FROM = 0.2
+TISSUE_FROM_HU = -750
+
+DENSE_FROM_HU = 150
 """Bone and contrast; calcified nodules too, but those end where they were marked."""
-DENSE_SHARE = 0.3
+DENSE_FROM = 0.25
+PARTLY_DENSE_FROM = 0.1
 DENSE_REACH_MM = 8.0
 DENSE_BEYOND_MM3 = 60.0
+DENSE_IN_LUNG_FROM = 0.55
+"""With so much lung about it, what goes on is a vessel, which a nodule may sit on."""
 
 _OUTSIDE_BELOW_HU = -930
-_WHOLE_BODY_MM = 250.0
-_COARSE_MM = 2.8
+_BLOCK_MM = 2.8
 """In-plane size of the blocks by which air outside is told from lung: noise cancels out in them."""
+_WHOLE_BODY_MM = 250.0
+"""A smaller field of view cuts through the lungs, which then join its border themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What was measured around a mark.
+    """What was measured, each as a share.
 
-    lung    : share of lung in the shell
-    outside : share of air outside the body there
-    air     : whether the mark holds nothing but air
-    tissue  : whether the mark holds anything denser than lung
-    dense   : whether it is bone or contrast that goes on beyond the mark
+    lung    : of the shell
+    further : of the shell with most lung in it, where what is marked may be larger than its mark
+    outside : of the shell, air outside the body
+    air     : of what is marked
+    tissue  : of what is marked, denser than lung
+    dense   : of what is marked, if that is bone or contrast that goes on beyond it; else 0
     """
 
     lung: float
+    further: float
     outside: float
-    air: bool
-    tissue: bool
-    dense: bool
+    air: float
+    tissue: float
+    dense: float
+
+
+def check_surroundings(placed: PlacedNodule, *, max_diameter_mm: float) -> str | None:
+    """None if a nodule in lung can be there; else the doubt, as a sentence for the report.
+
+    Raises NoduleUnusable if none can.
+    """
+    reach_mm = _reach_mm(placed)
+    if reach_mm > max_diameter_mm:
+        raise NoduleUnusable(
+            f"what is marked is {reach_mm:.0f} mm long, expected {max_diameter_mm:g} mm at most: "
+            "it is no nodule"
+        )
+    found = measure(placed)
+    reason = _refusal(found)
+    if reason is not None:
+        raise NoduleUnusable(reason)
+    bare = placed.nodule.mask is None and placed.nodule.diameter_mm is None
+    little = LITTLE_LUNG_ABOUT_A_POINT_BELOW if bare else LITTLE_LUNG_BELOW
+    about = f"{100 * found.lung:.0f} % of what lies 2 to 8 mm beyond it is lung"
+    if found.lung < little:
+        return f"only {about}: it may lie in the chest wall, in the mediastinum or beside consolidation"
+    if found.dense >= PARTLY_DENSE_FROM:
+        return "bone or contrast in it goes on beyond it: it may be a rib or a vessel"
+    if found.air >= MUCH_AIR_FROM:
+        return f"{100 * found.air:.0f} % of what is marked is air: it may be an airway"
+    if found.tissue == 0:
+        return "nothing that is marked is denser than lung: the mark may lie beside the nodule"
+    return None
+
+
+def _refusal(found: Surroundings) -> str | None:
+    if found.outside >= OUTSIDE_FROM or (
+        found.outside >= OUTSIDE_WITH_LITTLE_LUNG_FROM and found.lung < LITTLE_LUNG_BELOW
+    ):
+        return "it is marked outside the body or at its surface, not in the lung"
+    if found.air > 0.5:
+        return "nothing but air is marked"
+    if found.dense >= DENSE_FROM and found.further < DENSE_IN_LUNG_FROM:
+        return "what is marked is bone or contrast that goes on beyond it, not a nodule in the lung"
+    if found.further < NO_LUNG_BELOW:
+        return (
+            f"it is not marked in the lung: {100 * found.further:.0f} % of what lies 2 to 8 mm beyond "
+            f"it is between -1000 and -500 HU, expected {100 * NO_LUNG_BELOW:.0f} % or more"
+        )
+    return None
 
 
 def measure(placed: PlacedNodule) -> Surroundings:
-    """The HU in and around what is marked."""
-    if placed.nodule.mask is None and placed.nodule.diameter_mm is None:
-        tried = [_measured(placed, radius) for radius in BARE_RADII_MM]
-        most = max(tried, key=lambda each: each.lung)
-        return Surroundings(
-            lung=most.lung,
-            outside=most.outside,
-            air=tried[0].air,
-            tissue=tried[1].tissue,
-            dense=tried[0].dense,
-        )
-    return _measured(placed, BARE_RADII_MM[0])
-
-
-def _measured(placed: PlacedNodule, bare_radius_mm: float) -> Surroundings:
-    volume = placed.volume
-    spacing = np.array(volume.spacing_mm)
-    marked = placed.voxels(bare_radius_mm=bare_radius_mm)
-    margin = np.ceil((DENSE_REACH_MM + 4) / spacing).astype(int)
-    first = np.array(marked.box.first) - margin
-    last = np.array(marked.box.first) + np.array(marked.inside.shape) + margin
-    low, high = np.maximum(first, 0), np.minimum(last, volume.shape)
-    inside = np.pad(marked.inside, [(m, m) for m in margin])
-    keep = tuple(slice(a - f, b - f) for a, b, f in zip(low, high, first, strict=True))
-    inside = inside[keep]
-    at = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    hu = volume.hu[at]
-    there = np.ones(hu.shape, dtype=np.bool_)
-    there[[z - low[0] for z in volume.missing if low[0] <= z < high[0]]] = False
-    away = ndimage.distance_transform_edt(~inside, sampling=spacing)
-    outside = _outside(volume, int(low[0]), int(high[0]))[:, at[1], at[2]]
-    shell = there & (away > SHELL_MM[0]) & (away <= SHELL_MM[1])
-    lung = (hu > LUNG_HU[0]) & (hu < LUNG_HU[1]) & ~outside
-    core = hu[inside & there]
-    if not len(core):
-        core = np.array([LUNG_HU[0]])
-    return Surroundings(
-        lung=float(lung[shell].mean()) if shell.any() else 0.0,
-        outside=float(outside[shell].mean()) if shell.any() else 0.0,
-        air=bool(np.median(core) < AIR_BELOW_HU),
-        tissue=bool(np.percentile(core, 90) >= -750),
-        dense=_goes_on(hu, inside & there, away, float(spacing.prod())),
+    """The HU in and about what is marked."""
+    nodule = placed.nodule
+    if nodule.mask is not None:
+        return _measured(placed)
+    own_mm = placed.radius_mm(RADII_MM[0])
+    tried = [
+        _measured(replace(placed, nodule=replace(nodule, diameter_mm=2 * radius_mm)))
+        for radius_mm in (own_mm, *(radius_mm for radius_mm in RADII_MM if radius_mm > own_mm))
+    ]
+    most = max(tried, key=lambda each: each.lung)
+    if nodule.diameter_mm is not None:
+        return replace(tried[0], further=most.lung)
+    small = tried[:2]
+    return replace(
+        most,
+        air=min(each.air for each in small),
+        tissue=max(each.tissue for each in small),
+        dense=max(each.dense for each in small),
     )
 
 
-def _goes_on(hu, inside, away, voxel_mm3) -> bool:
+def _reach_mm(placed: PlacedNodule) -> float:
+    """The longest edge of the box about what is marked, or the stated diameter."""
+    first, last = placed.extent(bare_diameter_mm=0)
+    box_mm = (last - first) * np.array(placed.volume.spacing_mm)
+    return max(float(box_mm.max()), placed.nodule.diameter_mm or 0)
+
+
+def _measured(placed: PlacedNodule) -> Surroundings:
+    volume = placed.volume
+    spacing = np.array(volume.spacing_mm)
+    marked = placed.voxels(bare_radius_mm=RADII_MM[0])
+    margin = np.ceil((DENSE_REACH_MM + 4) / spacing).astype(int)
+    first = np.array(marked.box.first) - margin
+    last = first + np.array(marked.inside.shape) + 2 * margin
+    low, high = np.maximum(first, 0), np.minimum(last, volume.shape)
+    if np.any(low >= high):
+        return Surroundings(lung=0.0, further=0.0, outside=1.0, air=1.0, tissue=0.0, dense=0.0)
+    crop = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    own = tuple(slice(a - f, b - f) for a, b, f in zip(low, high, first, strict=True))
+    inside = np.pad(marked.inside, [(m, m) for m in margin])[own]
+    away_mm = ndimage.distance_transform_edt(~inside, sampling=spacing)
+    hu = volume.hu[crop]
+    there = np.ones(hu.shape, dtype=np.bool_)
+    there[[z - low[0] for z in volume.missing if low[0] <= z < high[0]]] = False
+    outside = _outside(volume, int(low[0]), int(high[0]))[:, crop[1], crop[2]]
+    shell = there & (away_mm > SHELL_MM[0]) & (away_mm <= SHELL_MM[1])
+    lung = (hu > LUNG_HU[0]) & (hu < LUNG_HU[1]) & ~outside
+    inside &= there
+    return Surroundings(
+        lung=_share(lung, shell),
+        further=_share(lung, shell),
+        outside=_share(outside, shell),
+        air=_share(hu < AIR_BELOW_HU, inside),
+        tissue=_share(hu >= TISSUE_FROM_HU, inside),
+        dense=_share_that_goes_on(hu, inside, away_mm, float(spacing.prod())),
+    )
+
+
+def _share(of: NDArray[np.bool_], where: NDArray[np.bool_]) -> float:
+    return float(of[where].mean()) if where.any() else 0.0
+
+
+def _share_that_goes_on(
+    hu: NDArray[np.int16],
+    inside: NDArray[np.bool_],
+    away_mm: NDArray[np.float64],
+    voxel_mm3: float,
+) -> float:
     dense = hu >= DENSE_FROM_HU
-    if not inside.any() or dense[inside].mean() < DENSE_SHARE:
-        return False
     labels, _ = ndimage.label(dense)
     own = np.unique(labels[inside & dense])
-    joined = np.isin(labels, own[own > 0])
-    return float((joined & (away > DENSE_REACH_MM)).sum() * voxel_mm3) >= DENSE_BEYOND_MM3
+    beyond = np.isin(labels, own) & dense & (away_mm > DENSE_REACH_MM)
+    if float(beyond.sum()) * voxel_mm3 < DENSE_BEYOND_MM3:
+        return 0.0
+    return _share(dense, inside)
 
 
 def _outside(volume: CTVolume, begin: int, end: int) -> NDArray[np.bool_]:
@@ -123,7 +206,7 @@ def _outside(volume: CTVolume, begin: int, end: int) -> NDArray[np.bool_]:
     found = np.zeros((end - begin, rows, columns), dtype=np.bool_)
     if min(rows * volume.spacing_mm[1], columns * volume.spacing_mm[2]) < _WHOLE_BODY_MM:
         return found
-    block = max(1, round(_COARSE_MM / volume.spacing_mm[2]))
+    block = max(1, round(_BLOCK_MM / volume.spacing_mm[2]))
     high, wide = -(-rows // block), -(-columns // block)
     fill = ((0, high * block - rows), (0, wide * block - columns))
     for z in range(begin, end):
