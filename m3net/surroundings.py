@@ -94,7 +94,7 @@ def check_surroundings(placed: PlacedNodule, *, max_diameter_mm: float) -> str |
     little = LITTLE_LUNG_ABOUT_A_POINT_BELOW if bare else LITTLE_LUNG_BELOW
     about = f"{100 * found.lung:.0f} % of what lies 2 to 8 mm beyond it is lung"
     if found.lung < little:
-        return f"only {about}: it may lie in the chest wall, in the mediastinum or beside consolidation"
+        return f"only {about}: it may lie in chest wall, mediastinum or beside consolidation"
     if found.dense >= PARTLY_DENSE_FROM:
         return "bone or contrast in it goes on beyond it: it may be a rib or a vessel"
     if found.air >= MUCH_AIR_FROM:
@@ -114,9 +114,10 @@ def _refusal(found: Surroundings) -> str | None:
     if found.dense >= DENSE_FROM and found.further < DENSE_IN_LUNG_FROM:
         return "what is marked is bone or contrast that goes on beyond it, not a nodule in the lung"
     if found.further < NO_LUNG_BELOW:
+        share = 100 * found.further
         return (
-            f"it is not marked in the lung: {100 * found.further:.0f} % of what lies 2 to 8 mm beyond "
-            f"it is between -1000 and -500 HU, expected {100 * NO_LUNG_BELOW:.0f} % or more"
+            f"it is not marked in the lung: {share:.0f} % of what lies 2 to 8 mm beyond it are "
+            f"between -1000 and -500 HU, expected {100 * NO_LUNG_BELOW:.0f} % or more"
         )
     return None
 
@@ -126,28 +127,33 @@ def measure(placed: PlacedNodule) -> Surroundings:
     nodule = placed.nodule
     if nodule.mask is not None:
         return _measured(placed)
-    own_mm = placed.radius_mm(RADII_MM[0])
-    tried = [
-        _measured(replace(placed, nodule=replace(nodule, diameter_mm=2 * radius_mm)))
-        for radius_mm in (own_mm, *(radius_mm for radius_mm in RADII_MM if radius_mm > own_mm))
-    ]
-    most = max(tried, key=lambda each: each.lung)
     if nodule.diameter_mm is not None:
-        return replace(tried[0], further=most.lung)
+        own = _measured(placed)
+        if own.lung >= LITTLE_LUNG_BELOW:
+            return own
+        wider = [_of_radius(placed, r) for r in RADII_MM if r > nodule.diameter_mm / 2]
+        return replace(own, further=max(each.lung for each in (own, *wider)))
+    tried = [_of_radius(placed, radius_mm) for radius_mm in RADII_MM]
     small = tried[:2]
     return replace(
-        most,
+        max(tried, key=lambda each: each.lung),
         air=min(each.air for each in small),
         tissue=max(each.tissue for each in small),
         dense=max(each.dense for each in small),
     )
 
 
+def _of_radius(placed: PlacedNodule, radius_mm: float) -> Surroundings:
+    return _measured(replace(placed, nodule=replace(placed.nodule, diameter_mm=2 * radius_mm)))
+
+
 def _reach_mm(placed: PlacedNodule) -> float:
-    """The longest edge of the box about what is marked, or the stated diameter."""
+    """The longest edge of the box about the mask, and the stated diameter if that is longer."""
+    stated_mm = placed.nodule.diameter_mm or 0.0
+    if placed.nodule.mask is None:
+        return stated_mm
     first, last = placed.extent(bare_diameter_mm=0)
-    box_mm = (last - first) * np.array(placed.volume.spacing_mm)
-    return max(float(box_mm.max()), placed.nodule.diameter_mm or 0)
+    return max(stated_mm, float(((last - first) * placed.volume.spacing_mm).max()))
 
 
 def _measured(placed: PlacedNodule) -> Surroundings:

@@ -166,6 +166,7 @@ def result_settings(config: NodeConfig) -> "ResultSettings":
         software_version=__version__,
         judge_unlabelled=config.annotations.unlabelled == "judge",
         assumed_character_set=config.receiver.assumed_character_set,
+        max_diameter_mm=config.annotations.max_diameter_mm,
         variants=variants_of(config.destinations),
     )
 

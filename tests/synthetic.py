@@ -46,11 +46,11 @@ def ct_series(
     shape      : (slices, rows, columns)
     spacing_mm : (between slices, between rows, between columns)
     step_mm    : LPS vector from slice to slice; default: spacing along the normal (no tilt)
-    hu         : (slices, rows, columns); default: each voxel has its own value
+    hu         : (slices, rows, columns); default: values of lung, neighbours each of its own
     """
     if hu is None:
         count = int(np.prod(shape))
-        hu = (np.arange(count).reshape(shape) * 7) % 2000 - 1000
+        hu = (np.arange(count).reshape(shape) * 7) % 390 - 900
     voxels = np.asarray(hu)
     if step_mm is None:
         step_mm = np.cross(orientation[:3], orientation[3:]) * spacing_mm[0]

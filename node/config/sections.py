@@ -201,6 +201,8 @@ class AnnotationsConfig(Section):
     unlabelled: Literal["list", "judge"] = "list"
     """A bidirectional or arrow mark of which nothing says what it is: "list" it in the report, as a
     measurement without a finding, or "judge" it as a nodule. Other such measurements are listed."""
+    max_diameter_mm: Annotated[float, Field(gt=0)] = 100.0
+    """What reaches further is no nodule and refused."""
 
 
 class ResultsConfig(Section):

@@ -8,9 +8,11 @@ from m3net.annotations import READERS
 from m3net.annotations.nodules import find_nodules
 from m3net.annotations.types import Annotation, PassedOver, References
 from m3net.ct_series import read_series_files
-from m3net.errors import AnnotationUnusable
+from m3net.errors import AnnotationUnusable, NoduleUnusable
 from m3net.nodule import Nodule, RefusedNodule
+from m3net.placed import PlacedNodule
 from m3net.prediction import Classifier, Prediction
+from m3net.surroundings import check_surroundings
 from m3net.uids import SOPInstanceUID
 from m3net.volume import CTVolume, goes_beyond, why_not_whole
 from node.core.conversions import conversions_of, followed, planes_of
@@ -23,10 +25,14 @@ from sr_templates.findings import Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedNodule:
-    """A nodule, and what the model says of it."""
+    """A nodule, and what the model says of it.
+
+    doubt : why it may be none in the lung; None if nothing speaks against it
+    """
 
     nodule: Nodule
     prediction: Prediction
+    doubt: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +63,15 @@ def assess(
     classifier: Classifier,
     judge_unlabelled: bool = False,
     assumed_character_set: str | None = None,
+    max_diameter_mm: float = 100.0,
     on_nodule: Callable[[int], None] | None = None,
 ) -> Assessment:
     """Every marked nodule is either judged or refused with its one reason.
 
-    paths            : the file of each instance of `inputs`
-    judge_unlabelled : bidirectional and arrow marks without a finding count as nodules
+    paths                 : the file of each instance of `inputs`
+    judge_unlabelled      : bidirectional and arrow marks without a finding count as nodules
     assumed_character_set : of annotations that declare none
+    max_diameter_mm       : what reaches further is no nodule
 
     Raises StudyError if the study as a whole cannot be analysed.
     """
@@ -77,14 +85,16 @@ def assess(
     )
     found = find_nodules(annotations, volume, judge_unlabelled=judge_unlabelled)
     whole, incomplete = _with_context(found.nodules, volume, inputs, classifier)
-    refused = (*found.refused, *incomplete)
-    predictions = classifier.classify(volume, whole, on_nodule=on_nodule) if whole else []
+    in_lung, elsewhere = _in_lung(whole, volume, max_diameter_mm)
+    refused = (*found.refused, *incomplete, *elsewhere)
+    nodules = [nodule for nodule, _ in in_lung]
+    predictions = classifier.classify(volume, nodules, on_nodule=on_nodule) if nodules else []
     return Assessment(
-        outcome=_outcome(judged=len(whole), failed=len(refused) + len(unread)),
+        outcome=_outcome(judged=len(nodules), failed=len(refused) + len(unread)),
         volume=volume,
         judged=tuple(
-            JudgedNodule(nodule=nodule, prediction=prediction)
-            for nodule, prediction in zip(whole, predictions, strict=True)
+            JudgedNodule(nodule=nodule, prediction=prediction, doubt=doubt)
+            for (nodule, doubt), prediction in zip(in_lung, predictions, strict=True)
         ),
         refused=refused,
         unread=unread,
@@ -135,15 +145,34 @@ def _with_context(
         if reason is None:
             whole.append(nodule)
         else:
-            incomplete.append(
-                RefusedNodule(
-                    tracking_uid=nodule.tracking_uid,
-                    tracking_id=nodule.tracking_id,
-                    sources=nodule.sources,
-                    reason=reason,
-                )
-            )
+            incomplete.append(_refusal(nodule, reason))
     return whole, incomplete
+
+
+def _in_lung(
+    nodules: Sequence[Nodule], volume: CTVolume, max_diameter_mm: float
+) -> tuple[list[tuple[Nodule, str | None]], list[RefusedNodule]]:
+    """Part the nodules by whether they can be one in the lung; those that can, with the doubt."""
+    kept: list[tuple[Nodule, str | None]] = []
+    refused: list[RefusedNodule] = []
+    for nodule in nodules:
+        placed = PlacedNodule(nodule=nodule, volume=volume)
+        try:
+            doubt = check_surroundings(placed, max_diameter_mm=max_diameter_mm)
+        except NoduleUnusable as reason:
+            refused.append(_refusal(nodule, str(reason)))
+        else:
+            kept.append((nodule, doubt))
+    return kept, refused
+
+
+def _refusal(nodule: Nodule, reason: str) -> RefusedNodule:
+    return RefusedNodule(
+        tracking_uid=nodule.tracking_uid,
+        tracking_id=nodule.tracking_id,
+        sources=nodule.sources,
+        reason=reason,
+    )
 
 
 def _annotations_of(nodule: Nodule, inputs: StudyInputs) -> list[References]:

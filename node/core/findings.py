@@ -66,6 +66,7 @@ def describe_nodule(
     view = drawn.view(prediction, headers)
     call = _call(card, prediction.probability)
     notes = (
+        *((judged.doubt,) if judged.doubt is not None else ()),
         *_extent_note(judged),
         *_blank_maps(prediction),
         *nodule.notes,
@@ -128,6 +129,11 @@ def report_content(
             assessment.outcome,
             trained=card.trained,
             probabilities=[(each.name, each.finding.probability) for each in described],
+            doubts=[
+                (each.name, judged.doubt)
+                for each, judged in zip(described, assessment.judged, strict=True)
+                if judged.doubt is not None
+            ],
             refused=[
                 (name_without_patient(each.tracking_id, subject, number), each.reason)
                 for number, each in enumerate(assessment.refused, start=len(described) + 1)

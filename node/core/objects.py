@@ -70,6 +70,7 @@ class ResultSettings:
 
     judge_unlabelled      : bidirectional and arrow marks without a finding count as nodules
     assumed_character_set : of CT and annotations that declare none
+    max_diameter_mm       : what reaches further is no nodule
     """
 
     report_series_number: int
@@ -83,6 +84,7 @@ class ResultSettings:
     variants: Sequence[Variant]
     judge_unlabelled: bool = False
     assumed_character_set: str | None = None
+    max_diameter_mm: float = 100.0
 
     def frames(self) -> int:
         """Most frames of one capture, by number and by size."""

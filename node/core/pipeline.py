@@ -99,6 +99,7 @@ def _assessed(
                     classifier=classifier,
                     judge_unlabelled=settings.judge_unlabelled,
                     assumed_character_set=settings.assumed_character_set,
+                    max_diameter_mm=settings.max_diameter_mm,
                     on_nodule=on_nodule,
                 )
             except StudyError as reason:

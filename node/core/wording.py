@@ -14,6 +14,7 @@ def headline(
     *,
     trained: bool,
     probabilities: Sequence[tuple[str, float]] = (),
+    doubts: Sequence[tuple[str, str]] = (),
     refused: Sequence[tuple[str, str]] = (),
     reasons: Sequence[str] = (),
     unread: Sequence[str] = (),
@@ -22,6 +23,7 @@ def headline(
     """The first readable line of the report.
 
     probabilities : (name, p in [0, 1]) of every nodule that was analysed
+    doubts        : (name, doubt) of every nodule that was and may be none in the lung
     refused       : (name, reason) of every nodule that was not
     reasons       : why the study as a whole was not
     unread        : one per annotation object that was not
@@ -47,9 +49,16 @@ def headline(
                     *((f"NOT analysed: {_sentence(_listed(why_not))}",) if why_not else ()),
                     *((f"NOT read: {_sentence(_listed(unread))}",) if unread else ()),
                     *((_highest(probabilities),) if trained else ()),
+                    *_doubtful(doubts, alone=len(probabilities) == 1),
                     *((passed_over,) if passed_over else ()),
                 )
             )
+
+
+def _doubtful(doubts: Sequence[tuple[str, str]], *, alone: bool) -> tuple[str, ...]:
+    if not doubts:
+        return ()
+    return (f"DOUBTFUL: {_sentence(_listed(_by_reason(doubts, alone=alone)))}",)
 
 
 def count_of(analysed: int, refused: int) -> str:

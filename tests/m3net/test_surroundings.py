@@ -1,0 +1,299 @@
+"""Whether a mark can be a nodule in lung: bodies of plain shapes, and real ones."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from m3net.ct_series import read_series_files
+from m3net.errors import NoduleUnusable
+from m3net.nodule import Mask, Nodule, Point
+from m3net.placed import PlacedNodule
+from m3net.surroundings import Surroundings, check_surroundings, measure
+from m3net.volume import CTVolume
+from tests import lidc
+
+AIR, LUNG, FAT, TISSUE, BONE = -1000, -850, -100, 40, 400
+SPACING_MM = (2.5, 2.0, 2.0)
+
+
+def body() -> NDArray[np.int16]:
+    """40 slices of 256 mm: air, a body of tissue, in it a lung of 120 mm and bone along z."""
+    _, y, x = np.mgrid[:40, :128, :128]
+    hu = np.full(y.shape, AIR, dtype=np.int16)
+    hu[(y > 14) & (y < 114) & (x > 14) & (x < 114)] = TISSUE
+    hu[(y > 34) & (y < 94) & (x > 34) & (x < 94)] = LUNG
+    hu[(abs(y - 64) < 5) & (abs(x - 30) < 3)] = BONE
+    hu[120:, 120:] = AIR
+    return hu
+
+
+def volume(hu: NDArray[np.int16], missing: frozenset[int] = frozenset()) -> CTVolume:
+    return CTVolume(
+        hu=hu,
+        affine=np.array(
+            [
+                [0.0, 0.0, SPACING_MM[2], 0.0],
+                [0.0, SPACING_MM[1], 0.0, 0.0],
+                [SPACING_MM[0], 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 1.0],
+            ]
+        ),
+        study_instance_uid="1",  # type: ignore[arg-type]
+        series_instance_uid="2",  # type: ignore[arg-type]
+        frame_of_reference_uid="3",  # type: ignore[arg-type]
+        frames=(None,) * len(hu),
+        missing=missing,
+    )
+
+
+def nodule(centre_mm: Point, diameter_mm: float | None = None, mask: Mask | None = None) -> Nodule:
+    return Nodule(
+        centre_mm=centre_mm,
+        mask=mask,
+        diameter_mm=diameter_mm,
+        tracking_uid="1",
+        tracking_id="Nodule",
+        sources=(),
+    )
+
+
+def at(
+    index: tuple[float, float, float],
+    *,
+    diameter_mm: float | None = 10.0,
+    hu: NDArray[np.int16] | None = None,
+) -> PlacedNodule:
+    ct = volume(body() if hu is None else hu)
+    x, y, z = ct.to_mm(index).tolist()
+    return PlacedNodule(nodule=nodule((x, y, z), diameter_mm), volume=ct)
+
+
+def ball(hu: NDArray[np.int16], index: tuple[int, int, int], radius_mm: float, value: int) -> None:
+    grid = np.stack(np.mgrid[: hu.shape[0], : hu.shape[1], : hu.shape[2]], axis=-1)
+    away = np.linalg.norm((grid - index) * SPACING_MM, axis=-1)
+    hu[away <= radius_mm] = value
+
+
+def verdict(placed: PlacedNodule, *, max_diameter_mm: float = 100.0) -> str:
+    """What is said, and whether it refuses the mark."""
+    try:
+        doubt = check_surroundings(placed, max_diameter_mm=max_diameter_mm)
+    except NoduleUnusable as reason:
+        return f"refused: {reason}"
+    return f"doubtful: {doubt}" if doubt else "fine"
+
+
+def with_nodule(index: tuple[int, int, int], value: int = TISSUE) -> NDArray[np.int16]:
+    hu = body()
+    ball(hu, index, 5.0, value)
+    return hu
+
+
+@pytest.mark.parametrize("diameter_mm", [10.0, None])
+@pytest.mark.parametrize("value", [TISSUE, BONE, -600])
+def test_a_nodule_in_lung_is_fine_solid_or_not_or_calcified(
+    diameter_mm: float | None, value: int
+) -> None:
+    centre = (20, 64, 64)
+    placed = at(centre, diameter_mm=diameter_mm, hu=with_nodule(centre, value))
+    assert verdict(placed) == "fine"
+
+
+@pytest.mark.parametrize(
+    ("index", "diameter_mm", "said"),
+    [
+        ((20, 64, 22), 10.0, "refused: it is not marked in the lung: 0 % of what lies 2 to 8 mm"),
+        ((20, 64, 22), None, "refused: it is not marked in the lung"),
+        ((20, 64, 30), 8.0, "refused: what is marked is bone or contrast that goes on beyond it"),
+        ((20, 64, 30), None, "refused: what is marked is bone or contrast that goes on beyond it"),
+        ((20, 4, 64), 10.0, "refused: it is marked outside the body"),
+        ((20, 14, 64), 10.0, "refused: it is marked outside the body or at its surface"),
+        ((20, 64, 34), 14.0, "doubtful: bone or contrast in it goes on beyond it"),
+        ((20, 40, 33), 10.0, "doubtful: only "),
+        ((20, 64, 64), 10.0, "doubtful: nothing that is marked is denser than lung"),
+        ((20, 64, 64), None, "doubtful: nothing that is marked is denser than lung"),
+    ],
+)
+def test_what_is_no_lung_is_refused_and_what_may_be_is_doubted(
+    index: tuple[int, int, int], diameter_mm: float | None, said: str
+) -> None:
+    assert verdict(at(index, diameter_mm=diameter_mm)).startswith(said)
+
+
+def test_an_airway_is_no_nodule_and_a_mark_that_holds_much_of_one_is_doubtful() -> None:
+    hu = body()
+    hu[:, 60:69, 60:69] = AIR
+    assert verdict(at((20, 64, 64), hu=hu)) == "refused: nothing but air is marked"
+    assert verdict(at((20, 64, 70), diameter_mm=18.0, hu=hu)).endswith("it may be an airway")
+
+
+def test_a_cavity_is_a_nodule() -> None:
+    hu = with_nodule((20, 64, 64))
+    ball(hu, (20, 64, 64), 2.5, AIR)
+    assert verdict(at((20, 64, 64), hu=hu)) == "fine"
+    assert verdict(at((20, 64, 64), diameter_mm=None, hu=hu)) == "fine"
+
+
+def test_a_vessel_that_a_nodule_sits_on_is_said_and_not_refused() -> None:
+    hu = with_nodule((20, 64, 64))
+    hu[:, 63:66, 63:66] = BONE
+    assert verdict(at((20, 64, 64), hu=hu)) == (
+        "doubtful: bone or contrast in it goes on beyond it: it may be a rib or a vessel"
+    )
+
+
+def test_a_point_and_a_small_circle_may_stand_in_a_large_nodule() -> None:
+    hu = body()
+    ball(hu, (20, 64, 64), 12.0, TISSUE)
+    assert verdict(at((20, 64, 64), diameter_mm=None, hu=hu)) == "fine"
+    assert verdict(at((20, 64, 64), diameter_mm=4.0, hu=hu)) == (
+        "doubtful: only 0 % of what lies 2 to 8 mm beyond it is lung: it may lie in chest wall, "
+        "mediastinum or beside consolidation"
+    )
+
+
+@pytest.mark.parametrize(
+    ("diameter_mm", "bound_mm", "said"),
+    [
+        (101.0, 100.0, "refused: what is marked is 101 mm long, expected 100 mm at most"),
+        (100.0, 100.0, "doubtful"),
+        (31.0, 30.0, "refused: what is marked is 31 mm long, expected 30 mm at most"),
+        (30.0, 30.0, "doubtful"),
+    ],
+)
+def test_what_reaches_too_far_is_no_nodule(diameter_mm: float, bound_mm: float, said: str) -> None:
+    placed = at((20, 64, 64), diameter_mm=diameter_mm)
+    assert verdict(placed, max_diameter_mm=bound_mm).startswith(said)
+
+
+def test_a_mask_that_reaches_too_far_is_no_nodule() -> None:
+    ct = volume(body())
+    mask = Mask(voxels=np.ones((1, 3, 60), dtype=np.bool_), affine=ct.affine)
+    placed = PlacedNodule(nodule=nodule((0.0, 0.0, 0.0), mask=mask), volume=ct)
+    assert verdict(placed) == (
+        "refused: what is marked is 118 mm long, expected 100 mm at most: it is no nodule"
+    )
+
+
+def test_slices_that_are_missing_are_neither_air_nor_lung() -> None:
+    hu = with_nodule((20, 64, 64))
+    placed = at((20, 64, 64), hu=hu)
+    holed = hu.copy()
+    holed[22:24] = AIR
+    lacking = replace(placed, volume=volume(holed, frozenset({22, 23})))
+    assert measure(lacking).lung == pytest.approx(1.0)
+    assert measure(lacking).air == 0.0
+
+
+def test_a_field_of_view_that_cuts_the_lung_has_no_outside() -> None:
+    hu = with_nodule((20, 64, 64))[:, 40:88, 40:88]
+    hu[hu == LUNG] = -960
+    assert verdict(at((20, 24, 24), hu=hu)) == "fine"
+
+
+def test_a_mark_beside_the_volume_is_outside() -> None:
+    assert measure(at((20, -40, 64))) == Surroundings(
+        lung=0.0, further=0.0, outside=1.0, air=1.0, tissue=0.0, dense=0.0
+    )
+
+
+PLACES = {
+    "LIDC-IDRI-0001": {
+        "outside": [(78, 60, 60), (78, 90, 256), (78, 5, 5), (29, 432, 256), (53, 450, 256)],
+        "table": [(53, 432, 256)],
+        "trachea": [(103, 252, 228), (128, 210, 230)],
+        "bronchus": [(85, 270, 212)],
+        "rib": [(60, 218, 87), (60, 284, 90), (60, 202, 426), (60, 267, 424), (60, 377, 146)],
+        "another rib": [(85, 211, 403), (85, 262, 403), (85, 340, 400)],
+        "vertebra": [(5, 280, 270), (29, 310, 268), (78, 358, 244), (103, 368, 238)],
+        "sternum, humerus": [(78, 144, 256), (128, 274, 412)],
+        "heart": [(53, 200, 296), (78, 198, 250)],
+        "aorta": [(29, 260, 278), (78, 328, 270), (103, 278, 262)],
+        "liver": [(29, 200, 158), (53, 200, 176)],
+        "kidney, spleen, bowel": [(5, 290, 370), (29, 260, 428), (5, 140, 280)],
+        "muscle": [(85, 300, 60)],
+    },
+    "LIDC-IDRI-0003": {
+        "outside": [(65, 490, 256)],
+        "table": [(65, 468, 268)],
+        "trachea": [(95, 295, 257)],
+        "rib": [(65, 302, 86), (65, 242, 420), (65, 318, 430), (65, 374, 410), (65, 399, 138)],
+        "another rib": [(95, 274, 402), (95, 383, 145), (95, 390, 366)],
+        "vertebra, scapula": [(65, 345, 245), (5, 330, 240), (95, 370, 260), (95, 360, 80)],
+        "heart, aorta": [(65, 240, 265), (65, 330, 290), (95, 280, 300)],
+        "liver, stomach": [(5, 200, 140), (5, 240, 330)],
+        "muscle": [(65, 420, 300)],
+    },
+    "LIDC-IDRI-0023": {
+        "outside": [(70, 60, 60), (70, 435, 256)],
+        "table": [(70, 459, 256)],
+        "trachea": [(70, 238, 253)],
+        "rib": [(45, 203, 440), (45, 286, 442), (45, 358, 400), (45, 369, 143), (70, 309, 408)],
+        "vertebra, sternum": [(5, 340, 264), (45, 325, 265), (70, 150, 257)],
+        "heart": [(21, 200, 260)],
+        "aorta": [(45, 190, 235), (45, 285, 278)],
+        "liver": [(5, 200, 160)],
+        "mediastinum": [(45, 245, 258)],
+    },
+}
+"""Places (slice, row, column) that are no lung, by what they are."""
+
+NEAR_LUNG = {
+    "LIDC-IDRI-0003": [(95, 215, 265), (80, 300, 256)],  # fat before the arch, subcarinal
+    "LIDC-IDRI-0023": [(5, 320, 370), (45, 110, 180)],  # spleen under the lung, chest wall
+}
+"""Places within a few millimetres of lung, of which a number must not go out unsaid."""
+
+NODULE_OF_0023 = (81.74, 234.95, 316.93)
+
+
+@pytest.mark.lidc
+@pytest.mark.parametrize("name", sorted(PLACES))
+def test_marks_on_other_organs_of_real_patients_are_refused(name: str) -> None:
+    ct = read_series_files(lidc.study(name).ct)
+    said = {
+        (what, place, diameter_mm): verdict(placed_in(ct, place, diameter_mm))
+        for what, places in PLACES[name].items()
+        for place in places
+        for diameter_mm in (None, 8.0)
+    }
+    assert [key for key, words in said.items() if not words.startswith("refused")] == []
+
+
+@pytest.mark.lidc
+@pytest.mark.parametrize("name", sorted(NEAR_LUNG))
+def test_marks_beside_the_lung_of_real_patients_are_doubted_or_refused(name: str) -> None:
+    ct = read_series_files(lidc.study(name).ct)
+    for place in NEAR_LUNG[name]:
+        for diameter_mm in (None, 8.0, 15.0, 25.0):
+            assert verdict(placed_in(ct, place, diameter_mm)) != "fine", (place, diameter_mm)
+
+
+@pytest.mark.lidc
+@pytest.mark.parametrize("name", sorted(PLACES))
+def test_the_nodules_of_real_patients_are_fine(name: str) -> None:
+    study = lidc.study(name)
+    ct = read_series_files(study.ct)
+    for marked in study.nodules:
+        voxels = study.mask(marked)
+        first, last = (edge(np.argwhere(voxels), axis=0) for edge in (np.min, np.max))
+        affine = ct.affine.copy()
+        affine[:3, 3] = ct.to_mm(first)
+        cropped = voxels[tuple(slice(a, b + 1) for a, b in zip(first, last, strict=True))]
+        mask = Mask(voxels=cropped, affine=affine)
+        x, y, z = ct.to_mm(marked.centre_index).tolist()
+        outlined = PlacedNodule(nodule=nodule((x, y, z), mask=mask), volume=ct)
+        assert verdict(outlined) == "fine"
+        assert verdict(placed_in(ct, marked.centre_index, None)) == "fine"
+    if name == "LIDC-IDRI-0023":
+        assert verdict(placed_in(ct, NODULE_OF_0023, None)) == "fine"
+        assert verdict(placed_in(ct, NODULE_OF_0023, 20.0)) == "fine"
+
+
+def placed_in(
+    ct: CTVolume, index: tuple[float, float, float], diameter_mm: float | None
+) -> PlacedNodule:
+    x, y, z = ct.to_mm(index).tolist()
+    return PlacedNodule(nodule=nodule((x, y, z), diameter_mm), volume=ct)
