@@ -15,13 +15,13 @@ from node.core.results import CaptureVariant, ReportVariant
 from node.core.states import State, Step
 from node.persistence import work
 from node.persistence.artifacts import artifacts_of
+from node.persistence.conditions import in_states
 from node.persistence.leases import Leases
 from node.persistence.outdated import is_outdated, newest_reported
 from node.persistence.queueing import queue_deliveries
 from node.persistence.rows import DeliveryLease, Outbox
 from node.persistence.schema import Delivered, Delivery
 from node.persistence.transactions import lock_study, record
-from node.persistence.work import in_states
 from sr_templates.findings import Outcome
 
 

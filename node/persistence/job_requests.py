@@ -8,12 +8,12 @@ from sqlalchemy import Connection, Row, func, select
 from node.core.errors import NotAllowed, UnknownEntry
 from node.core.states import State
 from node.persistence import work
+from node.persistence.conditions import in_states
 from node.persistence.outdated import reported_after
 from node.persistence.queueing import queue_job, resend
 from node.persistence.rows import JobTerms, Requeued
 from node.persistence.schema import Job
 from node.persistence.transactions import Transactions, lock_study
-from node.persistence.work import in_states
 from sr_templates.findings import Outcome
 
 

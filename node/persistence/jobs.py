@@ -15,13 +15,13 @@ from node.core.states import State, Step
 from node.persistence import work
 from node.persistence.artifacts import add_artifacts, artifacts_of
 from node.persistence.codec import facts_from_row, inputs_from_json, instance_ids
+from node.persistence.conditions import in_states
 from node.persistence.leases import Leases
 from node.persistence.outdated import reported_after, withdraw_outdated
 from node.persistence.queueing import queue_deliveries
 from node.persistence.rows import JobLease, JobResult, Outbox, Predecessor, StoredArtifact
 from node.persistence.schema import Instance, Job
 from node.persistence.transactions import lock_study, record
-from node.persistence.work import in_states
 from sr_templates.findings import Outcome
 
 

@@ -2,10 +2,14 @@
 
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection, select
+
 from node.core.errors import LeaseLost
 from node.core.states import State
 from node.persistence import work
+from node.persistence.conditions import in_states
 from node.persistence.outdated import withdraw_outdated
+from node.persistence.process_identity import is_dead_here
 from node.persistence.rows import Lease
 from node.persistence.schema import Delivery, Job
 from node.persistence.transactions import Transactions, lock_study
@@ -44,13 +48,13 @@ class Leases(Transactions):
         up its tries is dead, the rest queued.
         """
         with self._read() as connection:
-            found = [each for kind in KINDS for each in work.abandoned(connection, kind, now=now)]
+            found = [each for kind in KINDS for each in abandoned(connection, kind, now=now)]
         return sum(self._release(lease, error, now) for lease, error in found)
 
     def give_back_leases(self, owner: str, *, now: datetime) -> int:
         """All leases of the owner are given back willingly: they cost no try; how many were."""
         with self._read() as connection:
-            leases = [lease for kind in KINDS for lease in work.held_by(connection, kind, owner)]
+            leases = [lease for kind in KINDS for lease in held_by(connection, kind, owner)]
         return sum(self._release(lease, None, now) for lease in leases)
 
     def _release(self, lease: Lease, error: str | None, now: datetime) -> bool:
@@ -65,3 +69,34 @@ class Leases(Transactions):
         except LeaseLost:
             return False  # its holder has settled it meanwhile, or another has claimed it
         return True
+
+
+def abandoned(connection: Connection, kind: work.Work, *, now: datetime) -> list[tuple[Lease, str]]:
+    """Leases that nobody keeps any more, each with the reason.
+
+    Those that have lapsed, and those of processes of this host that run no more.
+    """
+    found = []
+    for lease, until in _running(connection, kind):
+        if until < now:
+            reason = f"its lease lapsed in try {lease.tries} of {lease.max_attempts}"
+        elif is_dead_here(lease.owner):
+            reason = f"its process died in try {lease.tries} of {lease.max_attempts}"
+        else:
+            continue
+        found.append((lease, reason))
+    return found
+
+
+def held_by(connection: Connection, kind: work.Work, owner: str) -> list[Lease]:
+    """The leases of one process."""
+    return [lease for lease, _ in _running(connection, kind) if lease.owner == owner]
+
+
+def _running(connection: Connection, kind: work.Work) -> list[tuple[Lease, datetime]]:
+    rows = connection.execute(
+        select(*kind.__table__.columns)
+        .where(in_states(kind.state, {State.RUNNING}))
+        .order_by(kind.id)
+    )
+    return [(work.lease_of(kind, row), row.lease_until) for row in rows]

@@ -15,8 +15,8 @@ from sqlalchemy.orm import aliased
 
 from node.core.states import State
 from node.persistence import work
+from node.persistence.conditions import in_states
 from node.persistence.schema import Artifact, Delivery, Job
-from node.persistence.work import in_states
 from sr_templates.findings import Outcome
 
 

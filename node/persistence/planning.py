@@ -15,11 +15,11 @@ from node.core.states import State
 from node.persistence import work
 from node.persistence.arrivals import open_senders
 from node.persistence.codec import facts_from_row, inputs_to_json
+from node.persistence.conditions import in_states
 from node.persistence.queueing import next_revision, queue_job
 from node.persistence.rows import JobTerms
 from node.persistence.schema import Instance, Job, Study
 from node.persistence.transactions import Transactions, lock_study, record
-from node.persistence.work import in_states
 
 
 class Planning(Transactions):

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from node.persistence import work
+from node.persistence.conditions import is_open
 from node.persistence.rows import JobTerms, Outbox
 from node.persistence.schema import Delivery, Job
-from node.persistence.work import is_open
 from sr_templates.findings import Outcome
 
 

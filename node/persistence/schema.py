@@ -190,7 +190,7 @@ class Instance(Base):
 
 OPEN = f"state IN ({_states({State.QUEUED, State.RUNNING})})"
 """What a claim looks at.  The database uses a partial index only for a query that says its very
-words: `node.persistence.work.in_states` writes them."""
+words: `node.persistence.conditions` writes them."""
 RUNNING = f"state = '{State.RUNNING}'"
 DEAD = f"state = '{State.DEAD}'"
 

@@ -13,7 +13,7 @@ changed nothing.  Its line in the diary is written in the same transaction.
     move     a person, or newer work, has requeued or cancelled what nobody holds
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -36,7 +36,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from node.core.diary import queued_entry, step_entry
 from node.core.errors import LeaseLost
 from node.core.states import LEASED, SETTLED, State, Step, after, sources
-from node.persistence.process_identity import is_dead_here
+from node.persistence.conditions import in_states, is_open
 from node.persistence.rows import Lease
 from node.persistence.schema import LeasedWork, UTCDateTime
 from node.persistence.transactions import record
@@ -58,25 +58,6 @@ class Line:
 
 PLAIN = Line()
 """Only that the step was taken."""
-
-
-def in_states(state: Any, states: Collection[State]) -> ColumnElement[bool]:
-    """The column holds one of the states; they reach the database as literals.
-
-    Of a bound parameter neither SQLite nor PostgreSQL knows that it implies a partial index.
-    """
-    values = [each.value for each in State if each in states]
-    if len(values) == 1:
-        return cast(ColumnElement[bool], state == bindparam(None, values[0], literal_execute=True))
-    return cast(
-        ColumnElement[bool],
-        state.in_(bindparam(None, values, expanding=True, literal_execute=True)),
-    )
-
-
-def is_open(work: Any) -> ColumnElement[bool]:
-    """The work is queued or running: the words of the index `ix_..._open`."""
-    return in_states(work.state, {State.QUEUED, State.RUNNING})
 
 
 def add(
@@ -246,28 +227,6 @@ def bury(connection: Connection, lease: Lease, *, error: str, now: datetime) -> 
     settle(connection, lease, Step.BURY, now=now, line=Line({"error": error}), error=error)
 
 
-def abandoned(connection: Connection, work: Work, *, now: datetime) -> list[tuple[Lease, str]]:
-    """Leases that nobody keeps any more, each with the reason.
-
-    Those that have lapsed, and those of processes of this host that run no more.
-    """
-    found = []
-    for lease, until in _running(connection, work):
-        if until < now:
-            reason = f"its lease lapsed in try {lease.tries} of {lease.max_attempts}"
-        elif is_dead_here(lease.owner):
-            reason = f"its process died in try {lease.tries} of {lease.max_attempts}"
-        else:
-            continue
-        found.append((lease, reason))
-    return found
-
-
-def held_by(connection: Connection, work: Work, owner: str) -> list[Lease]:
-    """The leases of one process."""
-    return [lease for lease, _ in _running(connection, work) if lease.owner == owner]
-
-
 def release(connection: Connection, lease: Lease, *, error: str, now: datetime) -> None:
     """The abandoned work is queued, or dead if its tries are used up.  Raises LeaseLost."""
     step = Step.BURY if lease.tries >= lease.max_attempts else Step.RELEASE
@@ -340,13 +299,6 @@ def move(
     for row in rows:
         _tell(connection, work, row, _entry(work, step), line, now)
     return [row.id for row in rows]
-
-
-def _running(connection: Connection, work: Work) -> list[tuple[Lease, datetime]]:
-    rows = connection.execute(
-        select(*_columns(work)).where(in_states(work.state, {State.RUNNING})).order_by(work.id)
-    )
-    return [(lease_of(work, row), row.lease_until) for row in rows]
 
 
 def lease_of(work: Work, row: Row[Any]) -> Lease:

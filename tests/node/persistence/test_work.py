@@ -21,6 +21,7 @@ from node.core.diary import sentence
 from node.core.errors import LeaseLost
 from node.core.states import State, Step
 from node.persistence import work
+from node.persistence.leases import abandoned
 from node.persistence.rows import Lease, Outbox
 from node.persistence.schema import Base, LeasedWork
 from node.persistence.store import Store
@@ -134,7 +135,7 @@ def test_its_abandoned_leases_are_released_and_what_is_cancelled_does_not_happen
     number = queue(store)
     assert claim(store) is not None
     with store._read() as connection:
-        ((lease, reason),) = work.abandoned(connection, StorageCommitment, now=at(61))
+        ((lease, reason),) = abandoned(connection, StorageCommitment, now=at(61))
     with store._write() as connection:
         work.release(connection, lease, error=reason, now=at(61))
         meant = StorageCommitment.id == number
