@@ -152,6 +152,24 @@ def graphics_of(dataset: Dataset, planes: Planes) -> list[Graphic]:
     return found
 
 
+def texts_without_place(dataset: Dataset) -> list[str]:
+    """Texts on CT images that mark no place: they stand beside no graphic and have no anchor."""
+    annotations = items(dataset, "GraphicAnnotationSequence")
+    drawn_on = {
+        image
+        for each in annotations
+        if items(each, "GraphicObjectSequence")
+        for image in _images(each, dataset)
+    }
+    return [
+        text(words, "UnformattedTextValue")
+        for each in annotations
+        if (images := _images(each, dataset)) and drawn_on.isdisjoint(images)
+        for words in items(each, "TextObjectSequence")
+        if "AnchorPoint" not in words
+    ]
+
+
 def _images(annotation: Dataset, dataset: Dataset) -> tuple[FrameReference, ...]:
     """The CT images that an annotation is on: its own, else all of the presentation state's."""
     named = items(annotation, "ReferencedImageSequence") or [

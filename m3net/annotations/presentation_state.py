@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from m3net.annotations.attributes import items, uid
-from m3net.annotations.graphics import Graphic, graphics_of
+from m3net.annotations.graphics import Graphic, graphics_of, texts_without_place
 from m3net.annotations.image_classes import CT
 from m3net.annotations.incomplete import incomplete_is_unusable
 from m3net.annotations.meaning import Meaning, Reading, Said, meaning_of
@@ -109,8 +109,8 @@ class PresentationStateReader:
         self._on_images = on_images
 
     def recognises(self, dataset: Dataset) -> bool:
-        """Whether it draws something on a CT; most only set window and zoom."""
-        return bool(graphics_of(dataset, NO_PLANES))
+        """Whether it draws something on a CT, or names a nodule; most only set window and zoom."""
+        return bool(graphics_of(dataset, NO_PLANES)) or _placeless(dataset) > 0
 
     def references(self, dataset: Dataset) -> References:
         """What the presentation state refers to.
@@ -144,6 +144,12 @@ def _meaning(graphic: Graphic) -> Reading:
     if named.meaning is Meaning.UNSAID:
         return Reading(meaning=Meaning.UNSAID, says="graphics without meaning")
     return named
+
+
+def _placeless(dataset: Dataset) -> int:
+    """How many texts name a nodule and mark no place."""
+    texts = texts_without_place(dataset)
+    return sum(meaning_of(Said(texts=(each,))).meaning is Meaning.NODULE for each in texts)
 
 
 def _references(dataset: Dataset) -> References:
@@ -209,6 +215,8 @@ def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
         kind=kind,
         markings=tuple(markings),
         passed_over=tuple(passed_over),
+        ignored=("A text of the presentation state names a nodule and marks no place.",)
+        * _placeless(dataset),
     )
 
 

@@ -228,6 +228,17 @@ def test_a_state_of_window_and_zoom_is_no_annotation() -> None:
     assert recognise(state()) is None
 
 
+def test_a_text_that_names_a_nodule_and_no_place_is_told() -> None:
+    pr = state(OnImages(texts=[Words(value="nodule RUL"), Words(value="logo")], images=[CT[3]]))
+    assert recognise(pr) is not None
+    result = found(CT, pr)
+    assert result.nodules == ()
+    assert result.ignored == (
+        "A text of the presentation state names a nodule and marks no place.",
+    )
+    assert recognise(state(OnImages(texts=[Words(value="logo")], images=[CT[3]]))) is None
+
+
 def test_a_state_on_other_images_than_ct_is_none_of_ours() -> None:
     pr = presentation_state(CT, [outline()])
     for image in (
