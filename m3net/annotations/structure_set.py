@@ -6,18 +6,13 @@ of some viewers.  Several contours on one plane are pieces and holes.  An ROI li
 reference that it names itself; the object's own is absent from most.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 from pydicom import Dataset
 
-from m3net.annotations.attributes import integer, items, points, text, uid
+from m3net.annotations.attributes import items, points, uid
 from m3net.annotations.image_references import class_of, frames_named, is_of_ct
 from m3net.annotations.incomplete import incomplete_is_unusable
-from m3net.annotations.meaning import Meaning, Reading, first_code
-from m3net.annotations.roi_names import meaning_of_roi
+from m3net.annotations.meaning import Meaning
+from m3net.annotations.rois import ROI, contoured, drawn_of, middle_of, rois_of
 from m3net.annotations.types import (
     Annotation,
     Drawn,
@@ -38,11 +33,8 @@ from m3net.uids import (
     SOPInstanceUID,
 )
 
-CLOSED = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
 NEAR_MM = 5.0
 """Further than this from the slice that it names, a contour is elsewhere; some name a neighbour."""
-MOST_POINTS = 250_000
-"""Of one ROI's contours; a nodule of 100 mm drawn twice as fine as the CT has some 60,000."""
 
 
 class StructureSetReader:
@@ -94,81 +86,8 @@ class StructureSetReader:
             return _read(dataset, planes, kind=self.kind)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _ROI:
-    """One ROI: what is said of it, and its contours, not yet read."""
-
-    number: int
-    reading: Reading
-    frame_of_reference_uid: FrameOfReferenceUID
-    contours: Sequence[Dataset]
-
-    @property
-    def place(self) -> str:
-        return f"ROI {self.number}"
-
-
-def _rois(dataset: Dataset) -> list[_ROI]:
-    contours: dict[int | None, list[Dataset]] = {}
-    for drawn in items(dataset, "ROIContourSequence"):
-        number = integer(drawn, "ReferencedROINumber")
-        contours.setdefault(number, []).extend(items(drawn, "ContourSequence"))
-    observed: dict[int | None, Dataset] = {}
-    for observation in items(dataset, "RTROIObservationsSequence"):
-        observed.setdefault(integer(observation, "ReferencedROINumber"), observation)
-    found = []
-    for roi in items(dataset, "StructureSetROISequence"):
-        number = integer(roi, "ROINumber")
-        if number is None:
-            raise AnnotationUnusable("an ROI of the structure set has no ROI Number")
-        found.append(
-            _ROI(
-                number=number,
-                reading=_meaning(roi, observed.get(number, Dataset())),
-                frame_of_reference_uid=_frame_of(roi, dataset),
-                contours=contours.get(number, ()),
-            )
-        )
-    numbers = [roi.number for roi in found]
-    if len(set(numbers)) < len(numbers):
-        raise AnnotationUnusable("two ROIs of the structure set have one ROI Number")
-    return found
-
-
-def _contoured(dataset: Dataset) -> set[int]:
-    """The numbers of the ROIs that are drawn."""
-    return {
-        number
-        for drawn in items(dataset, "ROIContourSequence")
-        if (number := integer(drawn, "ReferencedROINumber")) is not None
-        and items(drawn, "ContourSequence")
-    }
-
-
-def _meaning(roi: Dataset, observation: Dataset) -> Reading:
-    return meaning_of_roi(
-        text(roi, "ROIName"),
-        code=first_code(observation, "RTROIIdentificationCodeSequence"),
-        interpreted_type=text(observation, "RTROIInterpretedType"),
-        others=(text(observation, "ROIObservationLabel"), text(roi, "ROIDescription")),
-    )
-
-
-def _frame_of(roi: Dataset, dataset: Dataset) -> FrameOfReferenceUID:
-    """The ROI's own frame of reference; else the only one that the object names; else none."""
-    own = uid(roi, "ReferencedFrameOfReferenceUID")
-    if own:
-        return FrameOfReferenceUID(own)
-    named = {
-        uid(frame, "FrameOfReferenceUID")
-        for frame in items(dataset, "ReferencedFrameOfReferenceSequence")
-    }
-    named = named or {uid(dataset, "FrameOfReferenceUID")}
-    return FrameOfReferenceUID(named.pop() if len(named) == 1 else "")
-
-
 def _references(dataset: Dataset) -> References:
-    taken = [roi for roi in _rois(dataset) if roi.reading.meaning is Meaning.NODULE]
+    taken = [roi for roi in rois_of(dataset) if roi.reading.meaning is Meaning.NODULE]
     marked: set[FrameReference] = set()
     classes: set[SOPClassUID] = set()
     centres: list[Point] = []
@@ -179,7 +98,7 @@ def _references(dataset: Dataset) -> References:
                 if is_of_ct(image):
                     marked.update(frames_named(image))
         try:
-            centres.append(_middle(_drawn(roi)))
+            centres.append(middle_of(drawn_of(roi)))
         except (AnnotationUnusable, NoduleUnusable):  # said when the study is analysed
             continue
     named = {reference.sop_instance_uid for reference in marked}
@@ -209,7 +128,7 @@ def _references(dataset: Dataset) -> References:
 
 def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
     sop_instance_uid = SOPInstanceUID(str(dataset.SOPInstanceUID))
-    rois = _rois(dataset)
+    rois = rois_of(dataset)
     passed_over = []
     ignored = []
     markings = []
@@ -233,7 +152,7 @@ def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
             place=roi.place,
         )
         markings.append(_marking(roi, source, planes))
-    for number in sorted(_contoured(dataset) - {roi.number for roi in rois}):
+    for number in sorted(contoured(dataset) - {roi.number for roi in rois}):
         says = "not described in Structure Set ROI Sequence"
         passed_over.append(
             PassedOver(drawn=Drawn.ROI, place=f"ROI {number}", says=says, unsaid=True)
@@ -247,9 +166,9 @@ def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
     )
 
 
-def _marking(roi: _ROI, source: AnnotationSource, planes: Planes) -> Marking:
+def _marking(roi: ROI, source: AnnotationSource, planes: Planes) -> Marking:
     try:
-        drawn = _drawn(roi)
+        drawn = drawn_of(roi)
         frame, notes = _where(roi, planes)
     except (AnnotationUnusable, NoduleUnusable) as error:
         return Marking(
@@ -267,12 +186,12 @@ def _marking(roi: _ROI, source: AnnotationSource, planes: Planes) -> Marking:
         frame_of_reference_uid=frame,
         contours_mm=() if is_point else tuple(drawn),
         overlap=Overlap.EXCLUSIVE,
-        centre_mm=_middle(drawn) if is_point else None,
+        centre_mm=middle_of(drawn) if is_point else None,
         notes=notes,
     )
 
 
-def _where(roi: _ROI, planes: Planes) -> tuple[FrameOfReferenceUID, tuple[str, ...]]:
+def _where(roi: ROI, planes: Planes) -> tuple[FrameOfReferenceUID, tuple[str, ...]]:
     """The frame of reference of the ROI's points, and what is to be said of it.
 
     A contour that names a CT slice must lie near it.  If every contour does, and the ROI's frame of
@@ -308,50 +227,3 @@ def _where(roi: _ROI, planes: Planes) -> tuple[FrameOfReferenceUID, tuple[str, .
         "The ROI is in a frame of reference of its own; it was read in that of the CT slices that "
         "its contours name and lie on.",
     )
-
-
-def _drawn(roi: _ROI) -> list[NDArray[np.float64]]:
-    """The ROI's closed contours, (N, 3) LPS each, none of them twice; else its one point, (1, 3).
-
-    Raises NoduleUnusable if it has neither.
-    """
-    closed: list[NDArray[np.float64]] = []
-    alone: list[NDArray[np.float64]] = []
-    open_ones = 0
-    for contour in roi.contours:
-        shape = text(contour, "ContourGeometricType").upper()
-        at = points(contour, "ContourData", width=3)
-        if len(at) == 0:
-            continue
-        if shape in CLOSED:
-            closed.append(at)
-        elif shape == "POINT":
-            alone.append(at)
-        else:
-            open_ones += 1
-        if sum(map(len, closed)) > MOST_POINTS:
-            raise NoduleUnusable(f"its contours have more than {MOST_POINTS:,} points")
-    areas = [contour for contour in closed if len(contour) > 2]
-    if areas:
-        return _once(areas)
-    alone += closed  # a "closed contour" of one or two points encloses nothing
-    together = np.unique(np.concatenate(alone), axis=0) if alone else np.zeros((0, 3))
-    if len(together) == 1:
-        return [together]
-    if len(together) > 1:
-        raise NoduleUnusable(
-            f"it is marked by {len(together)} points, and which is its centre is not said"
-        )
-    if open_ones:
-        raise NoduleUnusable("it is drawn as open lines, which enclose nothing")
-    raise NoduleUnusable("it has no contours")
-
-
-def _once(contours: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    """Without copies: one contour written twice is no hole in itself."""
-    return list({contour.tobytes(): contour for contour in contours}.values())
-
-
-def _middle(drawn: Sequence[NDArray[np.float64]]) -> Point:
-    x, y, z = np.concatenate(drawn).mean(axis=0).tolist()
-    return x, y, z
