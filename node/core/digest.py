@@ -76,14 +76,20 @@ def issuer_key(dataset: Dataset) -> str:
     return _sha256(named) if named else ""
 
 
-def image_digest(dataset: Dataset) -> str:
-    """The content of a CT image as far as it reaches a result, by its header alone."""
-    return _sha256([identity_digest(dataset), _keyed(dataset, _CT_KEYWORDS)])
+def image_digest(dataset: Dataset, *, identity: str | None = None) -> str:
+    """The content of a CT image as far as it reaches a result, by its header alone.
+
+    identity : its `identity_digest`, if that is known already
+    """
+    return _sha256([identity or identity_digest(dataset), _keyed(dataset, _CT_KEYWORDS)])
 
 
-def annotation_digest(dataset: Dataset) -> str:
-    """The content of an annotation: all of it."""
-    return _sha256([identity_digest(dataset), _canonical(dataset, top=True)])
+def annotation_digest(dataset: Dataset, *, identity: str | None = None) -> str:
+    """The content of an annotation: all of it.
+
+    identity : its `identity_digest`, if that is known already
+    """
+    return _sha256([identity or identity_digest(dataset), _canonical(dataset, top=True)])
 
 
 def inputs_digest(inputs: StudyInputs) -> str:
@@ -139,10 +145,11 @@ def _sha256(value: object) -> str:
 
 def _keyed(dataset: Dataset, keywords: Iterable[str]) -> list[object]:
     character_set = character_set_of(dataset)
+    present = dataset.keys()
     found: list[object] = []
     for keyword in sorted(keywords):
         tag = BaseTag(tag_for_keyword(keyword) or 0)
-        if tag in dataset:
+        if tag in present:
             value = _value(dataset, tag, character_set)
             if value:  # an empty element says as much as an absent one
                 found.append([keyword, value])

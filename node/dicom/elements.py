@@ -7,6 +7,7 @@ microseconds and nothing stays: so it is known what a parser may be given before
 
 import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
@@ -42,8 +43,7 @@ class Extent:
     torn: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """An element's tag, VR (empty where it is implicit), offset of its value, and length."""
 
     tag: int
@@ -52,21 +52,23 @@ class Header:
     length: int
 
 
+_EXPLICIT = {True: struct.Struct("<HH2sH"), False: struct.Struct(">HH2sH")}
+_LENGTH = {True: struct.Struct("<L"), False: struct.Struct(">L")}
+
+
 def header_at(data: memoryview, at: int, *, implicit: bool, little: bool) -> Header | None:
     """The header there; None if the bytes end before it does.
 
     Within Explicit VR an element without a VR is taken as implicit, as pydicom takes it.
     """
-    order = "<" if little else ">"
     try:
-        group, element = struct.unpack_from(f"{order}HH", data, at)
+        group, element, vr, length = _EXPLICIT[little].unpack_from(data, at)
         tag = group << 16 | element
-        vr = bytes(data[at + 4 : at + 6])
-        if implicit or group == 0xFFFE or not b"AA" <= vr <= b"ZZ" or not vr.isalpha():
-            return Header(tag, b"", at + 8, struct.unpack_from(f"{order}L", data, at + 4)[0])
+        if implicit or group == 0xFFFE or not (vr.isalpha() and vr.isupper()):
+            return Header(tag, b"", at + 8, _LENGTH[little].unpack_from(data, at + 4)[0])
         if vr in _LONG_VRS:
-            return Header(tag, vr, at + 12, struct.unpack_from(f"{order}L", data, at + 8)[0])
-        return Header(tag, vr, at + 8, struct.unpack_from(f"{order}H", data, at + 6)[0])
+            return Header(tag, vr, at + 12, _LENGTH[little].unpack_from(data, at + 8)[0])
+        return Header(tag, vr, at + 8, length)
     except struct.error:
         return None
 

@@ -75,6 +75,7 @@ def read_facts(
         role = Role.UNSUPPORTED_ANNOTATION if role is Role.ANNOTATION else role
     frames = _frames(dataset) if role is Role.CT else {}
     image = next(iter(frames.values()), dataset)
+    identity = identity_digest(dataset)
     facts = InstanceFacts(
         study_instance_uid=study,
         series_instance_uid=series,
@@ -85,8 +86,10 @@ def read_facts(
         kind=kind,
         patient_key=patient_key(dataset),
         issuer_key=issuer_key(dataset),
-        identity_digest=identity_digest(dataset),
-        content_digest=_content_digest(dataset, role, extent, data),
+        identity_digest=identity,
+        content_digest=_content_digest(
+            dataset, role=role, identity=identity, extent=extent, data=data
+        ),
         series_number=_integer(dataset, "SeriesNumber"),
         planes=_planes(frames),
         converted_from=_converted_from(dataset) if role is Role.CT else {},
@@ -129,13 +132,16 @@ def _is_scout(dataset: Dataset) -> bool:
         return False  # its geometry, or its pixels, will say so
 
 
-def _content_digest(dataset: Dataset, role: Role, extent: Extent, data: memoryview) -> str:
+def _content_digest(
+    dataset: Dataset, *, role: Role, identity: str, extent: Extent, data: memoryview
+) -> str:
     """Over what the object says; over its bytes where that makes no sense, or is too much."""
     if extent.over or extent.torn or extent.elements > _DIGESTED:
         return _bytes_digest(data)
     whole = role in (Role.ANNOTATION, Role.UNSUPPORTED_ANNOTATION)
     try:
-        return annotation_digest(dataset) if whole else image_digest(dataset)
+        digest = annotation_digest if whole else image_digest
+        return digest(dataset, identity=identity)
     except PARSER_ERRORS:
         return _bytes_digest(data)
 

@@ -11,6 +11,7 @@ header of our own: so the same object is the same file, whoever's software wrote
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Protocol
@@ -209,8 +210,14 @@ def _head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -
     return buffer.getvalue()
 
 
+@lru_cache(maxsize=64)
+def _any_head(transfer_syntax_uid: str) -> bytes:
+    """A header that tells pydicom the transfer syntax."""
+    return _head("1.2", "1.2", transfer_syntax_uid)
+
+
 def _parsed(readable: Readable) -> Dataset:
-    head = _head("1.2", "1.2", readable.syntax)
+    head = _any_head(readable.syntax)
     try:
         try:
             return dcmread(BytesIO(b"".join((head, readable.data))))
