@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydicom import Dataset
 
 from m3net.annotations.attributes import items, uid
-from m3net.uids import SeriesInstanceUID, SOPInstanceUID
+from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,10 +15,12 @@ class Evidence:
 
     elsewhere : of other studies; they will not come with this one
     series_of : the series of this study's
+    classes   : the SOP Classes of all
     """
 
     elsewhere: frozenset[SOPInstanceUID]
     series_of: Mapping[SOPInstanceUID, SeriesInstanceUID]
+    classes: frozenset[SOPClassUID]
 
 
 def evidence_of(dataset: Dataset) -> Evidence:
@@ -28,6 +30,7 @@ def evidence_of(dataset: Dataset) -> Evidence:
     """
     elsewhere: set[SOPInstanceUID] = set()
     series_of: dict[SOPInstanceUID, SeriesInstanceUID] = {}
+    classes: set[SOPClassUID] = set()
     for keyword in (
         "CurrentRequestedProcedureEvidenceSequence",
         "PertinentOtherEvidenceSequence",
@@ -37,8 +40,13 @@ def evidence_of(dataset: Dataset) -> Evidence:
             for series in items(study, "ReferencedSeriesSequence"):
                 for reference in items(series, "ReferencedSOPSequence"):
                     instance = SOPInstanceUID(uid(reference, "ReferencedSOPInstanceUID"))
+                    classes.add(SOPClassUID(uid(reference, "ReferencedSOPClassUID")))
                     if here:
                         series_of[instance] = SeriesInstanceUID(uid(series, "SeriesInstanceUID"))
                     else:
                         elsewhere.add(instance)
-    return Evidence(elsewhere=frozenset(elsewhere), series_of=series_of)
+    return Evidence(
+        elsewhere=frozenset(elsewhere),
+        series_of=series_of,
+        classes=frozenset(classes - {SOPClassUID("")}),
+    )

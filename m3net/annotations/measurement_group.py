@@ -18,6 +18,7 @@ from m3net.annotations.content_tree import ContentTree, concept, is_named
 from m3net.annotations.image_classes import SEGMENTATIONS
 from m3net.annotations.meaning import Reading, Said, meaning_of
 from m3net.annotations.types import SegmentReference
+from m3net.annotations.vocabulary import without_accents
 from m3net.uids import SOPInstanceUID
 
 GROUP = Code("125007", "DCM", "Measurement Group")
@@ -29,6 +30,7 @@ FINDING_CATEGORY = Code("276214006", "SCT", "Finding category")
 FINDING_SITE = Code("363698007", "SCT", "Finding Site")
 REFERENCE_POINTS = Code("122438", "DCM", "Reference Points")
 REFERENCE_GEOMETRY = Code("128773", "DCM", "Reference Geometry")
+TARGET_REGION = Code("123014", "DCM", "Target Region")
 CENTRE = Code("111010", "DCM", "Center")
 LONG_AXIS = Code("103339001", "SCT", "Long Axis")
 SHORT_AXIS = Code("103340004", "SCT", "Short Axis")
@@ -44,7 +46,7 @@ _ANGLE = re.compile(r"\b(cobb)?angle|winkel|\bangulo|\bangolo|cobb", re.IGNORECA
 _LINES = ("POLYLINE", "MULTIPOINT", "POINT")
 _AREA = re.compile(
     r"area|surface|volume|perimeter|circumference|mean|average|deviation|maximum|minimum|median"
-    r"|attenuation|hounsfield|density|intensity|\bsuv|fl.che",
+    r"|attenuation|hounsfield|density|intensity|\bsuv|flache",
     re.IGNORECASE,
 )
 """What is measured of an area only: its lines enclose one, if the last point is the first or not.
@@ -104,9 +106,9 @@ class MeasurementGroup:
                     id(item),
                     Coordinates(
                         item=item,
-                        of_angle=any(_ANGLE.search(name.meaning) for name in names)
+                        of_angle=any(_ANGLE.search(without_accents(name.meaning)) for name in names)
                         and str(item.get("GraphicType")) in _LINES,
-                        of_area=any(_AREA.search(name.meaning) for name in names),
+                        of_area=any(_AREA.search(without_accents(name.meaning)) for name in names),
                     ),
                 )
         return list(found.values())
@@ -179,7 +181,7 @@ class MeasurementGroup:
 
     def _sites(self) -> Iterator[Code]:
         for item, _ in self._below(self._item, None):
-            if is_named(item, FINDING_SITE):
+            if is_named(item, FINDING_SITE, TARGET_REGION):
                 code = first_code(item, "ConceptCodeSequence")
                 if code is not None:
                     yield code

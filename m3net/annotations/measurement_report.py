@@ -4,11 +4,13 @@ Each measurement group that is about a nodule becomes one marking: what its SCOO
 outlines, or the segment that it refers to.  A group without a finding is listed.
 """
 
+from collections.abc import Mapping
+
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 
 from m3net.annotations.content_tree import ContentTree, is_named
-from m3net.annotations.evidence import evidence_of
+from m3net.annotations.evidence import Evidence, evidence_of
 from m3net.annotations.image_classes import is_needed
 from m3net.annotations.image_references import frames_named
 from m3net.annotations.incomplete import incomplete_is_unusable
@@ -126,8 +128,23 @@ def _references(dataset: Dataset) -> References:
         marked=frozenset(marked),
         centres_mm=tuple(centres),
         nodules=bool(nodules),
-        image_classes=frozenset(named.values()) - {SOPClassUID("")},
+        image_classes=_image_classes(named, drawn_on, evidence),
     )
+
+
+def _image_classes(
+    named: Mapping[SOPInstanceUID, SOPClassUID], drawn_on: set[SOPInstanceUID], evidence: Evidence
+) -> frozenset[SOPClassUID]:
+    """Of the images that it draws on; else of those that it names; else of its evidence."""
+    for of in (
+        {named[uid] for uid in drawn_on if uid in named},
+        set(named.values()),
+        evidence.classes,
+    ):
+        told = frozenset(of) - {SOPClassUID("")}
+        if told:
+            return told
+    return frozenset()
 
 
 def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:

@@ -17,6 +17,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import UID
 
 from m3net.annotations.coding import decisive_site, first_code, read_code
+from m3net.annotations.image_classes import is_needed
 from m3net.annotations.incomplete import incomplete_is_unusable
 from m3net.annotations.meaning import Meaning, Reading, Said, meaning_of
 from m3net.annotations.segmentation_frames import Frame, Frames, frame_sources, read_frames
@@ -179,19 +180,17 @@ def _meaning(item: Dataset, kind: Code | None) -> Reading:
 def _references(dataset: Dataset) -> References:
     nodules = {s.number for s in _segments(dataset) if s.reading.meaning is Meaning.NODULE}
     marked: set[FrameReference] = set()
-    classes: set[SOPClassUID] = set()
-    named: set[SOPInstanceUID] = set()
+    named: dict[SOPInstanceUID, SOPClassUID] = {}
     for group in dataset.get("PerFrameFunctionalGroupsSequence") or []:
         sources = frame_sources(group)
-        named |= {reference.sop_instance_uid for reference in sources}
+        for derivation in group.get("DerivationImageSequence") or []:
+            named |= _named(derivation.get("SourceImageSequence"))
         if _is_labelmap(dataset) or _segment_number(dataset, group) in nodules:
             marked |= sources
     series = set()
     for item in dataset.get("ReferencedSeriesSequence") or []:
         series.add(SeriesInstanceUID(str(item.SeriesInstanceUID)))
-        for instance in item.get("ReferencedInstanceSequence") or []:
-            named.add(SOPInstanceUID(str(instance.ReferencedSOPInstanceUID)))
-            classes.add(SOPClassUID(str(instance.get("ReferencedSOPClassUID") or "")))
+        named |= _named(item.get("ReferencedInstanceSequence"))
     frame_of_reference = dataset.get("FrameOfReferenceUID")
     centres: tuple[Point, ...] = ()
     if "PixelData" in dataset:
@@ -205,12 +204,22 @@ def _references(dataset: Dataset) -> References:
             FrameOfReferenceUID(str(frame_of_reference)) if frame_of_reference else None
         ),
         series_instance_uids=frozenset(series),
-        sop_instance_uids=frozenset(named),
+        sop_instance_uids=frozenset(uid for uid, kind in named.items() if is_needed(kind)),
         marked=frozenset(marked if nodules else ()),
         centres_mm=centres,
         nodules=bool(nodules),
-        image_classes=frozenset(classes - {SOPClassUID("")}),
+        image_classes=frozenset(named.values()) - {SOPClassUID("")},
     )
+
+
+def _named(references: Sequence[Dataset] | None) -> dict[SOPInstanceUID, SOPClassUID]:
+    """The images that the items refer to, each with its SOP Class, which may be left out."""
+    return {
+        SOPInstanceUID(str(image.ReferencedSOPInstanceUID)): SOPClassUID(
+            str(image.get("ReferencedSOPClassUID") or "")
+        )
+        for image in references or ()
+    }
 
 
 def _segment_number(dataset: Dataset, group: Dataset) -> int | None:
@@ -264,8 +273,9 @@ def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
 def _undescribed(dataset: Dataset, frames: Frames, pixels: NDArray[np.generic]) -> list[PassedOver]:
     """Segments that are drawn, and that Segment Sequence does not describe."""
     if _is_labelmap(dataset):
+        background = _background(dataset)
         # Without Pixel Padding Value 0 is left to be background if nobody describes it.
-        numbers = set(np.unique(pixels).tolist()) - {0, _background(dataset)}
+        numbers = set(np.unique(pixels).tolist()) - {0 if background is None else background}
         return _not_described(dataset, numbers)
     return _not_described(dataset, {frame.segment for frame in frames.frames})
 

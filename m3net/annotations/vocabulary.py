@@ -180,10 +180,14 @@ def _tokens(text: str) -> list[str]:
     text = _SHORTENED.sub(r"\1 ", text)
     for pattern in (_HUMP, _TO_DIGIT):
         text = pattern.sub(" ", _TARGET_VOLUME.sub(r" \1 ", text))
-    plain = unicodedata.normalize("NFKD", text.translate(_LIGATURES))
-    plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    found: list[str] = _PART.findall(plain.casefold())
+    found: list[str] = _PART.findall(without_accents(text).casefold())
     return found
+
+
+def without_accents(text: str) -> str:
+    """The text in plain letters, as far as it has any: "Läsion" becomes "Lasion"."""
+    plain = unicodedata.normalize("NFKD", text.translate(_LIGATURES))
+    return "".join(letter for letter in plain if not unicodedata.combining(letter))
 
 
 def _phrases(languages: Collection[str]) -> Iterator[_Phrase]:

@@ -123,6 +123,27 @@ def test_a_designated_background_is_never_a_nodule() -> None:
     assert result.passed_over == ()
 
 
+def test_a_value_that_is_no_background_and_not_described_is_said() -> None:
+    seg = synthetic.segmentation(CT, [box()], labelmap=True)
+    seg.SegmentSequence = [s for s in seg.SegmentSequence if s.SegmentNumber == 1]
+    seg.PixelPaddingValue = 255
+    assert passed_over(seg) == [("segment 0", "not described in Segment Sequence", True)]
+
+
+def test_a_segmentation_of_a_pet_waits_for_nothing_and_says_what_it_is_drawn_on() -> None:
+    seg = synthetic.segmentation(CT, [box()])
+    pet = "1.2.840.10008.5.1.4.1.1.128"
+    for frame in seg.PerFrameFunctionalGroupsSequence:
+        for source in frame.DerivationImageSequence[0].SourceImageSequence:
+            source.ReferencedSOPClassUID = pet
+    for series in seg.ReferencedSeriesSequence:
+        for instance in series.ReferencedInstanceSequence:
+            instance.ReferencedSOPClassUID = pet
+    references = SegmentationReader().references(seg)
+    assert references.sop_instance_uids == frozenset()
+    assert references.image_classes == {pet}
+
+
 @pytest.mark.parametrize("kind", ["binary", "labelmap"])
 def test_a_segment_that_is_drawn_and_not_described_is_said(kind) -> None:
     seg = synthetic.segmentation(CT, [box(), other()], labelmap=kind == "labelmap")

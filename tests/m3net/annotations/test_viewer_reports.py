@@ -21,6 +21,7 @@ from tests.viewer_reports import (
     PIXELS,
     SHORT_AXIS,
     coded,
+    content,
     finding,
     group,
     number,
@@ -148,7 +149,9 @@ def test_whatever_says_nodule_makes_it_one(tool, said) -> None:
     assert nodule.tracking_id == "Nodule 1"
 
 
-@pytest.mark.parametrize("name", [ANGLE, COBB, ("1", "99X", "Winkel"), ("1", "99X", "CobbAngle")])
+@pytest.mark.parametrize(
+    "name", [ANGLE, COBB, ("1", "99X", "Winkel"), ("1", "99X", "CobbAngle"), ("1", "99X", "Ángulo")]
+)
 def test_an_angle_is_never_a_nodules_outline(name) -> None:
     (refusal,) = read(angle(finding(NODULE), name=name)).refused
     assert refusal.reason == "what is drawn is an angle, which is no nodule's outline"
@@ -321,6 +324,24 @@ def test_a_report_of_pet_and_ct_waits_for_the_ct_alone() -> None:
         as_received(viewer_report(CT, [group(finding(NODULE), scoord(pet, "POINT", MIDDLE))]))
     )
     assert only_pet.image_classes == {"1.2.840.10008.5.1.4.1.1.128"}
+
+
+def test_what_a_nodule_is_drawn_on_goes_before_what_else_the_report_names() -> None:
+    mr = Dataset()
+    mr.SOPClassUID, mr.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.4", "1.9.3"
+    groups = [
+        group(finding(NODULE), scoord(mr, "POINT", MIDDLE)),
+        group(scoord(CT[3], "POINT", MIDDLE)),
+    ]
+    references = MeasurementReportReader().references(as_received(viewer_report(CT, groups)))
+    assert references.image_classes == {"1.2.840.10008.5.1.4.1.1.4"}
+
+
+def test_a_target_region_is_a_site() -> None:
+    region = ("123014", "DCM", "Target Region")
+    liver = content("CODE", region, ConceptCodeSequence=coded(("10200004", "SCT", "Liver")))
+    result = read(arrow(finding(NODULE), liver))
+    assert [other.says for other in result.passed_over] == ["a finding in: Liver"]
 
 
 def test_what_was_passed_over_holds_no_word_of_the_reader() -> None:
