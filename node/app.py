@@ -165,6 +165,7 @@ def result_settings(config: NodeConfig) -> "ResultSettings":
         device_serial=config.results.device_serial,
         software_version=__version__,
         judge_unlabelled=config.annotations.unlabelled == "judge",
+        languages=config.annotations.languages,
         assumed_character_set=config.receiver.assumed_character_set,
         max_diameter_mm=config.annotations.max_diameter_mm,
         variants=variants_of(config.destinations),

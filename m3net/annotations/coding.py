@@ -15,7 +15,6 @@ from pydicom import Dataset
 from pydicom.sr.coding import Code
 
 from m3net.annotations.labels import Verdict, names_lung, read_label
-from m3net.annotations.vocabulary import LANGUAGES
 
 _PUBLIC = frozenset(
     {"SCT", "SRT", "SNM3", "FMA", "RADLEX", "DCM", "LN", "UMLS", "NCIT", "UBERON", "NEU", "RO"}
@@ -62,14 +61,14 @@ def is_typed(code: Code) -> bool:
     return code.scheme_designator.upper() not in _PUBLIC or bool(_TYPED.search(code.value))
 
 
-def sort_of(code: Code, languages: tuple[str, ...] = LANGUAGES) -> Sort:
+def sort_of(code: Code) -> Sort:
     """What the code says of a mark, by the table, else by the words of its meaning."""
     listed = _listed(code)
     if listed is not None:
         return listed
-    if names_lung(code.meaning, languages):
+    if names_lung(code.meaning):
         return Sort.LUNG
-    match read_label(code.meaning, languages).verdict:
+    match read_label(code.meaning).verdict:
         case Verdict.NODULE:
             return Sort.NODULE
         case Verdict.LESION:
@@ -77,22 +76,22 @@ def sort_of(code: Code, languages: tuple[str, ...] = LANGUAGES) -> Sort:
         case Verdict.ELSEWHERE | Verdict.OTHER:
             return Sort.OTHER
         case Verdict.NOTHING:
-            plain = read_label(code.meaning, languages).plain
+            plain = read_label(code.meaning).plain
             return Sort.GENERIC if plain or is_typed(code) else Sort.OTHER
 
 
-def decisive_site(sites: Iterable[Code], languages: tuple[str, ...] = LANGUAGES) -> Code | None:
+def decisive_site(sites: Iterable[Code]) -> Code | None:
     """The first site that is not in the lung, else the first; None if there is none."""
     named = list(sites)
-    elsewhere = (site for site in named if sort_of(site, languages) is not Sort.LUNG)
+    elsewhere = (site for site in named if sort_of(site) is not Sort.LUNG)
     return next(elsewhere, named[0] if named else None)
 
 
-def spoken(code: Code, languages: tuple[str, ...] = LANGUAGES) -> str:
+def spoken(code: Code) -> str:
     """The code for people: its meaning, or of typed words what the table makes of them."""
     if not is_typed(code) and code.meaning:
         return " ".join(code.meaning.split())
-    return read_label(code.meaning, languages).says or "something else"
+    return read_label(code.meaning).says or "something else"
 
 
 def listed_codes(sort: Sort) -> tuple[Code, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 
-from m3net.annotations.meaning import first_code
+from m3net.annotations.coding import first_code
 from m3net.errors import AnnotationUnusable
 
 DEEPEST = 32

@@ -12,18 +12,20 @@ A user's own words (labels, comments, tracking identifiers, ROI names) are read 
 they may hold a patient's name.  A `Reading` speaks in a public code's words or those of our tables.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pydicom import Dataset
 from pydicom.sr.coding import Code
 
-from m3net.annotations import coding
 from m3net.annotations.coding import Sort, is_typed, sort_of, spoken
-from m3net.annotations.labels import Verdict, read_label
+from m3net.annotations.labels import Label, Verdict, read_label
 from m3net.annotations.vocabulary import LANGUAGES
 
 _ELSEWHERE = Verdict.ELSEWHERE
+_OF_NODULES = (Verdict.NODULE, Verdict.LESION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,31 +67,47 @@ class Reading:
     says: str
 
 
-def meaning_of(said: Said, *, languages: tuple[str, ...] = LANGUAGES) -> Reading:
+_LANGUAGES: ContextVar[tuple[str, ...]] = ContextVar("languages", default=LANGUAGES)
+
+
+@contextmanager
+def nodules_named_in(languages: Sequence[str]) -> Iterator[None]:
+    """Inside, only words of these languages make a mark a nodule.
+
+    What a text makes something else, it does in any language.
+    """
+    before = _LANGUAGES.set(tuple(languages))
+    try:
+        yield
+    finally:
+        _LANGUAGES.reset(before)
+
+
+def meaning_of(said: Said) -> Reading:
     """What the mark is, by everything that is said of it."""
-    reading = _without_site(said, languages)
+    reading = _without_site(said)
     if reading.meaning is Meaning.OTHER or said.site is None:
         return reading
-    if sort_of(said.site, languages) is Sort.LUNG:
+    if sort_of(said.site) is Sort.LUNG:
         return reading
-    return _other(f"a finding in: {spoken(said.site, languages)}")
+    return _other(f"a finding in: {spoken(said.site)}")
 
 
-def _without_site(said: Said, languages: tuple[str, ...]) -> Reading:
+def _without_site(said: Said) -> Reading:
     code = said.kind or said.category
     texts = said.texts
     if code is not None and is_typed(code):
         texts = (code.meaning, *texts)
-    sort = Sort.GENERIC if code is None or is_typed(code) else sort_of(code, languages)
+    sort = Sort.GENERIC if code is None or is_typed(code) else sort_of(code)
     if code is not None and sort in (Sort.OTHER, Sort.LUNG):
-        return _other(spoken(code, languages))
-    labels = [read_label(text, languages) for text in texts]
+        return _other(spoken(code))
+    labels = [_in_force(text) for text in texts]
     plain = next((each for each in labels if each.plain and each.verdict is _ELSEWHERE), None)
     if plain is not None:
         return _other(plain.says)
     if sort is Sort.NODULE:
         return Reading(meaning=Meaning.NODULE, says="nodule")
-    in_lung = said.site is not None and sort_of(said.site, languages) is Sort.LUNG
+    in_lung = said.site is not None and sort_of(said.site) is Sort.LUNG
     lesion = sort is Sort.LESION
     for label in labels:
         match label.verdict:
@@ -101,19 +119,19 @@ def _without_site(said: Said, languages: tuple[str, ...]) -> Reading:
                 return _other(label.says)
     if lesion:
         return Reading(meaning=Meaning.NODULE, says="lesion")
-    says = "" if code is None or is_typed(code) else spoken(code, languages)
+    says = "" if code is None or is_typed(code) else spoken(code)
     return Reading(meaning=Meaning.UNSAID, says=says)
+
+
+def _in_force(text: str) -> Label:
+    """The text as it is read in every language; no nodule if only another language names one."""
+    label = read_label(text)
+    languages = _LANGUAGES.get()
+    if languages == LANGUAGES or label.verdict not in _OF_NODULES:
+        return label
+    named = read_label(text, languages).verdict in _OF_NODULES
+    return label if named else replace(label, verdict=Verdict.NOTHING, says="")
 
 
 def _other(says: str) -> Reading:
     return Reading(meaning=Meaning.OTHER, says=says)
-
-
-def read_code(item: Dataset | None) -> Code | None:
-    """As `coding.read_code`."""
-    return coding.read_code(item)
-
-
-def first_code(dataset: Dataset, keyword: str) -> Code | None:
-    """As `coding.first_code`."""
-    return coding.first_code(dataset, keyword)

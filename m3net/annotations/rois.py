@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from m3net.annotations.attributes import integer, items, points, text, uid
-from m3net.annotations.meaning import Reading, first_code
+from m3net.annotations.coding import first_code
+from m3net.annotations.meaning import Reading
 from m3net.annotations.roi_names import meaning_of_roi
 from m3net.errors import AnnotationUnusable, NoduleUnusable
 from m3net.nodule import Point

@@ -198,6 +198,14 @@ class DeliveryConfig(Section):
 class AnnotationsConfig(Section):
     """What counts as the mark of a nodule. A change here makes new results of old studies."""
 
+    languages: Annotated[tuple[Literal["en", "de", "fr", "es", "it"], ...], Field(min_length=1)] = (
+        "en",
+        "de",
+        "fr",
+        "es",
+        "it",
+    )
+    """Languages in which a label, a comment or a tracking identifier may call a mark a nodule."""
     unlabelled: Literal["list", "judge"] = "list"
     """A bidirectional or arrow mark of which nothing says what it is: "list" it in the report, as a
     measurement without a finding, or "judge" it as a nodule. Other such measurements are listed."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from pydicom import Dataset
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 
+from m3net.annotations.vocabulary import LANGUAGES
 from m3net.card import ModelCard
 from m3net.uids import SOPInstanceUID, StudyInstanceUID
 from node.core import uids
@@ -69,6 +70,7 @@ class ResultSettings:
     Those have UIDs of their own.
 
     judge_unlabelled      : bidirectional and arrow marks without a finding count as nodules
+    languages             : in which a text may call a mark a nodule
     assumed_character_set : of CT and annotations that declare none
     max_diameter_mm       : what reaches further is no nodule
     """
@@ -83,6 +85,7 @@ class ResultSettings:
     software_version: str
     variants: Sequence[Variant]
     judge_unlabelled: bool = False
+    languages: Sequence[str] = LANGUAGES
     assumed_character_set: str | None = None
     max_diameter_mm: float = 100.0
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pydicom import Dataset
 
+from m3net.annotations.meaning import nodules_named_in
 from m3net.card import ModelCard
 from m3net.errors import StudyError
 from m3net.prediction import Classifier
@@ -93,15 +94,16 @@ def _assessed(
             return _not_analysed(inputs, inputs.reason)
         case Intent.ANALYSE:
             try:
-                return assess(
-                    inputs,
-                    paths=paths,
-                    classifier=classifier,
-                    judge_unlabelled=settings.judge_unlabelled,
-                    assumed_character_set=settings.assumed_character_set,
-                    max_diameter_mm=settings.max_diameter_mm,
-                    on_nodule=on_nodule,
-                )
+                with nodules_named_in(settings.languages):
+                    return assess(
+                        inputs,
+                        paths=paths,
+                        classifier=classifier,
+                        judge_unlabelled=settings.judge_unlabelled,
+                        assumed_character_set=settings.assumed_character_set,
+                        max_diameter_mm=settings.max_diameter_mm,
+                        on_nodule=on_nodule,
+                    )
             except StudyError as reason:
                 return _not_analysed(inputs, str(reason))
 

@@ -22,6 +22,7 @@ def configured(**sections: dict[str, Any]) -> NodeConfig:
         {"results": {"max_frames": 3}},
         {"results": {"device_serial": "2"}},
         {"annotations": {"unlabelled": "judge"}},
+        {"annotations": {"languages": ["de"]}},
     ],
 )
 def test_a_setting_that_changes_content_is_another_analysis(change: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 import pytest
 from pydicom.sr.coding import Code
 
-from m3net.annotations.meaning import Meaning, Said, meaning_of
+from m3net.annotations.meaning import Meaning, Said, meaning_of, nodules_named_in
 
 ALTERED = Code("49755003", "SCT", "Morphologically Altered Structure")
 ANATOMY = Code("123037004", "SCT", "Anatomical Structure")
@@ -133,6 +133,19 @@ def test_a_site_elsewhere_takes_every_nodule_away(value, scheme, meaning) -> Non
         assert read(kind, site=site) == (Meaning.OTHER, f"a finding in: {meaning}")
     assert read(None, "Nodule 1", site=site)[0] is Meaning.OTHER
     assert read(None, site=site)[0] is Meaning.OTHER
+
+
+def test_only_the_languages_in_force_make_a_nodule_and_any_makes_something_else() -> None:
+    with nodules_named_in(["de", "fr"]):
+        assert read(TISSUE, "Rundherd") == (Meaning.NODULE, "nodule")
+        assert read(TISSUE, "nodule pulmonaire") == (Meaning.NODULE, "nodule")
+        assert read(TISSUE, "lung cancer, RUL") == (Meaning.NODULE, "nodule")  # so in French
+        assert read(TISSUE, "nodulo") == (Meaning.UNSAID, "Tissue")
+        assert read(LESION, "lymph node 4R") == (Meaning.OTHER, "lymph node")
+        assert read(NODULE) == (Meaning.NODULE, "nodule")
+        lung = Code("1", "SCT", "Lower lobe of left lung")
+        assert read(NODULE, site=lung) == (Meaning.NODULE, "nodule")
+    assert read(TISSUE, "nodulo") == (Meaning.NODULE, "nodule")
 
 
 def test_words_that_somebody_typed_are_not_spoken() -> None:

@@ -94,6 +94,22 @@ def test_a_site_may_have_unlabelled_arrows_judged_and_its_report_is_another(
     assert results.headline.endswith("1 measurement without a finding was not judged.")
 
 
+def test_a_label_in_a_language_that_the_site_does_not_speak_makes_no_nodule(
+    ct: list[Dataset], tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    given = files(tmp_path, ct, brushed(ct, "Rundherd"))
+    assert len(run(given, classifier).nodules) == 1
+    results = analyse(
+        given.inputs,
+        paths=given.paths,
+        classifier=classifier,
+        stamp=given.stamp,
+        settings=replace(SETTINGS, languages=("en", "fr")),
+    )
+    assert list(results.nodules) == []
+    assert results.headline.endswith("1 segment was not read as a nodule: Tissue.")
+
+
 def brushed(ct: list[Dataset], *labels: str) -> Dataset:
     """A SEG as a viewer's brush writes it: every segment Tissue, what it is in its label."""
     masks = [mask(slice(20 + 4 * n, 22 + 4 * n)) for n in range(len(labels))]
