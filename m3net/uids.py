@@ -1,5 +1,6 @@
 """DICOM unique identifiers as distinct types: a series UID is never passed as a study UID."""
 
+import re
 from dataclasses import dataclass
 from typing import NewType
 
@@ -8,6 +9,16 @@ SeriesInstanceUID = NewType("SeriesInstanceUID", str)
 SOPInstanceUID = NewType("SOPInstanceUID", str)
 SOPClassUID = NewType("SOPClassUID", str)
 FrameOfReferenceUID = NewType("FrameOfReferenceUID", str)
+
+
+def is_uid(text: str) -> bool:
+    """Whether the text can be a UID: numbers parted by dots, 64 characters at most (PS3.5 9.1)."""
+    return len(text) <= 64 and re.fullmatch(r"[0-9]+(\.[0-9]+)*", text) is not None
+
+
+def uid_in_words(text: str) -> str:
+    """The UID; what is none is not repeated, for it may be a name in the wrong place."""
+    return text if is_uid(text) else "(no UID)"
 
 
 @dataclass(frozen=True, slots=True, order=True)

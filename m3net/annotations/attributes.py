@@ -3,8 +3,6 @@
 No reason repeats a value, which may be a user's word or a patient's name in the wrong place.
 """
 
-import re
-
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
@@ -13,8 +11,8 @@ from pydicom.dataelem import RawDataElement
 
 from m3net.annotations.incomplete import MALFORMED
 from m3net.errors import AnnotationUnusable
+from m3net.uids import is_uid
 
-_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _LONGEST_BYTES = 16_000_000
 """Of one list of numbers: a million points of a structure set's contour."""
 
@@ -51,7 +49,7 @@ def uid(dataset: Dataset, keyword: str) -> str:
     Raises AnnotationUnusable if it is none.
     """
     found = text(dataset, keyword)
-    if found and not (len(found) <= 64 and _UID.fullmatch(found)):
+    if found and not is_uid(found):
         raise AnnotationUnusable(f"{_name(keyword)} is no UID")
     return found
 

@@ -19,6 +19,7 @@ from m3net.annotations.placing import Spot, place
 from m3net.annotations.types import Annotation, Marking, PassedOver
 from m3net.errors import NoduleUnusable
 from m3net.nodule import AnnotationSource, Nodule, RefusedNodule
+from m3net.uids import is_uid
 from m3net.volume import CTVolume
 
 
@@ -84,11 +85,16 @@ def _tracking(marking: Marking, part: tuple[int, int]) -> tuple[str, str]:
     """Tracking UID and identifier of one piece of a marking; the identifier may be empty."""
     rank, count = part
     source = marking.source
-    uid = marking.tracking_uid or derived_uid("nodule", source.sop_instance_uid, source.place)
+    uid = _own_uid(marking) or derived_uid("nodule", source.sop_instance_uid, source.place)
     label = name_of(marking.tracking_id)
     if count > 1:
         label = f"{label or 'Nodule'} {rank} / {count}"
     return (uid if rank == 1 else derived_uid("piece", uid, str(rank))), label
+
+
+def _own_uid(marking: Marking) -> str | None:
+    """The tracking UID that the object gives, if it is one."""
+    return marking.tracking_uid if is_uid(marking.tracking_uid or "") else None
 
 
 def _refusal(marking: Marking, reason: str, *, spot: Spot | None = None) -> RefusedNodule:
@@ -114,6 +120,6 @@ def _candidate(marking: Marking, spot: Spot) -> Candidate:
             notes=spot.notes,
         ),
         fineness=2 if marking.mask is not None else 1 if marking.contours_mm else 0,
-        own_uid=marking.tracking_uid is not None and spot.part[0] == 1,
+        own_uid=_own_uid(marking) is not None and spot.part[0] == 1,
         stated=marking.diameter_stated and spot.part[0] == 1,
     )

@@ -11,6 +11,7 @@ from m3net.annotations.contours import rasterise
 from m3net.annotations.types import FrameGrid, Marking
 from m3net.errors import NoduleUnusable
 from m3net.nodule import Mask, Point
+from m3net.uids import uid_in_words
 from m3net.volume import CTVolume, transform
 
 GRID_TOLERANCE = 0.5
@@ -65,7 +66,8 @@ def place(marking: Marking, volume: CTVolume) -> Placed:
 
 
 def _foreign(marking: Marking, volume: CTVolume) -> str:
-    own = marking.frame_of_reference_uid or "none given"
+    named = marking.frame_of_reference_uid
+    own = uid_in_words(named) if named else "none given"
     if str(volume.frame_of_reference_uid) == str(volume.series_instance_uid):
         return (
             "the CT names no frame of reference, and not everything that is marked names the CT "

@@ -19,7 +19,7 @@ from m3net.annotations.image_references import frames_named
 from m3net.annotations.types import Planes, SlicePlane
 from m3net.errors import NoduleUnusable
 from m3net.nodule import Point
-from m3net.uids import FrameOfReferenceUID, FrameReference
+from m3net.uids import FrameOfReferenceUID, FrameReference, uid_in_words
 
 ELLIPSE_POINTS = 72
 CLOSED_MM = 0.1
@@ -110,8 +110,8 @@ def _plane_of(image: FrameReference, planes: Planes) -> SlicePlane:
         return next(iter(found.values()))
     if found:
         raise NoduleUnusable(
-            f"it is drawn on image {image.sop_instance_uid}, which has {len(found)} frames, "
-            "and on which of them is not said"
+            f"it is drawn on image {uid_in_words(image.sop_instance_uid)}, which has "
+            f"{len(found)} frames, and on which of them is not said"
         )
     raise NoduleUnusable(planes.why_not(image))
 

@@ -22,6 +22,7 @@ from m3net.uids import (
     SeriesInstanceUID,
     SOPClassUID,
     SOPInstanceUID,
+    uid_in_words,
 )
 
 
@@ -113,7 +114,7 @@ class Planes(Mapping[FrameKey, SlicePlane]):
         if reference.frame < 0:
             frame = "what is no frame number of "
         return (
-            f"it is drawn on {frame}image {reference.sop_instance_uid}, "
+            f"it is drawn on {frame}image {uid_in_words(reference.sop_instance_uid)}, "
             "which is not a CT slice of this study"
         )
 

@@ -100,6 +100,19 @@ def test_derived_uids_are_valid_and_do_not_collide() -> None:
     assert len(derived_uid("a", "b")) <= 64
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")  # pydicom, of what is tried here
+def test_what_is_no_uid_is_not_repeated_and_no_tracking_uid() -> None:
+    ct = synthetic.ct_series()
+    seg = synthetic.segmentation(ct, [box()])
+    seg.SegmentSequence[0].TrackingUID = "Mueller^Hans"
+    (nodule,) = found(ct, seg).nodules
+    assert nodule.tracking_uid == derived_uid("nodule", seg.SOPInstanceUID, "segment 1")
+    seg = without_sources(seg)
+    seg.FrameOfReferenceUID = "Mueller^Hans"
+    (refusal,) = found(ct, seg).refused
+    assert refusal.reason.startswith("it is marked in a foreign frame of reference, (no UID);")
+
+
 def without_sources(seg: Dataset) -> Dataset:
     for frame in seg.PerFrameFunctionalGroupsSequence:
         del frame.DerivationImageSequence
