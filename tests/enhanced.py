@@ -178,20 +178,25 @@ def claiming(dataset: Dataset, frames: int) -> Dataset:
 
 
 def cite_frames(
-    seg: Dataset, slices: Sequence[Dataset], enhanced: Dataset, frame_of: dict[int, int]
+    marks: Dataset, slices: Sequence[Dataset], enhanced: Dataset, frame_of: dict[int, int]
 ) -> None:
-    """A segmentation of the slices becomes one of the object.
+    """Whatever refers to one of the slices refers to the frame that it became.
 
     frame_of : index of a slice -> number of its frame
     """
-    number = {ds.SOPInstanceUID: frame_of[z] for z, ds in enumerate(slices)}
-    for group in seg.PerFrameFunctionalGroupsSequence:
-        source = group.DerivationImageSequence[0].SourceImageSequence[0]
-        source.ReferencedFrameNumber = number[source.ReferencedSOPInstanceUID]
-        source.ReferencedSOPInstanceUID = enhanced.SOPInstanceUID
-        source.ReferencedSOPClassUID = enhanced.SOPClassUID
-    (series,) = seg.ReferencedSeriesSequence
-    series.SeriesInstanceUID = enhanced.SeriesInstanceUID
-    del series.ReferencedInstanceSequence[1:]
-    series.ReferencedInstanceSequence[0].ReferencedSOPInstanceUID = enhanced.SOPInstanceUID
-    series.ReferencedInstanceSequence[0].ReferencedSOPClassUID = enhanced.SOPClassUID
+    number = {str(ds.SOPInstanceUID): frame_of[z] for z, ds in enumerate(slices)}
+
+    def walk(dataset: Dataset) -> None:
+        frame = number.get(str(dataset.get("ReferencedSOPInstanceUID")))
+        if frame is not None:
+            dataset.ReferencedFrameNumber = frame
+            dataset.ReferencedSOPInstanceUID = enhanced.SOPInstanceUID
+            dataset.ReferencedSOPClassUID = enhanced.SOPClassUID
+        if str(dataset.get("SeriesInstanceUID")) == str(slices[0].SeriesInstanceUID):
+            dataset.SeriesInstanceUID = enhanced.SeriesInstanceUID
+        for element in dataset:
+            if element.VR == "SQ":
+                for inner in element.value:
+                    walk(inner)
+
+    walk(marks)
