@@ -176,8 +176,12 @@ def states_written_in(source: str) -> list[int]:
             targets = part.targets if isinstance(part, ast.Assign) else [part.target]
             if any(isinstance(t, ast.Attribute) and t.attr == "state" for t in targets):
                 found.append(part.lineno)
-        elif isinstance(part, ast.Dict) and any(
-            isinstance(key, ast.Constant) and key.value == "state" for key in part.keys
+        elif (
+            isinstance(part, ast.Constant)
+            and re.search(r"\b(UPDATE|INSERT INTO)\b.*\bstate\b", str(part.value), re.DOTALL)
+        ) or (
+            isinstance(part, ast.Dict)
+            and any(isinstance(key, ast.Constant) and key.value == "state" for key in part.keys)
         ):
             found.append(part.lineno)
     return found
@@ -187,6 +191,7 @@ def test_no_source_but_the_machine_hands_a_state_to_the_database() -> None:
     assert len(states_written_in("update(Job).values(state=State.DEAD)")) == 1
     assert len(states_written_in("values = {'state': State.QUEUED}")) == 1
     assert len(states_written_in("row.state = 'dead'")) == 1
+    assert len(states_written_in("text('UPDATE job SET state = 1')")) == 1
     writers = {
         path.relative_to(SOURCES): lines
         for path in SOURCES.rglob("*.py")

@@ -18,6 +18,7 @@ from node.config import ReceiverConfig
 from node.core.errors import ConfigError, Refused
 from node.core.sender import Sender
 from node.inbound.dimse.receiver import Receiver
+from node.persistence.process_identity import this_process
 from tests.node.scu import CT, associate, associated, small_object
 from tests.peers import free_port, wait_until
 
@@ -55,6 +56,8 @@ class Rows:
         return len(self.opened)
 
     def keep_senders(self, owner: str, now: datetime) -> None:
+        if self.fails:
+            raise OperationalError("", {}, Exception("locked"))
         self.kept.append(owner)
 
     def close_sender(self, sender_id: int, now: datetime) -> None:
@@ -89,6 +92,14 @@ def test_success_is_answered_after_the_bytes_are_kept_as_they_came() -> None:
     assert kept["sop_instance_uid"] == "2.25.77771"
     assert kept["transfer_syntax_uid"] == "1.2.840.10008.1.2.1"
     assert kept["sender_id"] == 1
+
+
+def test_open_rows_are_kept_alive_and_a_database_that_is_away_ends_nothing() -> None:
+    with node() as here:
+        here.receiver.keep_rows()
+        assert here.rows.kept == [this_process()]
+        here.rows.fails = True
+        here.receiver.keep_rows()
 
 
 def test_an_echo_is_answered_and_leaves_no_row() -> None:
