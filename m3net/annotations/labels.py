@@ -123,7 +123,7 @@ def _read(words: Sequence[Word]) -> tuple[Verdict, str]:
 def _thing(words: Sequence[Word]) -> tuple[Verdict, str]:
     """What a text without a nodule's word names."""
     for at, word in enumerate(words):
-        near = _follows(words, at, (Sense.BESIDE, Sense.NO)) or _landmark(words, at)
+        near = _follows(words, at, (Sense.BESIDE, Sense.NO))
         if word.sense in _THINGS and not near:
             return Verdict.OTHER if word.sense is Sense.OTHER else Verdict.ELSEWHERE, word.says
     return Verdict.NOTHING, ""

@@ -20,6 +20,7 @@ LONGEST_TEXT = 4000
 
 _TARGET_VOLUME = re.compile(r"([GCPI]TV)")
 _DECIMAL = re.compile(r"\d+[.,]\d+")
+_WITH = re.compile(r"(?<![a-z])w/(?![a-z])", re.IGNORECASE)
 _SHORTENED = re.compile(r"\b([wrhscz])[/.](?=[a-z])", re.IGNORECASE)
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})|(?<=\d)(?=[^\W\d])")
 _TO_DIGIT = re.compile(r"(?<=[^\W\d])(?=\d)")
@@ -177,7 +178,7 @@ def _other(token: str) -> Word:
 def _tokens(text: str) -> list[str]:
     """Words in small letters without accents; a mark of punctuation where a new thought begins."""
     text = _DECIMAL.sub("0", text[:LONGEST_TEXT])
-    text = _SHORTENED.sub(r"\1 ", text)
+    text = _SHORTENED.sub(r"\1 ", _WITH.sub("with ", text))
     for pattern in (_HUMP, _TO_DIGIT):
         text = pattern.sub(" ", _TARGET_VOLUME.sub(r" \1 ", text))
     found: list[str] = _PART.findall(without_accents(text).casefold())

@@ -220,6 +220,37 @@ def test_one_uid_at_two_places_is_refused() -> None:
     ]
 
 
+@pytest.mark.parametrize(("apart_mm", "nodules"), [(4.9, 1), (5.1, 0)])
+def test_one_uid_may_stand_five_millimetres_apart(apart_mm, nodules) -> None:
+    ct = synthetic.ct_series()
+    one = point_report(ct, [BOX_CENTRE_MM], uids=["1.2.3"])
+    other = point_report(ct, [near(apart_mm)], uids=["1.2.3"], name="other")
+    result = found(ct, one, other)
+    assert (len(result.nodules), len(result.refused)) == (nodules, 1 - nodules)
+
+
+@pytest.mark.parametrize(("apart_mm", "nodules"), [(7.9, 1), (8.1, 0)])
+def test_one_uid_may_stand_a_large_nodules_radius_apart(apart_mm, nodules) -> None:
+    ct = synthetic.ct_series()
+    one = point_report(ct, [BOX_CENTRE_MM], uids=["1.2.3"], diameter_mm=16.0)
+    other = point_report(ct, [near(apart_mm)], uids=["1.2.3"], name="other")
+    assert len(found(ct, one, other).nodules) == nodules
+
+
+@pytest.mark.parametrize(("apart_mm", "nodules"), [(2.9, 1), (3.1, 2)])
+def test_marks_of_which_one_has_no_uid_are_one_within_three_millimetres(apart_mm, nodules) -> None:
+    ct = synthetic.ct_series()
+    one = point_report(ct, [BOX_CENTRE_MM], uids=["1.2.3"])
+    other = point_report(ct, [near(apart_mm)], uids=[None], name="other")
+    assert len(found(ct, one, other).nodules) == nodules
+
+
+def test_a_mark_of_no_object_but_its_own_is_merged_with_nothing() -> None:
+    ct = synthetic.ct_series()
+    alone = point_report(ct, [BOX_CENTRE_MM, near(0.5)], uids=[None, None])
+    assert len(found(ct, alone).nodules) == 2
+
+
 def test_a_refused_mark_beside_a_good_one_is_a_note() -> None:
     ct = synthetic.ct_series()
     seg = without_sources(synthetic.segmentation(ct, [box()], tracking_uids=["1.2.3"]))

@@ -195,6 +195,17 @@ def test_what_has_no_length_is_a_point_and_no_sphere(shape, points) -> None:
     assert nodule.mask is None
 
 
+def test_an_ellipse_is_as_long_and_as_wide_as_its_axes() -> None:
+    # 10 columns of 0.8 mm by 4 rows of 0.7 mm, about the middle of pixel (row 7, column 9)
+    axes = [[4.5, 7.5], [14.5, 7.5], [9.5, 5.5], [9.5, 9.5]]
+    (nodule,) = read(group(finding(NODULE), scoord(CT[3], "ELLIPSE", axes))).nodules
+    assert nodule.centre_mm == pytest.approx((-10 + 9 * 0.8, -20 + 7 * 0.7, -92.5), abs=0.05)
+    assert nodule.diameter_mm == pytest.approx(8.0, abs=0.8)
+    assert nodule.mask is not None
+    _, rows, columns = nodule.mask.voxels.shape
+    assert (rows, columns) == (5, 11)  # what it touches: half of the outermost pixels
+
+
 def test_a_flat_ellipse_is_a_line() -> None:
     flat = [[4, 5.5], [9, 5.5], [6.5, 5.5], [6.5, 5.5]]
     (nodule,) = read(group(finding(NODULE), scoord(CT[3], "ELLIPSE", flat))).nodules
