@@ -75,6 +75,8 @@ TRANSITIONS: Mapping[State, Mapping[Step, State]] = {
     },
 }
 
+FIRST = State.QUEUED
+"""Of new work."""
 LEASED = frozenset({State.RUNNING})
 """States with an owner and a lease."""
 SETTLED = frozenset({State.DONE, State.DEAD, State.CANCELLED})
@@ -84,6 +86,12 @@ SETTLED = frozenset({State.DONE, State.DEAD, State.CANCELLED})
 def after(state: State, step: Step) -> State | None:
     """The state that the step leads to, or None if it cannot happen from here."""
     return TRANSITIONS[state].get(step)
+
+
+def target(step: Step) -> State:
+    """The state that the step leads to from wherever it can happen: there is but one."""
+    (state,) = {steps[step] for steps in TRANSITIONS.values() if step in steps}
+    return state
 
 
 def sources(step: Step) -> frozenset[State]:

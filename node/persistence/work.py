@@ -35,7 +35,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from node.core.diary import queued_entry, step_entry
 from node.core.errors import LeaseLost
-from node.core.states import LEASED, SETTLED, State, Step, after, sources
+from node.core.states import FIRST, LEASED, SETTLED, State, Step, sources, target
 from node.persistence.conditions import in_states, is_open
 from node.persistence.rows import Lease
 from node.persistence.schema import LeasedWork, UTCDateTime
@@ -73,7 +73,7 @@ def add(
     row = connection.execute(
         insert(work)
         .values(
-            state=State.QUEUED,
+            state=FIRST,
             attempt=0,
             tries=0,
             max_attempts=max_attempts,
@@ -127,7 +127,7 @@ def claims(
             )
         )
         .values(
-            state=State.RUNNING,
+            state=target(Step.CLAIM),
             attempt=work.attempt + 1,
             tries=work.tries + 1,
             owner=bindparam("claim_owner"),
@@ -195,11 +195,12 @@ def settle(
     **values: Any,
 ) -> None:
     """The held work has taken the step and is held no more.  Raises LeaseLost."""
+    assert sources(step) == LEASED, f"{step} is of what is held"  # noqa: S101
     work = lease.work
     row = connection.execute(
         update(work)
         .where(held(lease))
-        .values(**_entering(State.RUNNING, step, now), **values)
+        .values(**_at_rest(target(step), now), **values)
         .returning(*_columns(work))
     ).one_or_none()
     if row is None:
@@ -288,12 +289,10 @@ def move(
     **values: Any,
 ) -> list[int]:
     """What nobody holds and `where` means has taken the step, if its state allows it."""
-    states = sources(step) - LEASED
-    (target,) = {after(state, step) for state in states}
     rows = connection.execute(
         update(work)
-        .where(in_states(work.state, states), where)
-        .values(**_at_rest(cast(State, target), now), **values)
+        .where(in_states(work.state, sources(step) - LEASED), where)
+        .values(**_at_rest(target(step), now), **values)
         .returning(*_columns(work))
     ).all()
     for row in rows:
@@ -312,12 +311,6 @@ def lease_of(work: Work, row: Row[Any]) -> Lease:
         owner=row.owner,
         study_instance_uid=row.study_instance_uid,
     )
-
-
-def _entering(state: State, step: Step, now: datetime) -> dict[str, Any]:
-    target = after(state, step)
-    assert target is not None, f"{step} from {state}"  # noqa: S101
-    return _at_rest(target, now)
 
 
 def _at_rest(state: State, now: datetime) -> dict[str, Any]:

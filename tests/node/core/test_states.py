@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from node.core.states import LEASED, SETTLED, TRANSITIONS, State, Step, after, sources
+from node.core.states import LEASED, SETTLED, TRANSITIONS, State, Step, after, sources, target
 
 ALLOWED = {
     ("queued", "claim"): "running",
@@ -23,6 +23,18 @@ ALLOWED = {
 @pytest.mark.parametrize(("state", "step"), list(itertools.product(State, Step)))
 def test_every_pair_leads_where_the_picture_says_or_nowhere(state: State, step: Step) -> None:
     assert after(state, step) == ALLOWED.get((state.value, step.value))
+
+
+def test_a_step_leads_to_one_state_from_wherever_it_happens() -> None:
+    assert {step.value: target(step).value for step in Step} == {
+        "claim": "running",
+        "finish": "done",
+        "retry": "queued",
+        "release": "queued",
+        "bury": "dead",
+        "requeue": "queued",
+        "cancel": "cancelled",
+    }
 
 
 def test_done_is_final() -> None:
