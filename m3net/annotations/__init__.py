@@ -36,6 +36,7 @@ READERS: Mapping[SOPClassUID, AnnotationReader] = {
     SOPClassUID("1.2.840.10008.5.1.4.1.1.11.2"): _PRESENTATION_STATE,
     SOPClassUID("1.2.840.10008.5.1.4.1.1.11.3"): _PRESENTATION_STATE,
     SOPClassUID("1.2.840.10008.5.1.4.1.1.11.4"): _PRESENTATION_STATE,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.8"): _PRESENTATION_STATE,
     SOPClassUID("1.2.840.10008.5.1.4.1.1.11.12"): _PRESENTATION_STATE,
     SOPClassUID("1.2.840.10008.5.1.4.1.1.11.6"): _VOLUMETRIC_PRESENTATION_STATE,
     SOPClassUID("1.2.840.10008.5.1.4.1.1.11.7"): _VOLUMETRIC_PRESENTATION_STATE,
@@ -45,8 +46,8 @@ READERS: Mapping[SOPClassUID, AnnotationReader] = {
 }
 """Segmentation, Label Map Segmentation; Basic Text (dwv wrote measurements as such), Enhanced,
 Comprehensive and Comprehensive 3D SR; Chest CAD SR; RT Structure Set; presentation states:
-grayscale, color, pseudo-color, blending, variable modality LUT, and the volumetric ones, whose
-graphics are on no image and are refused for that."""
+grayscale, color, pseudo-color, blending, advanced blending, variable modality LUT, and the
+volumetric ones, whose graphics are on no image and are refused for that."""
 
 _DAMAGED: tuple[type[Exception], ...] = (StudyError, *MALFORMED)
 

@@ -18,7 +18,12 @@ from m3net.annotations.types import Planes
 from m3net.errors import AnnotationUnusable, NoduleUnusable
 from m3net.uids import FrameReference
 
-_INPUTS = ("BlendingSequence", "VolumetricPresentationStateInputSequence")
+_INPUTS = (
+    "BlendingSequence",
+    "AdvancedBlendingSequence",
+    "VolumetricPresentationStateInputSequence",
+)
+"""Where blending and volumetric states name their images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

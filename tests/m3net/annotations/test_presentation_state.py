@@ -239,6 +239,13 @@ def test_a_text_that_names_a_nodule_and_no_place_is_told() -> None:
     assert recognise(state(OnImages(texts=[Words(value="logo")], images=[CT[3]]))) is None
 
 
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12])
+def test_a_state_of_every_class_that_draws_on_a_ct_is_an_annotation(number: int) -> None:
+    pr = state(outline())
+    pr.SOPClassUID = f"1.2.840.10008.5.1.4.1.1.11.{number}"
+    assert isinstance(recognise(pr), PresentationStateReader)
+
+
 def test_a_state_on_other_images_than_ct_is_none_of_ours() -> None:
     pr = presentation_state(CT, [outline()])
     for image in (
