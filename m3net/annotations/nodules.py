@@ -8,6 +8,7 @@
 - A mark in a foreign frame of reference, or with its centre outside the CT, is refused.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -68,13 +69,29 @@ def find_nodules(
     kept = {nodule.tracking_uid for nodule in nodules}
     return Found(
         nodules=tuple(
-            replace(nodule, tracking_id=nodule.tracking_id or f"Nodule {number}")
-            for number, nodule in enumerate(nodules, start=1)
+            replace(nodule, tracking_id=name)
+            for nodule, name in zip(nodules, _names(nodules), strict=True)
         ),
         refused=tuple(refusal for refusal in refused if refusal.tracking_uid not in kept),
         ignored=tuple(ignored),
         passed_over=joined.passed_over,
     )
+
+
+def _names(nodules: Sequence[Nodule]) -> list[str]:
+    """A name for each, none twice: its own, or its number among the nodules, or the next free."""
+    own = {nodule.tracking_id for nodule in nodules}
+    given: list[str] = []
+    for number, nodule in enumerate(nodules, start=1):
+        name = nodule.tracking_id
+        if not name:
+            free = (f"Nodule {n}" for n in itertools.count(number))
+            name = next(each for each in free if each not in own and each not in given)
+        elif name in given:
+            again = (f"{name} ({n})" for n in itertools.count(2))
+            name = next(each for each in again if each not in own and each not in given)
+        given.append(name)
+    return given
 
 
 def _sources(marking: Marking) -> tuple[AnnotationSource, ...]:

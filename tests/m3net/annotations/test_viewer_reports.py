@@ -355,6 +355,22 @@ def test_a_target_region_is_a_site() -> None:
     assert [other.says for other in result.passed_over] == ["a finding in: Liver"]
 
 
+def test_no_two_nodules_have_one_name() -> None:
+    places = [[3, 3], [6, 5], [9, 7], [12, 9], [15, 11]]
+    names = ["Nodule 3", "Cornerstone3DTools:Length", "Lesion 1", "Lesion 1", "Mrs Smith"]
+    groups = [
+        group(tracking(name, f"1.2.{n}"), finding(NODULE), scoord(CT[n], "POINT", [place]))
+        for n, (name, place) in enumerate(zip(names, places, strict=True), start=1)
+    ]
+    assert [nodule.tracking_id for nodule in read(*groups).nodules] == [
+        "Nodule 3",
+        "Nodule 2",
+        "Lesion 1",
+        "Lesion 1 (2)",
+        "Nodule 5",
+    ]
+
+
 def test_what_was_passed_over_holds_no_word_of_the_reader() -> None:
     secret = "ZXQW"
     groups = [
