@@ -13,6 +13,7 @@ from typing import Any
 
 from pydicom import Dataset
 
+from m3net.uids import FrameKey, SOPInstanceUID
 from node.demo.reading import ReadReport, read_report
 from node.demo.receiving_scp import ReceivingSCP
 from tests.peers import free_port, listens, storescu, wait_until
@@ -205,7 +206,7 @@ class Bed:
         headers = {}
         for item in objects:
             if isinstance(item, Dataset) and "ImagePositionPatient" in item:
-                headers[str(item.SOPInstanceUID)] = item
+                headers[FrameKey(SOPInstanceUID(str(item.SOPInstanceUID)))] = item
         study_uid = next(str(i.StudyInstanceUID) for i in objects if isinstance(i, Dataset))
         return read_report(self.wait_for_reports(study_uid)[0], headers)
 
