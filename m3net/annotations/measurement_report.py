@@ -5,6 +5,7 @@ outlines, or the segment that it refers to.  A group without a finding is listed
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from pydicom import Dataset
 from pydicom.sr.coding import Code
@@ -13,7 +14,7 @@ from m3net.annotations.content_tree import ContentTree, is_named
 from m3net.annotations.evidence import Evidence, evidence_of
 from m3net.annotations.image_classes import is_needed
 from m3net.annotations.image_references import frames_named
-from m3net.annotations.incomplete import incomplete_is_unusable
+from m3net.annotations.incomplete import MALFORMED, incomplete_is_unusable
 from m3net.annotations.meaning import Meaning, Reading
 from m3net.annotations.measurement_group import GROUP, MeasurementGroup, groups_of
 from m3net.annotations.regions import images_of, measure, read_region
@@ -27,7 +28,7 @@ from m3net.annotations.types import (
     References,
     Scope,
 )
-from m3net.errors import NoduleUnusable
+from m3net.errors import AnnotationUnusable, NoduleUnusable
 from m3net.nodule import AnnotationSource, Point
 from m3net.uids import (
     FrameOfReferenceUID,
@@ -37,6 +38,8 @@ from m3net.uids import (
 )
 
 TITLE = Code("126000", "DCM", "Imaging Measurement Report")
+_OF_ONE_GROUP: tuple[type[Exception], ...] = (*MALFORMED, AnnotationUnusable)
+"""What reading one group may raise."""
 IMAGING_MEASUREMENTS = Code("126010", "DCM", "Imaging Measurements")
 
 
@@ -103,7 +106,8 @@ def _references(dataset: Dataset) -> References:
                 named[uid] = SOPClassUID(str(reference.get("ReferencedSOPClassUID") or ""))
     by_meaning: dict[Meaning, list[MeasurementGroup]] = {}
     for group in groups_of(tree):
-        by_meaning.setdefault(group.reading().meaning, []).append(group)
+        with suppress(*_OF_ONE_GROUP):  # said when the study is analysed
+            by_meaning.setdefault(group.reading().meaning, []).append(group)
     nodules = by_meaning.get(Meaning.NODULE, [])
     marked: set[FrameReference] = set()
     frames: set[FrameOfReferenceUID] = set()
@@ -153,39 +157,61 @@ def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
     passed_over: list[PassedOver] = []
     ignored: list[str] = []
     for group in groups_of(tree):
-        reading = group.reading()
-        if not group.coordinates() and group.segment() is None:
-            ignored.append(_placeless(group, reading))
-            continue
         source = AnnotationSource(
             sop_class_uid=SOPClassUID(str(dataset.SOPClassUID)),
             sop_instance_uid=SOPInstanceUID(str(dataset.SOPInstanceUID)),
             place=group.place,
         )
-        match reading.meaning:
-            case Meaning.NODULE:
-                markings.append(_marking(tree, group, source, planes))
-            case Meaning.UNSAID:
-                passed_over.append(
-                    PassedOver(
-                        drawn=Drawn.MEASUREMENT,
-                        place=group.place,
-                        says=reading.says,
-                        unsaid=True,
-                        marking=_marking(tree, group, source, planes),
-                        may_count=group.is_bidirectional_or_arrow(),
-                    )
-                )
-            case Meaning.OTHER:
-                passed_over.append(
-                    PassedOver(drawn=Drawn.MEASUREMENT, place=group.place, says=reading.says)
-                )
+        try:
+            read = _group(tree, group, source, planes)
+        except _OF_ONE_GROUP:  # the others stand
+            read = _refused(source, "its measurement group holds a value that it cannot have")
+        match read:
+            case Marking():
+                markings.append(read)
+            case PassedOver():
+                passed_over.append(read)
+            case str():
+                ignored.append(read)
     return Annotation(
         sop_instance_uid=SOPInstanceUID(str(dataset.SOPInstanceUID)),
         kind=kind,
         markings=tuple(markings),
         passed_over=tuple(passed_over),
         ignored=tuple(ignored),
+    )
+
+
+def _group(
+    tree: ContentTree, group: MeasurementGroup, source: AnnotationSource, planes: Planes
+) -> Marking | PassedOver | str:
+    """What the group marks, or what it draws instead, or a sentence if it draws nothing."""
+    reading = group.reading()
+    if not group.coordinates() and group.segment() is None:
+        return _placeless(group, reading)
+    match reading.meaning:
+        case Meaning.NODULE:
+            return _marking(tree, group, source, planes)
+        case Meaning.OTHER:
+            return PassedOver(drawn=Drawn.MEASUREMENT, place=group.place, says=reading.says)
+        case Meaning.UNSAID:
+            return PassedOver(
+                drawn=Drawn.MEASUREMENT,
+                place=group.place,
+                says=reading.says,
+                unsaid=True,
+                marking=_marking(tree, group, source, planes),
+                may_count=group.is_bidirectional_or_arrow(),
+            )
+
+
+def _refused(source: AnnotationSource, reason: str) -> Marking:
+    return Marking(
+        source=source,
+        tracking_uid=None,
+        tracking_id=None,
+        frame_of_reference_uid=None,
+        refused=reason,
     )
 
 

@@ -87,8 +87,12 @@ def read_frames(dataset: Dataset) -> Frames:
                     sources=frame_sources(group),
                 )
             )
-    except (AttributeError, TypeError, ValueError) as error:
+    except AttributeError as error:  # names an attribute, never a value
         raise AnnotationUnusable(f"a frame of the segmentation has no place: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise AnnotationUnusable(
+            "a frame of the segmentation has no place: an attribute of it is no number"
+        ) from error
     if np.ptp(orientations, axis=0).max() > 1e-3 or np.ptp(spacings, axis=0).max() > 1e-3:
         raise AnnotationUnusable("the segmentation's frames are of several grids")
     row, col = np.array(orientations[0][:3]), np.array(orientations[0][3:])

@@ -2,7 +2,7 @@
 
 import pydicom.config
 import pytest
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
 
 from m3net.annotations import recognise
 from m3net.annotations.measurement_report import MeasurementReportReader
@@ -10,6 +10,7 @@ from m3net.annotations.nodules import find_nodules
 from m3net.annotations.types import PassedOver
 from m3net.ct_series import read_series
 from tests import synthetic
+from tests.encodings import item
 from tests.m3net.annotations.scene import BOX_CENTRE_MM, OUTLINE, as_received, found, planes_of
 from tests.viewer_reports import (
     ANGLE,
@@ -259,6 +260,22 @@ def test_a_number_that_is_none_leaves_its_own_and_every_other_group_judged(value
     result = read(odd, group(finding(NODULE), scoord(CT[5], "POINT", [[15, 12]])))
     assert result.refused == ()
     assert [nodule.diameter_mm for nodule in result.nodules] == [pytest.approx(4.0), None]
+
+
+def test_a_group_that_makes_no_sense_is_refused_and_the_others_are_judged() -> None:
+    odd = arrow(finding(NODULE))
+    segment = item(
+        ReferencedSOPClassUID="1.2.840.10008.5.1.4.1.1.66.4", ReferencedSOPInstanceUID="1.9"
+    )
+    segment.add(DataElement(0x0062000B, "LO", "one", validation_mode=pydicom.config.IGNORE))
+    odd.ContentSequence = [
+        *(child for child in odd.ContentSequence if child.ValueType != "NUM"),
+        content("IMAGE", None, ReferencedSOPSequence=[segment]),
+    ]
+    result = read(odd, bidirectional(finding(NODULE)))
+    assert len(result.nodules) == 1
+    (refusal,) = result.refused
+    assert refusal.reason == "its measurement group holds a value that it cannot have"
 
 
 def test_a_length_in_pixels_is_no_diameter() -> None:
