@@ -3,6 +3,7 @@
 #   make demo                 a phantom's study through a node of its own, results in demo-out/
 #   make demo INPUT=folder    the same with your study: a chest CT and its SEG or SR
 #   make test                 lint, types, import contracts, tests
+#   make mutants              how strong the tests are: SAMPLE=60 SEED=1 of all single mutants
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/
@@ -13,7 +14,7 @@ WORKERS ?= 2
 # point pip to an index or folder of CPU wheels: PIP_INSTALL_FLAGS="--find-links DIR".
 PIP_INSTALL_FLAGS ?=
 
-.PHONY: demo test lint format types contracts unit clean
+.PHONY: demo test lint format types contracts unit mutants clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -34,6 +35,9 @@ types: $(STAMP)
 
 contracts: $(STAMP)
 	$(RUN)lint-imports --config setup.cfg
+
+mutants: $(STAMP)
+	$(RUN)python -m tests.mutants --sample $(or $(SAMPLE),60) --seed $(or $(SEED),1) $(MUTANTS_FLAGS)
 
 # Threads of torch and BLAS beside each other's on few cores only wait for each other.
 unit: $(STAMP)

@@ -9,7 +9,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from sr_templates import codes
-from sr_templates.character_sets import holds_raw, speak_ascii
+from sr_templates.character_sets import UNREADABLE, holds_raw, speak_ascii
 from sr_templates.findings import Algorithm, ObjectIdentity
 from sr_templates.identity import copy_identity
 from sr_templates.probability import UNTRAINED
@@ -70,7 +70,10 @@ def finish(new: Dataset) -> None:
 
 
 def _zone_of(subject: Dataset) -> timezone | None:
-    offset = str(subject.get("TimezoneOffsetFromUTC", "") or "").strip()
+    try:
+        offset = str(subject.get("TimezoneOffsetFromUTC", "") or "").strip()
+    except UNREADABLE:
+        return None
     if len(offset) != 5 or offset[0] not in "+-" or not offset[1:].isdigit():
         return None
     minutes = int(offset[1:3]) * 60 + int(offset[3:])
@@ -122,8 +125,8 @@ def long_string(text: str, limit: int = 64) -> str:
 def reference(dataset: Dataset) -> Dataset:
     """Referenced SOP Class and Instance UID of a dataset."""
     item = Dataset()
-    item.ReferencedSOPClassUID = dataset.SOPClassUID
-    item.ReferencedSOPInstanceUID = dataset.SOPInstanceUID
+    item.ReferencedSOPClassUID = UID(str(dataset.SOPClassUID))
+    item.ReferencedSOPInstanceUID = UID(str(dataset.SOPInstanceUID))
     return item
 
 

@@ -10,7 +10,7 @@ from copy import deepcopy
 
 from pydicom import DataElement, Dataset
 from pydicom.config import IGNORE
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag
 from pydicom.valuerep import PersonName
@@ -193,6 +193,8 @@ def _as_it_is(source: Dataset, tags: Iterable[BaseTag]) -> Dataset:
     for tag in tags:
         raw = stored(source, tag)
         vr = text_vr(raw) if isinstance(raw, RawDataElement) else None
+        if vr and not _of_its_kind(tag, vr):
+            continue
         if isinstance(raw, RawDataElement) and (vr or tag == SPECIFIC_CHARACTER_SET):
             copy[tag] = raw._replace(
                 VR=vr or "CS", is_implicit_VR=False, is_little_endian=True, value=raw.value or b""
@@ -220,6 +222,8 @@ def _readable(source: Dataset, tag: BaseTag, character_set: Terms) -> DataElemen
         return None
     try:
         element = read_element(source, tag, character_set)
+        if not _of_its_kind(tag, element.VR):
+            return None
         if element.VR == "SQ":
             return element
         value = element.value
@@ -230,6 +234,38 @@ def _readable(source: Dataset, tag: BaseTag, character_set: Terms) -> DataElemen
         raise
     except UNREADABLE:
         return None
+
+
+def _of_its_kind(tag: BaseTag, vr: str) -> bool:
+    """False of a sequence that is none, and of a number where the Standard has a text."""
+    try:
+        own = dictionary_VR(tag)
+    except KeyError:
+        return True
+    return vr == own or (own != "SQ" and vr in _TEXTS)
+
+
+_TEXTS = frozenset(
+    [
+        "AE",
+        "AS",
+        "CS",
+        "DA",
+        "DS",
+        "DT",
+        "IS",
+        "LO",
+        "LT",
+        "PN",
+        "SH",
+        "ST",
+        "TM",
+        "UC",
+        "UI",
+        "UR",
+        "UT",
+    ]
+)
 
 
 def _each(value: object, change: Callable[[object], object]) -> object:
@@ -250,7 +286,7 @@ def names_patient(text: str, source: Dataset) -> bool:
     parts = re.split(r"[\s^=]+", str(identity.PatientName))
     parts += [str(identity.get(keyword, "")) for keyword in _TELLTALE]
     others = identity.get("OtherPatientIDsSequence") or []
-    parts += [str(item.get("PatientID", "")) for item in others]
+    parts += [str(item.get("PatientID", "")) for item in others if isinstance(item, Dataset)]
     folded = text.casefold()
     return any(
         len(part) >= (3 if part.isascii() else 2) and part.casefold() in folded for part in parts

@@ -14,6 +14,7 @@ from pydicom.uid import SecondaryCaptureImageStorage as SINGLE_FRAME_CLASS
 
 from sr_templates import codes
 from sr_templates.capture_view import CaptureFrame
+from sr_templates.character_sets import UNREADABLE
 from sr_templates.envelope import coded, finish, long_string, new_object
 from sr_templates.findings import Algorithm, ImageReference, ObjectIdentity
 from sr_templates.probability import UNTRAINED
@@ -99,10 +100,12 @@ def _describe(
 def _copy_lossiness(subject: Dataset, capture: Dataset) -> None:
     """A picture of a CT that was once compressed lossily says so for ever (PS3.3 C.7.6.1.1.5)."""
     capture.LossyImageCompression = "00"
-    if subject.get("LossyImageCompression") == "01":
-        for keyword in _LOSSINESS:
-            if keyword in subject:
+    for keyword in _LOSSINESS:
+        try:
+            if subject.get("LossyImageCompression") == "01" and keyword in subject:
                 capture[keyword] = deepcopy(subject[keyword])
+        except UNREADABLE:
+            continue
 
 
 def _source(image: ImageReference) -> Dataset:

@@ -1,6 +1,9 @@
 """DICOM objects whose attributes say odd things, as their bytes would come from the network."""
 
+import struct
+from collections.abc import Mapping
 from io import BytesIO
+from pathlib import Path
 
 from pydicom import Dataset, dcmread
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -57,3 +60,32 @@ def as_received(dataset: Dataset) -> Dataset:
     dataset.save_as(file, enforce_file_format=True)
     file.seek(0)
     return dcmread(file)
+
+
+def write(path: Path, dataset: Dataset, odd: Mapping[str, tuple[str, bytes]]) -> None:
+    """The dataset as a file in which these attributes say what no writer would write.
+
+    odd : per keyword the VR (the attribute's own where empty) and the bytes of the value
+    """
+    clean = as_received(dataset)
+    elements = {}
+    for tag, element in clean.items():
+        value = element.value
+        elements[int(tag)] = element.VR, value.encode() if isinstance(value, str) else value
+    for keyword, (vr, value) in odd.items():
+        tag = tag_for_keyword(keyword) or 0
+        elements[tag] = (vr or dictionary_VR(tag)[:2], value)
+    only_meta = Dataset()
+    only_meta.file_meta = clean.file_meta
+    file = BytesIO()
+    only_meta.save_as(file, enforce_file_format=True)
+    body = (_encoded(tag, *elements[tag]) for tag in sorted(elements))
+    path.write_bytes(file.getvalue() + b"".join(body))
+
+
+def _encoded(tag: int, vr: str, value: bytes) -> bytes:
+    """Explicit VR little endian (PS3.5 7.1.2)."""
+    head = struct.pack("<HH2s", tag >> 16, tag & 0xFFFF, vr.encode())
+    if vr in ("OB", "OW", "SQ", "UN", "UT"):
+        return head + struct.pack("<HL", 0, len(value)) + value
+    return head + struct.pack("<H", len(value)) + value

@@ -51,7 +51,20 @@ _CT_KEYWORDS = (
     # What its numbers mean in HU, and whether they have been tampered with.
     "RescaleSlope",
     "RescaleIntercept",
+    "RescaleType",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
     "LossyImageCompression",
+    # By what two acquisitions in one series are told apart, and a viewer finds the slice.
+    "ImageType",
+    "AcquisitionNumber",
+    "AcquisitionDate",
+    "AcquisitionTime",
+    "AcquisitionDateTime",
+    "TemporalPositionIdentifier",
+    "NominalPercentageOfCardiacPhase",
+    "KVP",
+    "InstanceNumber",
     # What the choice of the series goes by, and says.
     "SeriesNumber",
     "SliceThickness",

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
+from m3net import attributes
 from m3net.grid import GridBox
 from m3net.nodule import Nodule
 from m3net.outline import outline
@@ -139,13 +140,12 @@ def number_in_viewers(header: Dataset, frame: FrameKey) -> int | None:
     """By which a viewer finds the slice: its Instance Number, or the number of its frame."""
     if _is_multi_frame(header):
         return frame.frame
-    number = header.get("InstanceNumber")
-    return None if number is None else int(number)
+    return attributes.whole(header, "InstanceNumber")
 
 
 def _is_multi_frame(header: Dataset) -> bool:
     """Whether a reference to one slice of the image must name its frame."""
-    return int(header.get("NumberOfFrames") or 1) > 1
+    return (attributes.whole(header, "NumberOfFrames") or 1) > 1
 
 
 def _key_slice(placed: PlacedNodule, marked: list[int]) -> int:

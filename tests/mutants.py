@@ -1,0 +1,263 @@
+"""How strong the unit tests are: single faults are put into the code, and the tests must find them.
+
+    python -m tests.mutants --sample 60 --seed 1         a sample of all mutants
+    python -m tests.mutants --only m3net/stack.py        every mutant of one file
+    python -m tests.mutants --list                       what there is, without a run
+
+A mutant is one operator, comparison or number changed in a copy of the tree, never in this one.
+The tests that mirror the mutated file are run on it (`MIRRORS` where they have another name); what
+they let pass is a survivor.  Prints one JSON object a mutant, then the survivors; exit status 1 if
+there are any.
+"""
+
+import argparse
+import ast
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from queue import Queue
+
+ROOT = Path(__file__).parents[1]
+MUTATED = (
+    "m3net/annotations",
+    "m3net/acquisitions.py",
+    "m3net/attributes.py",
+    "m3net/ct_series.py",
+    "m3net/ct_pixels.py",
+    "m3net/series_layout.py",
+    "m3net/stack.py",
+    "m3net/surroundings.py",
+    "m3net/volume.py",
+    "node/core",
+)
+COPIED = ("m3net", "node", "sr_templates", "training", "tests", "deploy")
+FILES = ("setup.cfg", "pyproject.toml", "README.md")
+
+_ANNOTATIONS = "tests/m3net/annotations"
+MIRRORS = {
+    "m3net/series_layout.py": ["tests/m3net/test_ct_series.py"],
+    "m3net/volume.py": ["tests/m3net/test_ct_series.py", "tests/m3net/test_stack.py"],
+    "m3net/annotations/merging.py": [f"{_ANNOTATIONS}/test_nodules.py"],
+    "m3net/annotations/placing.py": [f"{_ANNOTATIONS}/test_nodules.py"],
+    "m3net/annotations/components.py": [f"{_ANNOTATIONS}/test_nodules.py"],
+    "m3net/annotations/segmentation_frames.py": [f"{_ANNOTATIONS}/test_segmentation.py"],
+    "m3net/annotations/regions.py": [
+        f"{_ANNOTATIONS}/test_regions.py",
+        f"{_ANNOTATIONS}/test_measurement_report.py",
+    ],
+    "node/core/slices.py": ["tests/node/core/test_selection.py"],
+    "node/core/series_choice.py": ["tests/node/core/test_selection.py"],
+    "node/core/assessment.py": ["tests/node/core/test_assessment.py"],
+}
+"""Where a file's tests are, if not in the file of its name; else all tests beside that."""
+
+_SWAPS: dict[type[ast.AST], type[ast.AST]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Div,
+    ast.Mod: ast.Mult,
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.And: ast.Or,
+    ast.Or: ast.And,
+    ast.BitAnd: ast.BitOr,
+    ast.BitOr: ast.BitAnd,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    """One fault: the `number`-th that can be made in a file."""
+
+    file: str
+    number: int
+    line: int
+    change: str
+
+
+class _Change(ast.NodeTransformer):
+    """Makes the fault of one number, or (number None) counts what there is."""
+
+    def __init__(self, number: int | None = None) -> None:
+        self.number = number
+        self.found: list[tuple[int, str]] = []
+
+    def _is_next(self, line: int, change: str) -> bool:
+        self.found.append((line, change))
+        return self.number == len(self.found) - 1
+
+    def _swapped(self, operator: ast.AST, line: int) -> ast.AST:
+        other = _SWAPS.get(type(operator))
+        if other is None:
+            return operator
+        change = f"{type(operator).__name__} -> {other.__name__}"
+        return other() if self._is_next(line, change) else operator
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:  # ast's own name
+        self.generic_visit(node)
+        node.op = self._swapped(node.op, node.lineno)  # type: ignore[assignment]
+        return node
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
+        self.generic_visit(node)
+        node.op = self._swapped(node.op, node.lineno)  # type: ignore[assignment]
+        return node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self.generic_visit(node)
+        node.ops = [self._swapped(op, node.lineno) for op in node.ops]  # type: ignore[misc]
+        return node
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.op, ast.Not | ast.USub | ast.Invert):
+            name = type(node.op).__name__
+            return node.operand if self._is_next(node.lineno, f"{name} dropped") else node
+        return node
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        value = node.value
+        if isinstance(value, bool):
+            if self._is_next(node.lineno, f"{value} -> {not value}"):
+                return ast.copy_location(ast.Constant(not value), node)
+        elif isinstance(value, int | float):
+            other = value + 1 if isinstance(value, int) else value * 2 + 0.1
+            if self._is_next(node.lineno, f"{value} -> {other}"):
+                return ast.copy_location(ast.Constant(other), node)
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        if node.value is not None:  # an annotation is no code that runs
+            node.value = self.visit(node.value)
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.body = [self.visit(statement) for statement in node.body]
+        node.args.defaults = [self.visit(value) for value in node.args.defaults]
+        return node
+
+
+def mutants_of(file: str) -> list[Mutant]:
+    """Every fault that can be made in the file."""
+    counted = _Change()
+    counted.visit(ast.parse((ROOT / file).read_text()))
+    return [
+        Mutant(file=file, number=number, line=line, change=change)
+        for number, (line, change) in enumerate(counted.found)
+    ]
+
+
+def mutated(mutant: Mutant) -> str:
+    """The file's source with the fault in it."""
+    tree = _Change(mutant.number).visit(ast.parse((ROOT / mutant.file).read_text()))
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def tests_of(file: str) -> list[str]:
+    """The tests that must find a fault in the file."""
+    path = Path(file)
+    own = Path("tests") / path.parent / f"test_{path.name}"
+    found = [test for test in (*MIRRORS.get(file, ()), str(own)) if (ROOT / test).exists()]
+    return list(dict.fromkeys(found)) or [str(own.parent)]
+
+
+def survives(mutant: Mutant, *, tree: Path, timeout_s: float) -> bool:
+    """Whether the mirroring tests pass in `tree` with the fault in it."""
+    target = tree / mutant.file
+    target.write_text(mutated(mutant))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not lidc and not peers"]
+    try:
+        run = subprocess.run(
+            [*command, "-p", "no:cacheprovider", *tests_of(mutant.file)],
+            cwd=tree,
+            env=environment,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False  # it does not end, which a test that waits would see
+    finally:
+        shutil.copyfile(ROOT / mutant.file, target)
+    return run.returncode == 0
+
+
+def _all_files(only: Sequence[str]) -> Iterator[str]:
+    for name in only or MUTATED:
+        path = ROOT / name
+        files = [path] if path.is_file() else sorted(path.rglob("*.py"))
+        yield from (str(file.relative_to(ROOT)) for file in files)
+
+
+def _copied_tree(folder: Path) -> Path:
+    for name in COPIED:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in FILES:
+        shutil.copyfile(ROOT / name, folder / name)
+    return folder
+
+
+def main() -> int:
+    """Run as the module's docstring says."""
+    parser = argparse.ArgumentParser(description="Mutants that the unit tests do not find.")
+    parser.add_argument("--sample", type=int, help="how many, drawn at random; default: all")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", nargs="*", default=[], help="files or folders")
+    parser.add_argument("--parallel", type=int, default=2)
+    parser.add_argument("--timeout-s", type=float, default=300.0)
+    parser.add_argument("--list", action="store_true")
+    chosen = parser.parse_args()
+    mutants = [mutant for file in _all_files(chosen.only) for mutant in mutants_of(file)]
+    if chosen.sample is not None and chosen.sample < len(mutants):
+        mutants = sorted(
+            random.Random(chosen.seed).sample(mutants, chosen.sample),
+            key=lambda mutant: (mutant.file, mutant.number),
+        )
+    if chosen.list:
+        for mutant in mutants:
+            print(json.dumps(asdict(mutant)))
+        return 0
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(chosen.parallel) as pool:
+        trees: Queue[Path] = Queue()
+        for number in range(chosen.parallel):
+            trees.put(_copied_tree(Path(folder) / str(number)))
+
+        def tried(mutant: Mutant) -> bool:
+            tree = trees.get()
+            try:
+                survived = survives(mutant, tree=tree, timeout_s=chosen.timeout_s)
+            finally:
+                trees.put(tree)
+            print(json.dumps({**asdict(mutant), "survived": survived}), flush=True)
+            return survived
+
+        survivors = [
+            m for m, survived in zip(mutants, pool.map(tried, mutants), strict=True) if survived
+        ]
+    print(f"{len(mutants) - len(survivors)} of {len(mutants)} mutants found")
+    for mutant in survivors:
+        print(f"SURVIVES {mutant.file}:{mutant.line} {mutant.change}")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

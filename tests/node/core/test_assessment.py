@@ -1,0 +1,180 @@
+"""How an analysis ended, by what was judged and what was not; whatever the headers say."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import Dataset, dcmread
+
+from m3net.predict import TorchClassifier
+from m3net.uids import StudyInstanceUID
+from m3net.weights import load_classifier
+from node.core.assessment import assess
+from node.core.errors import Refused
+from node.core.objects import Stamp
+from node.core.pipeline import analyse
+from node.core.selection import select
+from node.inbound.facts import read_facts
+from sr_templates.findings import Outcome
+from sr_templates.identity import IDENTITY_KEYWORDS
+from tests import synthetic
+from tests.m3net.test_ct_series import READ_OF_A_SLICE
+from tests.node.core.test_pipeline import SETTINGS, SHAPE, Files, files, in_bytes, mask, run
+from tests.odd import ODD_VALUES, write
+
+
+@pytest.fixture(scope="module")
+def classifier() -> TorchClassifier:
+    return load_classifier("untrained", device="cpu")
+
+
+def on_a_rib(ct: list[Dataset]) -> Dataset:
+    """A mark that fills two slices of the whole image: more than any nodule."""
+    marked = np.zeros(SHAPE, bool)
+    marked[5:55, 10:12, 10:12] = True
+    return synthetic.segmentation(ct, [marked], name="rib")
+
+
+def test_one_refused_and_one_unread_are_two_that_were_not_judged(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    lying = synthetic.segmentation(ct, [mask(slice(20, 23))], name="lying")
+    del lying.PerFrameFunctionalGroupsSequence
+    given = files(tmp_path, ct, on_a_rib(ct), lying)
+    results = run(given, classifier)
+    assert results.outcome is Outcome.NOT_ANALYSED
+    assert "what is marked is 122 mm long, expected 100 mm at most" in results.headline
+
+
+def test_a_bound_on_the_extent_is_the_callers(tmp_path: Path, classifier: TorchClassifier) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    given = files(tmp_path, ct, synthetic.segmentation(ct, [mask(slice(20, 23))]))
+    judged = assess(given.inputs, paths=given.paths, classifier=classifier)
+    assert (judged.outcome, len(judged.refused)) == (Outcome.ANALYSED, 0)
+    refused = assess(given.inputs, paths=given.paths, classifier=classifier, max_diameter_mm=4.0)
+    assert (refused.outcome, len(refused.refused)) == (Outcome.NOT_ANALYSED, 1)
+
+
+def test_a_mark_in_tissue_is_refused_and_a_doubtful_one_says_so_first(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    density = np.full(SHAPE, 40)
+    density[30:, :, :] = -850
+    density[40:43, 10:14, 6:10] = 40
+    ct = synthetic.ct_series(shape=SHAPE, hu=density)
+    seg = synthetic.segmentation(
+        ct, [mask(slice(10, 13)), mask(slice(26, 29)), mask(slice(40, 43))]
+    )
+    results = run(files(tmp_path, ct, seg), classifier)
+    assert [n.reason for n in results.nodules] == [
+        None,
+        None,
+        "it is not marked in the lung: 0 % of what lies 2 to 8 mm beyond it are between -1000 and "
+        "-500 HU, expected 10 % or more",
+    ]
+    assert "DOUBTFUL: Nodule 2: only " in results.headline
+    assert "Nodule 3" not in results.headline.partition("DOUBTFUL")[2]
+
+
+OPTIONAL = [
+    *("AcquisitionNumber", "InstanceNumber", "SliceThickness", "KVP", "ConvolutionKernel"),
+    *("AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime", "ContentDate", "ContentTime"),
+    *("TemporalPositionIdentifier", "NominalPercentageOfCardiacPhase", "SeriesNumber"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit", "LossyImageCompression"),
+    *("WindowCenter", "WindowWidth", "TimezoneOffsetFromUTC", "PatientOrientation"),
+]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of odd values
+@pytest.mark.parametrize("kind", range(len(ODD_VALUES)))
+def test_a_good_study_lives_through_any_odd_value_of_what_is_optional(
+    tmp_path: Path, classifier: TorchClassifier, kind: int
+) -> None:
+    vr, value = ODD_VALUES[kind]
+    ct = synthetic.ct_series(shape=SHAPE)
+    seg = synthetic.segmentation(ct, [mask(slice(20, 23))])
+    named = ("StudyInstanceUID", "PatientID", "IssuerOfPatientID")
+    odd = dict.fromkeys({*OPTIONAL, *IDENTITY_KEYWORDS}.difference(named), (vr, value))
+    given = received(tmp_path, ct, odd, seg)
+    assert isinstance(given, Files), given
+    # The network sees nothing of a header: with every fifth kind, pictures and all, it is asked.
+    judged = kind % 5 == 0
+    results = analyse(
+        given.inputs,
+        paths=given.paths,
+        classifier=classifier,
+        stamp=given.stamp,
+        settings=SETTINGS if judged else replace(SETTINGS, max_diameter_mm=0.001),
+    )
+    assert results.outcome is (Outcome.ANALYSED if judged else Outcome.NOT_ANALYSED)
+    assert judged or "expected 0.001 mm at most" in results.headline
+    for artifact in results.artifacts:
+        assert dcmread(BytesIO(in_bytes(artifact.dataset))).StudyInstanceUID == STUDY
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of odd values
+@pytest.mark.parametrize("keyword", READ_OF_A_SLICE)
+def test_whatever_a_slice_says_the_study_is_assessed_or_refused_in_words(
+    tmp_path: Path, classifier: TorchClassifier, keyword: str
+) -> None:
+    ct = synthetic.ct_series(shape=(4, 4, 4))
+    seg = synthetic.segmentation(ct, [np.ones((4, 4, 4))])
+    ended = 0
+    for number, (vr, value) in enumerate(ODD_VALUES[::3]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        given = received(folder, ct, {keyword: (vr, value)}, seg)
+        if isinstance(given, str):
+            continue
+        results = analyse(
+            given.inputs,
+            paths=given.paths,
+            classifier=classifier,
+            stamp=given.stamp,
+            settings=replace(SETTINGS, max_diameter_mm=0.001),
+        )
+        assert results.outcome is Outcome.NOT_ANALYSED
+        assert "\n" not in results.headline
+        ended += 1
+    assert ended > 0 or keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+
+
+STUDY = synthetic.uid("study")
+
+
+def received(
+    folder: Path, ct: list[Dataset], odd: Mapping[str, tuple[str, bytes]], annotation: Dataset
+) -> Files | str:
+    """As intake takes them and selection chooses them; or why intake does not take one."""
+    facts, paths = [], {}
+    for number, dataset in enumerate([annotation, *ct]):
+        path = folder / f"{number}.dcm"
+        if number:
+            write(path, dataset, odd)
+        else:
+            dataset.save_as(path, enforce_file_format=True)
+        read = dcmread(path)
+        try:
+            fact, _ = read_facts(read, transfer_syntax=str(read.file_meta.TransferSyntaxUID))
+        except Refused as reason:
+            return str(reason)
+        facts.append(fact)
+        paths[fact.sop_instance_uid] = path
+    selection = select(StudyInstanceUID(STUDY), facts)
+    assert selection is not None
+    return Files(selection.inputs, paths, STAMP)
+
+
+STAMP = Stamp(
+    study_instance_uid=StudyInstanceUID(STUDY),
+    input_digest="digest",
+    analysis_id="analysis",
+    revision=1,
+    at=datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC),
+    predecessors={},
+)
