@@ -10,17 +10,17 @@ in their Image Type and Frame Type.  An ordinary CT frame is in HU also where it
 US, as older converters wrote it.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from pydicom import DataElement, Dataset
-from pydicom.datadict import dictionary_description, tag_for_keyword
+from pydicom.datadict import tag_for_keyword
 from pydicom.uid import CTImageStorage
 
 from m3net import attributes
 from m3net.errors import SeriesUnusable
+from m3net.frame_types import why_no_ct
 from m3net.uids import FrameKey, SOPClassUID, SOPInstanceUID
 
 ENHANCED_CT: Mapping[SOPClassUID, str] = {
@@ -95,13 +95,6 @@ _PLACES = frozenset({0x00209057, 0x00200032, 0x00201041, 0x00189327})
 """Dimensions along the stack: In-Stack Position Number, Image Position, Slice Location, Table
 Position."""
 
-_TERM = re.compile(r"[A-Z_]{1,16}")
-"""What may be repeated in a sentence: a defined term, and nothing that somebody typed."""
-
-_NO_FLAVOUR_OF_A_CT = frozenset({"PERFUSION", "ATTENUATION", "LOCALIZER"})
-_CONTRASTS_IN_HU = frozenset({"", "NONE", "RESAMPLED", "ENERGY_PROP_WT"})
-_TECHNIQUES_IN_HU = frozenset({"", "NONE", "MPR"})
-
 
 def is_enhanced(dataset: Dataset) -> bool:
     """Whether the object holds its slices as frames."""
@@ -173,9 +166,9 @@ class _Frames:
         """The frames that are an ordinary CT."""
         why: list[str] = []
         kept = []
-        shared = _why_no_ct(self.shared.get(_FRAME_TYPE, _EMPTY), self.dataset)
+        shared = why_no_ct(self.shared.get(_FRAME_TYPE, _EMPTY), self.dataset)
         for number, own in enumerate(self.own, start=1):
-            reason = _why_no_ct(own[_FRAME_TYPE], self.dataset) if _FRAME_TYPE in own else shared
+            reason = why_no_ct(own[_FRAME_TYPE], self.dataset) if _FRAME_TYPE in own else shared
             if reason is None:
                 kept.append(number)
             else:
@@ -265,26 +258,6 @@ class _Frames:
 
 
 _EMPTY = Dataset()
-
-
-def _why_no_ct(group: Dataset, dataset: Dataset) -> str | None:
-    """The reason, by a frame's type, else by the object's."""
-    kind = attributes.texts(group, "FrameType") or attributes.texts(dataset, "ImageType")
-    values = [value.upper() for value in kind] + [""] * 4
-    flavour, contrast = values[2], values[3]
-    if flavour in _NO_FLAVOUR_OF_A_CT or contrast not in _CONTRASTS_IN_HU:
-        terms = [value for value in values[:4] if _TERM.fullmatch(value)]
-        return "its frames are of type " + ("\\".join(terms) or "unknown")
-    for keyword, allowed in (
-        ("PixelPresentation", {"", "MONOCHROME"}),
-        ("VolumetricProperties", {"", "VOLUME", "SAMPLED"}),
-        ("VolumeBasedCalculationTechnique", _TECHNIQUES_IN_HU),
-    ):
-        said = attributes.text(group, keyword).upper()
-        if said not in allowed:
-            what = said if _TERM.fullmatch(said) else "of an unknown kind"
-            return f"its frames have {dictionary_description(keyword)} {what}"
-    return None
 
 
 def _by_sequence(groups: Dataset) -> dict[str, Dataset]:

@@ -139,6 +139,21 @@ def test_maps_and_projections_are_refused_by_their_type(
 
 
 @pytest.mark.parametrize(
+    ("fourth", "is_ct"),
+    [("CT_SOM5 SPI", True), ("HELIX", True), ("NONE", True), ("RCBF", False), ("VMI", False)],
+)
+def test_a_converted_object_keeps_what_the_scanner_wrote(fourth: str, is_ct: bool) -> None:
+    slices = synthetic.ct_series(shape=SHAPE)
+    converted = enhanced_ct(slices, image_type=["ORIGINAL", "PRIMARY", "AXIAL", fourth])
+    converted.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2.2"
+    if is_ct:
+        assert same_voxels(read_series([converted]), read_series(slices))
+        return
+    with pytest.raises(SeriesUnusable, match=f"is no CT in Hounsfield units: .*{fourth}"):
+        read_series([converted])
+
+
+@pytest.mark.parametrize(
     ("keyword", "value"),
     [
         ("PixelPresentation", "COLOR"),

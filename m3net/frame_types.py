@@ -1,0 +1,53 @@
+"""Which frames of a multi-frame CT are an ordinary CT, by what they say of themselves.
+
+Maps of perfusion and of materials, projections and renderings are of the same class (PS3.3
+C.8.15.3.1, C.8.16.2); their numbers are no densities of the lung.
+"""
+
+import re
+
+from pydicom import Dataset
+from pydicom.datadict import dictionary_description
+
+from m3net import attributes
+
+_TERM = re.compile(r"[A-Z_]{1,16}")
+"""What may be repeated in a sentence: a defined term, and nothing that somebody typed."""
+
+_NO_FLAVOUR_OF_A_CT = frozenset({"PERFUSION", "ATTENUATION", "LOCALIZER"})
+_CONTRASTS_IN_HU = frozenset({"", "NONE", "RESAMPLED", "ENERGY_PROP_WT"})
+_OTHER_CONTRASTS = re.compile(
+    "ADDITION|DIVISION|MASKED|MAXIMUM|MEAN|MINIMUM|MULTIPLICATION|STD_DEVIATION|SUBTRACTION"
+    "|QUANTITY|MTT|RCBF|RCBV|RCMTT|TTP|TMAX|MAT_.*|EFF_ATOMIC_NUM|ELECTRON_DENSITY|VMI"
+)
+"""A converter keeps what a scanner wrote as fourth value, such as CT_SOM5 SPI: of a converted
+object only what is known to be no density is none."""
+_LEGACY_CONVERTED = "1.2.840.10008.5.1.4.1.1.2.2"
+_TECHNIQUES_IN_HU = frozenset({"", "NONE", "MPR"})
+
+
+def why_no_ct(group: Dataset, dataset: Dataset) -> str | None:
+    """None if a frame is an ordinary CT, else the reason, by its type, else by the object's.
+
+    group : its CT Image Frame Type
+    """
+    kind = attributes.texts(group, "FrameType") or attributes.texts(dataset, "ImageType")
+    values = [value.upper() for value in kind] + [""] * 4
+    flavour, contrast = values[2], values[3]
+    if attributes.uid(dataset, "SOPClassUID") == _LEGACY_CONVERTED:
+        is_density = not _OTHER_CONTRASTS.fullmatch(contrast)
+    else:
+        is_density = contrast in _CONTRASTS_IN_HU
+    if flavour in _NO_FLAVOUR_OF_A_CT or not is_density:
+        terms = [value for value in values[:4] if _TERM.fullmatch(value)]
+        return "its frames are of type " + ("\\".join(terms) or "unknown")
+    for keyword, allowed in (
+        ("PixelPresentation", {"", "MONOCHROME"}),
+        ("VolumetricProperties", {"", "VOLUME", "SAMPLED"}),
+        ("VolumeBasedCalculationTechnique", _TECHNIQUES_IN_HU),
+    ):
+        said = attributes.text(group, keyword).upper()
+        if said not in allowed:
+            what = said if _TERM.fullmatch(said) else "of an unknown kind"
+            return f"its frames have {dictionary_description(keyword)} {what}"
+    return None
