@@ -44,6 +44,7 @@ FILES = ("setup.cfg", "pyproject.toml", "README.md")
 _ANNOTATIONS = "tests/m3net/annotations"
 MIRRORS = {
     "m3net/series_layout.py": ["tests/m3net/test_ct_series.py"],
+    "m3net/stack.py": ["tests/m3net/test_stack.py", "tests/m3net/test_ct_series.py"],
     "m3net/volume.py": ["tests/m3net/test_ct_series.py", "tests/m3net/test_stack.py"],
     "m3net/annotations/merging.py": [f"{_ANNOTATIONS}/test_nodules.py"],
     "m3net/annotations/placing.py": [f"{_ANNOTATIONS}/test_nodules.py"],
