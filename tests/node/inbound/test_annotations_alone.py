@@ -54,7 +54,7 @@ def verdict(*objects: Dataset, later: timedelta = timedelta(minutes=10)) -> Wait
             study_instance_uid=StudyInstanceUID(str(CT[0].StudyInstanceUID)),
             instances=[facts(each) for each in objects],
             last_arrival_at=AT,
-            open_associations=0,
+            open_senders=0,
             change=1,
         ),
         now=AT + later,
@@ -98,9 +98,12 @@ def test_what_marks_no_nodule_makes_no_report_without_its_ct(annotation: Dataset
     assert not isinstance(verdict(annotation, later=timedelta(days=2)), Ready)
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")  # pydicom, of what is tried here
 def test_an_object_that_cannot_be_read_is_an_annotation_all_the_same() -> None:
     damaged: Sequence[Dataset] = [graphics("nodule"), region("Nodule")]
-    damaged[0].GraphicAnnotationSequence[0].ReferencedImageSequence[0].ReferencedFrameNumber = [0]
+    damaged[0].GraphicAnnotationSequence[0].ReferencedImageSequence[
+        0
+    ].ReferencedSOPInstanceUID = "x"
     damaged[1].StructureSetROISequence[0].ROINumber = None
     for each in damaged:
         assert facts(each).role is Role.ANNOTATION
