@@ -2,7 +2,11 @@
 
 The nodule's own word decides ("nodule", "Rundherd", "masse"), and what the text hangs on it:
 
-- a word that denies it ("no nodule", "Rundherd ausgeschlossen") takes it away;
+- a word that denies it ("no nodule", "Rundherd ausgeschlossen") takes it away, and so does one
+  that says that it was taken out ("nodule resection");
+- what is found in it, or in a patient who has it, is that ("necrosis in tumour", "lymph node,
+  history of lung cancer");
+- a target volume grown from it ("PTV nodule") is none;
 - an organ takes it away only as its place: directly before or behind it ("thyroid nodule", "lesion
   liver"), after "in" or "of", or as a thought of its own ("lesion: liver").  An organ that is
   merely near ("nodule abutting 5th rib", "LLL, retrocardiac") or where the cancer came from
@@ -98,6 +102,9 @@ def _is_plain(words: Sequence[Word]) -> bool:
 
 
 def _read(words: Sequence[Word]) -> tuple[Verdict, str]:
+    planned = _planned(words)
+    if planned is not None:
+        return Verdict.ELSEWHERE, planned
     heads = [at for at, word in enumerate(words) if word.sense in _HEADS]
     if not heads:
         return _thing(words)
@@ -120,17 +127,35 @@ def _read(words: Sequence[Word]) -> tuple[Verdict, str]:
     return Verdict.ELSEWHERE, places[0]
 
 
+def _planned(words: Sequence[Word]) -> str | None:
+    """The target volume that is marked; "nodule in PTV" marks the nodule."""
+    for at, word in enumerate(words):
+        if word.sense is Sense.PLANNED:
+            inside = at > 0 and words[at - 1].sense in (Sense.IN, Sense.BESIDE)
+            if not inside:
+                return word.says
+    return None
+
+
 def _thing(words: Sequence[Word]) -> tuple[Verdict, str]:
     """What a text without a nodule's word names."""
     for at, word in enumerate(words):
         near = _follows(words, at, (Sense.BESIDE, Sense.NO))
+        if word.sense is Sense.REMOVAL and not near:
+            return Verdict.OTHER, word.says
         if word.sense in _THINGS and not near:
             return Verdict.OTHER if word.sense is Sense.OTHER else Verdict.ELSEWHERE, word.says
     return Verdict.NOTHING, ""
 
 
 def _is_neighbour(words: Sequence[Word], at: int) -> bool:
-    """ "lymph node next to the nodule" marks the lymph node."""
+    """ "lymph node next to the nodule" and "necrosis in nodule" mark what stands first."""
+    before = at - 1
+    while before > 0 and words[before].sense in (*_FILLING, Sense.IN, Sense.LUNG):
+        before -= 1
+    holds = any(word.sense is Sense.IN for word in words[before + 1 : at])
+    if holds and before >= 0 and words[before].sense in _THINGS:
+        return True
     for index in range(at - 1, 0, -1):
         if words[index].sense in (Sense.BREAK, *_HEADS):
             return False
@@ -140,13 +165,21 @@ def _is_neighbour(words: Sequence[Word], at: int) -> bool:
 
 
 def _is_origin(words: Sequence[Word], at: int) -> bool:
-    """ "adrenal metastasis of lung cancer" marks the metastasis."""
+    """ "adrenal metastasis of lung cancer", "scar, history of lung cancer": the first is marked."""
+    before = at - 1
+    while before >= 0 and words[before].sense in (*_FILLING, Sense.IN, Sense.LUNG):
+        before -= 1
+    if before >= 0 and words[before].sense is Sense.FROM:
+        return True
     if words[at].sense is not Sense.CANCER:
         return False
+    first = _thoughts(words[:at])[0]
+    if len(first) < at and all(word.sense in (Sense.ORGAN, *_FILLING) for word in first):
+        return any(word.sense is Sense.ORGAN for word in first)
     for index in range(at - 1, -1, -1):
         if words[index].sense in (Sense.BREAK, Sense.AND):
             return False
-        if words[index].sense is Sense.METASTASIS:
+        if words[index].sense in (Sense.METASTASIS, Sense.FROM):
             return True
     return False
 
@@ -158,12 +191,32 @@ def _denied(words: Sequence[Word], at: int) -> bool:
             return True
         if words[index].sense in (Sense.BREAK, Sense.BESIDE, *_HEADS, Sense.OTHER):
             break
-    if at and words[at - 1].sense is Sense.GONE:
+    if _removed(words, at):
+        return True
+    before = at - 1
+    while before > 0 and words[before].sense is Sense.IN:
+        before -= 1
+    if at and words[before].sense is Sense.GONE:
         return True
     own, *later = _thoughts(words[at + 1 :])
     answer = {word.sense for word in later[0]} if later else set()
     answered = Sense.GONE in answer and answer <= {Sense.GONE, *_FILLING}
     return answered or any(word.sense is Sense.GONE for word in own)
+
+
+def _removed(words: Sequence[Word], at: int) -> bool:
+    """ "nodule resection", "scar after resection of a nodule"; not "nodule for resection"."""
+    after = _beyond_filling(words, at, step=1)
+    if after is not None and words[after].sense is Sense.REMOVAL:
+        return True
+    of = False
+    for word in reversed(words[:at]):
+        if word.sense is Sense.REMOVAL:
+            return of
+        if word.sense not in (*_FILLING, Sense.IN, Sense.LUNG):
+            return False
+        of = of or word.sense is Sense.IN
+    return False
 
 
 def _elsewhere(words: Sequence[Word], at: int) -> str | None:

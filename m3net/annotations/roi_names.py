@@ -38,20 +38,24 @@ NO_NODULE_TYPES = frozenset(
 )
 """RT ROI Interpreted Types (PS3.3 C.8.8.8) that exclude; GTV supports, ORGAN says nothing."""
 
-_TREATMENT_VOLUME = re.compile(r"(^|[^a-z]|z)(p|c|i|ic|ig|ip)tv")
+_TREATMENT_VOLUME = re.compile(r"(^|[^a-z]|z)((p|c|i|ic|ig|ip)tv|i gtv)")
 _DERIVED = re.compile(
-    r"(^|[^a-z])(ring|shell|rind|opt|expanded|prv|avoid|isodose|dose|bed|gtv *sb)([^a-z]|$)"
+    r"(^|[^a-z])(ring|shell|rind|opt|expanded|prv|avoid|isodose|dose|bed|gtv *sb|margins?|exp *\d+"
+    r"|fiducials?|seeds?|markers?|clips?|coils?)([^a-z]|$)"
     r"|(tumou?r|gtv) *bed"
     r"|[a-z0-9 ]\+ *\d|gtv.*\d *[mc]m([^a-z]|$)|\d *%"
 )
 _WITHOUT = re.compile(
     r"[a-z0-9)] *- *i?gtv|(^|[^a-z])lungs *-"
-    r"|(^|[^a-z])(minus|excl[a-z]*|sub|without|ohne|sans|senza|sin|not|less)([^a-z].*)?"
+    r"|(^|[^a-z])(minus|ex(cl[a-z]*)?|sub|w[/_]?o|without|ohne|sans|senza|sin|not|less)([^a-z].*)?"
     r"(gtv|tumou?r|nod|les|mass)",
     re.IGNORECASE,
 )
 """An organ without its tumour; in TG-263 the sign is a minus: "Lungs-GTV"."""
-_NODES = re.compile(r"gtv *l?n(d|ods?|odes?|odal)?[ \d]*(?![a-z])|(^|[^a-z])lns?([^a-z]|$)")
+_NODES = re.compile(
+    r"gtv *(p|t)? *[+&]? *n(?![a-z])"
+    r"|gtv *l?n(d|ods?|odes?|odal)?[ \d]*(?![a-z])|(^|[^a-z])lns?([^a-z]|$)"
+)
 _GROSS_TUMOUR = re.compile(r"(^|[^a-z])gtv *(p|t|primary|tumou?r)?[ \d]*(?![a-z])")
 _WHOLE_LUNG = re.compile(r"(^|[^a-z])lungs?([^a-z]|$)")
 _IN_LUNG = re.compile(

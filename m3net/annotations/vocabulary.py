@@ -22,6 +22,7 @@ _TARGET_VOLUME = re.compile(r"([GCPI]TV)")
 _DECIMAL = re.compile(r"\d+[.,]\d+")
 _WITH = re.compile(r"(?<![a-z])w/(?![a-z])", re.IGNORECASE)
 _SHORTENED = re.compile(r"\b([wrhscz])[/.](?=[a-z])", re.IGNORECASE)
+_INITIALS = re.compile(r"\b([a-z])\. ?([a-z])\.", re.IGNORECASE)
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})|(?<=\d)(?=[^\W\d])")
 _TO_DIGIT = re.compile(r"(?<=[^\W\d])(?=\d)")
 _PART = re.compile(r"[^\W_]+|[,;:()\[\]{}/|\n]| [-.\u2013\u2014] |\.(?= |$)")
@@ -52,6 +53,8 @@ class Sense(StrEnum):
     FROM = "from"
     NO = "no"
     GONE = "gone"
+    REMOVAL = "removal"
+    PLANNED = "planned"
     SKIP = "skip"
     TOOL = "tool"
     BREAK = "break"
@@ -103,9 +106,12 @@ _NAMES = frozenset(
         Sense.LUNG,
         Sense.ORGAN,
         Sense.OTHER,
+        Sense.NEAR,
+        Sense.REMOVAL,
     }
 )
 """Senses that a compound may end in."""
+_WRITTEN_UMLAUT = re.compile(r"(?<=[aou])e")
 _BREAK = Word(sense=Sense.BREAK)
 _UNKNOWN = Word(sense=Sense.UNKNOWN)
 _NUMBER = Word(sense=Sense.SKIP, says="a number")
@@ -128,7 +134,9 @@ class Vocabulary:
         found: list[Word] = []
         at = 0
         while at < len(tokens):
-            phrase = self._longest(tokens, at)
+            phrase = self._longest(tokens, at) or self._longest(
+                [_WRITTEN_UMLAUT.sub("", tokens[at])], 0
+            )
             if phrase is None or phrase.leaves(tokens[at]):
                 compound = self._compound(tokens[at])
                 if compound or phrase is None:
@@ -178,6 +186,7 @@ def _other(token: str) -> Word:
 def _tokens(text: str) -> list[str]:
     """Words in small letters without accents; a mark of punctuation where a new thought begins."""
     text = _DECIMAL.sub("0", text[:LONGEST_TEXT])
+    text = _INITIALS.sub(r"\1 \2 ", text)
     text = _SHORTENED.sub(r"\1 ", _WITH.sub("with ", text))
     for pattern in (_HUMP, _TO_DIGIT):
         text = pattern.sub(" ", _TARGET_VOLUME.sub(r" \1 ", text))
