@@ -13,6 +13,8 @@ from typing import Any, Literal
 from m3net.scales import ContextBox, Scale, ScaleSpec
 
 Size3 = tuple[int, int, int]
+Cam = Literal["gradcam", "hirescam"]
+"""How activations are weighed in a map of where the network looked (`m3net.gradcam`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,7 @@ class ResNet3D:
     depths, widths : blocks and channels of the four stages
     norm           : "batch", or "group" (of 8 channels): the same in training and serving, and
                      for any batch size
-    explained_stage: the stage, 1 to 4, at whose output Grad-CAM looks
+    explained_stage: the stage, 1 to 4, at whose output the map of where it looked is taken
     """
 
     depths: tuple[int, int, int, int]
@@ -158,6 +160,7 @@ class M3NetConfig:
     mirrored: the decision is the mean over the patches and their mirror images along z, y and x
     remembered: training nodules that an expert compares descriptions with (`m3net.expert`); it
               counts as much as all members together; 0: there is none
+    cam     : how the maps of where it looked weigh its activations
     """
 
     preset: str
@@ -170,6 +173,7 @@ class M3NetConfig:
     members: int = 1
     mirrored: bool = False
     remembered: int = 0
+    cam: Cam = "gradcam"
 
     def __post_init__(self) -> None:
         if not self.scales or tuple(s for s in Scale if s in self.scales) != self.scales:
@@ -266,7 +270,7 @@ _NARROW = ResNet3D(
     stem_kernel=3,
     stem_stride=(2, 2, 2),
     stem_pool=False,
-    explained_stage=2,
+    explained_stage=1,
 )
 
 
@@ -279,10 +283,7 @@ SMALL = M3NetConfig(
     preset="small",
     micro=Branch(patch=_cube(32, 0.75), encoder=_NARROW, tokens=(2, 2, 2)),
     meso=Branch(patch=_cube(24, 1.5), encoder=_NARROW, tokens=(2, 2, 2)),
-    # little of a macro cube is ever shown: finer cells would hold heat in its padding alone
-    macro=Branch(
-        patch=_cube(20, 3.0), encoder=replace(_NARROW, explained_stage=3), tokens=(2, 2, 2)
-    ),
+    macro=Branch(patch=_cube(20, 3.0), encoder=_NARROW, tokens=(2, 2, 2)),
     fusion=Fusion(kind="features", dim=64, layers=1, feedforward=128, transformer="parallel"),
     preprocessing=Preprocessing(
         intensity="hu_window",
@@ -291,6 +292,7 @@ SMALL = M3NetConfig(
         description=True,
         context=ContextBox(margin_share=(0.15, 0.15, 0.15), min_extent_voxels=(0, 44, 44)),
     ),
+    cam="hirescam",
 )
 """The same design for CPUs and little data: cubes of 24, 36 and 60 mm, the nodule's mask among the
 channels, its description before the head.

@@ -43,9 +43,13 @@ def choose_device(device: str) -> torch.device:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Inputs:
-    """All mirrorings of one nodule: per scale (M, C, D, H, W), and its numbers (M, N) if any."""
+    """All mirrorings of one nodule: per scale (M, C, D, H, W), and its numbers (M, N) if any.
+
+    valid : per scale (M, D, H, W), 1 where the scan has a voxel that may be seen
+    """
 
     patches: Mapping[Scale, Tensor]
+    valid: Mapping[Scale, Tensor]
     description: Tensor | None
 
 
@@ -107,7 +111,9 @@ class TorchClassifier:
     def _predict(self, patches: Patches) -> Prediction:
         inputs = self._inputs(patches)
         with self._numerics():
-            explained = explain(self.network, inputs.patches, inputs.description)
+            explained = explain(
+                self.network, inputs.patches, inputs.description, valid=inputs.valid
+            )
         return Prediction(
             probability=self._probability(explained.outputs.logits),
             heat_maps={
@@ -134,11 +140,20 @@ class TorchClassifier:
             for scale, x in inputs_of(patches, config.preprocessing).items()
         }  # (1, C, D, H, W) per scale
         every = mirrorings_of(alone, mirrored=config.mirrored)  # (M, C, D, H, W) per scale
+        shown = {
+            scale: torch.from_numpy(patch.valid)[None, None].float().to(self.device)
+            for scale, patch in patches.scales.items()
+        }  # (1, 1, D, H, W) per scale
+        valid = mirrorings_of(shown, mirrored=config.mirrored)  # (M, 1, D, H, W) per scale
         description = None
         if patches.description is not None:
             numbers = torch.from_numpy(patches.description).float().to(self.device)  # (N,)
             description = numbers.expand(len(next(iter(every.values()))), -1)  # (M, N)
-        return _Inputs(patches=every, description=description)
+        return _Inputs(
+            patches=every,
+            valid={scale: v[:, 0] for scale, v in valid.items()},
+            description=description,
+        )
 
     def _probability(self, logits: Tensor) -> float:
         """The decision over all mirrorings (M, 2); InferenceError if it is no number."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from m3net.config import RELEASE, SMALL
-from m3net.gradcam import MALIGNANT, class_activation, explain, scaled, spread
+from m3net.gradcam import MALIGNANT, class_activation, explain, gathered, scaled, spread
 from m3net.network import M3Net, build
 from m3net.scales import Scale
 from tests.m3net.toys import learn, narrow, noise
@@ -28,7 +28,7 @@ def test_the_cut_graph_gives_the_maps_of_the_whole_graph(name: str) -> None:
     outputs.logits[:, MALIGNANT].sum().backward()
     assert torch.allclose(explained.outputs.logits, outputs.logits, rtol=0, atol=1e-5)
     for scale, activation in activations.items():
-        cam = class_activation(activation.detach(), activation.grad)
+        cam = class_activation(activation.detach(), activation.grad, network.config.cam)
         size = network.config.branch(scale).patch.size
         whole = spread(cam, network.encoder(scale).target_axes, size)
         assert torch.allclose(explained.maps[scale], whole, rtol=1e-4, atol=1e-7)
@@ -78,7 +78,37 @@ def test_a_map_without_any_gradient_is_zero() -> None:
 
 
 def test_a_score_that_does_not_depend_on_a_branch_gives_a_map_of_zeros() -> None:
-    assert (class_activation(torch.rand(1, 4, 2, 2, 2), None) == 0).all()
+    assert (class_activation(torch.rand(1, 4, 2, 2, 2), None, "gradcam") == 0).all()
+
+
+def test_grad_cam_spreads_a_channels_weight_and_hirescam_keeps_it_in_its_place() -> None:
+    """One channel is lit everywhere; the decision asks for it at the last place alone."""
+    activation = torch.ones(1, 1, 1, 1, 4)
+    gradient = torch.tensor([0.0, 0.0, 0.0, 4.0]).reshape(1, 1, 1, 1, 4)
+    assert class_activation(activation, gradient, "gradcam").flatten().tolist() == [1, 1, 1, 1]
+    assert class_activation(activation, gradient, "hirescam").flatten().tolist() == [0, 0, 0, 4]
+
+
+def test_an_element_counts_by_the_share_of_its_surroundings_that_was_shown() -> None:
+    axes = ((1.0, 0.0), (1.0, 0.0), (4.0, 0.0))
+    shown = torch.zeros(1, 1, 1, 16)
+    shown[..., 6:] = 1
+    share = gathered(shown, axes, (1, 1, 4))[0, 0, 0]
+    assert share[0] == 0
+    assert share[1] == pytest.approx(3 / 16)  # voxels 6 and 7 of 1 to 7: (2/4 + 1/4) / 4
+    assert share[2:].tolist() == pytest.approx([1.0, 1.0])
+
+
+def test_no_heat_leaks_out_of_padding() -> None:
+    network = build(narrow("small"), seed=1).eval()
+    patches = patches_of(network, batch=1, seed=8)
+    valid = {scale: torch.ones_like(x[:, 0]) for scale, x in patches.items()}
+    valid[Scale.MACRO][..., 8:] = 0
+    everywhere = explain(network, patches).maps[Scale.MACRO]
+    shown = explain(network, patches, valid=valid).maps[Scale.MACRO]
+    assert everywhere[..., 12:].max() > 0
+    assert shown[..., 12:].max() == 0
+    assert torch.equal(shown[..., :5], everywhere[..., :5])
 
 
 def test_an_element_is_drawn_on_the_voxel_that_it_is_centred_on() -> None:
@@ -109,7 +139,7 @@ def test_elements_stand_where_their_receptive_fields_are_centred() -> None:
     assert seen.tolist() == [3.0, 5.0, 6.0]
 
 
-def test_release_looks_one_stage_before_the_last_and_small_two() -> None:
+def test_release_looks_one_stage_before_the_last_and_small_after_the_first() -> None:
     with torch.device("meta"):
         network = M3Net(RELEASE)
         below = network.lower({s: torch.empty(1, 1, *RELEASE.branch(s).patch.size) for s in Scale})
@@ -122,5 +152,9 @@ def test_release_looks_one_stage_before_the_last_and_small_two() -> None:
     with torch.device("meta"):
         network = M3Net(SMALL)
         below = network.lower({s: torch.empty(1, 3, *SMALL.branch(s).patch.size) for s in Scale})
-    assert [tuple(a.shape[2:]) for a in below.values()] == [(8, 8, 8), (6, 6, 6), (3, 3, 3)]
-    assert network.encoder(Scale.MICRO).target_axes == ((4.0, 0.0),) * 3
+    assert [tuple(a.shape[2:]) for a in below.values()] == [
+        (16, 16, 16),
+        (12, 12, 12),
+        (10, 10, 10),
+    ]
+    assert network.encoder(Scale.MICRO).target_axes == ((2.0, 0.0),) * 3
