@@ -87,7 +87,7 @@ class TorchClassifier:
         try:
             for i, nodule in enumerate(nodules):
                 patches = cut_for(self.network.config, volume, nodule)
-                predictions.append(self._predict(patches))
+                predictions.append(self.predict(patches))
                 if on_nodule is not None:
                     on_nodule(i)
         finally:
@@ -108,7 +108,8 @@ class TorchClassifier:
             )
         return self._probability(outputs.logits)
 
-    def _predict(self, patches: Patches) -> Prediction:
+    def predict(self, patches: Patches) -> Prediction:
+        """What it says of one nodule, cut already.  Raises InferenceError."""
         inputs = self._inputs(patches)
         with self._numerics():
             explained = explain(

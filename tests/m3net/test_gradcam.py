@@ -60,7 +60,7 @@ def test_the_callers_grad_mode_does_not_matter(mode: type[torch.no_grad]) -> Non
 
 def test_a_trained_networks_map_peaks_on_the_signal() -> None:
     network = build(narrow("small"), seed=1)
-    learn(network, scale=Scale.MACRO, steps=30, seed=2)
+    learn(network, scale=Scale.MACRO, steps=100, seed=2)
     patches = patches_of(network, batch=4, seed=5)
     patches[Scale.MACRO][:, 0, 2:6, 2:6, 2:6] += 3.0
     maps = explain(network.eval(), patches).maps[Scale.MACRO]

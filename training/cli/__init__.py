@@ -20,6 +20,7 @@ COMMANDS = {
     ),
     "export": ("training.cli.export:export_command", "Make weights for the node of runs."),
     "evaluate": ("training.cli.evaluate:evaluate", "Measure weights on a folder of cut-outs."),
+    "maps": ("training.cli.maps:maps", "Measure where the network looked, and whether rightly."),
     "table": ("training.cli.table:table", "Run one of the paper's tables."),
     "figure": ("training.cli.figure:figure", "Draw a figure from runs."),
     "cost": ("training.cli.cost:cost", "Count parameters and multiply-accumulates."),

@@ -1,0 +1,45 @@
+"""`m3train maps`: whether the maps of where the network looked lie where they should."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from m3net.errors import InferenceError, WeightsError
+from m3net.predict import TorchClassifier
+from m3net.weights import load_classifier
+from training.data.voi import CutoutsUnusable, read_cutout, read_labels
+from training.measure.maps import measure_maps
+
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+@click.command()
+@click.option("--weights", default="default", show_default=True, help="A .safetensors file.")
+@click.option("--voi", type=FOLDER, required=True, help="A folder of cut-outs.")
+@click.option("--every", type=click.IntRange(min=1), default=1, help="Only every Nth nodule.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object and nothing else.")
+def maps(weights: str, voi: Path, every: int, as_json: bool) -> None:
+    """Measure the maps of where the network looked, on a folder of cut-outs."""
+    try:
+        classifier, labels = load_classifier(weights, device="cpu"), read_labels(voi)[::every]
+    except (WeightsError, InferenceError, CutoutsUnusable) as error:
+        raise click.ClickException(str(error)) from error
+    assert isinstance(classifier, TorchClassifier)  # noqa: S101  # weights are torch's here
+    with Progress(console=Console(stderr=True), disable=as_json) as progress:
+        task = progress.add_task("nodules", total=len(labels))
+        found = measure_maps(
+            classifier,
+            (read_cutout(voi, label) for label in labels),
+            on_nodule=lambda: progress.advance(task),
+        )
+    table = {scale.value: asdict(quality) for scale, quality in found.items()}
+    if as_json:
+        click.echo(json.dumps({"nodules": len(labels), **table}))
+        return
+    click.echo(f"{len(labels)} nodules{'':>10}" + "".join(f"{scale:>9}" for scale in table))
+    for key in next(iter(table.values()), {}):
+        click.echo(f"{key:<20}" + "".join(f"{row[key]:>9.2f}" for row in table.values()))
