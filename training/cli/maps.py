@@ -11,7 +11,8 @@ from rich.progress import Progress
 from m3net.errors import InferenceError, WeightsError
 from m3net.predict import TorchClassifier
 from m3net.weights import load_classifier
-from training.data.voi import CutoutsUnusable, read_cutout, read_labels
+from training.data.errors import DataUnusable
+from training.data.voi import read_cutout, read_labels
 from training.measure.maps import measure_maps
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -26,7 +27,7 @@ def maps(weights: str, voi: Path, every: int, as_json: bool) -> None:
     """Measure the maps of where the network looked, on a folder of cut-outs."""
     try:
         classifier, labels = load_classifier(weights, device="cpu"), read_labels(voi)[::every]
-    except (WeightsError, InferenceError, CutoutsUnusable) as error:
+    except (WeightsError, InferenceError, DataUnusable) as error:
         raise click.ClickException(str(error)) from error
     assert isinstance(classifier, TorchClassifier)  # noqa: S101  # weights are torch's here
     with Progress(console=Console(stderr=True), disable=as_json) as progress:

@@ -39,7 +39,7 @@ def test_the_maps_lie_on_the_nodule_and_not_at_the_border_of_what_was_shown(
     measured = measure_maps(classifier, [cutout for cutout, _ in explained])
     assert set(measured) == set(Scale)
     for scale, quality in measured.items():
-        assert quality.peak_on_nodule >= 0.8, scale
+        assert quality.peak_on_nodule >= 0.7, scale
         assert quality.peak_at_border <= 0.2, scale
         assert quality.heat_on_nodule > 1.5 * quality.nodule_share, scale
         assert quality.deletion > quality.random_deletion, scale
