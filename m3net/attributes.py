@@ -15,12 +15,13 @@ import zlib
 from collections.abc import Iterable
 
 from pydicom import Dataset
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.tag import BaseTag
 
 _UID = re.compile(r"[0-9.]{1,64}")
+_BINARY = frozenset({"AT", "FL", "FD", "SL", "SS", "SV", "UL", "US", "UV", "US or SS"})
 
 PARSER_ERRORS: tuple[type[Exception], ...] = (
     InvalidDicomError,
@@ -100,11 +101,18 @@ def holds(dataset: Dataset, keyword: str) -> bool:
         return False
     element = dataset.get_item(tag)
     if isinstance(element, RawDataElement):
-        return bool((element.value or b"").strip(b" \0"))
+        written = element.value or b""
+        return bool(written if _is_binary(element) else written.strip(b" \0"))
     try:
         return element is not None and not element.is_empty
     except PARSER_ERRORS:
         return True
+
+
+def _is_binary(element: RawDataElement) -> bool:
+    """Whether its bytes are numbers, of which a blank or a zero is one as good as any."""
+    vr = element.VR or dictionary_VR(element.tag)
+    return vr in _BINARY
 
 
 def _values(dataset: Dataset, keyword: str) -> list[object]:

@@ -80,6 +80,12 @@ def test_what_holds_something_is_told_from_what_is_absent_or_empty() -> None:
     assert not holds(empty, "SliceThickness")
 
 
+def test_a_binary_number_that_looks_like_padding_is_a_number() -> None:
+    assert holds(of("Rows", b" \0"), "Rows")  # 32 in US
+    assert holds(of("PixelPaddingValue", b"\0\0", "US"), "PixelPaddingValue")
+    assert not holds(of("Rows", b""), "Rows")
+
+
 def test_items_are_items_and_nothing_else_is() -> None:
     ds = Dataset()
     ds.RequestAttributesSequence = Sequence([Dataset(), Dataset()])
