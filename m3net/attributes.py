@@ -20,6 +20,10 @@ from pydicom.dataelem import RawDataElement
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.tag import BaseTag
 
+from m3net import pydicom_fixes
+
+pydicom_fixes.prepare()
+
 _UID = re.compile(r"[0-9.]{1,64}")
 _BINARY = frozenset({"AT", "FL", "FD", "SL", "SS", "SV", "UL", "US", "UV", "US or SS"})
 

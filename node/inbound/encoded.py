@@ -20,7 +20,6 @@ from node.dicom.elements import Extent, Header, header_at, walk
 
 PREAMBLE = 132
 _CLASS, _INSTANCE, _SYNTAX = 0x00020002, 0x00020003, 0x00020010
-_CHARACTER_SET = 0x00080005
 _CHUNK = 1 << 20
 _KNOWN_VRS = frozenset(str(vr).encode() for vr in converters)
 
@@ -170,16 +169,3 @@ def _chunks(data: memoryview) -> Iterator[bytes]:
         raise Refused(CANNOT_UNDERSTAND, "the data set does not inflate") from error
     if not inflater.eof:
         raise Refused(CANNOT_UNDERSTAND, "the deflated data set is cut off")
-
-
-def without_character_set(data: memoryview, syntax: str) -> memoryview:
-    """The same without Specific Character Set at top level, over which pydicom may stumble."""
-    implicit, little = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
-    at = 0
-    while header := header_at(data, at, implicit=implicit, little=little):
-        if header.tag >= _CHARACTER_SET:
-            break
-        at = header.value + header.length
-    if header is None or header.tag != _CHARACTER_SET:
-        return data
-    return memoryview(b"".join((data[:at], data[header.value + header.length :])))

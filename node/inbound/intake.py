@@ -33,7 +33,6 @@ from node.inbound.encoded import (
     looks_like_dicom,
     readable,
     take_apart,
-    without_character_set,
 )
 from node.inbound.facts import is_uid, needs_whole, read_facts, text_of
 from node.logs import event
@@ -219,11 +218,7 @@ def _any_head(transfer_syntax_uid: str) -> bytes:
 def _parsed(readable: Readable) -> Dataset:
     head = _any_head(readable.syntax)
     try:
-        try:
-            return dcmread(BytesIO(b"".join((head, readable.data))))
-        except PARSER_ERRORS:
-            data = without_character_set(readable.data, readable.syntax)
-            return dcmread(BytesIO(b"".join((head, data))))
+        return dcmread(BytesIO(b"".join((head, readable.data))))
     except PARSER_ERRORS as error:
         raise Refused(
             CANNOT_UNDERSTAND, f"the data set cannot be read ({type(error).__name__})"

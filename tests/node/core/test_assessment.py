@@ -16,7 +16,7 @@ from m3net.weights import load_classifier
 from node.core.assessment import assess
 from node.core.errors import Refused
 from node.core.objects import Stamp
-from node.core.pipeline import analyse
+from node.core.pipeline import analyse, report_failure
 from node.core.selection import select
 from node.inbound.facts import read_facts
 from sr_templates.findings import Outcome
@@ -114,6 +114,32 @@ def test_a_good_study_lives_through_any_odd_value_of_what_is_optional(
     assert results.outcome is (Outcome.ANALYSED if judged else Outcome.NOT_ANALYSED)
     assert judged or "expected 0.001 mm at most" in results.headline
     for artifact in results.artifacts:
+        assert dcmread(BytesIO(in_bytes(artifact.dataset))).StudyInstanceUID == STUDY
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of odd values
+@pytest.mark.parametrize("vr", ["US", "FD", "OB", "UN", "SQ", "PN", "AT", "ZZ"])
+def test_a_character_set_written_as_anything_but_text_costs_no_study_its_report(
+    tmp_path: Path, classifier: TorchClassifier, vr: str
+) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    seg = synthetic.segmentation(ct, [mask(slice(20, 23))])
+    odd = {"SpecificCharacterSet": (vr, b"\1\0")}
+    given = received(tmp_path, ct, odd, seg)
+    assert isinstance(given, Files), given
+    write(given.paths[given.inputs.annotations[0].sop_instance_uid], seg, odd)
+    results = run(given, classifier)
+    assert results.headline == "UNTRAINED, NOT A RESULT. 1 of 1 nodule analysed."
+    failure = report_failure(
+        given.inputs,
+        reason="the machinery failed",
+        paths=given.paths,
+        card=classifier.card,
+        fingerprint=classifier.fingerprint,
+        stamp=given.stamp,
+        settings=SETTINGS,
+    )
+    for artifact in (*results.artifacts, *failure.artifacts):
         assert dcmread(BytesIO(in_bytes(artifact.dataset))).StudyInstanceUID == STUDY
 
 

@@ -125,6 +125,21 @@ def test_annotations_of_two_issuers_on_a_ct_that_names_none_are_both_refused() -
     assert both.reason == "the annotation names another patient than the CT"
 
 
+def test_annotations_of_two_patients_on_a_ct_that_names_none_are_both_refused() -> None:
+    slices = ct_series(20, patient=NO_PATIENT)
+    silent = segmentation(drawn_on=uids(slices[8]), patient=NO_PATIENT)
+    one, two = (
+        segmentation(uid=f"1.2.3.50.{n}", drawn_on=uids(slices[8]), patient=f"patient {n}")
+        for n in (1, 2)
+    )
+    alone = chosen(*slices, silent, one).inputs
+    assert one not in alone.annotations or alone.unread == ()
+    assert chosen(*slices, silent, one, two).inputs.annotations == (silent,)
+    both = chosen(*slices, one, two).inputs
+    assert both.intent is Intent.REPORT_NOT_ANALYSED
+    assert both.reason == "the annotation names a patient, and the CT names none"
+
+
 def test_another_patients_annotation_alone_is_one_reason_and_no_analysis() -> None:
     slices = ct_series(20)
     selection = chosen(*slices, segmentation(drawn_on=uids(slices[8]), patient="somebody else"))
