@@ -1,7 +1,7 @@
 """How strong the unit tests are: single faults are put into the code, and the tests must find them.
 
     python -m tests.mutants --sample 60 --seed 1         a sample of all mutants
-    python -m tests.mutants --only m3net/stack.py        every mutant of one file
+    python -m tests.mutants --only m3net/ct/stack.py        every mutant of one file
     python -m tests.mutants --list                       what there is, without a run
 
 A mutant is one operator, comparison or number changed in a copy of the tree, never in this one.
@@ -28,12 +28,8 @@ from queue import Queue
 ROOT = Path(__file__).parents[1]
 MUTATED = (
     "m3net/annotations",
-    "m3net/acquisitions.py",
     "m3net/attributes.py",
-    "m3net/ct_series.py",
-    "m3net/ct_pixels.py",
-    "m3net/series_layout.py",
-    "m3net/stack.py",
+    "m3net/ct",
     "m3net/surroundings.py",
     "m3net/volume.py",
     "node/core",
@@ -43,13 +39,15 @@ FILES = ("setup.cfg", "pyproject.toml", "README.md")
 
 _ANNOTATIONS = "tests/m3net/annotations"
 MIRRORS = {
-    "m3net/series_layout.py": ["tests/m3net/test_ct_series.py"],
-    "m3net/stack.py": ["tests/m3net/test_stack.py", "tests/m3net/test_ct_series.py"],
-    "m3net/volume.py": ["tests/m3net/test_ct_series.py", "tests/m3net/test_stack.py"],
+    "m3net/ct/layout.py": ["tests/m3net/ct/test_series.py"],
+    "m3net/ct/stack.py": ["tests/m3net/ct/test_stack.py", "tests/m3net/ct/test_series.py"],
+    "m3net/volume.py": ["tests/m3net/ct/test_series.py", "tests/m3net/ct/test_stack.py"],
     "m3net/annotations/merging.py": [f"{_ANNOTATIONS}/test_nodules.py"],
     "m3net/annotations/placing.py": [f"{_ANNOTATIONS}/test_nodules.py"],
     "m3net/annotations/components.py": [f"{_ANNOTATIONS}/test_nodules.py"],
     "m3net/annotations/segmentation_frames.py": [f"{_ANNOTATIONS}/test_segmentation.py"],
+    "m3net/annotations/segmentation_masks.py": [f"{_ANNOTATIONS}/test_segmentation.py"],
+    "m3net/annotations/segmentation_places.py": [f"{_ANNOTATIONS}/test_segmentation.py"],
     "m3net/annotations/regions.py": [
         f"{_ANNOTATIONS}/test_regions.py",
         f"{_ANNOTATIONS}/test_measurement_report.py",

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from m3net.annotations.image_references import frames_named
+from m3net.ct.stack import JITTER_MM, IrregularStack, Stack, fit_stack
 from m3net.errors import AnnotationUnusable
 from m3net.nodule import Point
-from m3net.stack import JITTER_MM, IrregularStack, Stack, fit_stack
 from m3net.uids import FrameReference
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from m3net.acquisitions import NO_TRAITS, Traits
+from m3net.ct.acquisitions import NO_TRAITS, Traits
 from m3net.nodule import AnnotationSource, Mask, Point
 from m3net.uids import (
     FrameKey,

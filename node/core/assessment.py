@@ -7,7 +7,7 @@ from pathlib import Path
 from m3net.annotations import READERS
 from m3net.annotations.nodules import find_nodules
 from m3net.annotations.types import Annotation, PassedOver, References
-from m3net.ct_series import read_series_files
+from m3net.ct.series import read_series_files
 from m3net.errors import AnnotationUnusable, NoduleUnusable
 from m3net.nodule import Nodule, RefusedNodule
 from m3net.placed import PlacedNodule

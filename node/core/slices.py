@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m3net.annotations.types import SlicePlane
+from m3net.ct.layout import lay_out
+from m3net.ct.stack import JITTER_MM
 from m3net.errors import SeriesUnusable
 from m3net.nodule import Point
-from m3net.series_layout import lay_out
-from m3net.stack import JITTER_MM
 from m3net.uids import FrameKey, FrameOfReferenceUID, FrameReference
 from node.core.inputs import InstanceFacts
 

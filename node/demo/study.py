@@ -11,8 +11,8 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import CTImageStorage
 
 from m3net.annotations import UNSUPPORTED, recognise
-from m3net.ct_series import slice_headers
-from m3net.enhanced_ct import ENHANCED_CT
+from m3net.ct.enhanced import ENHANCED_CT
+from m3net.ct.series import slice_headers
 from m3net.errors import StudyError
 from m3net.uids import FrameKey, SOPClassUID
 from node.demo.annotations import measurement_report, segmentation

@@ -11,7 +11,7 @@ from pydicom.uid import UID
 from pynetdicom.sop_class import _STORAGE_CLASSES
 
 from m3net.annotations import READERS, UNSUPPORTED
-from m3net.enhanced_ct import ENHANCED_CT
+from m3net.ct.enhanced import ENHANCED_CT
 
 CT_IMAGE_STORAGE = UID("1.2.840.10008.5.1.4.1.1.2")
 VERIFICATION = UID("1.2.840.10008.1.1")

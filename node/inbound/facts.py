@@ -15,8 +15,8 @@ from pydicom.uid import UID, CTImageStorage
 from m3net.annotations import READERS, UNSUPPORTED, reader_for, recognise
 from m3net.annotations.types import AnnotationReader, References, SlicePlane
 from m3net.attributes import PARSER_ERRORS
-from m3net.ct_series import is_localizer, slice_headers, slice_plane
-from m3net.enhanced_ct import ENHANCED_CT, converted_from
+from m3net.ct.enhanced import ENHANCED_CT, converted_from
+from m3net.ct.series import is_localizer, slice_headers, slice_plane
 from m3net.errors import StudyError
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
 from node.core.device import MODEL_NAME

@@ -17,7 +17,7 @@ from pynetdicom.sop_class import _STORAGE_CLASSES
 from m3net.annotations import READERS
 from m3net.annotations.coding import Sort, listed_codes
 from m3net.annotations.vocabulary import LANGUAGES
-from m3net.enhanced_ct import ENHANCED_CT
+from m3net.ct.enhanced import ENHANCED_CT
 from m3net.uids import SOPClassUID
 from node.config import DeliveryConfig, ReceiverConfig, StorageConfig, StudyConfig
 from node.dicom.elements import MAX_DEPTH, MAX_ELEMENTS

@@ -9,7 +9,7 @@ from pydicom import Dataset
 
 from m3net.annotations import reader_for, recognise
 from m3net.annotations.nodules import find_nodules
-from m3net.ct_series import read_series
+from m3net.ct.series import read_series
 from m3net.errors import StudyError
 from m3net.uids import SOPClassUID
 from tests import synthetic

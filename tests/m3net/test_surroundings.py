@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from m3net.ct_series import read_series_files
+from m3net.ct.series import read_series_files
 from m3net.errors import NoduleUnusable
 from m3net.nodule import Mask, Nodule, Point
 from m3net.placed import PlacedNodule

@@ -55,7 +55,7 @@ JUDGED = [
 """Whoever adds an error adds it here, and decides whether trying again makes sense."""
 
 ROOTS = {M3NetError, NodeError}
-CAUGHT_WITHIN = {"m3net.stack.IrregularStack", "sr_templates.character_sets.Undecodable"}
+CAUGHT_WITHIN = {"m3net.ct.stack.IrregularStack", "sr_templates.character_sets.Undecodable"}
 """They end where they are called: as one of the above with a message, or as bytes that are kept."""
 
 

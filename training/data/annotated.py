@@ -22,7 +22,7 @@ from pydicom import Dataset, dcmread
 from m3net.annotations import reader_for, recognise
 from m3net.annotations.nodules import find_nodules
 from m3net.annotations.types import AnnotationReader, Planes
-from m3net.ct_series import is_localizer, read_series_files, slice_plane
+from m3net.ct.series import is_localizer, read_series_files, slice_plane
 from m3net.errors import StudyError
 from m3net.nodule import Nodule
 from m3net.uids import FrameKey, SeriesInstanceUID, SOPClassUID, SOPInstanceUID

@@ -10,7 +10,7 @@ from pydicom import Dataset, dcmread
 from m3net.annotations import reader_for
 from m3net.annotations.nodules import Found, find_nodules
 from m3net.annotations.types import Planes
-from m3net.ct_series import read_series, slice_headers, slice_plane
+from m3net.ct.series import read_series, slice_headers, slice_plane
 from m3net.uids import SOPClassUID
 from tests import synthetic
 

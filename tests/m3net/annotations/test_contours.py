@@ -4,7 +4,7 @@ import pytest
 from m3net.annotations.components import split
 from m3net.annotations.contours import rasterise
 from m3net.annotations.types import Overlap
-from m3net.ct_series import read_series
+from m3net.ct.series import read_series
 from m3net.errors import NoduleUnusable
 from m3net.volume import CTVolume
 from tests import synthetic

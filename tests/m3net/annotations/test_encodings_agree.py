@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from m3net.ct_series import read_series_files
+from m3net.ct.series import read_series_files
 from m3net.prediction import Classifier
 from m3net.volume import CTVolume
 from m3net.weights import load_classifier

@@ -18,7 +18,7 @@ from pydicom.sequence import Sequence as DicomSequence
 from m3net.annotations import recognise
 from m3net.annotations.incomplete import MALFORMED
 from m3net.annotations.nodules import find_nodules
-from m3net.ct_series import read_series
+from m3net.ct.series import read_series
 from m3net.errors import AnnotationUnusable, StudyError
 from tests import synthetic
 from tests.encodings import (

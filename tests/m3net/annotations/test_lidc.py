@@ -10,7 +10,7 @@ from m3net.annotations import reader_for
 from m3net.annotations.nodules import Found, find_nodules
 from m3net.annotations.segmentation import SegmentationReader
 from m3net.config import SMALL
-from m3net.ct_series import read_series_files
+from m3net.ct.series import read_series_files
 from m3net.preprocessing import slices_for
 from m3net.uids import SOPClassUID
 from m3net.volume import CTVolume, why_not_whole

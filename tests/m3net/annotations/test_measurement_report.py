@@ -17,7 +17,7 @@ from tests.m3net.annotations.scene import (
     found,
     outlined,
 )
-from tests.m3net.test_ct_series import OBLIQUE
+from tests.m3net.ct.test_series import OBLIQUE
 
 CIRCLE = [[6.5, 5.5], [6.5, 8.5]]
 """About the box's centre; 3 rows = 2.1 mm of radius."""

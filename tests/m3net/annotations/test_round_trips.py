@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from scipy.spatial.transform import Rotation
 
-from m3net.ct_series import read_series
+from m3net.ct.series import read_series
 from tests import synthetic
 from tests.encodings import (
     ROI,

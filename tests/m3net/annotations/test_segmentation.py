@@ -9,7 +9,7 @@ from m3net.annotations.segmentation import SegmentationReader
 from m3net.errors import AnnotationUnusable
 from tests import synthetic
 from tests.m3net.annotations.scene import BOX_CENTRE_MM, box, found, planes_of
-from tests.m3net.test_ct_series import OBLIQUE, TILTED
+from tests.m3net.ct.test_series import OBLIQUE, TILTED
 
 
 def without_sources(seg: Dataset) -> Dataset:

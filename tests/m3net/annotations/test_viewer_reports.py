@@ -8,7 +8,7 @@ from m3net.annotations import recognise
 from m3net.annotations.measurement_report import MeasurementReportReader
 from m3net.annotations.nodules import find_nodules
 from m3net.annotations.types import PassedOver
-from m3net.ct_series import read_series
+from m3net.ct.series import read_series
 from tests import synthetic
 from tests.encodings import item
 from tests.m3net.annotations.scene import BOX_CENTRE_MM, OUTLINE, as_received, found, planes_of

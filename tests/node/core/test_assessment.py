@@ -22,7 +22,7 @@ from node.inbound.facts import read_facts
 from sr_templates.findings import Outcome
 from sr_templates.identity import IDENTITY_KEYWORDS
 from tests import synthetic
-from tests.m3net.test_ct_series import READ_OF_A_SLICE
+from tests.m3net.ct.test_series import READ_OF_A_SLICE
 from tests.node.core.test_pipeline import SETTINGS, SHAPE, Files, files, in_bytes, mask, run
 from tests.odd import ODD_VALUES, write
 

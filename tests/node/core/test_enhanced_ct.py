@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
-from m3net.ct_series import read_series_files
+from m3net.ct.series import read_series_files
 from m3net.errors import SeriesUnusable
 from m3net.predict import TorchClassifier
 from m3net.uids import FrameKey

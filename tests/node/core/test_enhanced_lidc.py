@@ -7,7 +7,7 @@ from pydicom import dcmread
 
 from m3net.annotations.nodules import find_nodules
 from m3net.annotations.segmentation import SegmentationReader
-from m3net.ct_series import read_series_files
+from m3net.ct.series import read_series_files
 from m3net.predict import TorchClassifier
 from m3net.weights import load_classifier
 from tests import lidc

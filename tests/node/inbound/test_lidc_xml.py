@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
-from m3net.ct_series import read_series_files
+from m3net.ct.series import read_series_files
 from m3net.errors import AnnotationUnusable
 from node.inbound.lidc_xml import is_lidc_xml, segmentations_of
 from tests import lidc, synthetic

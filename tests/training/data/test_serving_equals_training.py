@@ -10,7 +10,7 @@ from pydicom import dcmread
 
 from m3net.annotations.nodules import find_nodules
 from m3net.annotations.segmentation import SegmentationReader
-from m3net.ct_series import read_series
+from m3net.ct.series import read_series
 from m3net.nodule import Nodule
 from m3net.volume import CTVolume
 from m3net.weights import load_classifier

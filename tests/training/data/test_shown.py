@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from m3net.config import PAPER, RELEASE, SMALL, M3NetConfig
-from m3net.ct_series import read_series_files
+from m3net.ct.series import read_series_files
 from m3net.nodule import Nodule
 from m3net.preprocessing import cut_for
 from m3net.scales import Scale, ScaleSpec

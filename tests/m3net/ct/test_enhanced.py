@@ -11,8 +11,8 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
-from m3net.ct_series import read_series, read_series_files, slice_headers
-from m3net.enhanced_ct import converted_from
+from m3net.ct.enhanced import converted_from
+from m3net.ct.series import read_series, read_series_files, slice_headers
 from m3net.errors import SeriesUnusable
 from m3net.uids import FrameKey, FrameReference, SOPInstanceUID
 from m3net.volume import CTVolume

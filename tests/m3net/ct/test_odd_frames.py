@@ -9,8 +9,8 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.datadict import tag_for_keyword
 
-from m3net.ct_series import read_series
-from m3net.enhanced_ct import converted_from
+from m3net.ct.enhanced import converted_from
+from m3net.ct.series import read_series
 from m3net.errors import SeriesUnusable
 from node.inbound.facts import read_facts
 from tests import synthetic

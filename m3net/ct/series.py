@@ -19,13 +19,13 @@ from pydicom import Dataset, dcmread
 from pydicom.datadict import dictionary_description
 
 from m3net import attributes
-from m3net.acquisitions import read_traits
 from m3net.annotations.types import SlicePlane
-from m3net.ct_pixels import hounsfield, is_lossy
-from m3net.enhanced_ct import frame_headers, is_enhanced
+from m3net.ct.acquisitions import read_traits
+from m3net.ct.enhanced import frame_headers, is_enhanced
+from m3net.ct.frame_pixels import FramePixels
+from m3net.ct.layout import Layout, lay_out
+from m3net.ct.pixels import hounsfield, is_lossy
 from m3net.errors import SeriesUnusable
-from m3net.frame_pixels import FramePixels
-from m3net.series_layout import Layout, lay_out
 from m3net.uids import (
     FrameKey,
     FrameOfReferenceUID,

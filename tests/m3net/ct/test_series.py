@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from m3net.ct_series import is_localizer, read_series, read_series_files, slice_plane
+from m3net.ct.series import is_localizer, read_series, read_series_files, slice_plane
 from m3net.errors import SeriesUnusable
 from m3net.uids import FrameKey, FrameReference, SOPInstanceUID
 from m3net.volume import CTVolume, why_not_whole

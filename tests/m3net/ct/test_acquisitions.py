@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from m3net.acquisitions import Traits, read_traits, tell_apart, told_by
+from m3net.ct.acquisitions import Traits, read_traits, tell_apart, told_by
 from tests import synthetic
 
 NORMAL = np.array([0.0, 0.0, 1.0])

@@ -9,7 +9,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate, generate_frames
 
 from m3net import attributes
-from m3net.enhanced_ct import frame_count, object_name
+from m3net.ct.enhanced import frame_count, object_name
 from m3net.errors import SeriesUnusable
 from m3net.uids import FrameKey
 

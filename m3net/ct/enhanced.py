@@ -19,8 +19,8 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.uid import CTImageStorage
 
 from m3net import attributes
+from m3net.ct.frame_types import why_no_ct
 from m3net.errors import SeriesUnusable
-from m3net.frame_types import why_no_ct
 from m3net.uids import FrameKey, SOPClassUID, SOPInstanceUID
 
 ENHANCED_CT: Mapping[SOPClassUID, str] = {
@@ -211,7 +211,7 @@ class _Frames:
         return {number: ", ".join(label) for number, label in labels.items()}
 
     def _taken(self, number: int) -> tuple[str, str]:
-        """Also by these frames are told apart (`m3net.acquisitions`), in sweeps, not by value."""
+        """Also by these frames are told apart (`ct.acquisitions`), in sweeps, not by value."""
         group = self.group(number, "FrameContentSequence")
         return (
             attributes.text(group, "FrameAcquisitionNumber"),

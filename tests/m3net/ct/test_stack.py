@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from m3net.stack import JITTER_MM, IrregularStack, fit_stack, mixed_spacing
+from m3net.ct.stack import JITTER_MM, IrregularStack, fit_stack, mixed_spacing
 
 AXIAL = np.array([0.0, 0.0, 1.0])
 

@@ -19,8 +19,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from m3net.ct_pixels import hounsfield, is_lossy
-from m3net.ct_series import read_series
+from m3net.ct.pixels import hounsfield, is_lossy
+from m3net.ct.series import read_series
 from m3net.errors import SeriesUnusable
 from tests import synthetic
 from tests.required import require_binary, unavailable
@@ -304,7 +304,7 @@ def test_a_jpeg_of_another_size_than_its_slice_is_refused(tmp_path: Path) -> Non
 
 
 def others() -> list[Path]:
-    folder = Path(__file__).parents[3] / "shared" / "data" / "others"
+    folder = Path(__file__).parents[4] / "shared" / "data" / "others"
     folder = Path(os.environ.get("M3NODE_LIDC") or folder.parent) / "others"
     if not folder.is_dir():
         return []

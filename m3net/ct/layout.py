@@ -19,10 +19,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from m3net.acquisitions import tell_apart, told_by
 from m3net.annotations.types import SlicePlane
+from m3net.ct.acquisitions import tell_apart, told_by
+from m3net.ct.stack import JITTER_MM, IrregularStack, Stack, fit_stack, mixed_spacing
 from m3net.errors import SeriesUnusable
-from m3net.stack import JITTER_MM, IrregularStack, Stack, fit_stack, mixed_spacing
 from m3net.uids import FrameKey, FrameReference, SeriesInstanceUID
 
 SAME_DIRECTION = 1e-3

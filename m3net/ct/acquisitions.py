@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from m3net.attributes import number, text, texts, whole
-from m3net.stack import JITTER_MM, IrregularStack, fit_stack
+from m3net.ct.stack import JITTER_MM, IrregularStack, fit_stack
 
 PAUSE_S = 1.0
 """Slices whose times are further apart were not taken in one go."""

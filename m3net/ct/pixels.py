@@ -20,9 +20,9 @@ from pydicom.uid import (
 )
 
 from m3net import attributes
+from m3net.ct.jpeg_of_12_bits import TRANSFER_SYNTAXES as JPEG_OF_12_BITS
+from m3net.ct.jpeg_of_12_bits import decode as decode_jpeg_of_12_bits
 from m3net.errors import SeriesUnusable
-from m3net.jpeg_of_12_bits import TRANSFER_SYNTAXES as JPEG_OF_12_BITS
-from m3net.jpeg_of_12_bits import decode as decode_jpeg_of_12_bits
 from m3net.volume import AIR_HU
 
 PADDING_BELOW_HU = -900

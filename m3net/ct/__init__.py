@@ -1,0 +1,1 @@
+"""CT images of either kind as one volume: what belongs together, where it lies, its HU."""
