@@ -77,10 +77,14 @@ def identity_digest(dataset: Dataset) -> str:
     return _sha256(_keyed(dataset, IDENTITY_KEYWORDS))
 
 
+NO_PATIENT = ""
+"""The key of a Patient ID that is absent or empty."""
+
+
 def patient_key(dataset: Dataset) -> str:
-    """Over the Patient ID: to compare patients without naming them; empty where there is none."""
+    """Over the Patient ID: to compare patients without naming them."""
     named = _keyed(dataset, ("PatientID",))
-    return _sha256(named) if named else ""
+    return _sha256(named) if named else NO_PATIENT
 
 
 def issuer_key(dataset: Dataset) -> str:
@@ -279,7 +283,3 @@ _UNDECODABLE = (
 def _sha256_bytes(value: bytes) -> str:
     """Without padding; the voxels' number stands in other attributes."""
     return hashlib.sha256(value.rstrip(b"\0")).hexdigest()
-
-
-NO_PATIENT = _sha256([])
-"""The key of a Patient ID that is absent or empty."""

@@ -121,16 +121,22 @@ def _with_ct(found: _Study) -> Selection:
     # of a series that is still to be set right, an annotation may be of any patient
     enough = any if mixed else all
     own = frozenset(facts.sop_instance_uid for facts in slices)
-    nameless = [f for f in found.readable if f.patient_key == NO_PATIENT and _names_any(f, own)]
-    accepted = [
+    named = any(patient.patient_key != NO_PATIENT for patient in patients)
+    by_patient = [
         facts
         for facts in found.readable
-        if facts in nameless or enough(map(facts.may_be_of_the_patient_of, patients))
+        if (facts.patient_key != NO_PATIENT) == named
+        and enough(map(facts.may_be_of_the_patient_of, patients))
     ]
-    for name in ("patient_key", "issuer_key"):
-        if not mixed and len({getattr(facts, name) for facts in accepted} - {""}) > 1:
-            # The CT names none and they name several: at most one is right, and none says which.
-            accepted = [facts for facts in accepted if not getattr(facts, name)]
+    by_slices = [
+        facts
+        for facts in found.readable
+        if named and facts.patient_key == NO_PATIENT and _names_any(facts, own)
+    ]
+    accepted = [facts for facts in found.readable if facts in by_patient or facts in by_slices]
+    if not mixed and len({facts.issuer_key for facts in accepted} - {""}) > 1:
+        # The CT names no issuer and they name several: at most one is right, and none says which.
+        accepted = [facts for facts in accepted if not facts.issuer_key]
     strangers = [facts for facts in found.readable if facts not in accepted]
     unread = (
         *(f"{facts.kind}: {_why_a_stranger(facts, patients)}." for facts in strangers),
@@ -160,9 +166,7 @@ def _with_ct(found: _Study) -> Selection:
         missing=_missing(found, accepted),
         unread=unread,
         remarks=tuple(
-            f"{facts.kind}: {_TAKEN_BY_SLICES}."
-            for facts in nameless
-            if any(patient.patient_key != NO_PATIENT for patient in patients)
+            f"{facts.kind}: {_TAKEN_BY_SLICES}." for facts in accepted if facts in by_slices
         ),
     )
     if mixed:

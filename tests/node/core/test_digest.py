@@ -16,6 +16,7 @@ from pydicom.uid import (
 )
 
 from node.core.digest import (
+    NO_PATIENT,
     analysis_id,
     annotation_digest,
     identity_digest,
@@ -130,6 +131,10 @@ def test_a_segmentation_that_cannot_be_decoded_goes_by_its_bytes() -> None:
 def test_patients_are_told_apart_by_id_and_issuer_alone() -> None:
     assert patient_key(ct_image(0, PatientName="Doe")) == patient_key(ct_image(0))
     assert patient_key(ct_image(0, PatientID="4712")) != patient_key(ct_image(0))
+    assert patient_key(ct_image(0, PatientID="")) == NO_PATIENT
+    nobody = ct_image(0)
+    del nobody.PatientID
+    assert patient_key(nobody) == NO_PATIENT
     assert issuer_key(ct_image(0)) == ""
     assert issuer_key(ct_image(0, IssuerOfPatientID="Ward 7")) not in {
         "",

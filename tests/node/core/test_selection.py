@@ -132,12 +132,22 @@ def test_annotations_of_two_patients_on_a_ct_that_names_none_are_both_refused() 
         segmentation(uid=f"1.2.3.50.{n}", drawn_on=uids(slices[8]), patient=f"patient {n}")
         for n in (1, 2)
     )
-    alone = chosen(*slices, silent, one).inputs
-    assert one not in alone.annotations or alone.unread == ()
-    assert chosen(*slices, silent, one, two).inputs.annotations == (silent,)
+    refused = "Segmentation: the annotation names a patient, and the CT names none."
+    beside = chosen(*slices, silent, one, two).inputs
+    assert beside.intent is Intent.ANALYSE
+    assert beside.annotations == (silent,)
+    assert beside.unread == (refused, refused)
     both = chosen(*slices, one, two).inputs
     assert both.intent is Intent.REPORT_NOT_ANALYSED
     assert both.reason == "the annotation names a patient, and the CT names none"
+
+
+def test_a_slice_that_names_no_patient_is_of_the_patient_whom_the_others_name() -> None:
+    slices = [*ct_series(19), ct_slice(19, patient=NO_PATIENT)]
+    assert chosen(*slices, segmentation(drawn_on=uids(slices[8]))).awaits == ()
+    foreign = segmentation(drawn_on=uids(slices[8]), patient="somebody else")
+    reason = chosen(*slices, foreign).inputs.reason
+    assert reason == "the annotation names another patient than the CT"
 
 
 def test_another_patients_annotation_alone_is_one_reason_and_no_analysis() -> None:
