@@ -36,6 +36,10 @@ LONGEST_NAME = 64
 """Characters of a nodule's name."""
 A_MARK = "a mark"
 """The table's name for "target", "point" and the like."""
+EXCLUDED = "excluded"
+"""The table's name for "resolved", "false positive" and the like, which may be a whole comment.  A
+field that holds "none" or "negative" and no more may speak of anything.
+"""
 DENIED = "said to be no nodule"
 
 
@@ -90,7 +94,7 @@ def name_of(identifier: str | None) -> str:
 def names_lung(text: str, languages: tuple[str, ...] = LANGUAGES) -> bool:
     """Whether a site's name is the lung's or a part's; what stands in brackets does not count."""
     senses = {word.sense for word in vocabulary(languages).words_of(_BRACKETS.sub(" ", text))}
-    return Sense.LUNG in senses and senses.isdisjoint(_THINGS)
+    return Sense.LUNG in senses and senses.isdisjoint((*_HEADS, *_THINGS))
 
 
 def _is_plain(words: Sequence[Word]) -> bool:
@@ -145,6 +149,9 @@ def _thing(words: Sequence[Word]) -> tuple[Verdict, str]:
             return Verdict.OTHER, word.says
         if word.sense in _THINGS and not near:
             return Verdict.OTHER if word.sense is Sense.OTHER else Verdict.ELSEWHERE, word.says
+    said = {word.sense for word in words}
+    if said <= {Sense.GONE, Sense.BREAK, *_FILLING} and any(w.says == EXCLUDED for w in words):
+        return Verdict.ELSEWHERE, DENIED
     return Verdict.NOTHING, ""
 
 
@@ -200,7 +207,7 @@ def _denied(words: Sequence[Word], at: int) -> bool:
         return True
     own, *later = _thoughts(words[at + 1 :])
     answer = {word.sense for word in later[0]} if later else set()
-    answered = Sense.GONE in answer and answer <= {Sense.GONE, *_FILLING}
+    answered = answer == {Sense.NO} or (Sense.GONE in answer and answer <= {Sense.GONE, *_FILLING})
     return answered or any(word.sense is Sense.GONE for word in own)
 
 
@@ -221,8 +228,9 @@ def _removed(words: Sequence[Word], at: int) -> bool:
 
 def _elsewhere(words: Sequence[Word], at: int) -> str | None:
     """The organ that the nodule's word is of; None if it may be of the lung."""
-    after = _beyond_filling(words, at, step=1)
-    before = _beyond_filling(words, at, step=-1)
+    first, last = (_end_of_heads(words, at, step=step) for step in (-1, 1))
+    after = _beyond_filling(words, last, step=1)
+    before = _beyond_filling(words, first, step=-1)
     if (
         before is not None
         and words[before].sense is Sense.ORGAN
@@ -237,12 +245,21 @@ def _elsewhere(words: Sequence[Word], at: int) -> str | None:
     if after is not None and words[after].sense is Sense.ORGAN and not _landmark(words, after):
         origin = words[at].sense is Sense.METASTASIS and _before_cancer(words, after)
         return None if origin else words[after].says
-    return _inside_of(words, at) or _own_thought(words)
+    return _inside_of(words, at, after=last) or _own_thought(words)
 
 
-def _inside_of(words: Sequence[Word], at: int) -> str | None:
+def _end_of_heads(words: Sequence[Word], at: int, *, step: int) -> int:
+    """Where the heads end that stand together: "malignant neoplasm" is one thing."""
+    while (following := _beyond_filling(words, at, step=step)) is not None:
+        if words[following].sense not in _HEADS:
+            return at
+        at = following
+    return at
+
+
+def _inside_of(words: Sequence[Word], at: int, *, after: int) -> str | None:
     """The organ that a later "in" or "of" of the same thought places the nodule in."""
-    for index in range(at + 1, len(words)):
+    for index in range(after + 1, len(words)):
         if words[index].sense in (*_PARTING, *_HEADS):
             return None
         if words[index].sense is Sense.IN:

@@ -1,5 +1,6 @@
 """Whether a mark can be a nodule in lung: bodies of plain shapes, and real ones."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -112,8 +113,16 @@ def test_a_nodule_in_lung_is_fine_solid_or_not_or_calcified(
         ((20, 14, 64), 10.0, "refused: it is marked outside the body or at its surface"),
         ((20, 64, 34), 14.0, "doubtful: bone or contrast in it goes on beyond it"),
         ((20, 40, 33), 10.0, "doubtful: only "),
-        ((20, 64, 64), 10.0, "doubtful: nothing that is marked is denser than lung"),
-        ((20, 64, 64), None, "doubtful: nothing that is marked is denser than lung"),
+        (
+            (20, 64, 64),
+            10.0,
+            "refused: nothing is marked but lung: it is 0 HU denser than the lung",
+        ),
+        (
+            (20, 64, 64),
+            None,
+            "refused: nothing is marked but lung: it is 0 HU denser than the lung",
+        ),
     ],
 )
 def test_what_is_no_lung_is_refused_and_what_may_be_is_doubted(
@@ -126,6 +135,7 @@ def test_an_airway_is_no_nodule_and_a_mark_that_holds_much_of_one_is_doubtful() 
     hu = body()
     hu[:, 60:69, 60:69] = AIR
     assert verdict(at((20, 64, 64), hu=hu)) == "refused: nothing but air is marked"
+    ball(hu, (20, 64, 74), 5.0, TISSUE)
     assert verdict(at((20, 64, 70), diameter_mm=18.0, hu=hu)).endswith("it may be an airway")
 
 
@@ -158,13 +168,15 @@ def test_a_point_and_a_small_circle_may_stand_in_a_large_nodule() -> None:
     ("diameter_mm", "bound_mm", "said"),
     [
         (101.0, 100.0, "refused: what is marked is 101 mm long, expected 100 mm at most"),
-        (100.0, 100.0, "doubtful"),
+        (100.0, 100.0, "fine"),
         (31.0, 30.0, "refused: what is marked is 31 mm long, expected 30 mm at most"),
-        (30.0, 30.0, "doubtful"),
+        (30.0, 30.0, "fine"),
     ],
 )
 def test_what_reaches_too_far_is_no_nodule(diameter_mm: float, bound_mm: float, said: str) -> None:
-    placed = at((20, 64, 64), diameter_mm=diameter_mm)
+    hu = body()
+    ball(hu, (20, 64, 64), 15.0, TISSUE)
+    placed = at((20, 64, 64), diameter_mm=diameter_mm, hu=hu)
     assert verdict(placed, max_diameter_mm=bound_mm).startswith(said)
 
 
@@ -195,8 +207,43 @@ def test_a_field_of_view_that_cuts_the_lung_has_no_outside() -> None:
 
 def test_a_mark_beside_the_volume_is_outside() -> None:
     assert measure(at((20, -40, 64))) == Surroundings(
-        lung=0.0, further=0.0, outside=1.0, air=1.0, tissue=0.0, dense=0.0
+        lung=0.0,
+        further=0.0,
+        outside=1.0,
+        air=1.0,
+        tissue=0.0,
+        dense=0.0,
+        contrast_hu=math.inf,
     )
+
+
+@pytest.mark.parametrize(("value", "refused"), [(LUNG + 40, True), (LUNG + 42, False)])
+@pytest.mark.parametrize("outlined", [True, False])
+def test_what_is_hardly_denser_than_the_lung_about_it_is_refused(
+    value: int, refused: bool, outlined: bool
+) -> None:
+    centre = (20, 64, 64)
+    placed = at(centre, diameter_mm=10.0, hu=with_nodule(centre, value))
+    if outlined:
+        marked = placed.voxels(bare_radius_mm=5.0)
+        mask = Mask(voxels=marked.inside, affine=marked.box.affine(placed.volume))
+        placed = replace(placed, nodule=nodule(placed.nodule.centre_mm, mask=mask))
+    assert verdict(placed).startswith("refused: nothing is marked but lung") is refused
+
+
+def test_an_outline_on_empty_lung_of_any_size_is_refused() -> None:
+    noise = np.random.default_rng(7).normal(0, 60, body().shape)
+    hu = (body() + noise).astype(np.int16)
+    for diameter_mm in (3.0, 6.0, 10.0, 20.0, 35.0):
+        said = verdict(at((20, 64, 64), diameter_mm=diameter_mm, hu=hu))
+        assert said.startswith("refused: nothing is marked but lung"), diameter_mm
+
+
+def test_a_faint_ground_glass_nodule_and_a_circle_of_twice_its_size_are_not_refused() -> None:
+    centre = (20, 64, 64)
+    hu = with_nodule(centre, -650)
+    for diameter_mm in (10.0, 20.0, None):
+        assert not verdict(at(centre, diameter_mm=diameter_mm, hu=hu)).startswith("refused")
 
 
 PLACES = {

@@ -157,3 +157,64 @@ def test_words_that_somebody_typed_are_not_spoken() -> None:
         "a finding in: something else",
     )
     assert read(TISSUE, "lymph node of Mrs Smith") == (Meaning.OTHER, "lymph node")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "value", "meaning"),
+    [
+        ("SCT", "126713003", "Neoplasm of lung"),
+        ("SCT", "363358000", "Malignant tumor of lung"),
+        ("SCT", "254632001", "Small cell carcinoma of lung"),
+        ("SCT", "445249002", "Multiple nodules of lung"),
+        ("SCT", "93163002", "Hamartoma of lung"),
+        ("RADLEX", "RID50152", "solid pulmonary nodule"),
+        ("NCIt", "C40377", "Lung nodule"),
+        ("UMLS", "C0034079", "Lung Nodule"),
+    ],
+)
+def test_a_nodules_code_that_names_the_lung_is_no_site(
+    scheme: str, value: str, meaning: str
+) -> None:
+    assert read(Code(value, scheme, meaning)) == (Meaning.NODULE, "nodule")
+
+
+@pytest.mark.parametrize(
+    ("value", "meaning"),
+    [
+        ("94381002", "Secondary malignant neoplasm of liver"),
+        ("94225005", "Secondary malignant neoplasm of brain"),
+        ("94493005", "Secondary malignant neoplasm of pleura"),
+        ("254837009", "Malignant neoplasm of breast"),
+        ("399068003", "Malignant tumor of prostate"),
+        ("93870000", "Malignant neoplasm of liver"),
+    ],
+)
+def test_a_malignant_neoplasm_of_another_organ_is_that(value: str, meaning: str) -> None:
+    assert read(Code(value, "SCT", meaning)) == (Meaning.OTHER, meaning)
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "resolved",
+        "Resolved.",
+        "no longer visible",
+        "false positive",
+        "not seen",
+        "Not a nodule",
+        "ausgeschlossen",
+        "nicht mehr abgrenzbar",
+        "disparu",
+        "resuelto",
+        "scomparso",
+    ],
+)
+def test_a_comment_takes_away_what_the_tracking_identifier_calls_a_nodule(comment: str) -> None:
+    assert read(None, "Nodule 1", comment) == (Meaning.OTHER, "said to be no nodule")
+    assert read(NODULE, comment) == (Meaning.OTHER, "said to be no nodule")
+
+
+@pytest.mark.parametrize("comment", ["None", "negative", "nil", "stable", "unchanged", "-", "n/a"])
+def test_a_comment_that_may_speak_of_anything_takes_nothing_away(comment: str) -> None:
+    assert read(None, "Nodule 1", comment) == (Meaning.NODULE, "nodule")
+    assert read(NODULE, comment) == (Meaning.NODULE, "nodule")
