@@ -11,7 +11,8 @@ nodule.  The network cannot know better: it has seen nothing but nodules in lung
 
 The bounds come from 791 nodules of LIDC-IDRI as their readers outlined them: the least share of
 lung is 0.14, in one of a hundred it is under 0.41; none is dense in over a quarter and goes on,
-none is air in over 15 %.  The least contrast to the lung about it is 79 HU of an outline.
+none is air in over 15 %.  The least contrast to the lung about it is 79 HU of an outline, 66 of a
+circle and 92 of a point.
 """
 
 import math
@@ -119,7 +120,7 @@ def _refusal(found: Surroundings) -> str | None:
     ):
         return "it is marked outside the body or at its surface, not in the lung"
     if found.air > 0.5:
-        return "nothing but air is marked"
+        return "nothing but air is marked; a nodule's cavity is judged if the nodule is outlined"
     if found.dense >= DENSE_FROM and found.further < DENSE_IN_LUNG_FROM:
         return "what is marked is bone or contrast that goes on beyond it, not a nodule in the lung"
     if found.further < NO_LUNG_BELOW:

@@ -80,6 +80,12 @@ def sort_of(code: Code) -> Sort:
             return Sort.GENERIC if plain or is_typed(code) else Sort.OTHER
 
 
+def decisive_finding(findings: Iterable[Code]) -> Code | None:
+    """The first that says nodule, else one that says something else, else a lesion, else any."""
+    weight = (Sort.NODULE, Sort.OTHER, Sort.LUNG, Sort.LESION, Sort.GENERIC)
+    return min(findings, key=lambda code: weight.index(sort_of(code)), default=None)
+
+
 def decisive_site(sites: Iterable[Code]) -> Code | None:
     """The first site that is not in the lung, else the first; None if there is none."""
     named = list(sites)

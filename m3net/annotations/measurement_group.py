@@ -13,10 +13,11 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from m3net.annotations.coding import decisive_site, first_code
+from m3net.annotations.coding import decisive_finding, decisive_site, first_code
 from m3net.annotations.content_tree import ContentTree, concept, is_named
 from m3net.annotations.image_classes import SEGMENTATIONS
-from m3net.annotations.meaning import Reading, Said, meaning_of
+from m3net.annotations.labels import DENIED, Verdict, read_label
+from m3net.annotations.meaning import Meaning, Reading, Said, meaning_of
 from m3net.annotations.types import SegmentReference
 from m3net.annotations.vocabulary import without_accents
 from m3net.uids import SOPInstanceUID
@@ -31,6 +32,13 @@ FINDING_SITE = Code("363698007", "SCT", "Finding Site")
 REFERENCE_POINTS = Code("122438", "DCM", "Reference Points")
 REFERENCE_GEOMETRY = Code("128773", "DCM", "Reference Geometry")
 TARGET_REGION = Code("123014", "DCM", "Target Region")
+BODY_STRUCTURES = (
+    Code("91723000", "SCT", "Anatomical structure"),
+    Code("123037004", "SCT", "Body structure"),
+    Code("442083009", "SCT", "Anatomical or acquired body structure"),
+)
+"""Names under which some reports say where a finding is."""
+ABSENT = (Code("2667000", "SCT", "Absent"), Code("373067005", "SCT", "No"))
 CENTRE = Code("111010", "DCM", "Center")
 LONG_AXIS = Code("103339001", "SCT", "Long Axis")
 SHORT_AXIS = Code("103340004", "SCT", "Short Axis")
@@ -43,6 +51,7 @@ _NO_REGION = re.compile(
 )
 """Coordinates by which a viewer remembers how it drew: OHIF's, and dwv's (122438, DCM)."""
 _ANGLE = re.compile(r"\b(cobb)?angle|winkel|\bangulo|\bangolo|cobb", re.IGNORECASE)
+_PRESENCE = re.compile(r"\b(presence|existence|status)\b", re.IGNORECASE)
 _LINES = ("POLYLINE", "MULTIPOINT", "POINT")
 _AREA = re.compile(
     r"area|surface|volume|perimeter|circumference|mean|average|deviation|maximum|minimum|median"
@@ -76,10 +85,12 @@ class MeasurementGroup:
 
     def reading(self) -> Reading:
         """What the group is about."""
+        if self._is_said_to_be_absent():
+            return Reading(meaning=Meaning.OTHER, says=DENIED)
         return meaning_of(
             Said(
-                kind=self._code(FINDING),
-                category=self._code(FINDING_CATEGORY),
+                kind=decisive_finding(self._codes(FINDING)),
+                category=next(self._codes(FINDING_CATEGORY), None),
                 site=decisive_site(self._sites()),
                 texts=tuple(self._texts()),
             )
@@ -175,13 +186,25 @@ class MeasurementGroup:
             named = child.get("ValueType") in ("NUM", "CODE")
             yield from self._below(child, concept(child) if named else under, depth - 1)
 
-    def _code(self, name: Code) -> Code | None:
-        items = self._tree.named(self._item, name)
-        return first_code(items[0], "ConceptCodeSequence") if items else None
+    def _codes(self, name: Code) -> Iterator[Code]:
+        for item in self._tree.named(self._item, name):
+            code = first_code(item, "ConceptCodeSequence")
+            if code is not None:
+                yield code
+
+    def _is_said_to_be_absent(self) -> bool:
+        """ "Presence: absent", "Status: resolved", "Nodule: no"; not "Calcification: absent"."""
+        for item, _ in self._below(self._item, None):
+            name, value = concept(item), first_code(item, "ConceptCodeSequence")
+            if name is None or value is None or not _is_of_presence(name):
+                continue
+            if value in ABSENT or read_label(value.meaning).says == DENIED:
+                return True
+        return False
 
     def _sites(self) -> Iterator[Code]:
         for item, _ in self._below(self._item, None):
-            if is_named(item, FINDING_SITE, TARGET_REGION):
+            if is_named(item, FINDING_SITE, TARGET_REGION, *BODY_STRUCTURES):
                 code = first_code(item, "ConceptCodeSequence")
                 if code is not None:
                     yield code
@@ -212,6 +235,13 @@ def _alone(item: Dataset) -> Dataset:
     group = Dataset()
     group.ContentSequence = [item]
     return group
+
+
+def _is_of_presence(name: Code) -> bool:
+    label = read_label(name.meaning)
+    if label.verdict is Verdict.NOTHING:
+        return label.plain and bool(_PRESENCE.search(name.meaning))
+    return label.verdict in (Verdict.NODULE, Verdict.LESION)
 
 
 def _is_drawn(item: Dataset) -> bool:

@@ -134,7 +134,9 @@ def test_what_is_no_lung_is_refused_and_what_may_be_is_doubted(
 def test_an_airway_is_no_nodule_and_a_mark_that_holds_much_of_one_is_doubtful() -> None:
     hu = body()
     hu[:, 60:69, 60:69] = AIR
-    assert verdict(at((20, 64, 64), hu=hu)) == "refused: nothing but air is marked"
+    assert verdict(at((20, 64, 64), hu=hu)) == (
+        "refused: nothing but air is marked; a nodule's cavity is judged if the nodule is outlined"
+    )
     ball(hu, (20, 64, 74), 5.0, TISSUE)
     assert verdict(at((20, 64, 70), diameter_mm=18.0, hu=hu)).endswith("it may be an airway")
 

@@ -372,6 +372,75 @@ def test_a_target_region_is_a_site() -> None:
     assert [other.says for other in result.passed_over] == ["a finding in: Liver"]
 
 
+def code(name, value) -> Dataset:
+    return content("CODE", name, ConceptCodeSequence=coded(value))
+
+
+PRESENCE = ("705057003", "SCT", "Presence")
+ABSENT = ("2667000", "SCT", "Absent")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        code(PRESENCE, ABSENT),
+        code(("263490005", "SCT", "Status"), ("413322009", "SCT", "Resolved")),
+        code(("1", "99X", "Lesion status"), ("2", "99X", "no longer visible")),
+        code(("1", "99X", "Lung nodule"), ("373067005", "SCT", "No")),
+    ],
+)
+def test_a_nodule_that_is_coded_as_absent_is_none(said) -> None:
+    assert [other.says for other in read(arrow(finding(NODULE), said)).passed_over] == [
+        "said to be no nodule"
+    ]
+    assert [other.says for other in read(arrow(finding(NODULE, said))).passed_over] == [
+        "said to be no nodule"
+    ]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        code(PRESENCE, ("52101004", "SCT", "Present")),
+        code(("50617009", "SCT", "Calcification"), ABSENT),
+        code(("1", "99X", "Smoking status"), ("2", "99X", "No")),
+        code(("1", "99X", "PET status"), ("260385009", "SCT", "Negative")),
+    ],
+)
+def test_a_trait_that_is_coded_as_absent_leaves_the_nodule(said) -> None:
+    assert len(read(arrow(finding(NODULE), said)).nodules) == 1
+
+
+@pytest.mark.parametrize(
+    ("findings", "says"),
+    [
+        ([("85756007", "SCT", "Tissue"), ("59441001", "SCT", "Lymph node")], "Lymph node"),
+        ([("52988006", "SCT", "Lesion"), ("30746006", "SCT", "Adenopathy")], "Adenopathy"),
+        ([("85756007", "SCT", "Tissue"), NODULE], None),
+        ([("87433001", "SCT", "Emphysema"), NODULE], None),
+    ],
+)
+def test_of_several_findings_the_one_that_says_most_counts(findings, says) -> None:
+    result = read(arrow(*(finding(each) for each in findings)))
+    assert [other.says for other in result.passed_over] == ([says] if says else [])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ("T-D0005", "SRT", "Anatomical structure"),
+        ("91723000", "SCT", "Anatomical structure"),
+        ("123037004", "SCT", "Body structure"),
+    ],
+)
+def test_a_body_structure_is_a_site(name) -> None:
+    liver = code(name, ("10200004", "SCT", "Liver"))
+    lung = code(name, ("39607008", "SCT", "Lung"))
+    result = read(arrow(finding(NODULE), liver))
+    assert [other.says for other in result.passed_over] == ["a finding in: Liver"]
+    assert len(read(arrow(finding(NODULE), lung)).nodules) == 1
+
+
 def test_no_two_nodules_have_one_name() -> None:
     places = [[3, 3], [6, 5], [9, 7], [12, 9], [15, 11]]
     names = ["Nodule 3", "Cornerstone3DTools:Length", "Lesion 1", "Lesion 1", "Mrs Smith"]
