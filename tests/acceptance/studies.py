@@ -9,7 +9,6 @@ from pydicom.uid import (
     JPEG2000Lossless,
     JPEGLSLossless,
     RLELossless,
-    RTStructureSetStorage,
     XRayRadiationDoseSRStorage,
 )
 from scipy import ndimage
@@ -25,6 +24,7 @@ from node.demo.phantom import (
     place_plane,
     set_pixels,
 )
+from tests import encodings
 
 NODULE = "Nodule 3"
 """Spiculated, 21 mm, at (-82, 34, -140) mm: slice 32 of 60."""
@@ -60,19 +60,15 @@ def of_another_patient(dataset: Dataset) -> Dataset:
     return other
 
 
-def structure_set(of: Phantom) -> Dataset:
-    """An RT Structure Set of the study, with nothing in it but that it is one."""
-    ds = header(
-        of.subject,
-        sop_class_uid=RTStructureSetStorage,
-        sop_instance_uid=phantom_uid(study_uid(of), "rtstruct"),
-        series_instance_uid=phantom_uid(study_uid(of), "rtstruct series"),
-        series_number=30,
-        modality="RTSTRUCT",
-    )
-    ds.StructureSetLabel = "NODULES"
-    ds.StructureSetROISequence, ds.ROIContourSequence = [], []
-    return ds
+def structure_set(of: Phantom, *, roi: str) -> Dataset:
+    """An RT Structure Set whose one ROI, of that name, is the outline of nodule 3."""
+    (nodule,) = (each for each in of.nodules if each.tracking_id == NODULE)
+    contours = [
+        encodings.Contour(points_mm=encodings.to_mm(image, border), image=image)
+        for image, drawn in zip(of.ct, of.mask(nodule), strict=True)
+        for border in encodings.borders(drawn)
+    ]
+    return encodings.structure_set(of.ct, [encodings.ROI(name=roi, contours=contours)])
 
 
 def soft_kernel(of: Phantom) -> list[Dataset]:

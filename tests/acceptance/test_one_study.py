@@ -127,10 +127,19 @@ def test_an_annotation_of_another_patient_is_refused(node: Bed):
     assert not node.captures(studies.study_uid(phantom))
 
 
-def test_a_structure_set_is_not_read_as_no_nodule(node: Bed):
+def test_a_structure_set_that_names_a_nodule_is_judged_where_it_is_drawn(node: Bed):
     phantom = studies.phantom("rtstruct")
-    report = node.analyse([*phantom.ct, studies.structure_set(phantom)])
-    assert report.headline == "Not analysed: RT Structure Set not supported yet."
+    report = node.analyse([*phantom.ct, studies.structure_set(phantom, roi="Nodule LUL")])
+    assert report.headline == "UNTRAINED, NOT A RESULT. 1 of 1 nodule analysed."
+    (nodule,) = report.nodules
+    assert nodule.centre_mm == pytest.approx((-82.0, 34.0, -140.0), abs=5)
+
+
+def test_a_structure_set_that_names_nothing_is_not_read_as_no_nodule(node: Bed):
+    phantom = studies.phantom("roi-1")
+    report = node.analyse([*phantom.ct, studies.structure_set(phantom, roi="ROI-1")])
+    assert "not read as a nodule" in report.headline
+    assert "marks no nodule" not in report.headline
     assert report.nodules == ()
 
 
