@@ -1,5 +1,6 @@
 """Core values to JSON and back; what the database holds of them is text."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+from node.core.digest import NO_PATIENT
 from node.core.inputs import InstanceFacts, Intent, SeriesChoice, StudyInputs
 
 _FACTS = TypeAdapter(InstanceFacts)
@@ -23,6 +25,8 @@ _COLUMNS = (
     "content_digest",
 )
 """Facts that queries ask for: columns of their own."""
+_NO_PATIENT_BEFORE = hashlib.sha256(b"[]").hexdigest()
+"""The key of no Patient ID, as the version before wrote it."""
 
 
 def facts_to_row(facts: InstanceFacts) -> dict[str, str]:
@@ -36,6 +40,8 @@ def facts_from_row(row: Mapping[str, Any]) -> InstanceFacts:
     value = json.loads(row["facts"]) | {name: row[name] for name in _COLUMNS}
     if value["role"] == "unsupported_ct":  # of a multi-frame CT, before these were read
         value["role"] = "ct"
+    if value["patient_key"] == _NO_PATIENT_BEFORE:
+        value["patient_key"] = NO_PATIENT
     if plane := value.pop("plane", None):
         value["planes"] = {"1": plane}
     references = value.get("references")

@@ -4,6 +4,7 @@ SQLite: WAL, synchronous=FULL (a commit survives a power cut), foreign keys, BEG
 writer waits at its beginning, never in the middle).  PostgreSQL: as it comes.
 """
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from alembic import command
@@ -57,7 +58,10 @@ def open_engine(url: str) -> Engine:
             )
         case other:
             raise ConfigError(f"database {other!r} is not supported; use sqlite or postgresql")
-    _migrate(engine)
+    with ExitStack() as on_failure:
+        on_failure.callback(engine.dispose)
+        _migrate(engine)
+        on_failure.pop_all()
     return engine
 
 

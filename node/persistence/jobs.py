@@ -85,7 +85,6 @@ class Jobs(Leases):
                 summary=dict(result.summary),
                 error=None,
             )
-            withdraw_outdated(connection, study, now)
             add_artifacts(connection, lease.number, result.outcome, result.artifacts)
             queue_deliveries(
                 connection,
@@ -95,6 +94,7 @@ class Jobs(Leases):
                 outbox=outbox,
                 now=now,
             )
+            withdraw_outdated(connection, study, now)  # what this one makes so, or what it is
 
     def unreported_failure(self, *, except_for: Collection[int] = ()) -> JobLease | None:
         """A dead job whose "technical failure" report is still to be written; `failed` says why.

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from alembic import command
+from alembic import command, op
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, text
 
 from node.core.diary import sentence
+from node.core.digest import NO_PATIENT
 from node.core.errors import NotAllowed
 from node.core.inputs import Role
 from node.persistence import database
@@ -278,6 +280,65 @@ def test_the_queue_goes_on(store: Store) -> None:
     failure = store.unreported_failure()
     assert failure is not None, "job 3 has died, and nothing later is reported"
     assert failure.number == 3
+
+
+def test_a_migration_that_is_broken_off_changes_nothing_and_is_done_again(
+    before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_space(*_: object, **__: object) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(op, "create_index", out_of_space)
+        for _ in range(2):
+            with pytest.raises(OSError, match="no space left"):
+                open_store(before)
+    engine = create_engine(before)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).all() == [
+            (BEFORE,)
+        ]
+        assert connection.execute(text("SELECT count(*) FROM association")).scalar_one() == 2
+        assert json.loads(connection.execute(text("SELECT facts FROM instance")).scalar_one()) == (
+            FACTS
+        )
+    engine.dispose()
+    for _ in range(2):
+        store = open_store(before)
+        assert [row.delivery_id for row in store.list_deliveries()] == [3, 2, 1]
+        store.close()
+
+
+def test_what_was_running_is_released_and_what_is_outdated_of_it_withdrawn(before: str) -> None:
+    held = {"owner": "another-host:1:1", "lease_until": NOON, "settled_at": None}
+    engine = create_engine(before)
+    with engine.begin() as connection:
+        _insert(connection, "job", {**job(5, "running"), **held})
+        _insert(
+            connection,
+            "delivery",
+            {**delivery(4, 1, "running", "not_annotated"), **held, "round": 2},
+        )
+    engine.dispose()
+    store = open_store(before)
+    assert store.release_leases(now=NOON + timedelta(days=1)) == 2
+    assert store.job(5).state.value == "queued"
+    states = {row.delivery_id: row.state.value for row in store.list_deliveries()}
+    assert states == {1: "cancelled", 2: "cancelled", 3: "queued", 4: "cancelled"}
+    store.close()
+
+
+def test_who_named_no_patient_names_none(before: str) -> None:
+    nobody = "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945"  # of "[]"
+    engine = create_engine(before)
+    with engine.begin() as connection:
+        facts = json.dumps(FACTS | {"patient_key": nobody})
+        connection.execute(text("UPDATE instance SET facts = :facts"), {"facts": facts})
+    engine.dispose()
+    store = open_store(before)
+    (found,) = store.study_snapshot(STUDY).instances
+    assert found.patient_key == NO_PATIENT
+    store.close()
 
 
 def test_foreign_keys_hold_after_the_tables_were_changed(store: Store, before: str) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
+from sqlalchemy import update
 
 from m3net.uids import StudyInstanceUID
 from node.core.diary import sentence
@@ -11,6 +12,7 @@ from node.core.digest import inputs_digest
 from node.core.errors import NotAllowed
 from node.core.states import State
 from node.persistence.rows import DeliveryLease, JobLease, JobTerms, Outbox
+from node.persistence.schema import Job
 from node.persistence.store import Store
 from sr_templates.findings import Outcome
 from tests.node.core.facts_of import STUDY, ct_slice
@@ -248,6 +250,17 @@ def test_inputs_that_are_right_again_are_reported_last(store: Store) -> None:
     finish(store, claimed(store))
     assert [state for _, _, state in states(store)] == ["cancelled", "cancelled", "queued"]
     assert sending(store).job_id == third
+
+
+def test_what_is_outdated_when_it_is_done_is_withdrawn_at_once(store: Store) -> None:
+    """As when a person requeues an older job while another process claims the newer one."""
+    first = reported(store, 0)
+    overtaken = queued(store, 0, 1)
+    lease = claimed(store)
+    with store._write() as connection:
+        connection.execute(update(Job).where(Job.id == overtaken).values(revision=0))
+    finish(store, lease, destinations=PACS)
+    assert states(store) == [(first, "pacs", "queued"), (overtaken, "pacs", "cancelled")]
 
 
 def test_a_study_withdraws_nothing_of_another(store: Store) -> None:

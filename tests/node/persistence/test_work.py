@@ -32,7 +32,7 @@ from tests.node.persistence.filling import queued as queued_job
 
 THE_MACHINE = Path("persistence/work.py")
 SOURCES = Path(node.__file__).parent
-WRITES = {"insert", "update", "values", "on_conflict_do_update"}
+WRITES = {"insert", "update", "values", "on_conflict_do_update", "dict"}
 
 
 class StorageCommitment(LeasedWork):
@@ -169,7 +169,9 @@ def states_written_in(source: str) -> list[int]:
     found = []
     for part in ast.walk(ast.parse(source)):
         if isinstance(part, ast.Call):
-            name = part.func.attr if isinstance(part.func, ast.Attribute) else ""
+            name = (
+                part.func.attr if isinstance(part.func, ast.Attribute) else ast.unparse(part.func)
+            )
             if name in WRITES and any(word.arg == "state" for word in part.keywords):
                 found.append(part.lineno)
         elif isinstance(part, ast.Assign | ast.AnnAssign):
@@ -178,13 +180,20 @@ def states_written_in(source: str) -> list[int]:
                 found.append(part.lineno)
         elif (
             isinstance(part, ast.Constant)
-            and re.search(r"\b(UPDATE|INSERT INTO)\b.*\bstate\b", str(part.value), re.DOTALL)
+            and re.search(
+                r"\b(UPDATE|INSERT INTO)\b.*\bstate\b", str(part.value), re.DOTALL | re.IGNORECASE
+            )
         ) or (
             isinstance(part, ast.Dict)
-            and any(isinstance(key, ast.Constant) and key.value == "state" for key in part.keys)
+            and any(key is not None and _is_state(key) for key in part.keys)
         ):
             found.append(part.lineno)
     return found
+
+
+def _is_state(key: ast.expr) -> bool:
+    """`"state"`, or a table's column of that name."""
+    return ast.unparse(key).rpartition(".")[2].strip("'") == "state"
 
 
 def test_no_source_but_the_machine_hands_a_state_to_the_database() -> None:
@@ -192,6 +201,10 @@ def test_no_source_but_the_machine_hands_a_state_to_the_database() -> None:
     assert len(states_written_in("values = {'state': State.QUEUED}")) == 1
     assert len(states_written_in("row.state = 'dead'")) == 1
     assert len(states_written_in("text('UPDATE job SET state = 1')")) == 1
+    assert len(states_written_in("text('update job set state = 1')")) == 1
+    assert len(states_written_in("update(Job).values({Job.state: State.DEAD})")) == 1
+    assert len(states_written_in("update(Job).values({table.c.state: 'dead'})")) == 1
+    assert len(states_written_in("update(Job).values(**dict(state=State.DEAD))")) == 1
     writers = {
         path.relative_to(SOURCES): lines
         for path in SOURCES.rglob("*.py")
