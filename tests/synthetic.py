@@ -46,11 +46,13 @@ def ct_series(
     shape      : (slices, rows, columns)
     spacing_mm : (between slices, between rows, between columns)
     step_mm    : LPS vector from slice to slice; default: spacing along the normal (no tilt)
-    hu         : (slices, rows, columns); default: values of lung, neighbours each of its own
+    hu         : (slices, rows, columns); default: values of lung, neighbours each of its own, and
+                 among them a third of soft tissue, so that a nodule can be marked anywhere
     """
     if hu is None:
         count = int(np.prod(shape))
-        hu = (np.arange(count).reshape(shape) * 7) % 390 - 900
+        order = np.arange(count).reshape(shape)
+        hu = (order * 7) % 390 - 900 + 450 * (order % 3 == 0)
     voxels = np.asarray(hu)
     if step_mm is None:
         step_mm = np.cross(orientation[:3], orientation[3:]) * spacing_mm[0]
