@@ -10,7 +10,7 @@ class ModelCard:
     """Stated in every report and by `m3node model show`; lies as JSON beside the weights.
 
     trained        : False for a seeded initialisation; its results are no results
-    threshold      : probability at and above which a nodule is called malignant; None: no call
+    threshold      : probability at which the model would part malignant from benign; None: no call
     meaning        : what the probability means, in one sentence for a radiologist
     preprocessing  : in words; the settings themselves are in `config`
     temperature    : the logits are divided by it before the softmax; fitted, else 1

@@ -160,6 +160,7 @@ def result_settings(config: NodeConfig) -> "ResultSettings":
         capture_series_number=config.results.capture_series_number,
         max_frames=config.results.max_frames,
         max_capture_bytes=int(config.results.max_capture_mb * 1e6),
+        indeterminate_half_width=config.results.indeterminate_half_width,
         manufacturer=MANUFACTURER,
         device_model=MODEL_NAME,
         device_serial=config.results.device_serial,

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_templates.findings import Call, ImageReference
+from sr_templates.band import Band
+from sr_templates.findings import ImageReference
 
 Direction = tuple[float, float, float]
 
@@ -77,14 +78,13 @@ class Legend:
 
     tracking_id : must not hold a part of the patient's identity (`identity.names_patient`)
     probability : of malignancy, in [0, 1]
-    call        : None with untrained weights or without a threshold
+    band        : in which the probability is indeterminate; None: the model states no threshold
     notes       : short sentences about this picture
     """
 
     tracking_id: str
     probability: float
-    call: Call | None
-    threshold: float | None
+    band: Band | None
     diameter_mm: float | None
     model_name: str
     model_version: str

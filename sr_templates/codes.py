@@ -36,7 +36,6 @@ PERCENT = Code("%", "UCUM", "Percent")
 MILLIMETER = codes.UCUM.Millimeter
 MALIGNANCY = Code("RID36042", "RADLEX", "Malignancy")
 MALIGNANT = codes.SCT.Malignant
-BENIGN = codes.SCT.Benign
 
 ARTIFICIAL_INTELLIGENCE = codes.DCM.ArtificialIntelligence
 VISUAL_EXPLANATION = Code("130401", "DCM", "Visual explanation")

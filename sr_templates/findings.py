@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from sr_templates.band import Call
+
 
 class Outcome(StrEnum):
     """How the analysis of a study ended; each has its own unmistakable first line."""
@@ -15,13 +17,6 @@ class Outcome(StrEnum):
     NOT_ANNOTATED = "not_annotated"
     NOT_ANALYSED = "not_analysed"
     TECHNICAL_FAILURE = "technical_failure"
-
-
-class Call(StrEnum):
-    """The binary call at the card's threshold; absent with untrained weights."""
-
-    MALIGNANT = "malignant"
-    BENIGN = "benign"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

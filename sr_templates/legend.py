@@ -5,12 +5,12 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from sr_templates import pen as ink
+from sr_templates.band import Call
 from sr_templates.capture_view import CaptureSlice, Legend
 from sr_templates.colour_map import colours, opacity
 from sr_templates.envelope import RESEARCH_USE
-from sr_templates.findings import Call
 from sr_templates.pen import Pen
-from sr_templates.probability import UNTRAINED, percent_text, threshold_text
+from sr_templates.probability import UNTRAINED, percent_text
 
 _BANNER = 34
 
@@ -82,7 +82,7 @@ def draw_key(
 
 
 def draw_result(pen: Pen, legend: Legend, *, top: int, margin: int, width: int) -> None:
-    """Probability, call and threshold on the left; the model and the notes on the right."""
+    """Probability and band on the left; the model and the notes on the right."""
     tone = _tone(legend)
     number = percent_text(legend.probability)
     length = pen.text((margin, top + 66), number, size=52, colour=tone)
@@ -94,15 +94,17 @@ def draw_result(pen: Pen, legend: Legend, *, top: int, margin: int, width: int) 
     bar_left, bar_right, bar_top = margin, margin + 480, top + 86
     pen.box((bar_left, bar_top, bar_right, bar_top + 10), fill=ink.RAISED)
     reach = bar_left + (bar_right - bar_left) * legend.probability
-    pen.box((bar_left, bar_top, reach, bar_top + 10), fill=tone)
+    filled = ink.QUIET if tone is ink.INK else tone  # the band's ends must show on it
+    pen.box((bar_left, bar_top, reach, bar_top + 10), fill=filled)
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         x = bar_left + share * (bar_right - bar_left)
         anchor = {0.0: "ls", 1.0: "rs"}.get(share, "ms")
         pen.text((x, bar_top + 30), f"{share * 100:.0f}", size=13, colour=ink.QUIET, anchor=anchor)
-    if legend.threshold is not None and legend.trained:
-        x = bar_left + legend.threshold * (bar_right - bar_left)
-        pen.box((x - 2, bar_top - 5, x + 2, bar_top + 15), fill=ink.GROUND)
-        pen.box((x - 1, bar_top - 4, x + 1, bar_top + 14), fill=ink.INK)
+    if legend.band is not None and legend.trained:
+        for end in (legend.band.low, legend.band.high):
+            x = bar_left + end * (bar_right - bar_left)
+            pen.box((x - 2, bar_top - 5, x + 2, bar_top + 15), fill=ink.GROUND)
+            pen.box((x - 1, bar_top - 4, x + 1, bar_top + 14), fill=ink.INK)
 
     x = margin + 480 + 24
     pen.text((x, top + 42), f"{legend.model_name} {legend.model_version}", size=17, width=472)
@@ -117,13 +119,13 @@ def draw_result(pen: Pen, legend: Legend, *, top: int, margin: int, width: int) 
 def _tone(legend: Legend) -> ink.Colour:
     if not legend.trained:
         return ink.QUIET
-    return {Call.MALIGNANT: ink.CORAL, Call.BENIGN: ink.SKY, None: ink.INK}[legend.call]
+    above = legend.band is not None and legend.band.call(legend.probability) is Call.ABOVE
+    return ink.CORAL if above else ink.INK  # no colour reassures
 
 
 def _call_in_words(legend: Legend) -> str:
     if not legend.trained:
         return UNTRAINED
-    if legend.call is None or legend.threshold is None:
+    if legend.band is None:
         return "no call: the model states no threshold"
-    side = "at or above" if legend.probability >= legend.threshold else "below"
-    return f"{legend.call.value}: {side} the threshold of {threshold_text(legend.threshold)}"
+    return legend.band.in_words(legend.probability)

@@ -9,9 +9,9 @@ from pydicom import Dataset
 from pydicom.sr.coding import Code
 
 from sr_templates import codes
+from sr_templates.band import Call
 from sr_templates.findings import (
     Algorithm,
-    Call,
     Circle,
     NoduleFinding,
     Polyline,
@@ -23,8 +23,6 @@ Group = (
     hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations
     | hd.sr.MeasurementsAndQualitativeEvaluations
 )
-
-_CALLS = {Call.MALIGNANT: codes.MALIGNANT, Call.BENIGN: codes.BENIGN}
 
 
 def nodule_group(nodule: NoduleFinding, algorithm: Algorithm, pictures: Sequence[Dataset]) -> Group:
@@ -51,8 +49,8 @@ def nodule_group(nodule: NoduleFinding, algorithm: Algorithm, pictures: Sequence
             hd.sr.Measurement(name=codes.DIAMETER, value=diameter, unit=codes.MILLIMETER)
         )
     calls = []
-    if nodule.call is not None:
-        calls.append(hd.sr.QualitativeEvaluation(codes.MALIGNANCY, _CALLS[nodule.call]))
+    if nodule.call is Call.ABOVE:
+        calls.append(hd.sr.QualitativeEvaluation(codes.MALIGNANCY, codes.MALIGNANT))
     group = hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(nodule.tracking_id, nodule.tracking_uid),
         referenced_region=_region(nodule.region),

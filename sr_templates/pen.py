@@ -15,7 +15,6 @@ QUIET: Colour = (160, 170, 183)
 TEAL: Colour = (84, 222, 204)
 AMBER: Colour = (255, 184, 46)
 CORAL: Colour = (245, 133, 84)
-SKY: Colour = (116, 178, 240)
 
 
 @cache

@@ -224,6 +224,9 @@ class ResultsConfig(Section):
     """Most frames (axial slices) in the capture of one nodule."""
     max_capture_mb: Annotated[float, Field(gt=0)] = 64.0
     """Most megabytes of pixels in the capture of one nodule; frames are left out beyond it."""
+    indeterminate_half_width: Annotated[float, Field(ge=0, le=0.5)] = 0.15
+    """How far from the model's threshold a probability is indeterminate: 0.15 about 0.5 is 35 % to
+    65 %, in which results take no side. A choice of the site's, not a measured interval."""
     device_serial: Annotated[str, StringConstraints(min_length=1, max_length=64)] = "1"
     """Serial number that results name as the device's; tells several nodes apart."""
 

@@ -14,9 +14,9 @@ from node.core.drawn import NOMINAL_RADIUS_MM, draw, number_in_viewers
 from node.core.not_judged import count_passed_over
 from node.core.results import NoduleResult
 from node.core.wording import count_of, headline
+from sr_templates.band import Band
 from sr_templates.capture_view import CaptureFrame, Legend
 from sr_templates.findings import (
-    Call,
     NoduleFinding,
     Outcome,
     RefusedFinding,
@@ -25,7 +25,7 @@ from sr_templates.findings import (
 from sr_templates.identity import names_patient
 from sr_templates.orientation import letters
 from sr_templates.overlay import render_capture
-from sr_templates.probability import UNTRAINED, percent_text, threshold_text
+from sr_templates.probability import UNTRAINED, percent_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +51,14 @@ def describe_nodule(
     name: str,
     warnings: Sequence[str],
     card: ModelCard,
+    band: Band | None,
     header_of: Callable[[SOPInstanceUID], Dataset],
     max_frames: int,
 ) -> DescribedNodule:
     """The nodule as it is drawn and told.
 
     warnings  : what its pictures say first: other nodules of the study that were not analysed
+    band      : in which the probability is indeterminate; None: no call is made
     header_of : the header of a CT slice
     """
     nodule, prediction = judged.nodule, judged.prediction
@@ -64,7 +66,6 @@ def describe_nodule(
     headers = {uid: header_of(uid) for uid in drawn.images()}
     key_header = headers[drawn.key_frame.sop_instance_uid]
     view = drawn.view(prediction, headers)
-    call = _call(card, prediction.probability)
     notes = (
         *((judged.doubt,) if judged.doubt is not None else ()),
         *_extent_note(judged),
@@ -75,8 +76,7 @@ def describe_nodule(
     legend = Legend(
         tracking_id=name,
         probability=prediction.probability,
-        call=call,
-        threshold=card.threshold,
+        band=band,
         diameter_mm=nodule.diameter_mm,
         model_name=card.name,
         model_version=card.version,
@@ -87,12 +87,13 @@ def describe_nodule(
         tracking_uid=nodule.tracking_uid,
         tracking_id=nodule.tracking_id,
         probability=prediction.probability,
-        call=call,
+        call=None if band is None else band.call(prediction.probability),
         diameter_mm=nodule.diameter_mm,
         region=drawn.region(key_header),
         comment=_comment(
             card,
             prediction.probability,
+            band=band,
             place=_place(
                 number_in_viewers(key_header, drawn.key_frame), drawn.key + 1, volume.shape[0]
             ),
@@ -203,12 +204,6 @@ def _place(image: int | None, number: int, slices: int) -> str:
     return place if image is None else f"CT image {image}, {place}"
 
 
-def _call(card: ModelCard, probability: float) -> Call | None:
-    if not card.trained or card.threshold is None:
-        return None
-    return Call.MALIGNANT if probability >= card.threshold else Call.BENIGN
-
-
 def _extent_note(judged: JudgedNodule) -> tuple[str, ...]:
     if judged.nodule.mask is None and judged.nodule.diameter_mm is None:
         return (
@@ -226,12 +221,14 @@ def _blank_maps(prediction: Prediction) -> tuple[str, ...]:
     return (f"no heat in {' and '.join(blank)}: nothing shown there spoke for malignancy",)
 
 
-def _comment(card: ModelCard, probability: float, *, place: str, notes: Sequence[str]) -> str:
+def _comment(
+    card: ModelCard, probability: float, *, band: Band | None, place: str, notes: Sequence[str]
+) -> str:
     """The finding in one line."""
     parts = [
         f"Probability of malignancy {percent_text(probability)}" if card.trained else UNTRAINED
     ]
-    if card.trained and card.threshold is not None:
-        parts.append(f"called malignant from {threshold_text(card.threshold)}")
+    if band is not None:
+        parts.append(band.in_words(probability))
     sentences = ["; ".join([*parts, place]), *(note.rstrip(".") for note in notes)]
     return f"{'. '.join(sentences)}."

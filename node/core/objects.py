@@ -24,6 +24,7 @@ from node.core.findings import (
     report_content,
 )
 from node.core.results import Artifact, ArtifactKind, CaptureVariant, ReportVariant, Results
+from sr_templates.band import Band
 from sr_templates.findings import (
     Algorithm,
     ObjectIdentity,
@@ -79,6 +80,7 @@ class ResultSettings:
     capture_series_number: int
     max_frames: int
     max_capture_bytes: int
+    indeterminate_half_width: float
     manufacturer: str
     device_model: str
     device_serial: str
@@ -88,6 +90,12 @@ class ResultSettings:
     languages: Sequence[str] = LANGUAGES
     assumed_character_set: str | None = None
     max_diameter_mm: float = 100.0
+
+    def band(self, card: ModelCard) -> Band | None:
+        """In which a probability is indeterminate; None: this model makes no call."""
+        if not card.trained or card.threshold is None:
+            return None
+        return Band.about(card.threshold, half_width=self.indeterminate_half_width)
 
     def frames(self) -> int:
         """Most frames of one capture, by number and by size."""
@@ -120,6 +128,7 @@ def build_results(
                 name=name_without_patient(judged.nodule.tracking_id, subject, number),
                 warnings=omissions(assessment),
                 card=card,
+                band=settings.band(card),
                 header_of=header_of,
                 max_frames=settings.frames(),
             )
@@ -151,6 +160,7 @@ def _algorithm(
         parameters=(
             f"preset = {card.preset}",
             f"threshold = {threshold}",
+            f"indeterminate within = {settings.indeterminate_half_width:.3f}",
             f"model = {fingerprint}",
             f"analysis = {stamp.analysis_id}",
         ),

@@ -13,6 +13,7 @@ from node.core import findings
 from node.core.wording import headline
 from node.demo.present import show_report
 from node.demo.reading import read_report
+from sr_templates.band import Band
 from sr_templates.findings import Outcome
 from tests.sr_templates.examples import FULL, ROUND
 from tests.sr_templates.test_measurement_report import report
@@ -27,10 +28,11 @@ def test_the_headline(probability: float, told: str) -> None:
 
 @pytest.mark.parametrize(("probability", "told"), TOLD)
 def test_the_comment(probability: float, told: str) -> None:
-    card = replace(load_card("untrained"), trained=True, threshold=0.5)
-    comment = findings._comment(card, probability, place="slice 6 of 10", notes=())
+    card = replace(load_card("untrained"), trained=True)
+    band = Band(low=0.0, high=1.0)
+    comment = findings._comment(card, probability, band=band, place="slice 6 of 10", notes=())
     assert comment == (
-        f"Probability of malignancy {told}; called malignant from 50 %; slice 6 of 10."
+        f"Probability of malignancy {told}; indeterminate: within 0 % to 100 %; slice 6 of 10."
     )
 
 

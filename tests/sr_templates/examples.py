@@ -6,10 +6,10 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 from pydicom import Dataset
 
+from sr_templates.band import Band, Call
 from sr_templates.capture_view import CaptureSlice, Legend, NoduleView
 from sr_templates.findings import (
     Algorithm,
-    Call,
     Circle,
     ImageReference,
     NoduleFinding,
@@ -46,19 +46,19 @@ ROUND = NoduleFinding(
     tracking_uid="2.25.71",
     tracking_id="Nodule 1",
     probability=0.873,
-    call=Call.MALIGNANT,
+    call=Call.ABOVE,
     diameter_mm=12.4,
     region=Circle(image=REFERENCE, centre=(10.5, 8.5), radius=3.0),
-    comment="Nodule 1: probability of malignancy 87.3 %, at or above the threshold of 50 %",
+    comment="Nodule 1: probability of malignancy 87.3 %, above the band of 35 % to 65 %",
 )
 OUTLINED = NoduleFinding(
     tracking_uid="2.25.72",
     tracking_id="Nodule 2",
     probability=0.041,
-    call=Call.BENIGN,
+    call=Call.BELOW,
     diameter_mm=None,
     region=Polyline(image=REFERENCE, points=((2.0, 2.0), (6.0, 2.0), (4.0, 6.0))),
-    comment="Nodule 2: probability of malignancy 4.1 %, below the threshold of 50 %",
+    comment="Nodule 2: probability of malignancy 4.1 %, below the band of 35 % to 65 %",
 )
 REFUSED = RefusedFinding(
     tracking_uid="2.25.73", tracking_id="Nodule 3", reason="its centre is outside the CT"
@@ -135,8 +135,7 @@ def legend(**changes: object) -> Legend:
     plain = Legend(
         tracking_id="Nodule 1",
         probability=0.873,
-        call=Call.MALIGNANT,
-        threshold=0.5,
+        band=Band(low=0.35, high=0.65),
         diameter_mm=12.4,
         model_name="M3Net small",
         model_version="0.1.0",

@@ -100,7 +100,7 @@ def test_turning_the_patient_changes_the_letters_in_the_picture():
 
 
 def test_every_frame_of_an_untrained_model_carries_the_amber_banner():
-    for frame in render_capture(view(), legend(trained=False, call=None)):
+    for frame in render_capture(view(), legend(trained=False, band=None)):
         assert tuple(frame.rgb[2, 512]) == AMBER
     for frame in render_capture(view(), legend()):
         assert tuple(frame.rgb[2, 512]) != AMBER

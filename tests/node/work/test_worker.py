@@ -36,6 +36,7 @@ SETTINGS = ResultSettings(
     capture_series_number=9102,
     max_frames=2,
     max_capture_bytes=100_000_000,
+    indeterminate_half_width=0.15,
     manufacturer="m3node",
     device_model="m3node",
     device_serial="1",
