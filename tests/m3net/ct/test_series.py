@@ -224,6 +224,76 @@ def test_a_slice_that_does_not_belong_is_refused_with_its_reason(
         read_series(slices)
 
 
+@pytest.mark.parametrize(
+    ("orientation", "orthonormal"),
+    [
+        ((1.009, 0, 0, 0, 1, 0), True),
+        ((0.991, 0, 0, 0, 1, 0), True),
+        ((1.011, 0, 0, 0, 1, 0), False),
+        ((0.989, 0, 0, 0, 1, 0), False),
+        ((1, 0, 0, 0, 1.011, 0), False),
+        ((1, 0, 0, 0, 0.989, 0), False),
+        ((1, 0, 0, 0.009, 1, 0), True),
+        ((1, 0, 0, 0.0101, 1, 0), False),
+        ((1, 0, 0, -0.0101, 1, 0), False),
+        ((0, 0, 0, 0, 1, 0), False),
+    ],
+)
+def test_directions_are_of_length_one_and_at_right_angles_within_a_hundredth(
+    orientation: tuple[float, ...], orthonormal: bool
+) -> None:
+    ds = synthetic.ct_series()[0]
+    ds.ImageOrientationPatient = list(orientation)
+    if not orthonormal:
+        with pytest.raises(SeriesUnusable, match="no orthonormal Image Orientation"):
+            slice_plane(ds)
+        return
+    plane = slice_plane(ds)  # and what is a little long is made of length one
+    assert np.linalg.norm(plane.row_direction) == pytest.approx(1, abs=1e-12)
+    assert np.linalg.norm(plane.col_direction) == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "reason"),
+    [
+        ("PixelSpacing", [0.7, -0.8], "has Pixel Spacing 0.7 .* -0.8 mm"),
+        ("PixelSpacing", [0.0, 0.8], "has Pixel Spacing 0.0 .* 0.8 mm"),
+        ("Rows", 0, "has 0 rows and 20 columns"),
+        ("Columns", 0, "has 16 rows and 0 columns"),
+    ],
+)
+def test_a_slice_of_no_size_has_no_plane(keyword: str, value: object, reason: str) -> None:
+    ds = synthetic.ct_series()[0]
+    setattr(ds, keyword, value)
+    with pytest.raises(SeriesUnusable, match=reason):
+        slice_plane(ds)
+
+
+def test_a_slice_of_one_pixel_has_a_plane() -> None:
+    plane = slice_plane(synthetic.ct_series(shape=(1, 1, 1))[0])
+    assert (plane.rows, plane.columns, plane.spacing_mm) == (1, 1, (0.7, 0.8))
+    assert plane.position_mm == (-10.0, -20.0, -100.0)
+
+
+@pytest.mark.parametrize(("degrees", "said"), [(0.4, False), (0.6, True)])
+def test_a_tilt_is_said_from_half_a_degree(degrees: float, said: bool) -> None:
+    shift = float(2.5 * np.tan(np.radians(degrees)))
+    volume = read_series(synthetic.ct_series(step_mm=(0.0, shift, 2.5)))
+    assert volume.notes == (
+        (f"The gantry was tilted: the slices are sheared by {degrees} degrees.",) if said else ()
+    )
+
+
+@pytest.mark.parametrize(("thickness_mm", "said"), [(1.25, False), (1.24, True)])
+def test_slices_further_apart_than_twice_their_thickness_leave_something_out(
+    thickness_mm: float, said: bool
+) -> None:
+    slices = synthetic.ct_series()
+    for ds in slices:
+        ds.SliceThickness = thickness_mm
+    assert bool(read_series(slices).notes) is said
+
+
 def test_other_rows_and_columns_are_refused() -> None:
     odd = synthetic.ct_series(shape=(8, 10, 20))[3]
     slices = synthetic.ct_series()
