@@ -165,5 +165,5 @@ def test_a_stated_step_at_which_no_frames_stand_is_not_believed() -> None:
 
 
 def test_frames_at_no_common_step_are_refused() -> None:
-    with pytest.raises(AnnotationUnusable, match="make no regular stack: plane 3: 3.700 mm"):
+    with pytest.raises(AnnotationUnusable, match=r"no regular stack: plane 3: 3\.700 mm"):
         numbers_at(0.0, 2.5, 6.2)
