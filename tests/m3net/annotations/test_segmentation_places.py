@@ -1,4 +1,4 @@
-"""Where a mask's frame stands against the slice that it names: what is rounding, what is elsewhere."""
+"""Where a mask's frame stands against the slice that it names: rounding, or elsewhere."""
 
 from dataclasses import replace
 

@@ -165,7 +165,7 @@ def test_slices_closer_than_the_jitter_stand_at_one_place(apart_mm: float, one_p
         assert set(layout.left_out) == {key(900)}
         assert layout.notes[0].startswith("1 slices of the CT stand where another one stands")
     else:
-        with pytest.raises(SeriesUnusable, match="has gaps: 0.11 mm before slice 12 of 13"):
+        with pytest.raises(SeriesUnusable, match=r"has gaps: 0\.11 mm before slice 12 of 13"):
             lay_out(planes)
 
 
