@@ -58,7 +58,7 @@ MIRRORS = {
     "node/core/series_choice.py": ["tests/node/core/test_selection.py"],
     "node/core/assessment.py": ["tests/node/core/test_assessment.py"],
 }
-"""Where a file's tests are, beside those in the file of its name; if in neither, all of a folder."""
+"""Where a file's tests are, beside those in one of its name; if in neither, all of a folder."""
 
 _SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Add: ast.Sub,
