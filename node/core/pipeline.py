@@ -24,7 +24,7 @@ from m3net.errors import StudyError
 from m3net.prediction import Classifier
 from m3net.uids import SOPInstanceUID
 from node.core.assessment import Assessment, assess
-from node.core.inputs import Intent, StudyInputs
+from node.core.inputs import Intent, Role, StudyInputs
 from node.core.objects import ResultSettings, Stamp, build_results
 from node.core.reading import read_header
 from node.core.results import Results
@@ -143,4 +143,5 @@ def _build(
 
 def _subject(inputs: StudyInputs) -> SOPInstanceUID:
     """The instance whose patient and study the results carry: a CT slice, else the annotation."""
-    return min(facts.sop_instance_uid for facts in inputs.ct or inputs.annotations)
+    readable = [facts for facts in inputs.annotations if facts.role is Role.ANNOTATION]
+    return min(facts.sop_instance_uid for facts in inputs.ct or readable or inputs.annotations)

@@ -16,6 +16,7 @@ from node.core.series_choice import choose_series, marked_frames
 from node.core.slices import geometry_of
 
 _NOT_RECEIVED = "the CT that the annotation refers to was not received"
+_NO_CT = "what the annotation is drawn on was received, and is no CT that can be read"
 _ON_A_SCOUT = "the annotation is drawn on a scout, which does not tell how deep a mark lies"
 _ANOTHER_PATIENT = "the annotation names another patient than the CT"
 _CT_OF_NOBODY = "the annotation names a patient, and the CT names none"
@@ -98,13 +99,17 @@ def _without_ct(found: _Study) -> Selection | None:
     annotations = (*found.readable, *found.unsupported)
     if not any(map(_marks_nodule_on_ct, found.readable)):
         return None
-    on_scouts = all(_is_on_scouts(found, facts) for facts in found.readable)
+    if all(_is_on_scouts(found, facts) for facts in found.readable):
+        reason = _ON_A_SCOUT
+    else:
+        here = any(_is_on(found.present - found.scouts, facts) for facts in found.readable)
+        reason = _NO_CT if here else _NOT_RECEIVED
     return Selection(
         inputs=_inputs(
             found,
             annotations=annotations,
             missing=_missing(found, found.readable),
-            reason=_ON_A_SCOUT if on_scouts else _NOT_RECEIVED,
+            reason=reason,
         ),
         awaits=("for the CT that the annotation refers to",),
     )
@@ -266,8 +271,13 @@ def _names_any(facts: InstanceFacts, images: frozenset[SOPInstanceUID]) -> bool:
 
 def _is_on_scouts(found: _Study, facts: InstanceFacts) -> bool:
     """Whether everything that it draws is drawn on scouts that are here."""
+    return _is_on(found.scouts, facts)
+
+
+def _is_on(images: frozenset[SOPInstanceUID], facts: InstanceFacts) -> bool:
+    """Whether it draws, and on these images alone."""
     marked = facts.references.marked_images if facts.references else frozenset()
-    return bool(marked) and marked <= found.scouts
+    return bool(marked) and marked <= images
 
 
 def _marks_nodule(facts: InstanceFacts) -> bool:

@@ -5,7 +5,7 @@ What a file says of itself may be missing or wrong (PS3.10 7.1); what pydicom wo
 
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -127,6 +127,9 @@ def readable(data: memoryview, *, syntax: str, whole: bool, max_bytes: int) -> R
     if extent.over or extent.torn:
         data = data[: extent.end]
     elif extent.pixels is not None and not whole:
+        # whoever reads the pixels later has to take apart what is behind them as well
+        behind = _walked(data[extent.pixels :], syntax, whole=True)
+        extent = replace(extent, over=behind.over)
         data = data[: extent.pixels]
     return Readable(data=data, syntax=syntax, extent=extent)
 

@@ -45,6 +45,10 @@ _NOTHING = memoryview(b"")
 _SOUND = Extent(end=0, elements=0)
 
 
+_TOO_LARGE = {Role.ANNOTATION: Role.UNSUPPORTED_ANNOTATION, Role.CT: Role.OTHER}
+"""What is never given to a parser whole: nobody knows how much memory it would take."""
+
+
 def needs_whole(sop_class_uid: str) -> bool:
     """Whether the header is not enough: an annotation's content is part of its digest."""
     return sop_class_uid in READERS or sop_class_uid in UNSUPPORTED
@@ -72,7 +76,7 @@ def read_facts(
     role, kind = _role(dataset, study, series, sop_class)
     if extent.over:
         kind = f"{kind} with more than {MAX_ELEMENTS} elements or {MAX_DEPTH} levels"
-        role = Role.UNSUPPORTED_ANNOTATION if role is Role.ANNOTATION else role
+        role = _TOO_LARGE.get(role, role)
     frames = _frames(dataset) if role is Role.CT else {}
     image = next(iter(frames.values()), dataset)
     identity = identity_digest(dataset)

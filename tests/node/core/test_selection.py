@@ -274,6 +274,16 @@ def test_a_ct_that_names_no_patient_is_not_another_patient() -> None:
     assert selection.inputs.reason == "the annotation names a patient, and the CT names none"
 
 
+def test_a_ct_that_is_too_large_to_read_was_received_and_the_reason_says_so() -> None:
+    too_large = facts(uid="1.2.3.72.1", role=Role.OTHER, sop_class=CT_CLASS)
+    on_it = segmentation(drawn_on=uids(too_large), image_classes=[CT_CLASS])
+    selection = chosen(too_large, on_it)
+    assert selection.inputs.reason == (
+        "what the annotation is drawn on was received, and is no CT that can be read"
+    )
+    assert chosen(on_it).inputs.reason == "the CT that the annotation refers to was not received"
+
+
 def test_two_patients_in_one_series_are_never_analysed() -> None:
     slices = [*ct_series(19), ct_slice(19, patient="somebody else")]
     selection = chosen(*slices, segmentation())

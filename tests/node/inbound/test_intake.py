@@ -306,6 +306,34 @@ def test_an_object_with_too_many_elements_is_kept_and_said_to_be_beyond_us(
     assert facts.kind == "Measurement report with more than 300000 elements or 64 levels"
 
 
+PIXELS = b"\xe0\x7f\x10\0OW\0\0\x02\0\0\0\0\0"
+
+
+@pytest.mark.parametrize("behind_the_pixels", [False, True])
+def test_an_image_with_too_many_elements_is_kept_and_never_read_as_ct(
+    intake: Intake, store: Store, behind_the_pixels: bool
+) -> None:
+    tag = 0xFFFCFFFC if behind_the_pixels else 0x0040A730
+    many = sequence(tag, *[b""] * 310_000)
+    parts = (PIXELS, many) if behind_the_pixels else (many, PIXELS)
+    data = {
+        0x00080016: CTImageStorage.encode(),
+        0x00080018: b"1.9",
+        0x0020000D: STUDY.encode(),
+        0x0020000E: b"1.8",
+    }
+    intake.accept(
+        b"".join((*(element(tag, value) for tag, value in data.items()), *parts)),
+        sop_class_uid=CTImageStorage,
+        sop_instance_uid="1.9",
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+        sender_id=None,
+    )
+    (facts,) = store.study_snapshot(STUDY).instances
+    assert facts.role is Role.OTHER
+    assert facts.kind == "CT with more than 300000 elements or 64 levels"
+
+
 def test_too_many_elements_before_the_identifiers_are_refused(intake: Intake) -> None:
     many = sequence(0x00081115, *[b""] * 310_000)
     data = element(0x00080016, COMPREHENSIVE_SR.encode()) + element(0x00080018, b"1.9") + many
