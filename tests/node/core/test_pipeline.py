@@ -285,11 +285,10 @@ def test_a_nodule_outside_the_ct_is_refused_and_the_other_analysed(
 
 
 def two_acquisitions(*, aside_mm: float = 0.0) -> tuple[list[Dataset], list[Dataset]]:
-    """The same places twice in one series, or half a step aside; the second one is of -800 HU."""
+    """The same places twice in one series, or half a step aside; the second has one nodule."""
     first = synthetic.ct_series(shape=SHAPE)
-    second = synthetic.ct_series(
-        shape=SHAPE, hu=np.full(SHAPE, -800), origin_mm=(-10, -20, -100 + aside_mm)
-    )
+    hu = np.where(mask(slice(20, 23)), 40, -800)
+    second = synthetic.ct_series(shape=SHAPE, hu=hu, origin_mm=(-10, -20, -100 + aside_mm))
     for number, dataset in enumerate(second):
         dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"2.25.7{number}"
         dataset.AcquisitionNumber = 2
