@@ -24,6 +24,7 @@ from sr_templates.uids import derive_uid
 _NAMES = {"n": "http://www.nih.gov"}
 _MESSAGE = "{http://www.nih.gov}LidcReadMessage"
 _LARGEST_BYTES = 50_000_000
+_LARGEST_IMAGE = 1 << 16
 _FEWEST_POINTS = 3
 """Fewer in all enclose nothing."""
 
@@ -108,10 +109,7 @@ def _nodules(session: ET.Element) -> Iterator[list[_Outline]]:
                 sop_instance_uid=(roi.findtext("n:imageSOP_UID", "", _NAMES)).strip(),
                 points=np.array(
                     [
-                        (
-                            int(edge.findtext("n:xCoord", "", _NAMES)),
-                            int(edge.findtext("n:yCoord", "", _NAMES)),
-                        )
+                        (_coordinate(edge, "n:xCoord"), _coordinate(edge, "n:yCoord"))
                         for edge in roi.iterfind("n:edgeMap", _NAMES)
                     ],
                     dtype=np.int64,
@@ -123,6 +121,14 @@ def _nodules(session: ET.Element) -> Iterator[list[_Outline]]:
         scored = marked.find("n:characteristics/n:malignancy", _NAMES) is not None
         if scored and sum(len(outline.points) for outline in outlines) >= _FEWEST_POINTS:
             yield outlines
+
+
+def _coordinate(edge: ET.Element, name: str) -> int:
+    """Raises ValueError if it lies on no image (Rows and Columns are US)."""
+    value = int(edge.findtext(name, "", _NAMES))
+    if not 0 <= value < _LARGEST_IMAGE:
+        raise ValueError(name)
+    return value
 
 
 def _slices(folder: Path, wanted: set[str]) -> dict[str, Dataset]:

@@ -88,6 +88,9 @@ def test_marks_without_an_outline_are_counted(tmp_path: Path) -> None:
         (message(BOXED), CT[:3], "2 CT slices that the XML marks do not lie beside it"),
         (message(BOXED)[:-20], CT, "the XML is damaged"),
         (message(BOXED.replace("<xCoord>9", "<xCoord>x")), CT, "the XML is damaged"),
+        (message(BOXED.replace("<xCoord>9", "<xCoord>999999999")), CT, "the XML is damaged"),
+        (message(BOXED.replace("<xCoord>9", "<xCoord>" + "9" * 30)), CT, "the XML is damaged"),
+        (message(BOXED.replace("<xCoord>9", "<xCoord>-9")), CT, "the XML is damaged"),
         ("<a>&lt;LidcReadMessage</a>", CT, "the XML is no LidcReadMessage"),
     ],
 )
