@@ -138,3 +138,69 @@ def test_a_row_of_pixels_is_as_long_as_its_pixels() -> None:
     (piece,) = split(voxels, np.diag([2.0, 0.5, 0.5, 1.0])[[2, 1, 0, 3]])
     assert piece.diameter_mm == pytest.approx(3.5)
     assert piece.volume_mm3 == pytest.approx(7 * 0.5)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "share"),
+    [(5.5, 9.5, 16.0), (5.25, 9.5, 18.0625), (5.5, 9.125, 13.140625), (5.75, 6.25, 0.25)],
+)
+def test_a_square_covers_its_area_to_the_sixteenth_of_a_pixel(
+    low: float, high: float, share: float
+) -> None:
+    coverage = rasterise([square(3.0, low=low, high=high)], isotropic())
+    assert coverage is not None
+    assert coverage.share.sum() == pytest.approx(share, rel=1e-6)
+
+
+def test_a_part_of_a_pixel_is_covered_by_that_part() -> None:
+    coverage = rasterise([square(3.0, low=5.25, high=7.0)], isotropic())
+    assert coverage is not None
+    assert coverage.first == (3, 5, 5)
+    assert coverage.share[0] == pytest.approx(
+        np.array([[0.0625, 0.25, 0.125], [0.25, 1.0, 0.5], [0.125, 0.5, 0.25]]), abs=1e-6
+    )
+
+
+def test_an_outline_beyond_the_scan_keeps_its_place() -> None:
+    coverage = rasterise([square(-1.0, low=-2.5, high=1.5)], isotropic())
+    assert coverage is not None
+    assert coverage.first == (-1, -2, -2)
+    assert coverage.share.shape == (1, 4, 4)
+    assert coverage.share.sum() == pytest.approx(16)
+
+
+@pytest.mark.parametrize(("slant", "flat"), [(0.49, True), (0.51, False)])
+def test_an_outline_whose_points_differ_by_half_a_slice_is_of_no_slice(
+    slant: float, flat: bool
+) -> None:
+    slanted = square(4.0)
+    slanted[0, 2] += slant
+    assert (rasterise([slanted], isotropic()) is not None) is flat
+
+
+@pytest.mark.parametrize(("apart", "one"), [(10.0, True), (11.0, False)])
+def test_outlines_up_to_ten_millimetres_apart_are_of_one_nodule(apart: float, one: bool) -> None:
+    deep = read_series(
+        synthetic.ct_series(shape=(32, 12, 12), spacing_mm=(1.0, 1.0, 1.0), origin_mm=(0, 0, 0))
+    )
+    coverage = rasterise([square(9.0), square(9.0 + apart)], deep)
+    assert coverage is not None
+    assert (coverage.share.sum(axis=(1, 2)).min() == 16.0) is one
+
+
+@pytest.mark.parametrize(("apart", "hole"), [(0.09, True), (0.11, False)])
+def test_outlines_within_a_tenth_of_a_slice_are_drawn_on_one_plane(
+    apart: float, hole: bool
+) -> None:
+    nested = [square(4.0, low=2.5, high=12.5), square(4.0 + apart)]
+    coverage = rasterise(nested, isotropic(), overlap=Overlap.EXCLUSIVE)
+    assert coverage is not None
+    assert coverage.share.sum() == pytest.approx(84 if hole else 100)
+
+
+def test_an_outline_may_be_two_voxels_larger_than_the_ct() -> None:
+    at_most = rasterise([square(4.0, low=-1.5, high=24.5)], isotropic())
+    assert at_most is not None
+    assert at_most.share.shape == (1, 26, 26)
+    with pytest.raises(NoduleUnusable, match="larger than the CT"):
+        rasterise([square(4.0, low=-1.5, high=25.5)], isotropic())

@@ -83,3 +83,73 @@ def test_a_shape_without_length_is_a_point() -> None:
         assert extent.diameter_mm is None
         assert extent.centre_mm == pytest.approx(tuple(CENTRE + 2 * TILTED[0]))
     assert measure([region("CIRCLE", [(2, 0), (2, 0.0011)])]).diameter_mm == pytest.approx(0.0022)
+
+
+@pytest.mark.parametrize(
+    ("shape", "points"),
+    [
+        ("CIRCLE", [(0, 0), (3, 0), (0, 3)]),
+        ("CIRCLE", [(0, 0)]),
+        ("ELLIPSE", [(-8, 1), (6, 1), (-1, -2)]),
+        ("ELLIPSE", [(-8, 1), (6, 1), (-1, -2), (-1, 4), (0, 0)]),
+        ("ELLIPSOID", [(-4, 0), (4, 0), (0, -7), (0, 7)]),
+        ("ELLIPSOID", [(-4, 0), (4, 0), (0, -7), (0, 7), (-1, 0), (1, 0), (0, 0)]),
+        ("RECTANGLE", [(0, 0), (3, 0), (3, 3), (0, 3)]),
+        ("POLYGON", [(0, 0)]),
+    ],
+)
+def test_a_shape_of_another_number_of_points_than_its_own_is_refused(
+    shape: str, points: list[tuple[float, float]]
+) -> None:
+    with pytest.raises(NoduleUnusable, match=f"its {shape} has {len(points)} points"):
+        measure([region(shape, points)])
+
+
+def test_an_ellipsoid_is_in_its_middle_whichever_axis_is_longest() -> None:
+    ends = [(-3, 2), (5, 2), (1, -1), (1, 5), (0, 2), (2, 2)]
+    for turn in (0, 2, 4):
+        extent = measure([region("ELLIPSOID", [*ends[turn:], *ends[:turn]])])
+        assert extent.diameter_mm == pytest.approx(8)
+        assert extent.centre_mm == pytest.approx(tuple(CENTRE + TILTED[0] + 2 * TILTED[1]))
+
+
+def test_an_open_line_has_the_length_of_its_farthest_points_and_their_middle() -> None:
+    extent = measure([region("POLYLINE", [(0, 0), (6, 0)])])
+    assert extent.diameter_mm == pytest.approx(6)
+    assert extent.centre_mm == pytest.approx(tuple(CENTRE + 3 * TILTED[0]))
+    longer = measure([region("POLYLINE", [(0, 0), (6, 0)]), region("POLYLINE", [(0, 0), (0, 8)])])
+    assert longer.diameter_mm == pytest.approx(8)
+    assert longer.centre_mm == pytest.approx(tuple(CENTRE + 4 * TILTED[1]))
+
+
+def test_three_points_are_closed_by_what_is_measured_or_by_their_shape_alone() -> None:
+    triangle: list[tuple[float, float]] = [(0, 0), (6, 0), (0, 8)]
+    assert len(measure([region("POLYGON", triangle)]).contours_mm) == 1
+    assert len(measure([region("POLYLINE", triangle, encloses=True)]).contours_mm) == 1
+    with pytest.raises(NoduleUnusable, match="POLYLINE of 3 points is open"):
+        measure([region("POLYLINE", triangle)])
+    assert len(measure([region("POLYLINE", [*triangle, (0, 0)])]).contours_mm) == 1
+    with pytest.raises(NoduleUnusable, match="POLYLINE of 3 points is open"):
+        measure([region("POLYLINE", [(0, 0), (6, 0), (0, 0.09)])])
+
+
+def test_an_arrow_marks_its_tip_and_two_other_points_mark_nothing() -> None:
+    tip = measure([region("POINT", [(1, 0), (9, 9)])])
+    assert tip.centre_mm == pytest.approx(tuple(CENTRE + TILTED[0]))
+    assert tip.diameter_mm is None
+    assert measure([region("POLYLINE", [(1, 0)])]).centre_mm == tip.centre_mm
+    for shape, points in (("MULTIPOINT", [(1, 0), (2, 0)]), ("POINT", [(1, 0), (2, 0), (3, 0)])):
+        with pytest.raises(NoduleUnusable, match=f"marked by {len(points)} points, and which"):
+            measure([region(shape, [*points])])
+    with pytest.raises(NoduleUnusable, match="marked by 0 points"):
+        measure([])
+
+
+def test_outlines_go_before_circles_these_before_lines_and_these_before_points() -> None:
+    square = region("POLYGON", [(0, 0), (6, 0), (6, 6), (0, 6)])
+    circle = region("CIRCLE", [(2, 0), (5, 0)])
+    line = region("POLYLINE", [(0, 0), (20, 0)])
+    point = region("POINT", [(7, 7)])
+    assert len(measure([point, line, circle, square]).contours_mm) == 1
+    assert measure([point, line, circle]).diameter_mm == pytest.approx(6)
+    assert measure([point, line]).diameter_mm == pytest.approx(20)
