@@ -31,6 +31,9 @@ COARSEST_MM = 10.0
 SAME_HEIGHT = 0.1
 """Slices; outlines that stand closer than this are drawn on one plane."""
 
+TIE = 0.05
+"""Slices; what rounding of positions may add to the distance of a slice midway between two."""
+
 MOST_CROSSINGS = 5_000_000
 """Of the outlines of a slice with the scan lines: some 600 times round a nodule of 100 mm."""
 
@@ -68,10 +71,9 @@ def rasterise(
         return None
     heights = [float(outline[:, 0].mean()) for outline in outlines]
     reach = _half_distance(heights, most=COARSEST_MM / volume.spacing_mm[0])
-    spans = [(int(np.ceil(z - reach)), int(np.floor(z + reach))) for z in heights]
-    spans = [
-        (a, b) if a <= b else (round(z), round(z)) for z, (a, b) in zip(heights, spans, strict=True)
-    ]
+    # A slice midway between two outlines is the upper one's, and the block is put half a slice up
+    # below: so every second slice leaves no gap, and the centre stays.
+    spans = [(int(np.ceil(z - reach - TIE)), int(np.ceil(z + reach - TIE)) - 1) for z in heights]
     everything = np.concatenate(outlines)
     low = np.floor(everything.min(axis=0) + 0.5).astype(int)[1:]
     high = np.ceil(everything.max(axis=0) - 0.5).astype(int)[1:] + 1
@@ -93,11 +95,11 @@ def rasterise(
 
 
 def _half_distance(heights: Sequence[float], *, most: float) -> float:
-    """Half the least distance between outlined slices; half a slice for a single one."""
+    """Half the least distance between outlined slices, half a slice or more."""
     places = np.unique(np.round(heights, 2))
     gaps = np.diff(places)
     gaps = gaps[(gaps > FLAT) & (gaps <= max(most, 1.0))]
-    return max(float(gaps.min()) if len(gaps) else 1.0, 1.0) / 2 - 1e-6
+    return max(float(gaps.min()) if len(gaps) else 1.0, 1.0) / 2
 
 
 def _drawn_together(heights: Sequence[float], overlap: Overlap) -> Iterator[list[int]]:

@@ -69,6 +69,24 @@ def test_outlines_of_every_third_slice_stay_one_nodule() -> None:
     assert coverage.share.sum(axis=(1, 2)).tolist() == [16.0] * 9
 
 
+@pytest.mark.parametrize("apart", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("rounding", [0.0, 0.01, -0.01, 1e-9])
+def test_outlines_of_every_nth_slice_leave_no_gap_and_keep_their_centre(
+    apart: int, rounding: float
+) -> None:
+    deep = read_series(
+        synthetic.ct_series(shape=(32, 12, 12), spacing_mm=(1.0, 1.0, 1.0), origin_mm=(0, 0, 0))
+    )
+    heights = [8.0 + apart * number for number in range(3)]
+    noise = (rounding, -rounding, 0.0)
+    outlines = [square(z + off) for z, off in zip(heights, noise, strict=True)]
+    coverage = rasterise(outlines, deep)
+    assert coverage is not None
+    assert coverage.share.sum(axis=(1, 2)).tolist() == [16.0] * 3 * apart
+    centre = coverage.first[0] + (3 * apart - 1) / 2
+    assert centre == pytest.approx(8.0 + apart, abs=0.02)
+
+
 def test_an_outline_between_two_slices_keeps_its_height() -> None:
     coverage = rasterise([square(4.25)], isotropic())
     assert coverage is not None
@@ -185,7 +203,7 @@ def test_outlines_up_to_ten_millimetres_apart_are_of_one_nodule(apart: float, on
     )
     coverage = rasterise([square(9.0), square(9.0 + apart)], deep)
     assert coverage is not None
-    assert (coverage.share.sum(axis=(1, 2)).min() == 16.0) is one
+    assert bool(coverage.share.sum(axis=(1, 2)).min() == 16.0) is one
 
 
 @pytest.mark.parametrize(("apart", "hole"), [(0.09, True), (0.11, False)])
