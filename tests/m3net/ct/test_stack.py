@@ -110,6 +110,7 @@ def test_single_planes_that_are_lost_are_numbers_that_are_absent() -> None:
         ([1.2, 1.3, 1.2, 1.3, 1.2, 1.3], None),
         ([1.0] * 5 + [1.21] * 5, (6, 1.0, 1.21)),
         ([1.0] * 5 + [1.19] * 5, None),
+        ([2.5] + [1.25] * 4 + [2.5] * 4, (6, 1.25, 2.5)),
         ([1.21] * 5 + [1.0] * 5, (6, 1.21, 1.0)),
         ([2.5] * 3 + [1.25] * 9, None),
         ([1.2, 1.4, 1.2, 1.4] + [2.5] * 4, (5, 1.3, 2.5)),
@@ -127,6 +128,12 @@ def test_two_steps_are_two_steps_and_single_gaps_are_lost_slices(
 def test_of_an_even_number_of_steps_the_usual_one_is_no_gap() -> None:
     assert fit_stack(along([0.0, 2.5, 7.5]), AXIAL).numbers.tolist() == [0, 1, 3]
     assert fit_stack(along([0.0, 2.5, 5.0, 12.5, 20.0]), AXIAL).numbers.tolist() == [0, 1, 2, 5, 8]
+
+
+def test_a_step_a_quarter_of_a_millimetre_longer_is_no_rounding_and_not_in_the_mean() -> None:
+    with pytest.raises(IrregularStack) as found:
+        fit_stack(along([0.0, 2.5, 5.0, 7.75]), AXIAL)
+    assert (found.value.index, found.value.found_mm, found.value.expected_mm) == (3, 2.75, 2.5)
 
 
 def test_a_long_gap_is_counted_in_mean_steps_and_not_in_one_that_was_rounded() -> None:
