@@ -74,7 +74,9 @@ def structure_set(of: Phantom, *, roi: str) -> Dataset:
 def soft_kernel(of: Phantom) -> list[Dataset]:
     """The same chest again as a scanner's second reconstruction: smooth, same geometry."""
     smooth = ndimage.gaussian_filter(of.clean, (0, 1, 1))
-    return ct_series(smooth, of.grid, of.subject, number=3, description="CHEST SOFT", kernel="SOFT")
+    return ct_series(
+        smooth, of.grid, of.subject, number=3, series_description="CHEST SOFT", kernel="SOFT"
+    )
 
 
 def scout(of: Phantom) -> Dataset:
