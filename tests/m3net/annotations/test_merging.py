@@ -1,9 +1,12 @@
 """How far marks of one nodule may stand apart, to the millimetre."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
-from m3net.annotations.merging import Candidate, merge
-from m3net.nodule import AnnotationSource, Nodule, RefusedNodule
+from m3net.annotations.merging import Candidate, merge, say_neighbours, say_refused
+from m3net.nodule import AnnotationSource, Mask, Nodule, RefusedNodule
 from m3net.uids import SOPClassUID, SOPInstanceUID
 
 
@@ -92,3 +95,79 @@ def test_a_third_mark_of_a_contradicted_nodule_is_of_no_nodule_by_its_place() ->
     )
     assert [each.nodule.tracking_uid for each in kept] == ["derived c 1"]
     assert len(refused) == 1
+
+
+def masked(candidate: Candidate, *, begin: float, end: float) -> Candidate:
+    """The same mark as a row of voxels of 1 mm whose centres are begin .. end mm on the x axis."""
+    affine = np.eye(4)[[2, 1, 0, 3]]
+    affine[0, 3] = begin
+    voxels = np.ones((1, 1, round(end - begin) + 1), dtype=np.bool_)
+    mask = Mask(voxels=voxels, affine=affine)
+    return replace(candidate, fineness=2, nodule=replace(candidate.nodule, mask=mask))
+
+
+@pytest.mark.parametrize(("x_mm", "one"), [(4.4, True), (4.6, False), (-4.4, True), (-4.6, False)])
+def test_a_centre_in_the_outermost_voxel_of_a_mask_is_in_it(x_mm: float, one: bool) -> None:
+    mask = masked(mark(0, object_uid="a", uid="7"), begin=-4, end=4)
+    circle = mark(x_mm, object_uid="b", uid="8", diameter_mm=12.0)
+    assert len(merged(mask, circle)[0]) == (1 if one else 2)
+
+
+@pytest.mark.parametrize(("x_mm", "one"), [(4.0, True), (4.1, False)])
+def test_each_of_two_circles_holds_the_others_centre_or_they_are_two_nodules(
+    x_mm: float, one: bool
+) -> None:
+    small = mark(0, object_uid="a", uid="7", diameter_mm=8.0)
+    large = mark(x_mm, object_uid="b", uid="8", diameter_mm=20.0)
+    assert len(merged(small, large)[0]) == (1 if one else 2)
+    assert len(merged(large, small)[0]) == (1 if one else 2)
+
+
+def test_bare_points_of_two_uids_hold_nothing_not_even_each_other() -> None:
+    kept, _ = merged(mark(0, object_uid="a", uid="7"), mark(0, object_uid="b", uid="8"))
+    assert len(kept) == 2
+
+
+def test_the_finer_mark_gives_the_place_and_among_equals_the_later() -> None:
+    coarse, fine = mark(1, object_uid="a", uid="7"), mark(2, object_uid="b", uid="7")
+    fine = replace(fine, fineness=1)
+    for order in ((coarse, fine), (fine, coarse)):
+        (kept,), _ = merged(*order)
+        assert (kept.nodule.centre_mm, kept.fineness) == ((2.0, 0.0, 0.0), 1)
+    (kept,), _ = merged(coarse, replace(fine, fineness=0))
+    assert kept.nodule.centre_mm == (2.0, 0.0, 0.0)
+    assert kept.nodule.notes == (
+        "Marked in group 1 and in group 1, 1.0 mm apart; the place in group 1 was used.",
+    )
+    assert [source.sop_instance_uid for source in kept.nodule.sources] == ["a", "b"]
+
+
+def test_a_stated_diameter_and_a_uid_of_its_own_are_kept_from_either_mark() -> None:
+    stated = mark(0, object_uid="a", diameter_mm=9.0)
+    fine = replace(mark(1, object_uid="b", uid="7", diameter_mm=5.0), fineness=1, stated=False)
+    for order in ((stated, fine), (fine, stated)):
+        (kept,), _ = merged(*order)
+        assert (kept.nodule.diameter_mm, kept.nodule.tracking_uid) == (9.0, "7")
+        assert (kept.own_uid, kept.stated) == (True, True)
+    (kept,), _ = merged(replace(stated, stated=False), fine)
+    assert (kept.nodule.diameter_mm, kept.stated) == (5.0, False)
+    bare = replace(fine, nodule=replace(fine.nodule, diameter_mm=None))
+    (kept,), _ = merged(replace(stated, stated=False), bare)
+    assert kept.nodule.diameter_mm == 9.0
+
+
+@pytest.mark.parametrize(("apart_mm", "said"), [(3.0, True), (3.1, False)])
+def test_nodules_within_three_millimetres_name_one_another(apart_mm: float, said: bool) -> None:
+    one, other = mark(0, object_uid="a", uid="7"), mark(apart_mm, object_uid="b", uid="8")
+    notes = [nodule.notes for nodule in say_neighbours([one.nodule, other.nodule])]
+    note = "3.0 mm from here group 1 marks another nodule; it may be the same one."
+    assert notes == ([(note,), (note,)] if said else [(), ()])
+
+
+def test_a_refused_mark_is_said_of_the_nodule_with_its_uid_and_of_no_other() -> None:
+    one, other = (mark(10 * n, object_uid=str(n), uid=str(n)).nodule for n in (1, 2))
+    refusal = RefusedNodule(
+        tracking_uid="2", tracking_id="", sources=other.sources, reason="it is nowhere"
+    )
+    notes = [nodule.notes for nodule in say_refused([one, other], [refusal])]
+    assert notes == [(), ("Also marked in group 1, which was not used: it is nowhere.",)]

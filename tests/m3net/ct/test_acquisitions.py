@@ -132,3 +132,11 @@ def test_traits_are_what_the_header_says_and_nothing_where_it_says_nonsense() ->
     assert read_traits(ds).taken_at_s == 3 * 86400
     ds.AcquisitionDateTime = "19700103000000.5+0100"
     assert read_traits(ds).taken_at_s == 2 * 86400
+
+
+@pytest.mark.parametrize(("pause_s", "two"), [(1.0, False), (1.25, True)])
+def test_a_pause_of_more_than_a_second_parts_two_passes(pause_s: float, two: bool) -> None:
+    times = [100.0 + 0.25 * z for z in range(8)]
+    later = [times[-1] + pause_s + 0.25 * z for z in range(8)]
+    traits = [replace(PLAIN, taken_at_s=time) for time in (*times, *later)]
+    assert heaps(UP + ASIDE, traits) == ([FIRST, SECOND] if two else [list(range(16))])
