@@ -140,3 +140,25 @@ def test_a_pause_of_more_than_a_second_parts_two_passes(pause_s: float, two: boo
     later = [times[-1] + pause_s + 0.25 * z for z in range(8)]
     traits = [replace(PLAIN, taken_at_s=time) for time in (*times, *later)]
     assert heaps(UP + ASIDE, traits) == ([FIRST, SECOND] if two else [list(range(16))])
+
+
+@pytest.mark.parametrize(
+    ("passes", "slices", "told"), [(4, 4, True), (5, 4, False), (2, 4, True), (2, 3, False)]
+)
+def test_instance_numbers_tell_up_to_four_passes_of_four_slices_and_more(
+    passes: int, slices: int, told: bool
+) -> None:
+    heights = [5.0 * z + 5.0 / passes * n for n in range(passes) for z in range(slices)]
+    traits = [replace(PLAIN, instance_number=number) for number in range(1, len(heights) + 1)]
+    assert len(heaps(heights, traits)) == (passes if told else 1)
+
+
+def test_two_reconstructions_that_share_one_place_are_two() -> None:
+    kernels = ("B30f",) * 3 + ("B70f",) * 3
+    traits = [replace(PLAIN, convolution_kernel=kernel) for kernel in kernels]
+    assert heaps([0.0, 2.5, 5.0, 5.0, 7.5, 10.0], traits) == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_pairs_that_continue_one_another_are_put_together_again() -> None:
+    traits = [replace(PLAIN, convolution_kernel=kernel) for kernel in "AABBC"]
+    assert heaps([0.0, 2.5, 5.0, 7.5, 7.5], traits) == [[0, 1, 2, 3], [4]]
