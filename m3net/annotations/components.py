@@ -94,5 +94,6 @@ def outermost(points: NDArray[np.float64]) -> NDArray[np.int64]:
     basis = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)[2][:2]
     angles = np.linspace(0, 2 * np.pi, 720, endpoint=False)
     directions = np.stack([np.cos(angles), np.sin(angles)])
-    farthest: NDArray[np.int64] = np.unique(np.argmax(points @ basis.T @ directions, axis=0))
-    return farthest
+    flat = points @ basis.T
+    # one direction after the other: a matrix of all of them would be gigabytes for an endless line
+    return np.unique([int(np.argmax(flat @ direction)) for direction in directions.T])

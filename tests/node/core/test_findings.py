@@ -27,6 +27,7 @@ def described(
         name="Nodule 1",
         warnings=(),
         card=load_card("untrained"),
+        band=None,
         header_of=of.__getitem__,
         max_frames=3,
     )
