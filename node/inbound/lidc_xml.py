@@ -23,7 +23,8 @@ from sr_templates.uids import derive_uid
 
 _NAMES = {"n": "http://www.nih.gov"}
 _MESSAGE = "{http://www.nih.gov}LidcReadMessage"
-_LARGEST_BYTES = 50_000_000
+_LARGEST_BYTES = 10_000_000
+"""A study of LIDC-IDRI has half a megabyte; nested tags take a hundred times their bytes."""
 _LARGEST_IMAGE = 1 << 16
 _FEWEST_POINTS = 3
 """Fewer in all enclose nothing."""
@@ -74,7 +75,7 @@ def segmentations_of(path: Path) -> LidcObjects:
     Raises AnnotationUnusable if the file is damaged, or a marked slice does not lie beside it.
     """
     if path.stat().st_size > _LARGEST_BYTES:
-        raise AnnotationUnusable("the XML is larger than 50 MB")
+        raise AnnotationUnusable("the XML is larger than 10 MB")
     try:
         root = ET.fromstring(path.read_bytes())
         if root.tag != _MESSAGE:
