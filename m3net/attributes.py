@@ -28,6 +28,7 @@ _UID = re.compile(r"[0-9.]{1,64}")
 _BINARY = frozenset({"AT", "FL", "FD", "SL", "SS", "SV", "UL", "US", "UV", "US or SS"})
 
 PARSER_ERRORS: tuple[type[Exception], ...] = (
+    ArithmeticError,
     InvalidDicomError,
     BytesLengthException,
     AttributeError,
@@ -35,7 +36,6 @@ PARSER_ERRORS: tuple[type[Exception], ...] = (
     LookupError,
     NotImplementedError,
     OSError,
-    OverflowError,
     RecursionError,
     RuntimeError,
     TypeError,
@@ -43,7 +43,7 @@ PARSER_ERRORS: tuple[type[Exception], ...] = (
     struct.error,
     zlib.error,
 )
-"""What pydicom and its decoders raise on bytes that are no sound DICOM."""
+"""What pydicom, its decoders, numpy and a reader raise on bytes that are no sound DICOM."""
 
 
 def number(dataset: Dataset, keyword: str) -> float | None:

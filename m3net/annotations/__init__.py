@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pydicom import Dataset
 
 from m3net.annotations.chest_cad import ChestCADReader
-from m3net.annotations.incomplete import MALFORMED
 from m3net.annotations.measurement_report import MeasurementReportReader
 from m3net.annotations.presentation_state import PresentationStateReader
 from m3net.annotations.segmentation import SegmentationReader
 from m3net.annotations.structure_set import StructureSetReader
 from m3net.annotations.types import AnnotationReader
+from m3net.attributes import PARSER_ERRORS
 from m3net.errors import StudyError
 from m3net.uids import SOPClassUID
 
@@ -49,7 +49,7 @@ Comprehensive and Comprehensive 3D SR; Chest CAD SR; RT Structure Set; presentat
 grayscale, color, pseudo-color, blending, advanced blending, variable modality LUT, and the
 volumetric ones, whose graphics are on no image and are refused for that."""
 
-_DAMAGED: tuple[type[Exception], ...] = (StudyError, *MALFORMED)
+_DAMAGED: tuple[type[Exception], ...] = (StudyError, *PARSER_ERRORS)
 
 UNSUPPORTED: Mapping[SOPClassUID, str] = {
     SOPClassUID("1.2.840.10008.5.1.4.1.1.66.5"): "Surface Segmentation",

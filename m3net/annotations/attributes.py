@@ -9,7 +9,7 @@ from pydicom import Dataset
 from pydicom.datadict import dictionary_description, dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 
-from m3net.annotations.incomplete import MALFORMED
+from m3net.attributes import PARSER_ERRORS
 from m3net.errors import AnnotationUnusable
 from m3net.uids import is_uid
 
@@ -76,7 +76,7 @@ def points(dataset: Dataset, keyword: str, *, width: int) -> NDArray[np.float64]
     """
     try:
         values = _numbers(dataset, keyword)
-    except MALFORMED:
+    except PARSER_ERRORS:
         raise AnnotationUnusable(f"{_name(keyword)} is no list of numbers") from None
     if len(values) % width:
         raise AnnotationUnusable(
@@ -112,7 +112,7 @@ def _vr(element: RawDataElement) -> str:
 def _value(dataset: Dataset, keyword: str) -> object:
     try:
         return dataset.get(keyword)
-    except MALFORMED:
+    except PARSER_ERRORS:
         raise AnnotationUnusable(f"{_name(keyword)} cannot be read") from None
 
 

@@ -1,35 +1,14 @@
 """What a reader makes of an object that lacks an attribute it must have, or holds nonsense in one.
 
-pydicom takes values apart when they are first looked at, and says what is wrong with them in the
-errors below, far from the place that could judge it.
+pydicom takes values apart when they are first looked at, and says what is wrong with them far from
+the place that could judge it.
 """
 
-import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pydicom.errors import BytesLengthException, InvalidDicomError
-
+from m3net.attributes import PARSER_ERRORS
 from m3net.errors import AnnotationUnusable
-
-MALFORMED: tuple[type[Exception], ...] = (
-    ArithmeticError,
-    AttributeError,
-    BytesLengthException,
-    EOFError,
-    InvalidDicomError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    RecursionError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
-"""What pydicom, numpy and a reader raise on an object that is not what it says it is."""
 
 
 @contextmanager
@@ -44,7 +23,7 @@ def incomplete_is_unusable(kind: str) -> Iterator[None]:
         raise AnnotationUnusable(
             f"the {kind.lower()} is incomplete or malformed: {error}"
         ) from error
-    except MALFORMED as error:
+    except PARSER_ERRORS as error:
         raise AnnotationUnusable(
             f"the {kind.lower()} is incomplete or malformed: an attribute holds a value that it "
             f"cannot have ({type(error).__name__})"

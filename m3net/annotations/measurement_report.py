@@ -14,7 +14,7 @@ from m3net.annotations.content_tree import ContentTree, is_named
 from m3net.annotations.evidence import Evidence, evidence_of
 from m3net.annotations.image_classes import is_needed
 from m3net.annotations.image_references import frames_named
-from m3net.annotations.incomplete import MALFORMED, incomplete_is_unusable
+from m3net.annotations.incomplete import incomplete_is_unusable
 from m3net.annotations.meaning import Meaning, Reading
 from m3net.annotations.measurement_group import GROUP, MeasurementGroup, groups_of
 from m3net.annotations.regions import images_of, measure, read_region
@@ -28,6 +28,7 @@ from m3net.annotations.types import (
     References,
     Scope,
 )
+from m3net.attributes import PARSER_ERRORS
 from m3net.errors import AnnotationUnusable, NoduleUnusable
 from m3net.nodule import AnnotationSource, Point
 from m3net.uids import (
@@ -38,7 +39,7 @@ from m3net.uids import (
 )
 
 TITLE = Code("126000", "DCM", "Imaging Measurement Report")
-_OF_ONE_GROUP: tuple[type[Exception], ...] = (*MALFORMED, AnnotationUnusable)
+_OF_ONE_GROUP: tuple[type[Exception], ...] = (*PARSER_ERRORS, AnnotationUnusable)
 """What reading one group may raise."""
 IMAGING_MEASUREMENTS = Code("126010", "DCM", "Imaging Measurements")
 

@@ -9,24 +9,16 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID
 
 from m3net.annotations.segmentation_frames import Frames
+from m3net.attributes import PARSER_ERRORS
 from m3net.errors import AnnotationUnusable
 from m3net.nodule import Mask, Point
-
-_UNDECODABLE = (
-    AttributeError,
-    LookupError,
-    NotImplementedError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 
 
 def decode(dataset: Dataset, count: int) -> NDArray[np.generic]:
     """(F, R, C) pixels."""
     try:
         pixels = pixel_array(dataset, allow_excess_frames=False)
-    except _UNDECODABLE as error:
+    except PARSER_ERRORS as error:
         syntax = UID(str(getattr(dataset.file_meta, "TransferSyntaxUID", "")))
         named = f"{syntax.name} ({syntax})" if syntax.name != syntax else str(syntax)
         raise AnnotationUnusable(

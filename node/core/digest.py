@@ -19,6 +19,7 @@ from pydicom.pixels.utils import iter_pixels
 from pydicom.tag import BaseTag
 from pydicom.valuerep import PersonName
 
+from m3net.attributes import PARSER_ERRORS
 from node.core.inputs import StudyInputs
 from sr_templates.character_sets import (
     SPECIFIC_CHARACTER_SET,
@@ -247,7 +248,7 @@ def _pixels(dataset: Dataset) -> str:
     if encapsulated or dataset.get("BitsAllocated") == 1:
         try:
             return _decoded_pixels(dataset)
-        except _UNDECODABLE:
+        except PARSER_ERRORS:
             pass
     return _sha256_bytes(bytes(dataset.PixelData))
 
@@ -269,15 +270,6 @@ def _decoded_pixels(dataset: Dataset) -> str:
 
 _MAX_FRAME = 1 << 26
 _MAX_VOXELS = 1 << 31
-
-_UNDECODABLE = (
-    AttributeError,
-    LookupError,
-    NotImplementedError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 
 
 def _sha256_bytes(value: bytes) -> str:
