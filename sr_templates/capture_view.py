@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_templates.band import Band
-from sr_templates.findings import ImageReference
+from sr_templates.findings import ImageReference, Location, Measurements
 
 Direction = tuple[float, float, float]
 
@@ -79,7 +79,10 @@ class Legend:
     tracking_id : must not hold a part of the patient's identity (`identity.names_patient`)
     probability : of malignancy, in [0, 1]
     band        : in which the probability is indeterminate; None: the model states no threshold
-    notes       : short sentences about this picture
+    measurements: from the mark, in the CT
+    location    : side, and where a viewer finds the key slice
+    limits      : what the number must be read with; stand before the notes
+    notes       : further short sentences about this picture
     """
 
     tracking_id: str
@@ -89,6 +92,9 @@ class Legend:
     model_name: str
     model_version: str
     trained: bool
+    measurements: Measurements = Measurements()
+    location: Location = Location()
+    limits: Sequence[str] = ()
     notes: Sequence[str] = ()
 
 

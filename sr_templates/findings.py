@@ -51,6 +51,71 @@ class Polyline:
     points: tuple[tuple[float, float], ...]
 
 
+class Consistency(StrEnum):
+    """How dense a nodule is; the Fleischner Society's words."""
+
+    SOLID = "solid"
+    PART_SOLID = "part-solid"
+    GROUND_GLASS = "ground glass"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurements:
+    """What was measured from the mark in the CT; None where that is not safe.
+
+    long_axis_mm  : longest distance within the outline on the key slice
+    short_axis_mm : longest distance at right angles to it, on the same slice
+    volume_mm3    : of the marked voxels
+    mean_hu       : of the CT's voxels that are marked
+    """
+
+    long_axis_mm: float | None = None
+    short_axis_mm: float | None = None
+    volume_mm3: float | None = None
+    mean_hu: float | None = None
+    consistency: Consistency | None = None
+
+    @property
+    def mean_axis_mm(self) -> float | None:
+        """The mean of both axes: the size that guidelines speak of."""
+        if self.long_axis_mm is None or self.short_axis_mm is None:
+            return None
+        return (self.long_axis_mm + self.short_axis_mm) / 2
+
+
+class Side(StrEnum):
+    """The lung in which a nodule lies; the patient's left and right."""
+
+    LEFT = "left"
+    RIGHT = "right"
+
+
+class Lobe(StrEnum):
+    """The lobe in which an annotation says that a nodule lies."""
+
+    UPPER = "upper lobe"
+    MIDDLE = "middle lobe"
+    LOWER = "lower lobe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where the key slice and the nodule are, in the words of a reader; None: not known.
+
+    side          : only if sure
+    lobe          : only as the annotation codes it
+    series_number : the CT's, as a PACS shows it
+    image_number  : the key slice's: its Instance Number, or the number of its frame
+    images        : of the series, or frames of the object, as they were received
+    """
+
+    side: Side | None = None
+    lobe: Lobe | None = None
+    series_number: int | None = None
+    image_number: int | None = None
+    images: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoduleFinding:
     """One nodule of the report.
@@ -60,6 +125,7 @@ class NoduleFinding:
     diameter_mm : None where the annotation gives none
     region      : where it is drawn; on its key slice
     comment     : one line that a person can read
+    limits      : what the number must be read with: thick slices, an outline that is none ...
     """
 
     tracking_uid: str
@@ -69,6 +135,9 @@ class NoduleFinding:
     diameter_mm: float | None
     region: Circle | Polyline
     comment: str
+    measurements: Measurements = Measurements()
+    location: Location = Location()
+    limits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

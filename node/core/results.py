@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydicom import Dataset
 
-from sr_templates.findings import Outcome
+from sr_templates.findings import Location, Measurements, Outcome
 
 
 class ReportVariant(StrEnum):
@@ -61,6 +61,9 @@ class NoduleResult:
     probability: float | None
     reason: str | None
     """Why there is no probability."""
+    measurements: Measurements = Measurements()
+    location: Location = Location()
+    limits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
