@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_templates.band import Band
-from sr_templates.findings import ImageReference, Location, Measurements
+from sr_templates.findings import (
+    NOT_MEASURED,
+    PLACE_UNKNOWN,
+    ImageReference,
+    Location,
+    Measurements,
+)
 
 Direction = tuple[float, float, float]
 
@@ -92,8 +98,8 @@ class Legend:
     model_name: str
     model_version: str
     trained: bool
-    measurements: Measurements = Measurements()
-    location: Location = Location()
+    measurements: Measurements = NOT_MEASURED
+    location: Location = PLACE_UNKNOWN
     limits: Sequence[str] = ()
     notes: Sequence[str] = ()
 

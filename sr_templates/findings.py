@@ -83,6 +83,9 @@ class Measurements:
         return (self.long_axis_mm + self.short_axis_mm) / 2
 
 
+NOT_MEASURED = Measurements()
+
+
 class Side(StrEnum):
     """The lung in which a nodule lies; the patient's left and right."""
 
@@ -116,6 +119,9 @@ class Location:
     images: int | None = None
 
 
+PLACE_UNKNOWN = Location()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoduleFinding:
     """One nodule of the report.
@@ -135,8 +141,8 @@ class NoduleFinding:
     diameter_mm: float | None
     region: Circle | Polyline
     comment: str
-    measurements: Measurements = Measurements()
-    location: Location = Location()
+    measurements: Measurements = NOT_MEASURED
+    location: Location = PLACE_UNKNOWN
     limits: tuple[str, ...] = ()
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydicom import Dataset
 
-from sr_templates.findings import Location, Measurements, Outcome
+from sr_templates.findings import NOT_MEASURED, PLACE_UNKNOWN, Location, Measurements, Outcome
 
 
 class ReportVariant(StrEnum):
@@ -61,8 +61,8 @@ class NoduleResult:
     probability: float | None
     reason: str | None
     """Why there is no probability."""
-    measurements: Measurements = Measurements()
-    location: Location = Location()
+    measurements: Measurements = NOT_MEASURED
+    location: Location = PLACE_UNKNOWN
     limits: tuple[str, ...] = ()
 
 
