@@ -1,8 +1,6 @@
 """`m3node ingest`: files and folders, taken in as if they had been received."""
 
-import os
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +14,6 @@ if TYPE_CHECKING:
 
 KEEP_EVERY_S = 10.0
 """How often hosts that share the database hear that files are still being taken in."""
-_DICOMDIR = "1.2.840.10008.1.3.10"
-_START = 4096
-"""Bytes of a file in which its header stands."""
 
 
 @click.command()
@@ -36,7 +31,7 @@ def ingest(paths: tuple[Path, ...], config_path: Path | None) -> None:
     What is not DICOM is skipped and listed.  LIDC-IDRI's XML is taken in as segmentations of the CT
     that lies in its folder, one for each of its readers.  A running node analyses the study when it
     is quiet; without one it is analysed by the next `m3node serve`.  Exit status 1 if a file was
-    refused.
+    refused or a folder could not be looked into.
     """
     from rich.progress import track
 
@@ -45,16 +40,19 @@ def ingest(paths: tuple[Path, ...], config_path: Path | None) -> None:
     from node.cli.options import console
     from node.core.errors import Refused
     from node.core.sender import Sender, SenderKind
+    from node.inbound.files import files_below
     from node.persistence.process_identity import this_process
     from node.words import in_words_with_place
 
     config = loaded(config_path)
     store = open_database(config.database)
     intake = open_intake(config, store)
-    files = sorted(file for path in paths for file in _files(path))
+    below = files_below(paths)
     counts: dict[str, int] = {}
     skipped: list[Path] = []
-    refused = 0
+    refused = len(below.unread)
+    for error in below.unread:
+        click.echo(f"refused {in_words_with_place(error)}", err=True)
     sender = store.open_sender(
         Sender(kind=SenderKind.FILE, name="m3node ingest"),
         owner=this_process(),
@@ -62,7 +60,8 @@ def ingest(paths: tuple[Path, ...], config_path: Path | None) -> None:
     )
     kept_at = time.monotonic()
     try:
-        for file in track(files, "taking in", console=console(), disable=not console().is_terminal):
+        shown = console()
+        for file in track(below.files, "taking in", console=shown, disable=not shown.is_terminal):
             if time.monotonic() - kept_at > KEEP_EVERY_S:
                 store.keep_senders(this_process(), datetime.now(UTC))
                 kept_at = time.monotonic()
@@ -91,21 +90,14 @@ def ingest(paths: tuple[Path, ...], config_path: Path | None) -> None:
         raise SystemExit(1)
 
 
-def _files(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
-        yield path
-        return
-    for folder, _, names in os.walk(path):
-        yield from (Path(folder, name) for name in names)
-
-
 def _take_in(file: Path, intake: "Intake", sender: int) -> list[str]:
     """What each object of the file was when it arrived; none if it holds none."""
+    from node.inbound.files import is_dicom_object
     from node.inbound.lidc_xml import is_lidc_xml
 
     if is_lidc_xml(file):
         return _take_in_lidc(file, intake, sender)
-    if not _is_dicom_object(file):
+    if not is_dicom_object(file):
         return []
 
     def remark(words: str) -> None:
@@ -134,13 +126,3 @@ def _take_in_lidc(file: Path, intake: "Intake", sender: int) -> list[str]:
         ).value
         for each in made.objects
     ]
-
-
-def _is_dicom_object(file: Path) -> bool:
-    from node.inbound.encoded import looks_like_dicom, take_apart
-
-    with file.open("rb") as stream:
-        start = stream.read(_START)
-    if not looks_like_dicom(start, file.stat().st_size):
-        return False
-    return take_apart(start).sop_class_uid != _DICOMDIR

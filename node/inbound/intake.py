@@ -4,44 +4,25 @@ The order is the promise: the file is durable, then its row is committed, and on
 `accept` return and the sender read 0x0000.  A power cut before that leaves at most a file that no
 row knows; the sender saw no success and sends again.
 
-Nothing is decoded but the header.  The Data Set's bytes are stored as they came, behind a File Meta
-header of our own: so the same object is the same file, whoever's software wrote its header.
+Nothing is decoded but the header (`node.inbound.received`).
 """
 
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
 from typing import Protocol
 
-from pydicom import Dataset, dcmread
-from pydicom.dataset import FileMetaDataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_file_meta_info
-from pydicom.uid import UID
-
-from m3net.attributes import PARSER_ERRORS
 from node.config import ReceiverConfig
 from node.core.errors import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SOP_CLASS_MISMATCH, Refused
 from node.core.inputs import InstanceFacts, StudyIdentity
-from node.inbound.encoded import (
-    PREAMBLE,
-    Parts,
-    Readable,
-    looks_like_dicom,
-    readable,
-    take_apart,
-)
-from node.inbound.facts import is_uid, needs_whole, read_facts, text_of
+from node.inbound.encoded import take_apart
+from node.inbound.facts import is_uid
+from node.inbound.received import Received, received, received_file
 from node.logs import event
 from node.persistence.rows import Arrival
 from node.persistence.spool import Spool, StoredFile
-from sr_templates.character_sets import assume
-from sr_templates.uids import derive_uid
 
-IMPLEMENTATION_CLASS_UID = derive_uid("m3node", "implementation")
 _DEFAULT = ReceiverConfig()
 
 
@@ -77,8 +58,7 @@ class Intake:
         self._store = store
         self._min_free_bytes = min_free_bytes
         self._clock = clock
-        self._max_object_bytes = config.max_object_mb << 20
-        self._assumed_character_set = config.assumed_character_set
+        self._config = config
 
     def accept(
         self,
@@ -100,8 +80,15 @@ class Intake:
         """
         if not (is_uid(sop_class_uid) and is_uid(sop_instance_uid)):
             raise Refused(CANNOT_UNDERSTAND, "the command's SOP Class or Instance UID is no UID")
+        self._require_space()
         parts = take_apart(encoded)
-        facts, identity = self._read(parts.data, transfer_syntax_uid, sop_class_uid)
+        came = received(
+            parts.data,
+            syntax=transfer_syntax_uid,
+            announced_class=sop_class_uid,
+            config=self._config,
+        )
+        facts = came.facts
         if facts.sop_instance_uid != sop_instance_uid or facts.sop_class_uid != sop_class_uid:
             raise Refused(
                 SOP_CLASS_MISMATCH, "data set and command differ in SOP Class or Instance"
@@ -113,7 +100,7 @@ class Intake:
                 sop_instance_uid=facts.sop_instance_uid,
                 elements=len(parts.meta),
             )
-        return self._keep(parts.data, facts, identity, sender_id)
+        return self._keep(came, sender_id)
 
     def accept_file(
         self,
@@ -128,49 +115,20 @@ class Intake:
 
         Raises Refused as `accept` does.
         """
-        encoded = path.read_bytes()
-        if not looks_like_dicom(encoded, len(encoded)):
-            raise Refused(CANNOT_UNDERSTAND, "not a DICOM file")
-        parts = take_apart(encoded)
-        syntax = parts.transfer_syntax_uid or parts.guessed_syntax()
-        facts, identity = self._read(parts.data, syntax, parts.sop_class_uid)
-        for words in _amiss(parts, facts):
-            event("store.header_amiss", says=words, sop_instance_uid=facts.sop_instance_uid)
+        self._require_space()
+        came = received_file(path.read_bytes(), config=self._config)
+        for words in came.amiss:
+            event("store.header_amiss", says=words, sop_instance_uid=came.facts.sop_instance_uid)
             if remark is not None:
                 remark(words)
-        return self._keep(parts.data, facts, identity, sender_id)
+        return self._keep(came, sender_id)
 
-    def _read(
-        self, data: memoryview, syntax: str, announced_class: str
-    ) -> tuple[InstanceFacts, StudyIdentity]:
-        self._require_space()
-        head = readable(
-            data,
-            syntax=syntax,
-            whole=needs_whole(announced_class),
-            max_bytes=self._max_object_bytes,
-        )
-        dataset = _parsed(head)
-        if needs_whole(text_of(dataset, "SOPClassUID")) and not needs_whole(announced_class):
-            # The header of a file named another class, or none.
-            head = readable(data, syntax=syntax, whole=True, max_bytes=self._max_object_bytes)
-            dataset = _parsed(head)
-        assume(dataset, self._assumed_character_set)
-        return read_facts(dataset, data=data, transfer_syntax=syntax, extent=head.extent)
-
-    def _keep(
-        self,
-        data: memoryview,
-        facts: InstanceFacts,
-        identity: StudyIdentity,
-        sender_id: int | None,
-    ) -> Arrival:
-        head = _head(facts.sop_class_uid, facts.sop_instance_uid, facts.transfer_syntax_uid)
-        file = self._spool.write((head, data))
+    def _keep(self, came: Received, sender_id: int | None) -> Arrival:
+        file = self._spool.write((came.head(), came.data))
         return self._store.record_instance(
-            facts=facts,
+            facts=came.facts,
             file=file,
-            identity=identity,
+            identity=came.identity,
             sender_id=sender_id,
             now=self._clock(),
         )
@@ -178,48 +136,3 @@ class Intake:
     def _require_space(self) -> None:
         if self._spool.free_bytes() < self._min_free_bytes:
             raise Refused(OUT_OF_RESOURCES, "less than min_free_gb is left on the disk")
-
-
-def _amiss(parts: Parts, facts: InstanceFacts) -> list[str]:
-    if not parts.meta:
-        return ["no File Meta Information; taken as the Data Set that follows"]
-    words = []
-    if not parts.is_file:
-        words.append("no preamble")
-    if not parts.transfer_syntax_uid:
-        words.append("File Meta names no transfer syntax; it was guessed")
-    if parts.sop_instance_uid != facts.sop_instance_uid:
-        words.append("File Meta names another SOP Instance; the Data Set's was taken")
-    if parts.sop_class_uid != facts.sop_class_uid:
-        words.append("File Meta names another SOP Class; the Data Set's was taken")
-    return words
-
-
-def _head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
-    """Preamble and File Meta; the same for the same object, today and after an upgrade."""
-    meta = FileMetaDataset()
-    meta.FileMetaInformationVersion = b"\x00\x01"
-    meta.MediaStorageSOPClassUID = UID(sop_class_uid)
-    meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
-    meta.TransferSyntaxUID = UID(transfer_syntax_uid)
-    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
-    buffer = DicomBytesIO()
-    buffer.write(b"\0" * (PREAMBLE - 4) + b"DICM")
-    write_file_meta_info(buffer, meta)
-    return buffer.getvalue()
-
-
-@lru_cache(maxsize=64)
-def _any_head(transfer_syntax_uid: str) -> bytes:
-    """A header that tells pydicom the transfer syntax."""
-    return _head("1.2", "1.2", transfer_syntax_uid)
-
-
-def _parsed(readable: Readable) -> Dataset:
-    head = _any_head(readable.syntax)
-    try:
-        return dcmread(BytesIO(b"".join((head, readable.data))))
-    except PARSER_ERRORS as error:
-        raise Refused(
-            CANNOT_UNDERSTAND, f"the data set cannot be read ({type(error).__name__})"
-        ) from error

@@ -15,7 +15,7 @@ from node.core.errors import Refused
 from node.core.inputs import InstanceFacts, Role
 from node.inbound.encoded import readable
 from node.inbound.facts import needs_whole, read_facts
-from node.inbound.intake import _parsed
+from node.inbound.received import _parsed
 from sr_templates.identity import IDENTITY_KEYWORDS
 from tests.node.objects import ct_image
 from tests.sr_templates.encoded_text import element
