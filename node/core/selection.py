@@ -22,6 +22,9 @@ _ANOTHER_PATIENT = "the annotation names another patient than the CT"
 _CT_OF_NOBODY = "the annotation names a patient, and the CT names none"
 _OF_NOBODY = "the annotation names no patient, and no slice of the CT that would tell whose it is"
 _TAKEN_BY_SLICES = "it names no patient, and was taken for the CT's by the slices that it names"
+_CT_TAKEN_BY_SLICES = (
+    "it names a patient and the CT names none; it was taken for the CT's by the slices that it names"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +139,10 @@ def _with_ct(found: _Study) -> Selection:
     by_slices = [
         facts
         for facts in found.readable
-        if named and facts.patient_key == NO_PATIENT and _names_any(facts, own)
+        if (facts.patient_key == NO_PATIENT) == named and _names_any(facts, own)
     ]
+    if not named and len({facts.patient_key for facts in by_slices}) > 1:
+        by_slices = []  # at most one of them is right, and the CT does not say which
     accepted = [facts for facts in found.readable if facts in by_patient or facts in by_slices]
     if not mixed and len({facts.issuer_key for facts in accepted} - {""}) > 1:
         # The CT names no issuer and they name several: at most one is right, and none says which.
@@ -171,7 +176,9 @@ def _with_ct(found: _Study) -> Selection:
         missing=_missing(found, accepted),
         unread=unread,
         remarks=tuple(
-            f"{facts.kind}: {_TAKEN_BY_SLICES}." for facts in accepted if facts in by_slices
+            f"{facts.kind}: {_TAKEN_BY_SLICES if named else _CT_TAKEN_BY_SLICES}."
+            for facts in accepted
+            if facts in by_slices
         ),
     )
     if mixed:

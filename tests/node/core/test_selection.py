@@ -268,10 +268,16 @@ def test_an_annotation_that_names_no_patient_is_the_patients_whose_slices_it_nam
     )
 
 
-def test_a_ct_that_names_no_patient_is_not_another_patient() -> None:
+def test_a_ct_that_names_no_patient_is_the_patients_whose_annotation_names_its_slices() -> None:
     slices = ct_series(20, patient=NO_PATIENT)
     selection = chosen(*slices, segmentation(drawn_on=uids(slices[8])))
-    assert selection.inputs.reason == "the annotation names a patient, and the CT names none"
+    assert selection.inputs.intent is Intent.ANALYSE
+    assert selection.inputs.remarks == (
+        "Segmentation: it names a patient and the CT names none; it was taken for the CT's by the "
+        "slices that it names.",
+    )
+    unproven = chosen(*slices, segmentation())
+    assert unproven.inputs.reason == "the annotation names a patient, and the CT names none"
 
 
 def test_a_ct_that_is_too_large_to_read_was_received_and_the_reason_says_so() -> None:
