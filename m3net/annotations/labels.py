@@ -41,6 +41,21 @@ EXCLUDED = "excluded"
 field that holds "none" or "negative" and no more may speak of anything.
 """
 DENIED = "said to be no nodule"
+OF_A_NODULE = frozenset(
+    {
+        "bronchiectasis",
+        "calcification",
+        "emphysema",
+        "fat",
+        "haemorrhage",
+        "interstitial disease",
+        "necrosis",
+        "oedema",
+    }
+)
+"""The table's names for what a nodule may hold or have about it.  Of the other findings none can be
+a nodule: who writes "scar" and no more means a scar.
+"""
 
 
 class Verdict(StrEnum):

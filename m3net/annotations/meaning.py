@@ -2,7 +2,8 @@
 
 1. A code that names something else, a lobe among others, makes the mark that, whatever its
    label says.
-2. So does a text that names an organ, another organ's nodule, or no nodule, and nothing beyond.
+2. So does a text that names an organ, another organ's nodule, or no nodule, and nothing beyond;
+   and one that names what no nodule can be ("scar"), if no other text names a nodule.
 3. A code that says nodule, mass, tumour or the like makes it one.
 4. Generic codes (Tissue, Organ, a region of interest) say nothing: the texts decide, the first that
    says anything before the next.  "Lesion" is as good as nodule where no text says otherwise.
@@ -21,10 +22,9 @@ from enum import StrEnum
 from pydicom.sr.coding import Code
 
 from m3net.annotations.coding import Sort, is_typed, sort_of, spoken
-from m3net.annotations.labels import Label, Verdict, read_label
+from m3net.annotations.labels import OF_A_NODULE, Label, Verdict, read_label
 from m3net.annotations.vocabulary import LANGUAGES
 
-_ELSEWHERE = Verdict.ELSEWHERE
 _OF_NODULES = (Verdict.NODULE, Verdict.LESION)
 
 
@@ -102,7 +102,8 @@ def _without_site(said: Said) -> Reading:
     if code is not None and sort in (Sort.OTHER, Sort.LUNG):
         return _other(spoken(code))
     labels = [_in_force(text) for text in texts]
-    plain = next((each for each in labels if each.plain and each.verdict is _ELSEWHERE), None)
+    named = any(each.verdict is Verdict.NODULE for each in labels)
+    plain = next((each for each in labels if each.plain and _denies(each, named=named)), None)
     if plain is not None:
         return _other(plain.says)
     if sort is Sort.NODULE:
@@ -121,6 +122,13 @@ def _without_site(said: Said) -> Reading:
         return Reading(meaning=Meaning.NODULE, says="lesion")
     says = "" if code is None or is_typed(code) else spoken(code)
     return Reading(meaning=Meaning.UNSAID, says=says)
+
+
+def _denies(label: Label, *, named: bool) -> bool:
+    """Whether a thought of its own takes a nodule away; `named`: another text names one."""
+    if label.verdict is Verdict.OTHER:
+        return not named and label.says not in OF_A_NODULE
+    return label.verdict is Verdict.ELSEWHERE
 
 
 def _in_force(text: str) -> Label:
