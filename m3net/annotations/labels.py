@@ -32,6 +32,8 @@ _FILLING = (Sense.SKIP, Sense.TOOL)
 _BRACKETS = re.compile(r"\([^)]*\)")
 _DENIED_WITHIN = 5
 """Words between "no" and the nodule that it denies."""
+LONGEST_TEXT = 10_240
+"""Characters that are read of a text, those of an LT; nobody calls a nodule one further on."""
 LONGEST_NAME = 64
 """Characters of a nodule's name."""
 A_MARK = "a mark"
@@ -85,9 +87,13 @@ class Label:
     plain: bool
 
 
-@lru_cache(maxsize=4096)
 def read_label(text: str, languages: tuple[str, ...] = LANGUAGES) -> Label:
     """What the text says of the mark that it labels."""
+    return _read_label(text[:LONGEST_TEXT], languages)
+
+
+@lru_cache(maxsize=1024)
+def _read_label(text: str, languages: tuple[str, ...]) -> Label:
     words = vocabulary(languages).words_of(text)
     verdict, says = _read(words)
     return Label(verdict=verdict, says=says, plain="?" not in text and _is_plain(words))
@@ -98,7 +104,7 @@ def name_of(identifier: str | None) -> str:
 
     Anything else is a viewer's tool, a key of some database, or words that may name a patient.
     """
-    text = " ".join((identifier or "").split())
+    text = " ".join((identifier or "")[:LONGEST_TEXT].split())
     words = vocabulary().words_of(text)
     if len(text) > LONGEST_NAME or any(w.sense in (Sense.UNKNOWN, Sense.TOOL) for w in words):
         return ""

@@ -15,7 +15,7 @@ from m3net.annotations.image_classes import is_needed
 from m3net.annotations.incomplete import incomplete_is_unusable
 from m3net.annotations.meaning import Meaning
 from m3net.annotations.segmentation_frames import Frames, frame_sources, read_frames
-from m3net.annotations.segmentation_masks import centre_of, decode, mask_of, planes_drawn
+from m3net.annotations.segmentation_masks import centre_of, mask_of, read_planes
 from m3net.annotations.segmentation_places import contradiction, frame_of_reference
 from m3net.annotations.segments import (
     Segment,
@@ -150,13 +150,13 @@ def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
     if nodules or unsaid:
         try:
             frames = read_frames(dataset)
-            pixels = decode(dataset, len(frames.frames))
+            found = read_planes(dataset, frames, [s.number for s in (*nodules, *unsaid)])
         except AnnotationUnusable:
             if nodules:
                 raise
         else:
             for segment in (*nodules, *unsaid):
-                drawn = planes_drawn(dataset, frames, pixels, segment.number)
+                drawn = found.by_segment[segment.number]
                 if not drawn:
                     passed.pop(segment.number, None)
                     ignored.append(f"Segment {segment.number} of the segmentation is empty.")
@@ -166,7 +166,7 @@ def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
                     markings.append(marking)
                 else:
                     passed[segment.number] = segment.passed_over(marking)
-            strangers = undescribed(dataset, frames, pixels)
+            strangers = undescribed(dataset, found.numbers)
     return Annotation(
         sop_instance_uid=SOPInstanceUID(str(dataset.SOPInstanceUID)),
         kind=kind,

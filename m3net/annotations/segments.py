@@ -1,16 +1,14 @@
 """The segments of a segmentation: how each is described, and what it is said to be."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 
 from m3net.annotations.coding import decisive_site, first_code, read_code
 from m3net.annotations.meaning import Meaning, Reading, Said, meaning_of
-from m3net.annotations.segmentation_frames import Frames
 from m3net.annotations.types import Drawn, Marking, PassedOver
 from m3net.errors import AnnotationUnusable
 
@@ -106,14 +104,16 @@ def segment_number(dataset: Dataset, group: Dataset) -> int | None:
     return None if number is None else int(number)
 
 
-def undescribed(dataset: Dataset, frames: Frames, pixels: NDArray[np.generic]) -> list[PassedOver]:
-    """Segments that are drawn, and that Segment Sequence does not describe."""
+def undescribed(dataset: Dataset, numbers: Collection[int | None]) -> list[PassedOver]:
+    """Segments that are drawn, and that Segment Sequence does not describe.
+
+    numbers : that frames name, or that occur in a label map
+    """
     if is_labelmap(dataset):
         background = _background(dataset)
         # Without Pixel Padding Value 0 is left to be background if nobody describes it.
-        numbers = set(np.unique(pixels).tolist()) - {0 if background is None else background}
-        return _not_described(dataset, numbers)
-    return _not_described(dataset, {frame.segment for frame in frames.frames})
+        return _not_described(dataset, set(numbers) - {0 if background is None else background})
+    return _not_described(dataset, set(numbers))
 
 
 def undescribed_frames(dataset: Dataset) -> list[PassedOver]:

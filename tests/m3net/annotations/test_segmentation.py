@@ -212,7 +212,7 @@ def broken(seg: Dataset, what: str) -> Dataset:
 @pytest.mark.parametrize(
     ("what", "reason"),
     [
-        ("pixels", "cannot be decoded"),
+        ("pixels", "pixels are too few: 1 bytes for 3 x 16 x 20"),
         ("positions", "no PlanePositionSequence"),
         ("frames", "no frames with a place"),
         ("orientation", "no orthonormal orientation"),

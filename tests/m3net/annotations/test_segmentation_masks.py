@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from m3net.annotations.segmentation_frames import Frame, Frames
-from m3net.annotations.segmentation_masks import centre_of, mask_of, planes_drawn
+from m3net.annotations.segmentation_masks import centre_of, mask_of, read_planes
 from m3net.ct.stack import Stack
+from m3net.errors import AnnotationUnusable
 
 AFFINE = np.array(
     [
@@ -65,6 +68,23 @@ def test_one_pixel_is_a_block_of_one() -> None:
     assert centre_of(mask) == (-10.0, -20.0, -100.0)
 
 
+def segmentation(kind: str, pixels: list[list[int]], *, maximum: int = 255) -> Dataset:
+    """One row of pixels a frame."""
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SegmentationType, dataset.MaximumFractionalValue = kind, maximum
+    values = np.array(pixels, dtype=np.uint8)
+    dataset.NumberOfFrames, dataset.Rows, dataset.Columns = len(values), 1, values.shape[1]
+    dataset.BitsAllocated = dataset.BitsStored = 1 if kind == "BINARY" else 8
+    dataset.HighBit, dataset.PixelRepresentation = dataset.BitsStored - 1, 0
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    bits = np.packbits(values.ravel(), bitorder="little") if kind == "BINARY" else values
+    dataset.PixelData = bits.tobytes() + b"\0" * (bits.size % 2)
+    dataset["PixelData"].VR = "OB"
+    return dataset
+
+
 @pytest.mark.parametrize(
     ("kind", "values", "drawn"),
     [
@@ -75,24 +95,46 @@ def test_one_pixel_is_a_block_of_one() -> None:
     ],
 )
 def test_a_pixel_is_drawn_by_its_value(kind: str, values: list[int], drawn: list[bool]) -> None:
-    dataset = Dataset()
-    dataset.SegmentationType, dataset.MaximumFractionalValue = kind, 255
-    pixels = np.array([[values]], dtype=np.uint8)
     segments = (None,) if kind == "LABELMAP" else (1,)
-    found = planes_drawn(dataset, frames(0, segments=segments), pixels, 1)
-    assert found[0].tolist() == [drawn]
+    found = read_planes(segmentation(kind, [values]), frames(0, segments=segments), [1])
+    assert found.by_segment[1][0].tolist() == [drawn]
 
 
 def test_half_of_an_even_maximum_is_drawn() -> None:
-    dataset = Dataset()
-    dataset.SegmentationType, dataset.MaximumFractionalValue = "FRACTIONAL", 100
-    found = planes_drawn(dataset, frames(0), np.array([[[49, 50, 51]]], dtype=np.uint8), 1)
-    assert found[0].tolist() == [[False, True, True]]
+    found = read_planes(segmentation("FRACTIONAL", [[49, 50, 51]], maximum=100), frames(0), [1])
+    assert found.by_segment[1][0].tolist() == [[False, True, True]]
 
 
 def test_frames_of_other_segments_and_empty_ones_are_left_out() -> None:
-    dataset = Dataset()
-    dataset.SegmentationType = "BINARY"
-    pixels = np.array([[[1]], [[1]], [[0]]], dtype=np.uint8)
-    found = planes_drawn(dataset, frames(0, 1, 2, segments=(2, 1, 1)), pixels, 1)
-    assert list(found) == [1]
+    three = frames(0, 1, 2, segments=(2, 1, 1))
+    found = read_planes(segmentation("BINARY", [[1], [1], [0]]), three, [1])
+    assert list(found.by_segment[1]) == [1]
+    assert found.numbers == {1, 2}
+
+
+def test_what_occurs_in_a_label_map_is_known_whatever_was_asked_for() -> None:
+    two = frames(0, 1, segments=(None, None))
+    found = read_planes(segmentation("LABELMAP", [[0, 7], [3, 0]]), two, [3, 4])
+    assert found.numbers == {0, 3, 7}
+    assert {number: list(planes) for number, planes in found.by_segment.items()} == {3: [1], 4: []}
+
+
+@pytest.mark.parametrize("columns", [1, 3, 5, 8, 15, 16, 17])
+def test_frames_that_begin_within_a_byte_are_read_whole(columns: int) -> None:
+    rng = np.random.default_rng(columns)
+    values = rng.integers(0, 2, (9, columns))
+    values[:, 0] = 1
+    found = read_planes(segmentation("BINARY", values.tolist()), frames(*range(9)), [1])
+    assert [p.astype(int).tolist()[0] for p in found.by_segment[1].values()] == values.tolist()
+
+
+def test_pixels_that_are_claimed_and_not_there_are_said() -> None:
+    claiming = segmentation("BINARY", [[1] * 8])
+    claiming.Rows = claiming.Columns = 65535
+    with pytest.raises(AnnotationUnusable) as refused:
+        read_planes(claiming, frames(0), [1])
+    assert str(refused.value) == (
+        "the segmentation's pixels are too few: 2 bytes for 1 x 65535 x 65535"
+    )
+    with pytest.raises(AnnotationUnusable, match="has 1 frames of pixels and 2 positions"):
+        read_planes(segmentation("BINARY", [[1] * 8]), frames(0, 1), [1])
