@@ -23,7 +23,8 @@ _CT_OF_NOBODY = "the annotation names a patient, and the CT names none"
 _OF_NOBODY = "the annotation names no patient, and no slice of the CT that would tell whose it is"
 _TAKEN_BY_SLICES = "it names no patient, and was taken for the CT's by the slices that it names"
 _CT_TAKEN_BY_SLICES = (
-    "it names a patient and the CT names none; it was taken for the CT's by the slices that it names"
+    "it names a patient and the CT names none; "
+    "it was taken for the CT's by the slices that it names"
 )
 
 
