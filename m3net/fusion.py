@@ -26,10 +26,15 @@ SUFFIX = {Scale.MICRO: "32", Scale.MESO: "64", Scale.MACRO: "96"}
 
 
 class Fused(NamedTuple):
-    """A decision, and the attention weights that it took (eq. 17): name -> (B, heads, Lq, Lk)."""
+    """A decision, and the attention weights that it took (eq. 17): name -> (B, heads, Lq, Lk).
+
+    undescribed : (B, 2) what it would be if no number were known; None in training, and of a fusion
+                  that takes none
+    """
 
     logits: Tensor
     attention: Mapping[str, Tensor]
+    undescribed: Tensor | None = None
 
 
 class Attended(NamedTuple):
@@ -292,11 +297,16 @@ class FeatureFusion(nn.Module):
             h, more = self.transformer(h)  # (B, L1 + L96, D)
             attention.update(more)
         h = self.norm(h.mean(1))  # (B, D)
-        if self.description is not None:
-            if description is None:
-                description = h.new_full((batch, len(NAMES)), math.nan)  # (B, N)
-            h = torch.cat([h, self.description(description)], dim=1)  # (B, D + W)
-        return Fused(self.head(h), attention)  # (B, 2)
+        if self.description is None:
+            return Fused(self.head(h), attention)  # (B, 2)
+        unknown = h.new_full((batch, len(NAMES)), math.nan)  # (B, N)
+        numbers = unknown if description is None else description  # (B, N)
+        logits = self.head(torch.cat([h, self.description(numbers)], dim=1))  # (B, 2)
+        if self.training:  # dropout would draw once more
+            return Fused(logits, attention)  # (B, 2)
+        return Fused(
+            logits, attention, self.head(torch.cat([h, self.description(unknown)], dim=1))
+        )  # (B, 2)
 
 
 def _head(config: Fusion, *, more: int = 0) -> nn.Sequential:

@@ -140,4 +140,5 @@ def _detached(outputs: Outputs) -> Outputs:
         latents={s: t.detach() for s, t in outputs.latents.items()},
         branch_logits={s: t.detach() for s, t in outputs.branch_logits.items()},
         attention={name: t.detach() for name, t in outputs.attention.items()},
+        undescribed=None if outputs.undescribed is None else outputs.undescribed.detach(),
     )

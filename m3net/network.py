@@ -10,7 +10,7 @@ Modules bear the names of the authors' checkpoints; `m3net.released` maps the re
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import cast
@@ -34,6 +34,8 @@ class Outputs:
     latents       : per scale Z_s (B, D), eq. 4; empty where one branch stands alone
     branch_logits : per scale (B, 2), each branch's own decision, eq. 3
     attention     : "cross1", "cross2", "transformer.0" ... -> weights (B, heads, Lq, Lk), eq. 17
+    undescribed   : (B, 2) what the networks would say if no number were known, without an expert;
+                    None in training, and of a network that takes none
     """
 
     logits: Tensor
@@ -41,6 +43,7 @@ class Outputs:
     latents: Mapping[Scale, Tensor]
     branch_logits: Mapping[Scale, Tensor]
     attention: Mapping[str, Tensor]
+    undescribed: Tensor | None = None
 
 
 class Network(nn.Module, ABC):
@@ -184,7 +187,7 @@ class M3Net(Network):
     def _from_logits(self, fusion: LogitFusion, features: Mapping[Scale, Tensor]) -> Outputs:
         branch = {s: self.encoder(s).logits(f) for s, f in features.items()}  # (B, 2)
         latents = {s: fusion.project(s, x) for s, x in branch.items()}  # (B, D)
-        logits, attention = fusion(latents)  # (B, 2)
+        logits, attention, _ = fusion(latents)  # (B, 2)
         return Outputs(
             logits=logits,
             features=features,
@@ -210,13 +213,14 @@ class M3Net(Network):
             branch = {s: self.branch_heads[s](z) for s, z in latents.items()}  # (B, 2)
         else:
             branch = {s: self.encoder(s).logits(f) for s, f in features.items()}  # (B, 2)
-        logits, attention = fusion(tokens, present, description)  # (B, 2)
+        logits, attention, undescribed = fusion(tokens, present, description)  # (B, 2)
         return Outputs(
             logits=logits,
             features=features,
             latents=latents,
             branch_logits=branch,
             attention=attention,
+            undescribed=undescribed,
         )  # (B, 2)
 
 
@@ -279,7 +283,13 @@ class Committee(Network):
                 s: torch.stack([o.branch_logits[s] for o in each]).mean(0) for s in scales
             },
             attention={f"{i}.{k}": w for i, o in enumerate(each) for k, w in o.attention.items()},
+            undescribed=_mean([o.undescribed for o in each]),
         )  # (B, 2)
+
+
+def _mean(logits: Sequence[Tensor | None]) -> Tensor | None:
+    known = [each for each in logits if each is not None]  # (B, 2)
+    return torch.stack(known).mean(0) if known else None  # (B, 2)
 
 
 def network_of(config: M3NetConfig) -> Network:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from m3net.card import ModelCard
 from m3net.errors import InferenceError
+from m3net.evidence import evidence_of
 from m3net.gradcam import MALIGNANT, explain, scaled
 from m3net.mirrorings import mean_logits, mean_map, mirrorings_of
 from m3net.network import Network
@@ -121,6 +122,12 @@ class TorchClassifier:
                 scale: self._heat_map(scale, patch, explained.maps[scale])
                 for scale, patch in patches.scales.items()
             },
+            evidence=evidence_of(
+                self.network,
+                explained.outputs,
+                inputs.description,
+                temperature=self.card.temperature,
+            ),
             notes=patches.notes,
         )
 
@@ -129,6 +136,7 @@ class TorchClassifier:
         shown = mean_map(maps, nodules=1).cpu() * torch.from_numpy(patch.valid)  # (1, D, H, W)
         return HeatMap(
             values=scaled(shown)[0].numpy(),
+            shown=patch.valid,
             affine=patch.affine,
             has_depth=self.network.encoder(scale).has_depth,
         )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m3net.card import ModelCard
+from m3net.evidence import Evidence
 from m3net.nodule import Nodule
 from m3net.scales import Scale
 from m3net.volume import CTVolume
@@ -19,21 +20,27 @@ class HeatMap:
 
     values    : (D, H, W) float32 in [0, 1], scaled by the patch's own maximum; 0 where the network
                 was shown nothing
+    shown     : (D, H, W) bool, where it was shown the scan
     affine    : (4, 4), index (z, y, x) -> LPS mm
     has_depth : False where the branch has no depth axis, so that every slice shows the same map
     """
 
     values: NDArray[np.float32]
+    shown: NDArray[np.bool_]
     affine: NDArray[np.float64]
     has_depth: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """Probability of malignancy in [0, 1], and per scale where the network looked."""
+    """Probability of malignancy in [0, 1], where the networks looked, and what it rests on.
+
+    evidence : None of a model that takes no measurements
+    """
 
     probability: float
     heat_maps: Mapping[Scale, HeatMap]
+    evidence: Evidence | None = None
     notes: tuple[str, ...] = ()
     """Stated in the report, for example how a nodule without a mask was treated."""
 

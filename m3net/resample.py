@@ -44,3 +44,18 @@ def heat_map_on_grid(
     outside = np.any((index < -0.5) | (index > size - 0.5), axis=0)
     values[outside] = np.nan
     return values
+
+
+def shown_on_grid(
+    heat_map: HeatMap, *, affine: NDArray[np.float64], shape: Size3
+) -> NDArray[np.bool_]:
+    """Where the network was shown the scan, on another grid, nearest neighbour.
+
+    affine : (4, 4), index (z, y, x) of the wanted grid -> LPS mm
+    returns: (Z, Y, X) bool; False outside the map's patch
+    """
+    index = _index_on(heat_map.affine, affine, shape)
+    laid = ndimage.map_coordinates(
+        heat_map.shown.astype(np.uint8), index, order=0, mode="grid-constant", cval=0
+    )
+    return np.asarray(laid, dtype=np.bool_)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 import torch
@@ -109,3 +110,66 @@ def test_an_expert_needs_descriptions() -> None:
     blind = replace(SMALL.preprocessing, description=False)
     with pytest.raises(ValueError, match=r"set preprocessing\.description"):
         replace(SMALL, preprocessing=blind, remembered=3)
+
+
+def known_expert() -> KernelExpert:
+    """A hundred and one nodules, of which only numbers 0, 1 and 2 tell the suspicious apart.
+
+    The deviate of x is 0 at 50; `standard` maps 0 to -3 and 100 to 3.
+    """
+    expert = expert_of(*range(101))
+    expert.sharpness.fill_(20.0)
+    expert.centres.zero_()
+    expert.weights.zero_()
+    return expert
+
+
+def test_the_share_of_what_alone_differs_is_all_of_it() -> None:
+    expert = known_expert()
+    expert.centres[0, 1] = 2.0
+    expert.weights[0] = 0.4
+    nodule = of(50.0)
+    nodule[0, 1] = 97.725  # two standard deviations above the median
+    families = [[0], [1], list(range(2, len(NAMES)))]
+    shares = expert.shares(nodule, families)[0].tolist()
+    moved = float(expert.estimate(nodule) - expert.estimate(of(50.0)))
+    assert moved == pytest.approx(0.4 * (1 - math.exp(-20 * 4 / len(NAMES))), abs=1e-3)
+    assert shares == pytest.approx([0.0, moved, 0.0], abs=1e-6)
+
+
+def test_two_that_only_count_together_share_evenly() -> None:
+    expert = known_expert()
+    expert.centres[0, :2] = 3.0
+    expert.weights[0] = 0.5
+    nodule = of(50.0)
+    nodule[0, :2] = 100.0
+    shares = expert.shares(nodule, [[0], [1], list(range(2, len(NAMES)))])[0].tolist()
+    assert shares[0] == pytest.approx(shares[1], abs=1e-9)
+    assert sum(shares) == pytest.approx(
+        float(expert.estimate(nodule) - expert.estimate(of(50.0))), abs=1e-6
+    )
+
+
+def test_shares_are_the_shapley_values_that_one_gets_by_trying_every_order() -> None:
+    torch.manual_seed(3)
+    expert = expert_of(*range(101))
+    expert.centres.normal_()
+    expert.weights.normal_(std=0.01)
+    nodule = torch.rand(1, len(NAMES)) * 100
+    families = [list(range(start, len(NAMES), 4)) for start in range(4)]
+    expected = [0.0] * 4
+    for order in permutations(range(4)):
+        known = expert.medians[None].clone()
+        before = float(expert.estimate(known))
+        for family in order:
+            known[0, families[family]] = nodule[0, families[family]]
+            after = float(expert.estimate(known))
+            expected[family] += (after - before) / 24
+            before = after
+    assert expert.shares(nodule, families)[0].tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def test_what_an_expert_does_not_know_has_no_share() -> None:
+    sphere = of(50.0)
+    sphere[0, len(BASIC) :] = math.nan
+    assert expert_of(*range(101)).shares(sphere, [list(range(len(NAMES)))]).isnan().all()

@@ -2,7 +2,7 @@ import numpy as np
 
 from m3net.nodule import Mask
 from m3net.prediction import HeatMap
-from m3net.resample import heat_map_on_grid, mask_on_grid
+from m3net.resample import heat_map_on_grid, mask_on_grid, shown_on_grid
 
 
 def axial(spacing: tuple[float, float, float], origin: tuple[float, float, float]) -> np.ndarray:
@@ -31,11 +31,24 @@ def test_a_mask_is_found_on_a_sheared_grid() -> None:
 def test_a_heat_map_is_interpolated_inside_its_patch_and_absent_outside() -> None:
     heat = HeatMap(
         values=np.array([[[0.0, 1.0]]], np.float32),
+        shown=np.array([[[False, True]]]),
         affine=axial((1, 1, 2), (0, 0, 0)),
         has_depth=True,
     )
     laid = heat_map_on_grid(heat, affine=axial((1, 1, 1), (-2, 0, 0)), shape=(1, 1, 7))
     np.testing.assert_allclose(laid[0, 0], [np.nan, 0, 0, 0.5, 1, 1, np.nan], equal_nan=True)
+
+
+def test_what_was_shown_to_the_network_reaches_to_its_voxels_faces() -> None:
+    heat = HeatMap(
+        values=np.zeros((1, 1, 3), np.float32),
+        shown=np.array([[[False, True, False]]]),
+        affine=axial((1, 1, 2), (0, 0, 0)),
+        has_depth=True,
+    )
+    laid = shown_on_grid(heat, affine=axial((1, 1, 0.5), (-1.25, 0, 0)), shape=(1, 1, 14))
+    # voxel 1 reaches from 1 mm to 3 mm
+    assert np.flatnonzero(laid[0, 0]).tolist() == [5, 6, 7, 8]
 
 
 def test_a_mask_covers_its_voxels_up_to_their_faces() -> None:

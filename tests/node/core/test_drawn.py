@@ -128,7 +128,7 @@ def test_the_capture_shows_the_ct_and_the_map_on_one_grid() -> None:
     affine[:3, 3] = ct.to_mm((1, 6, 11))
     values = np.zeros((8, 8, 8), np.float32)
     values[4, 4, 4] = 1
-    heat = HeatMap(values=values, affine=affine, has_depth=True)
+    heat = HeatMap(values=values, shown=np.ones_like(values, bool), affine=affine, has_depth=True)
     prediction = Prediction(probability=0.5, heat_maps={Scale.MICRO: heat})
     drawn = draw(masked(ct, (4, 9, 14), (3, 3, 3)), ct, max_frames=16)
     assert drawn.shown == (3, 4, 5, 6, 7)
@@ -148,7 +148,12 @@ def test_the_capture_shows_the_ct_and_the_map_on_one_grid() -> None:
 
 def test_beyond_the_scan_the_capture_shows_air() -> None:
     ct = volume()
-    flat = HeatMap(values=np.zeros((1, 16, 16), np.float32), affine=ct.affine, has_depth=True)
+    flat = HeatMap(
+        values=np.zeros((1, 16, 16), np.float32),
+        shown=np.ones((1, 16, 16), bool),
+        affine=ct.affine,
+        has_depth=True,
+    )
     drawn = draw(masked(ct, (4, 0, 0), (1, 2, 2)), ct, max_frames=1)
     view = drawn.view(Prediction(probability=0.5, heat_maps={Scale.MICRO: flat}), headers(ct))
     assert view.slab_hu.shape == (1, 16, 16)

@@ -16,7 +16,12 @@ from tests.node.core.test_drawn import headers, masked, nodule, volume
 def described(
     ct: CTVolume, mark: Nodule, *, heat: float = 1.0, probability: float = 0.5
 ) -> DescribedNodule:
-    maps = HeatMap(values=np.full((4, 16, 16), heat, np.float32), affine=ct.affine, has_depth=True)
+    maps = HeatMap(
+        values=np.full((4, 16, 16), heat, np.float32),
+        shown=np.ones((4, 16, 16), bool),
+        affine=ct.affine,
+        has_depth=True,
+    )
     of = headers(ct)
     return describe_nodule(
         JudgedNodule(

@@ -21,7 +21,12 @@ SHOWN = cube(1, 7)
 
 
 def heat(values: np.ndarray) -> HeatMap:
-    return HeatMap(values=values.astype(np.float32), affine=np.eye(4), has_depth=True)
+    return HeatMap(
+        values=values.astype(np.float32),
+        shown=np.ones(values.shape, bool),
+        affine=np.eye(4),
+        has_depth=True,
+    )
 
 
 def quality_of(values: np.ndarray, *, blind: np.ndarray | None = None) -> MapQuality:

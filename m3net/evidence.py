@@ -1,0 +1,108 @@
+"""What a probability rests on: how much on the images, how much on measurements, and on which.
+
+A heat map shows what the networks saw.  Half of the decision on an outlined nodule is an expert's
+that sees no image (`m3net.expert`), and the networks are told some of the numbers too: of that no
+map says anything, so it is said in numbers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from m3net.description.families import FAMILIES
+from m3net.expert import KernelExpert
+from m3net.network import Committee, Network, Outputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One family of measurements, and by how much it moved the measurements' own estimate.
+
+    words, told_as : such as "size" and "volume"
+    value, usual   : of this nodule, and the median of the training nodules; in `unit`
+    effect         : its Shapley value in p (`KernelExpert.shares`); no cause
+    """
+
+    words: str
+    told_as: str
+    unit: str
+    decimals: int
+    value: float
+    usual: float
+    effect: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a probability rests on; the log odds of both parts add up to its own.
+
+    images       : the networks with every number at its training mean, at the weight that they have
+    measurements : what the numbers add to that: the expert's part, and what they changed of the
+                   networks'
+    measured     : what the expert's estimate rests on, the strongest first; none where it abstains
+    estimate     : the expert's own p in [0, 1]; of_usual: of a nodule with all numbers usual
+    """
+
+    images: float
+    measurements: float
+    measured: tuple[Measured, ...] = ()
+    estimate: float | None = None
+    of_usual: float | None = None
+
+
+def evidence_of(
+    network: Network, outputs: Outputs, description: Tensor | None, *, temperature: float
+) -> Evidence | None:
+    """The evidence for one nodule; None of a network that takes no numbers.
+
+    outputs     : of all its mirrorings, (M, 2) each
+    description : (M, N) or None, the same for each
+    temperature : by which the logits are divided
+    """
+    if outputs.undescribed is None:
+        return None
+    expert = network.expert if isinstance(network, Committee) else None
+    numbers = None if description is None else description[:1].float()  # (1, N)
+    asked = expert is not None and numbers is not None and not bool(numbers.isnan().any())
+    # The margins of expert and networks are averaged (`m3net.expert.with_expert`).
+    images = _margin(outputs.undescribed) / temperature * (0.5 if asked else 1.0)
+    whole = _margin(outputs.logits) / temperature
+    if not asked or expert is None or numbers is None:
+        return Evidence(images=images, measurements=whole - images)
+    return Evidence(
+        images=images,
+        measurements=whole - images,
+        measured=_measured(expert, numbers),
+        estimate=_capped(expert.estimate(numbers)),
+        of_usual=_capped(expert.estimate(expert.medians[None])),
+    )
+
+
+def _measured(expert: KernelExpert, numbers: Tensor) -> tuple[Measured, ...]:
+    shares = expert.shares(numbers, [family.indices for family in FAMILIES])[0].tolist()
+    own: Sequence[float] = numbers[0].tolist()
+    usual: Sequence[float] = expert.medians.tolist()
+    found = [
+        Measured(
+            words=family.words,
+            told_as=family.told_as,
+            unit=family.unit,
+            decimals=family.decimals,
+            value=family.value(own),
+            usual=family.value(usual),
+            effect=effect,
+        )
+        for family, effect in zip(FAMILIES, shares, strict=True)
+    ]
+    return tuple(sorted(found, key=lambda each: -abs(each.effect)))
+
+
+def _margin(logits: Tensor) -> float:
+    """Logit of p(malignant), the mean over mirrorings (M, 2)."""
+    mean = logits.float().mean(0)
+    return float(mean[1] - mean[0])
+
+
+def _capped(estimate: Tensor) -> float:
+    return min(max(float(estimate), 0.0), 1.0)
