@@ -7,6 +7,8 @@ from sr_templates.probability import UNTRAINED
 
 SUMMARY = Code("121111", "DCM", "Summary")
 COMMENT = Code("121106", "DCM", "Comment")
+SHORT_LABEL = Code("125309", "DCM", "Short label")
+"""What a viewer may write beside the outline."""
 PROCEDURE = codes.LN.CTUnspecifiedBodyRegion
 """Must be in CID 100, or pixelmed's validator reports an error."""
 

@@ -17,7 +17,7 @@ from sr_templates.findings import (
     Polyline,
     RefusedFinding,
 )
-from sr_templates.probability import percent
+from sr_templates.probability import UNTRAINED, percent, percent_text
 
 Group = (
     hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations
@@ -26,7 +26,7 @@ Group = (
 
 
 def nodule_group(nodule: NoduleFinding, algorithm: Algorithm, pictures: Sequence[Dataset]) -> Group:
-    """TID 1410 for one nodule, extended by its visual explanation and a line for people."""
+    """TID 1410 for one nodule, extended by a label, its visual explanation and a line."""
     if nodule.call is not None and not algorithm.trained:
         raise ValueError(f"{nodule.tracking_uid}: untrained weights make no call")
     measurements = [
@@ -61,11 +61,18 @@ def nodule_group(nodule: NoduleFinding, algorithm: Algorithm, pictures: Sequence
     )
     group[0].ContentSequence.extend(
         [
+            text(codes.SHORT_LABEL, _label(nodule, algorithm), Relation.HAS_CONCEPT_MOD),
             *(image(codes.VISUAL_EXPLANATION, picture) for picture in pictures),
             text(codes.COMMENT, nodule.comment),
         ]
     )
     return group
+
+
+def _label(nodule: NoduleFinding, algorithm: Algorithm) -> str:
+    """Which nodule, and its number: what dwv writes beside the outline."""
+    said = percent_text(nodule.probability) if algorithm.trained else UNTRAINED
+    return f"{nodule.tracking_id}: {said}"
 
 
 def refused_nodule(refused: RefusedFinding) -> hd.sr.CodeContentItem:
