@@ -169,6 +169,7 @@ def result_settings(config: NodeConfig) -> "ResultSettings":
         languages=config.annotations.languages,
         assumed_character_set=config.receiver.assumed_character_set,
         max_diameter_mm=config.annotations.max_diameter_mm,
+        max_nodules=config.annotations.max_nodules,
         variants=variants_of(config.destinations),
     )
 

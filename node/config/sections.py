@@ -211,6 +211,8 @@ class AnnotationsConfig(Section):
     measurement without a finding, or "judge" it as a nodule. Other such measurements are listed."""
     max_diameter_mm: Annotated[float, Field(gt=0)] = 100.0
     """What reaches further is no nodule and refused."""
+    max_nodules: Annotated[int, Field(gt=0)] = 500
+    """A study in which more is marked is not analysed; what marks so much is no nodule list."""
 
 
 class ResultsConfig(Section):

@@ -8,7 +8,7 @@ from m3net.annotations import READERS
 from m3net.annotations.nodules import find_nodules
 from m3net.annotations.types import Annotation, PassedOver, References
 from m3net.ct.series import read_series_files
-from m3net.errors import AnnotationUnusable, NoduleUnusable
+from m3net.errors import AnnotationUnusable, NoduleUnusable, StudyError
 from m3net.nodule import Nodule, RefusedNodule
 from m3net.placed import PlacedNodule
 from m3net.prediction import Classifier, Prediction
@@ -21,6 +21,9 @@ from node.core.not_judged import name_passed_over
 from node.core.reading import read_annotation
 from node.core.series_choice import marked_frames
 from sr_templates.findings import Outcome
+
+_MOST_SENTENCES = 20
+"""On what annotations do not draw; each is about one mark."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,7 @@ def assess(
     judge_unlabelled: bool = False,
     assumed_character_set: str | None = None,
     max_diameter_mm: float = 100.0,
+    max_nodules: int = 500,
     on_nodule: Callable[[int], None] | None = None,
 ) -> Assessment:
     """Every marked nodule is either judged or refused with its one reason.
@@ -72,6 +76,7 @@ def assess(
     judge_unlabelled      : bidirectional and arrow marks without a finding count as nodules
     assumed_character_set : of annotations that declare none
     max_diameter_mm       : what reaches further is no nodule
+    max_nodules           : a study in which more is marked is not analysed
 
     Raises StudyError if the study as a whole cannot be analysed.
     """
@@ -84,6 +89,12 @@ def assess(
         marked=marked_frames(inputs.annotations),
     )
     found = find_nodules(annotations, volume, judge_unlabelled=judge_unlabelled)
+    marked = len(found.nodules) + len(found.refused)
+    if marked > max_nodules:
+        raise StudyError(
+            f"the annotations mark {marked} nodules, and at most {max_nodules} are judged in a "
+            "study; look whether they are meant, and raise annotations.max_nodules if so"
+        )
     whole, incomplete = _with_context(found.nodules, volume, inputs, classifier)
     in_lung, elsewhere = _in_lung(whole, volume, max_diameter_mm)
     refused = (*found.refused, *incomplete, *elsewhere)
@@ -105,7 +116,7 @@ def assess(
             _completeness(inputs, volume),
             *volume.notes,
             *name_passed_over(found.passed_over),
-            *found.ignored,
+            *_some_of(found.ignored),
         ),
         passed_over=found.passed_over,
     )
@@ -214,6 +225,13 @@ def _cut_off(nodule: Nodule, volume: CTVolume, inputs: StudyInputs, needed: rang
         f"{absent} instances that the annotation refers to were not received, and the slices about "
         "the nodule reach the end of what was; resend the series"
     )
+
+
+def _some_of(sentences: Sequence[str]) -> tuple[str, ...]:
+    """A person reads some of thousands of sentences, and how many there were."""
+    if len(sentences) <= _MOST_SENTENCES:
+        return tuple(sentences)
+    return (*sentences[:_MOST_SENTENCES], f"{len(sentences) - _MOST_SENTENCES} more such remarks.")
 
 
 def _outcome(*, judged: int, failed: int) -> Outcome:

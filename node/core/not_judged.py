@@ -10,6 +10,8 @@ from m3net.annotations.types import Drawn, PassedOver
 
 MOST_NAMED = 3
 """Different things that the headline names; the sentences below it name all."""
+MOST_PLACES = 20
+"""Places, or rows of places, that a sentence names."""
 
 
 def count_passed_over(passed_over: Sequence[PassedOver]) -> str:
@@ -65,11 +67,36 @@ def _named(group: Sequence[PassedOver]) -> str:
 
 
 def _places(group: Sequence[PassedOver]) -> str:
-    """ "Segments 1, 2 and 5"; places of other names one by one."""
+    """ "Segments 1 to 3 and 5"; places of other names one by one; of many the first."""
     words = [each.place.rsplit(" ", 1) for each in group]
-    if len(group) > 1 and len({word[0] for word in words}) == 1 and all(len(w) == 2 for w in words):
-        *some, last = (word[1] for word in words)
-        text = f"{words[0][0]}s {', '.join(some)} and {last}"
+    numbered = all(len(word) == 2 and word[1].isdecimal() for word in words)
+    if len(group) > 1 and numbered and len({word[0] for word in words}) == 1:
+        text = f"{words[0][0]}s {_listed(_in_rows([int(word[1]) for word in words]))}"
     else:
-        text = ", ".join(each.place for each in group)
+        text = _listed([(each.place, 1) for each in group])
     return f"{text[:1].upper()}{text[1:]}"
+
+
+def _in_rows(numbers: Sequence[int]) -> list[tuple[str, int]]:
+    """Each number, or each three and more in a row as "1 to 3", and how many it stands for."""
+    rows: list[list[int]] = []
+    for number in numbers:
+        if rows and rows[-1][-1] == number - 1:
+            rows[-1].append(number)
+        else:
+            rows.append([number])
+    return [
+        part
+        for row in rows
+        for part in (
+            [(f"{row[0]} to {row[-1]}", len(row))] if len(row) > 2 else [(str(n), 1) for n in row]
+        )
+    ]
+
+
+def _listed(parts: Sequence[tuple[str, int]]) -> str:
+    if len(parts) > MOST_PLACES:
+        rest = sum(count for _, count in parts[MOST_PLACES:])
+        return f"{', '.join(text for text, _ in parts[:MOST_PLACES])} and {rest} more"
+    *some, last = (text for text, _ in parts)
+    return f"{', '.join(some)} and {last}" if some else last

@@ -74,6 +74,7 @@ class ResultSettings:
     languages             : in which a text may call a mark a nodule
     assumed_character_set : of CT and annotations that declare none
     max_diameter_mm       : what reaches further is no nodule
+    max_nodules           : a study in which more is marked is not analysed
     """
 
     report_series_number: int
@@ -90,6 +91,7 @@ class ResultSettings:
     languages: Sequence[str] = LANGUAGES
     assumed_character_set: str | None = None
     max_diameter_mm: float = 100.0
+    max_nodules: int = 500
 
     def band(self, card: ModelCard) -> Band | None:
         """In which a probability is indeterminate; None: this model makes no call."""

@@ -102,6 +102,7 @@ def _assessed(
                         judge_unlabelled=settings.judge_unlabelled,
                         assumed_character_set=settings.assumed_character_set,
                         max_diameter_mm=settings.max_diameter_mm,
+                        max_nodules=settings.max_nodules,
                         on_nodule=on_nodule,
                     )
             except StudyError as reason:

@@ -60,6 +60,25 @@ def test_a_bound_on_the_extent_is_the_callers(tmp_path: Path, classifier: TorchC
     assert (refused.outcome, len(refused.refused)) == (Outcome.NOT_ANALYSED, 1)
 
 
+def test_more_marks_than_anybody_means_are_not_judged_and_the_report_says_so(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    two = [mask(slice(20, 23)), mask(slice(30, 33))]
+    given = files(tmp_path, ct, synthetic.segmentation(ct, two))
+    results = analyse(
+        given.inputs,
+        paths=given.paths,
+        classifier=classifier,
+        stamp=given.stamp,
+        settings=replace(SETTINGS, max_nodules=1),
+    )
+    assert results.headline == (
+        "Not analysed: the annotations mark 2 nodules, and at most 1 are judged in a study; look "
+        "whether they are meant, and raise annotations.max_nodules if so."
+    )
+
+
 def test_a_mark_in_tissue_is_refused_and_a_doubtful_one_says_so_first(
     tmp_path: Path, classifier: TorchClassifier
 ) -> None:

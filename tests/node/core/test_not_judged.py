@@ -47,6 +47,16 @@ def test_the_headline_names_three_things_and_counts_the_rest() -> None:
     assert len(name_passed_over(organs)) == 5
 
 
+def test_of_many_places_rows_and_the_first_are_named() -> None:
+    (rows,) = name_passed_over([segment(n, "Liver") for n in (1, 2, 4, 5, 6, 9)])
+    assert rows == "Segments 1, 2, 4 to 6 and 9 were not read as nodules: Liver."
+    (many,) = name_passed_over([segment(n, "Liver") for n in range(1, 20_001, 2)])
+    assert many == (
+        f"Segments {', '.join(str(n) for n in range(1, 41, 2))} and 9980 more were not read as "
+        "nodules: Liver."
+    )
+
+
 def test_what_has_no_meaning_is_said_to_have_none() -> None:
     assert count_passed_over([roi(2)]) == (
         "1 ROI was not read as a nodule: nothing says what it is."
