@@ -19,6 +19,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("node.cli.serve:serve", "Receive, analyse and deliver until told to stop."),
     "check": ("node.cli.check:check", "Is everything there that the node needs?"),
     "ingest": ("node.cli.ingest:ingest", "Take in files and folders, as if received."),
+    "analyse": (
+        "node.cli.analyse:analyse",
+        "Judge studies in folders, without a PACS: reports, pictures, a table.",
+    ),
     "study": ("node.cli.study:study", "What has been received, and what came of it."),
     "job": ("node.cli.job:job", "Analyses: list, show, requeue, cancel."),
     "delivery": ("node.cli.delivery:delivery", "What is sent where: list, requeue."),

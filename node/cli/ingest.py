@@ -112,10 +112,7 @@ def _take_in_lidc(file: Path, intake: "Intake", sender: int) -> list[str]:
 
     made = segmentations_of(file)
     if made.left_out:
-        click.echo(
-            f"{file}: {made.left_out} marks without an outline (nodules under 3 mm, non-nodules) "
-            "are left out"
-        )
+        click.echo(f"{file}: {made.left_out_in_words()}")
     return [
         intake.accept(
             each.encoded,

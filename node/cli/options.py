@@ -83,6 +83,17 @@ def loaded(config_path: Path | None) -> "NodeConfig":
     return load_config(find_config(config_path, os.environ), os.environ)
 
 
+def loaded_or_default(config_path: Path | None) -> "NodeConfig":
+    """The configuration that is meant; without any file, the defaults and the environment."""
+    from node.config import find_config, load_config
+
+    found = find_config(config_path, os.environ)
+    named = config_path is not None or "M3NODE_CONFIG" in os.environ
+    if found is not None and not named and not found.exists():
+        found = None
+    return load_config(found, os.environ)
+
+
 @contextmanager
 def opened_store(config: "NodeConfig") -> Iterator["Store"]:
     """The store of a node that has run before; a mistyped path makes no empty database."""

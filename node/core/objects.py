@@ -202,9 +202,10 @@ class _Author:
                     report_variant=None,
                     capture_variant=form,
                     dataset=dataset,
+                    tracking_uid=tracking_uid,
                 )
                 for form, of_nodule in captures.items()
-                for datasets in of_nodule.values()
+                for tracking_uid, datasets in of_nodule.items()
                 for dataset in datasets
             ),
             *(

@@ -39,12 +39,14 @@ class Artifact:
     """One result object.
 
     report_variant : None for captures; a report refers to the captures of its `capture_variant`
+    tracking_uid   : of the nodule that it shows; None if it is of the study
     """
 
     kind: ArtifactKind
     report_variant: ReportVariant | None
     capture_variant: CaptureVariant
     dataset: Dataset
+    tracking_uid: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

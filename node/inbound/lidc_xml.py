@@ -51,6 +51,13 @@ class LidcObjects:
     objects: tuple[LidcObject, ...]
     left_out: int
 
+    def left_out_in_words(self) -> str:
+        """What is said of the marks that are left out."""
+        return (
+            f"{self.left_out} marks without an outline (nodules under 3 mm, non-nodules) "
+            "are left out"
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outline:
