@@ -44,8 +44,10 @@ _ANNOTATIONS = "tests/m3net/annotations"
 MIRRORS = {
     "m3net/ct/layout.py": ["tests/m3net/ct/test_series.py"],
     "m3net/volume.py": ["tests/m3net/ct/test_series.py"],
+    "m3net/annotations/labels.py": [f"{_ANNOTATIONS}/test_meaning.py"],
     "m3net/annotations/merging.py": [f"{_ANNOTATIONS}/test_nodules.py"],
     "m3net/annotations/placing.py": [f"{_ANNOTATIONS}/test_nodules.py"],
+    "m3net/annotations/vocabulary.py": [f"{_ANNOTATIONS}/test_labels.py"],
     "m3net/annotations/components.py": [f"{_ANNOTATIONS}/test_nodules.py"],
     "m3net/annotations/segmentation_frames.py": [f"{_ANNOTATIONS}/test_segmentation.py"],
     "m3net/annotations/segmentation_masks.py": [f"{_ANNOTATIONS}/test_segmentation.py"],

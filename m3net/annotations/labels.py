@@ -17,23 +17,25 @@ Without a nodule's word, an organ or another finding makes the mark that.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from itertools import pairwise, takewhile
 
-from m3net.annotations.vocabulary import LANGUAGES, Sense, Word, vocabulary
+from m3net.annotations.vocabulary import LANGUAGES, LONGEST_TEXT, Sense, Word, vocabulary
 
 _HEADS = (Sense.NODULE, Sense.CANCER, Sense.METASTASIS, Sense.LESION)
 _THINGS = (Sense.ORGAN, Sense.ORIGIN, Sense.OTHER)
 _BEYOND = (Sense.UNKNOWN, Sense.BESIDE, Sense.NEAR, Sense.AND, Sense.LANDMARK)
 _PARTING = (Sense.BREAK, Sense.BESIDE, Sense.AND, Sense.FROM, Sense.LANDMARK)
 _FILLING = (Sense.SKIP, Sense.TOOL)
+_WITHIN = (*_FILLING, Sense.IN, Sense.LUNG)
+"""What may stand between a nodule's word and what it is found in or comes from."""
+_START = Word(sense=Sense.BREAK)
 _BRACKETS = re.compile(r"\([^)]*\)")
 _DENIED_WITHIN = 5
 """Words between "no" and the nodule that it denies."""
-LONGEST_TEXT = 10_240
-"""Characters that are read of a text, those of an LT; nobody calls a nodule one further on."""
 LONGEST_NAME = 64
 """Characters of a nodule's name."""
 A_MARK = "a mark"
@@ -114,15 +116,14 @@ def name_of(identifier: str | None) -> str:
 
 def names_lung(text: str, languages: tuple[str, ...] = LANGUAGES) -> bool:
     """Whether a site's name is the lung's or a part's; what stands in brackets does not count."""
-    senses = {word.sense for word in vocabulary(languages).words_of(_BRACKETS.sub(" ", text))}
+    senses = _senses(vocabulary(languages).words_of(_BRACKETS.sub(" ", text)))
     return Sense.LUNG in senses and senses.isdisjoint((*_HEADS, *_THINGS))
 
 
 def _is_plain(words: Sequence[Word]) -> bool:
-    senses = {word.sense for word in words}
-    if not senses.isdisjoint(_BEYOND):
+    if not _senses(words).isdisjoint(_BEYOND):
         return False
-    thoughts = [t for t in _thoughts(words) if any(word.sense not in _FILLING for word in t)]
+    thoughts = [thought for thought in _thoughts(words) if _senses(thought) - {*_FILLING}]
     return len(thoughts) <= 1
 
 
@@ -154,11 +155,9 @@ def _read(words: Sequence[Word]) -> tuple[Verdict, str]:
 
 def _planned(words: Sequence[Word]) -> str | None:
     """The target volume that is marked; "nodule in PTV" marks the nodule."""
-    for at, word in enumerate(words):
-        if word.sense is Sense.PLANNED:
-            inside = at > 0 and words[at - 1].sense in (Sense.IN, Sense.BESIDE)
-            if not inside:
-                return word.says
+    for before, word in pairwise((_START, *words)):
+        if word.sense is Sense.PLANNED and before.sense not in (Sense.IN, Sense.BESIDE):
+            return word.says
     return None
 
 
@@ -170,66 +169,53 @@ def _thing(words: Sequence[Word]) -> tuple[Verdict, str]:
             return Verdict.OTHER, word.says
         if word.sense in _THINGS and not near:
             return Verdict.OTHER if word.sense is Sense.OTHER else Verdict.ELSEWHERE, word.says
-    said = {word.sense for word in words}
-    if said <= {Sense.GONE, Sense.BREAK, *_FILLING} and any(w.says == EXCLUDED for w in words):
+    others = _senses(words) - {Sense.GONE, Sense.BREAK, Sense.LUNG, *_FILLING}
+    if not others and any(word.says == EXCLUDED for word in words):
         return Verdict.ELSEWHERE, DENIED
     return Verdict.NOTHING, ""
 
 
 def _is_neighbour(words: Sequence[Word], at: int) -> bool:
     """ "lymph node next to the nodule" and "necrosis in nodule" mark what stands first."""
-    before = at - 1
-    while before > 0 and words[before].sense in (*_FILLING, Sense.IN, Sense.LUNG):
-        before -= 1
-    holds = any(word.sense is Sense.IN for word in words[before + 1 : at])
-    if holds and before >= 0 and words[before].sense in _THINGS:
+    leading, between = _led_by(words, at, over=_WITHIN)
+    if Sense.IN in between and leading in _THINGS:
         return True
-    for index in range(at - 1, 0, -1):
-        if words[index].sense in (Sense.BREAK, *_HEADS):
-            return False
-        if words[index].sense is Sense.BESIDE:
-            return any(word.sense in _THINGS for word in _thoughts(words[:index])[-1])
+    own = _thoughts(words[:at])[-1]
+    while own and own[-1].sense not in _HEADS:
+        if own.pop().sense is Sense.BESIDE:
+            return any(word.sense in _THINGS for word in own)
     return False
 
 
 def _is_origin(words: Sequence[Word], at: int) -> bool:
     """ "adrenal metastasis of lung cancer", "scar, history of lung cancer": the first is marked."""
-    before = at - 1
-    while before >= 0 and words[before].sense in (*_FILLING, Sense.IN, Sense.LUNG):
-        before -= 1
-    if before >= 0 and words[before].sense is Sense.FROM:
+    leading, _ = _led_by(words, at, over=_WITHIN)
+    if leading is Sense.FROM:
         return True
     if words[at].sense is not Sense.CANCER:
         return False
-    first = _thoughts(words[:at])[0]
-    if len(first) < at and all(word.sense in (Sense.ORGAN, *_FILLING) for word in first):
-        return any(word.sense is Sense.ORGAN for word in first)
-    for index in range(at - 1, -1, -1):
-        if words[index].sense in (Sense.BREAK, Sense.AND):
-            return False
-        if words[index].sense in (Sense.METASTASIS, Sense.FROM):
-            return True
-    return False
+    first, *later = _thoughts(words[:at])
+    if later and _senses(first) - {*_FILLING} == {Sense.ORGAN}:
+        return True
+    return _is_first(
+        reversed(words[:at]), Sense.METASTASIS, Sense.FROM, before=(Sense.BREAK, Sense.AND)
+    )
 
 
 def _denied(words: Sequence[Word], at: int) -> bool:
     """ "no new lung nodule", "nodule excluded": within one thought."""
-    for index in range(at - 1, max(at - 2 - _DENIED_WITHIN, -1), -1):
-        if words[index].sense is Sense.NO:
-            return True
-        if words[index].sense in (Sense.BREAK, Sense.BESIDE, *_HEADS, Sense.OTHER):
-            break
+    near = list(reversed(words[:at]))[: _DENIED_WITHIN + 1]
+    if _is_first(near, Sense.NO, before=(Sense.BREAK, Sense.BESIDE, *_HEADS, Sense.OTHER)):
+        return True
     if _removed(words, at):
         return True
-    before = at - 1
-    while before > 0 and words[before].sense is Sense.IN:
-        before -= 1
-    if at and words[before].sense is Sense.GONE:
+    leading, _ = _led_by(words, at, over=(Sense.IN,))
+    if leading is Sense.GONE:
         return True
     own, *later = _thoughts(words[at + 1 :])
-    answer = {word.sense for word in later[0]} if later else set()
-    answered = answer == {Sense.NO} or (Sense.GONE in answer and answer <= {Sense.GONE, *_FILLING})
-    return answered or any(word.sense is Sense.GONE for word in own)
+    answer = _senses(later[0]) if later else set()
+    answered = answer == {Sense.NO} or answer - {*_FILLING} == {Sense.GONE}
+    return answered or Sense.GONE in _senses(own)
 
 
 def _removed(words: Sequence[Word], at: int) -> bool:
@@ -237,14 +223,8 @@ def _removed(words: Sequence[Word], at: int) -> bool:
     after = _beyond_filling(words, at, step=1)
     if after is not None and words[after].sense is Sense.REMOVAL:
         return True
-    of = False
-    for word in reversed(words[:at]):
-        if word.sense is Sense.REMOVAL:
-            return of
-        if word.sense not in (*_FILLING, Sense.IN, Sense.LUNG):
-            return False
-        of = of or word.sense is Sense.IN
-    return False
+    leading, between = _led_by(words, at, over=_WITHIN)
+    return leading is Sense.REMOVAL and Sense.IN in between
 
 
 def _elsewhere(words: Sequence[Word], at: int) -> str | None:
@@ -258,9 +238,13 @@ def _elsewhere(words: Sequence[Word], at: int) -> str | None:
         and not _follows(words, before, (Sense.BESIDE, Sense.AND, Sense.FROM))
     ):
         # "prostate met lung": where it came from, and where it is
-        of_lung = after is not None and words[after].sense is Sense.LUNG
+        of_lung = (
+            after is not None
+            and words[after].sense is Sense.LUNG
+            and not _before_cancer(words, after)
+        )
         is_from = words[at].sense is Sense.METASTASIS and of_lung
-        return None if is_from and not _before_cancer(words, after) else words[before].says
+        return None if is_from else words[before].says
     if any(word.sense is Sense.LUNG for word in words):
         return None
     if after is not None and words[after].sense is Sense.ORGAN and not _landmark(words, after):
@@ -291,9 +275,7 @@ def _inside_of(words: Sequence[Word], at: int, *, after: int) -> str | None:
     return None
 
 
-def _before_cancer(words: Sequence[Word], at: int | None) -> bool:
-    if at is None:
-        return False
+def _before_cancer(words: Sequence[Word], at: int) -> bool:
     after = _beyond_filling(words, at, step=1)
     return after is not None and words[after].sense is Sense.CANCER
 
@@ -315,12 +297,29 @@ def _landmark(words: Sequence[Word], at: int) -> bool:
 
 def _follows(words: Sequence[Word], at: int, senses: Sequence[Sense]) -> bool:
     """Whether one of the senses stands before the word, within its thought and no head between."""
-    for index in range(at - 1, -1, -1):
-        if words[index].sense in senses:
-            return True
-        if words[index].sense in (Sense.BREAK, *_HEADS):
-            return False
-    return False
+    return _is_first(reversed(words[:at]), *senses, before=(Sense.BREAK, *_HEADS))
+
+
+def _is_first(words: Iterable[Word], *senses: Sense, before: Sequence[Sense]) -> bool:
+    """Whether a word of these senses comes, and before any of the others."""
+    met = (word.sense for word in words if word.sense in (*senses, *before))
+    return next(met, None) in senses
+
+
+def _led_by(
+    words: Sequence[Word], at: int, *, over: Sequence[Sense]
+) -> tuple[Sense, frozenset[Sense]]:
+    """The sense of the nearest word before that is not passed over, and the senses between.
+
+    Where the text begins stands a break.
+    """
+    between = list(takewhile(lambda word: word.sense in over, reversed(words[:at])))
+    leading = (_START, *words)[at - len(between)]
+    return leading.sense, _senses(between)
+
+
+def _senses(words: Iterable[Word]) -> frozenset[Sense]:
+    return frozenset(word.sense for word in words)
 
 
 def _beyond_filling(words: Sequence[Word], at: int, *, step: int) -> int | None:

@@ -15,8 +15,8 @@ from functools import cache
 from importlib import resources
 
 LANGUAGES = ("en", "de", "fr", "es", "it")
-LONGEST_TEXT = 4000
-"""Characters of a text that are read; no label is longer."""
+LONGEST_TEXT = 10_240
+"""Characters that are read of a text, those of an LT; nobody calls a nodule one further on."""
 
 _TARGET_VOLUME = re.compile(r"([GCPI]TV)")
 _DECIMAL = re.compile(r"\d+[.,]\d+")

@@ -40,6 +40,58 @@ def test_case_underscores_and_numbers_change_no_verdict() -> None:
             assert read is EXPECTED[verdict], written
 
 
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ("nodule", (Verdict.NODULE, "nodule", True)),
+        ("nodule 3", (Verdict.NODULE, "nodule", True)),
+        ("3: nodule", (Verdict.NODULE, "nodule", True)),
+        ("Nodule?", (Verdict.NODULE, "nodule", False)),
+        ("nodule behind the heart", (Verdict.NODULE, "nodule", False)),
+        ("nodule and scar", (Verdict.NODULE, "nodule", False)),
+        ("nodule; rib fracture", (Verdict.NODULE, "nodule", False)),
+        ("nodule of Mrs Smith", (Verdict.NODULE, "nodule", False)),
+        ("Lesion 1", (Verdict.LESION, "lesion", True)),
+        ("lesion: cyst", (Verdict.OTHER, "cyst", False)),
+        ("scar", (Verdict.OTHER, "scar", True)),
+        ("cyst in nodule", (Verdict.OTHER, "cyst", True)),
+        ("after lobectomy", (Verdict.OTHER, "removal", False)),
+        ("aorta", (Verdict.ELSEWHERE, "aorta", True)),
+        ("aortic arch", (Verdict.ELSEWHERE, "aorta", False)),
+        ("lesion: liver", (Verdict.ELSEWHERE, "liver", False)),
+        ("PTV", (Verdict.ELSEWHERE, "planning volume", True)),
+        ("no nodule", (Verdict.ELSEWHERE, "said to be no nodule", True)),
+        ("RUL resolved", (Verdict.ELSEWHERE, "said to be no nodule", True)),
+        ("fat resolved", (Verdict.OTHER, "fat", True)),
+        ("none", (Verdict.NOTHING, "", True)),
+        ("RUL", (Verdict.NOTHING, "", True)),
+        ("", (Verdict.NOTHING, "", True)),
+    ],
+)
+def test_a_label_says_what_is_marked_and_whether_it_says_anything_beyond(
+    label: str, expected: tuple[Verdict, str, bool]
+) -> None:
+    read = read_label(label)
+    assert (read.verdict, read.says, read.plain) == expected
+
+
+@pytest.mark.parametrize(("between", "denied"), [(0, True), (5, True), (6, False)])
+def test_no_denies_a_nodule_five_words_further_on(between: int, denied: bool) -> None:
+    read = read_label(" ".join(["no", *["foo"] * between, "nodule"]))
+    assert (read.verdict is Verdict.ELSEWHERE) is denied
+
+
+def test_how_a_text_begins_changes_nothing_of_what_it_says() -> None:
+    for label in ("history of lung cancer", "scar after resection of lung cancer", "nodule"):
+        assert read_label(f", {label}").verdict is read_label(label).verdict
+        assert read_label(f"1: {label}").verdict is read_label(label).verdict
+
+
+def test_what_is_read_of_a_text_has_an_end() -> None:
+    assert read_label("." * 10_233 + " nodule").verdict is Verdict.NODULE
+    assert read_label("." * 10_237 + " nodule").verdict is Verdict.NOTHING
+
+
 def test_what_is_said_is_never_the_labels_own_word() -> None:
     for _, _, label in TABLE:
         assert "ZXQW" not in read_label(f"{label} ZXQW").says
@@ -61,6 +113,10 @@ def test_what_is_said_is_never_the_labels_own_word() -> None:
         ("", ""),
         (None, ""),
         ("nodule " * 20, ""),
+        ("nodule 1 " * 7 + "1", "nodule 1 " * 7 + "1"),
+        ("nodule 1 " * 7 + "12", ""),
+        ("lung", "lung"),
+        ("scar", ""),
     ],
 )
 def test_a_name_is_made_of_the_tables_words_alone(identifier, name) -> None:
