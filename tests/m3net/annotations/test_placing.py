@@ -238,10 +238,10 @@ def test_a_mark_of_a_foreign_frame_of_reference_has_no_place() -> None:
     with pytest.raises(NoduleUnusable, match="foreign frame of reference, none given; the CT's"):
         place(replace(foreign, frame_of_reference_uid=FrameOfReferenceUID("")), CT)
     own = replace(CT, frame_of_reference_uid=FrameOfReferenceUID(str(CT.series_instance_uid)))
-    with pytest.raises(NoduleUnusable, match="^the CT names no frame of reference, and not every"):
+    with pytest.raises(NoduleUnusable, match=r"^the CT names no frame of reference, and not every"):
         place(foreign, own)
 
 
 def test_what_is_refused_already_has_no_place() -> None:
-    with pytest.raises(NoduleUnusable, match="^it is nowhere$"):
+    with pytest.raises(NoduleUnusable, match=r"^it is nowhere$"):
         place(replace(MARK, refused="it is nowhere", centre_mm=(-5, -12, -93)), CT)
