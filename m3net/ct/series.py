@@ -38,6 +38,8 @@ from m3net.volume import AIR_HU, CTVolume
 
 MOST_VOXELS = 2**31
 """Four gigabytes; 1024 x 1024 pixels leave 2048 slices."""
+_DEFERRED_BYTES = 65_536
+"""What is longer than a header's value ever is, a vendor's private data, stays in its file."""
 
 _OPTIONAL: Mapping[str, Callable[[Dataset, str], object]] = {
     "AcquisitionNumber": attributes.whole,
@@ -120,7 +122,10 @@ def read_series_files(
     Raises SeriesUnusable as well if a file is no DICOM.
     """
     try:
-        read = [(path, dcmread(path, stop_before_pixels=True)) for path in paths]
+        read = [
+            (path, dcmread(path, stop_before_pixels=True, defer_size=_DEFERRED_BYTES))
+            for path in paths
+        ]
     except attributes.PARSER_ERRORS as error:
         raise SeriesUnusable("one of the series' files is no DICOM file; resend it") from error
     path_of = {_key(header).sop_instance_uid: path for path, header in read}

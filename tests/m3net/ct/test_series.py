@@ -1,4 +1,6 @@
+import tracemalloc
 from copy import deepcopy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +30,18 @@ def test_a_voxel_lies_where_its_slice_says() -> None:
     assert volume.to_index([-6.8, -17.9, -95.0]) == pytest.approx([2, 3, 4])
     assert volume.spacing_mm == pytest.approx((2.5, 0.7, 0.8))
     assert volume.hu[0, 0, :3].tolist() == [-450, -893, -886]
+
+
+def test_the_private_data_of_a_vendor_are_not_held_in_memory(tmp_path: Path) -> None:
+    slices = synthetic.ct_series()
+    for number, ds in enumerate(slices):
+        ds.private_block(0x0099, "VENDOR", create=True).add_new(1, "OB", bytes(4_000_000))
+        ds.save_as(tmp_path / f"{number}.dcm", enforce_file_format=True)
+    tracemalloc.start()
+    read_series_files(sorted(tmp_path.iterdir()))
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert held < 16_000_000, "one slice of 4 MB at a time, not eight of them"
 
 
 def test_slices_are_sorted_by_position_whatever_their_order_and_number() -> None:
