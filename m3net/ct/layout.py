@@ -70,7 +70,12 @@ class Layout:
     def missing(self) -> frozenset[int]:
         """Slice numbers at which no image stands."""
         numbers = set(self.stack.numbers.tolist())
-        return frozenset(range(max(numbers) + 1)) - numbers
+        return frozenset(range(self.depth)) - numbers
+
+    @property
+    def depth(self) -> int:
+        """Slices of the volume, missing ones included."""
+        return int(self.stack.numbers.max()) + 1
 
 
 def lay_out(
@@ -138,11 +143,11 @@ class _Series:
             left_out=self.left_out,
             notes=tuple(self.notes),
         )
-        self._object(strays, whole=not layout.missing)
-        if len(layout.missing) > len(frames):
+        absent = layout.depth - len(frames)  # of a slice that is said to be miles away, millions
+        self._object(strays, whole=not absent)
+        if absent > len(frames):
             raise SeriesUnusable(
-                f"series {self.name} lacks {len(layout.missing)} of "
-                f"{len(layout.missing) + len(frames)} slices; resend the series"
+                f"series {self.name} lacks {absent} of {layout.depth} slices; resend the series"
             )
         return layout
 

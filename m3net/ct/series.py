@@ -38,6 +38,9 @@ from m3net.volume import AIR_HU, CTVolume
 
 MOST_VOXELS = 2**31
 """Four gigabytes; 1024 x 1024 pixels leave 2048 slices."""
+FARTHEST_MM = 100_000.0
+"""Of a position from the frame's origin, which is somewhere in the scanner."""
+LARGEST_PIXEL_MM = 50.0
 _DEFERRED_BYTES = 65_536
 """What is longer than a header's value ever is, a vendor's private data, stays in its file."""
 
@@ -72,7 +75,11 @@ def slice_plane(dataset: Dataset) -> SlicePlane:
     lengths = np.linalg.norm(row), np.linalg.norm(col)
     if abs(lengths[0] - 1) > 0.01 or abs(lengths[1] - 1) > 0.01 or abs(row @ col) > 0.01:
         raise SeriesUnusable(f"{name} has no orthonormal Image Orientation (Patient): {cosines}")
-    if min(rows_apart, columns_apart) <= 0:
+    if max(map(abs, position)) > FARTHEST_MM:
+        raise SeriesUnusable(
+            f"{name} has an Image Position (Patient) more than {FARTHEST_MM / 1000:g} m away"
+        )
+    if not 0 < min(rows_apart, columns_apart) <= max(rows_apart, columns_apart) <= LARGEST_PIXEL_MM:
         raise SeriesUnusable(f"{name} has Pixel Spacing {rows_apart} \\ {columns_apart} mm")
     rows, columns = (attributes.whole(dataset, keyword) or 0 for keyword in ("Rows", "Columns"))
     if min(rows, columns) < 1:
@@ -163,7 +170,7 @@ def _volume(
             unplaced[key] = str(reason)
     layout = lay_out(planes, marked=marked, unplaced=unplaced)
     plane, missing = layout.plane, layout.missing
-    depth = len(layout.frames) + len(missing)
+    depth = layout.depth
     if depth * plane.rows * plane.columns > MOST_VOXELS:
         raise SeriesUnusable(
             f"series {series} says that it has {depth} slices of {plane.rows} x {plane.columns} "

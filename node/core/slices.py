@@ -79,7 +79,7 @@ def geometry_of(
     return _of_planes(
         kept,
         spacing_mm=float(layout.stack.step_mm @ layout.normal),
-        missing=len(layout.missing),
+        missing=layout.depth - len(layout.frames),
         frame_of_reference_uid=layout.plane.frame_of_reference_uid,
     )
 

@@ -1,5 +1,6 @@
 """Which images make the volume: the shares and distances that decide, from planes alone."""
 
+import tracemalloc
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -230,6 +231,17 @@ def test_as_many_slices_may_be_lacking_as_there_are_and_no_more() -> None:
     heights = [*every(2.5, 3), *every(2.5, 3, start=25.0)]
     with pytest.raises(SeriesUnusable, match="lacks 7 of 13 slices; resend the series"):
         lay_out(stacked(heights))
+
+
+def test_a_slice_that_is_said_to_be_miles_away_costs_no_time_and_no_memory() -> None:
+    heights = [*every(2.5, 30), 90_000.0]
+    tracemalloc.start()
+    with pytest.raises(SeriesUnusable, match="lacks 35970 of 36001 slices; resend the series"):
+        lay_out(stacked(heights))
+    with pytest.raises(SeriesUnusable, match="lacks 399999971 of 400000002 slices"):
+        lay_out(stacked([*heights[:-1], 1_000_000_002.5]))
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
 
 
 def test_two_places_make_a_volume_and_one_does_not() -> None:

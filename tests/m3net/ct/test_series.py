@@ -32,6 +32,25 @@ def test_a_voxel_lies_where_its_slice_says() -> None:
     assert volume.hu[0, 0, :3].tolist() == [-450, -893, -886]
 
 
+@pytest.mark.parametrize("far", ["100000.5", "-1e19", "1e300"])
+def test_a_slice_farther_off_than_any_scanner_reaches_has_no_place(far: str) -> None:
+    slices = synthetic.ct_series(shape=(40, 16, 20))
+    slices[-1].ImagePositionPatient = ["-10", "-20", far]
+    volume = read_series(slices)
+    assert volume.shape[0] == 39
+    assert volume.notes[0] == (
+        "1 of 40 images of the CT series have no place in the patient and were left out."
+    )
+
+
+def test_a_pixel_larger_than_any_scanners_makes_no_volume() -> None:
+    slices = synthetic.ct_series()
+    for ds in slices:
+        ds.PixelSpacing = ["0.7", "50.1"]
+    with pytest.raises(SeriesUnusable, match=r"has Pixel Spacing 0\.7 \\ 50\.1 mm"):
+        read_series(slices)
+
+
 def test_the_private_data_of_a_vendor_are_not_held_in_memory(tmp_path: Path) -> None:
     slices = synthetic.ct_series()
     for number, ds in enumerate(slices):
