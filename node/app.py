@@ -159,6 +159,7 @@ def result_settings(config: NodeConfig) -> "ResultSettings":
         report_series_number=config.results.report_series_number,
         capture_series_number=config.results.capture_series_number,
         max_frames=config.results.max_frames,
+        maps=config.results.maps,
         max_capture_bytes=int(config.results.max_capture_mb * 1e6),
         indeterminate_half_width=config.results.indeterminate_half_width,
         manufacturer=MANUFACTURER,

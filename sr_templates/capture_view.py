@@ -6,6 +6,8 @@ from these values alone, so none of it can get into the pixels.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,17 +29,35 @@ SCALE_NAMES = ("macro", "meso", "micro")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureSlice:
-    """One axial slice of the CT, as the picture names it.
+    """One slice of the CT, as the picture names it.
 
-    number          : 1-based, counted along the slice normal
-    position_mm     : along the slice normal, LPS (the z of an axial slice)
-    instance_number : the CT's Instance Number, by which a viewer finds the slice
+    position_mm  : along the slice normal, LPS (the z of an axial slice)
+    image_number : by which a viewer finds it: Instance Number, or number of the frame; None where
+                   the CT has none
     """
 
     source: ImageReference
-    number: int
     position_mm: float
-    instance_number: int | None = None
+    image_number: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locator:
+    """The nodule in the whole patient.
+
+    slice_hu   : (H, W), HU, the whole key slice as acquired
+    first      : (row, column) of the slab's first pixel in it
+    coronal_hu : (N, N), HU, the coronal plane through the nodule's centre: the patient's right on
+                 the left, head at the top, square pixels; NaN where nothing was scanned
+    coronal_mm : side of such a pixel
+    centre     : the nodule in `coronal_hu`, (row, column), where pixel i reaches from i to i + 1
+    """
+
+    slice_hu: NDArray[np.int16]
+    first: tuple[int, int]
+    coronal_hu: NDArray[np.float32]
+    coronal_mm: float
+    centre: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +69,11 @@ class NoduleView:
     row_direction : LPS unit vector of growing column index; col_direction : of growing row index
     outline       : (N, H, W) bool, the nodule on the same grid; None: nothing is outlined
     maps          : per scale (N, H, W) float32 in [0, 1] on the same grid, NaN outside the patch
+    shown         : per scale (N, H, W) bool, where the network was shown the scan
     flat_scales   : scales whose map has no depth axis and is the same on every slice
-    slices        : N of them, in the order of the slab
-    total_slices  : of the whole series
+    slices        : N of them, in the order of the slab, which is the one in which viewers page
     key           : index into the slab of the slice on which the finding is drawn
+    locator       : None where the scan's own pixels may name the patient
     """
 
     slab_hu: NDArray[np.int16]
@@ -61,21 +82,67 @@ class NoduleView:
     col_direction: Direction
     outline: NDArray[np.bool_] | None
     maps: Mapping[str, NDArray[np.float32]]
+    shown: Mapping[str, NDArray[np.bool_]]
     slices: Sequence[CaptureSlice]
-    total_slices: int
     key: int
+    locator: Locator | None = None
     flat_scales: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         shape = self.slab_hu.shape
-        others = {**self.maps, **({} if self.outline is None else {"outline": self.outline})}
-        for name, array in others.items():
+        on_grid: dict[str, NDArray[np.generic]] = {
+            **self.maps,
+            **{f"what is shown of {name}": mask for name, mask in self.shown.items()},
+            **({} if self.outline is None else {"outline": self.outline}),
+        }
+        for name, array in on_grid.items():
             if array.shape != shape:
                 raise ValueError(f"{name} is {array.shape}, the slab {shape}: lay it on its grid")
+        if set(self.shown) != set(self.maps):
+            raise ValueError(f"maps of {sorted(self.maps)}, shown: {sorted(self.shown)}")
         if len(self.slices) != shape[0] or not 0 <= self.key < shape[0]:
             raise ValueError(
                 f"{len(self.slices)} slices and key {self.key} for a slab of {shape[0]}"
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One measurement, and by how much it moved the estimate that measurements alone give.
+
+    words  : what was measured, such as "size"
+    detail : the number with its unit, and what is usual
+    effect : in p, signed; no cause
+    """
+
+    words: str
+    detail: str
+    effect: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grounds:
+    """What the probability rests on, beside where the network looked.
+
+    images, measurements : log odds that add up to the probability's
+    bars                 : the strongest first; none where nothing was measured
+    estimate, of_usual   : p by the measurements alone, and of a nodule with all of them usual
+    """
+
+    images: float
+    measurements: float
+    bars: Sequence[Bar] = ()
+    estimate: float | None = None
+    of_usual: float | None = None
+
+
+class MapStyle(StrEnum):
+    """How a heat map is laid over the CT."""
+
+    OVERLAY = "overlay"
+    """Colours over a dimmed CT: every shade of it is seen."""
+    CONTOUR = "contour"
+    """Lines at a quarter, half and three quarters: the nodule's margin is seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +152,13 @@ class Legend:
     tracking_id : must not hold a part of the patient's identity (`identity.names_patient`)
     probability : of malignancy, in [0, 1]
     band        : in which the probability is indeterminate; None: the model states no threshold
+    meaning     : what the probability means, in a few words
+    method      : how the maps were made
+    revision    : of the study's results, and when it was made
     measurements: from the mark, in the CT
     location    : side, and where a viewer finds the key slice
     limits      : what the number must be read with; stand before the notes
+    grounds     : None: nothing is known of what it rests on
     notes       : further short sentences about this picture
     """
 
@@ -98,9 +169,14 @@ class Legend:
     model_name: str
     model_version: str
     trained: bool
+    meaning: str = ""
+    method: str = "Grad-CAM"
+    revision: int = 1
+    at: datetime | None = None
     measurements: Measurements = NOT_MEASURED
     location: Location = PLACE_UNKNOWN
     limits: Sequence[str] = ()
+    grounds: Grounds | None = None
     notes: Sequence[str] = ()
 
 
@@ -108,19 +184,20 @@ class Legend:
 class CaptureFrame:
     """One picture.
 
-    rgb   : (rows, columns, 3) uint8
-    label : Frame Label Vector, such as "slice 90"
-    key   : whether it shows the key slice
+    rgb     : (rows, columns, 3) uint8
+    label   : Frame Label Vector, such as "Im 43"
+    sources : the images that it was made of
+    key     : whether it is the page of the key slice
     """
 
     rgb: NDArray[np.uint8]
     label: str
-    source: ImageReference
-    key: bool
+    sources: tuple[ImageReference, ...]
+    key: bool = False
 
 
 def choose_slices(
-    *, first: int, last: int, key: int, total: int, at_least: int = 5, at_most: int = 16
+    *, first: int, last: int, key: int, total: int, at_least: int = 3, at_most: int = 8
 ) -> list[int]:
     """Slice indices to show for a nodule that reaches from `first` to `last` (inclusive, 0-based).
 

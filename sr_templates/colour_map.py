@@ -1,19 +1,21 @@
-"""The colours of the heat maps: dark to light without a fold, clear where the network did not look.
+"""The colours of the heat maps, for those who see all colours, for those who do not, and in grey.
 
-A few anchors of steadily growing lightness, joined in CIE Lab, so that equal steps look equal and
-a grey print keeps their order.  Blue and green are left out: they belong to the outlines.
+A few anchors of steadily growing lightness, joined in CIE Lab, so that equal steps look equal.  The
+darkest of them is no darker than the CT beneath (`DIMMED`), so more heat is always lighter: also on
+a white nodule, in a grey print and to an eye that tells no red from green.  Blue and green are left
+out: they belong to the outlines.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 _ANCHORS = (  # (CIE L*, a*, b*)
-    (18.0, 28.0, -28.0),  # dusk violet
-    (36.0, 52.0, -14.0),  # plum
-    (52.0, 62.0, 26.0),  # vermilion
-    (70.0, 34.0, 66.0),  # amber
-    (84.0, 4.0, 76.0),  # gold
-    (93.0, -8.0, 60.0),  # lemon
+    (43.0, 56.0, -24.0),  # plum
+    (53.0, 64.0, 14.0),  # rose
+    (64.0, 48.0, 54.0),  # vermilion
+    (76.0, 22.0, 70.0),  # amber
+    (87.0, -2.0, 68.0),  # gold
+    (96.0, -8.0, 34.0),  # pale lemon
 )
 _D65 = (0.95047, 1.0, 1.08883)
 _XYZ_TO_RGB = np.array(
@@ -24,16 +26,13 @@ _XYZ_TO_RGB = np.array(
     ]
 )
 
-CLEAR_BELOW = 0.15
-OPAQUE_ABOVE = 0.75
-STRONGEST = 0.8
+DIMMED = 0.4
+"""Brightness of the CT beneath a heat map: its white is as light as the lowest heat."""
+
+CLEAR_BELOW = 0.1
+OPAQUE_ABOVE = 0.7
+STRONGEST = 0.85
 """Opacity of the hottest spot: the CT beneath stays visible."""
-
-
-def colours(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Values in [0, 1] -> (..., 3) sRGB in [0, 255]."""
-    index = np.clip(np.nan_to_num(values) * 255.0, 0, 255).round().astype(np.uint8)
-    return np.asarray(HEAT[index], dtype=np.float32)
 
 
 def opacity(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -56,3 +55,8 @@ def _table() -> NDArray[np.uint8]:
 
 HEAT: NDArray[np.uint8] = _table()
 """(256, 3) sRGB."""
+
+COVER: NDArray[np.uint8] = (255 * opacity(np.linspace(0, 1, 256, dtype=np.float32)) + 0.5).astype(
+    np.uint8
+)
+"""(256,), `opacity` of each level in [0, 255]."""

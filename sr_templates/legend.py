@@ -1,119 +1,176 @@
-"""The words and scales around the pictures: result, model, colour bar, slice."""
+"""The words and scales around the pictures: banner, name and place, limits, result, model."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
-import numpy as np
-
+from sr_templates import layout
 from sr_templates import pen as ink
 from sr_templates.band import Call
 from sr_templates.capture_view import CaptureSlice, Legend
-from sr_templates.colour_map import colours, opacity
 from sr_templates.envelope import RESEARCH_USE
+from sr_templates.findings import Measurements
 from sr_templates.pen import Pen
 from sr_templates.probability import UNTRAINED, percent_text
 
-_BANNER = 34
+REST_IN_REPORT = "... the report says the rest"
+"""Stands where there are more words than room."""
 
 
-def draw_header(pen: Pen, legend: Legend, *, width: int, margin: int) -> None:
-    """The strip that says what the picture may be used for, and the nodule's name."""
-    if legend.trained:
-        pen.box((0, 0, width, _BANNER), fill=ink.RAISED)
-        pen.text((margin, 22), RESEARCH_USE, size=15, colour=ink.QUIET)
-    else:
-        pen.box((0, 0, width, _BANNER), fill=ink.AMBER)
-        pen.text((margin, 23), UNTRAINED, size=18, colour=ink.GROUND, bold=True)
-        pen.text((width - margin, 22), RESEARCH_USE, size=15, colour=ink.GROUND, anchor="rs")
-    length = pen.text((margin, 76), legend.tracking_id, size=28, width=400)
-    if legend.diameter_mm is not None:
-        size = f"{legend.diameter_mm:.1f} mm"
-        pen.text((margin + length + 14, 76), size, size=18, colour=ink.QUIET)
+def draw_banner(pen: Pen, *, trained: bool) -> None:
+    """The strip that says what the picture may be used for."""
+    width, middle = layout.WIDTH, layout.WIDTH / 2
+    pen.box((0, 0, width, layout.BANNER), fill=ink.RAISED if trained else ink.AMBER)
+    if trained:
+        pen.text((middle, 21), RESEARCH_USE, size=15, colour=ink.QUIET, anchor="ms")
+        return
+    loud, quiet = pen.length(UNTRAINED, 19), pen.length(RESEARCH_USE, 14)
+    left = middle - (loud + 18 + quiet) / 2
+    pen.text((left, 23), UNTRAINED, size=19, colour=ink.GROUND, bold=True)
+    pen.text((left + loud + 18, 22), RESEARCH_USE, size=14, colour=ink.GROUND)
 
 
-def draw_progress(
-    pen: Pen, this: CaptureSlice, numbers: Sequence[int], total: int, *, key: bool, right: int
-) -> None:
-    """Which slice this is: in words, and as one of the marks beneath them."""
-    words = f"at {this.position_mm:.1f} mm  ·  slice {this.number} of {total}"
-    if this.instance_number is not None:
-        words = f"CT image {this.instance_number}  ·  {words}"
-    pen.text((right, 67), words, size=17, anchor="rs")
-    step = min(14, 420 // len(numbers))
-    left = right - step * len(numbers) + 3
-    for place, number in enumerate(numbers):
+def draw_header(pen: Pen, legend: Legend) -> None:
+    """Banner; name, side and size; the limits beneath them."""
+    draw_banner(pen, trained=legend.trained)
+    left = layout.CENTRE_LEFT
+    pen.text((left, 57), legend.tracking_id, size=23, width=300)
+    pen.text((left, 75), first_line(legend), size=14, colour=ink.QUIET, width=390)
+    if legend.limits:
+        text = "Limits: " + "; ".join(limit.rstrip(".") for limit in legend.limits)
+        lines = pen.lines(text, size=14, width=layout.RIGHT - layout.LEFT)
+        draw_lines(pen, lines, (layout.LEFT, 95), size=14, step=17, last=112, colour=ink.AMBER)
+
+
+def first_line(legend: Legend) -> str:
+    """Side and size: "right lung, long 12.1 x short 9.3 mm"."""
+    side = legend.location.side
+    parts = [] if side is None else [f"{side.value} lung"]
+    if legend.location.lobe is not None:
+        parts.append(legend.location.lobe.value)
+    return ", ".join([*parts, *size_words(legend.measurements, legend.diameter_mm)])
+
+
+def size_words(measured: Measurements, diameter_mm: float | None) -> list[str]:
+    """The axes; without them what the mark gives."""
+    if measured.long_axis_mm is not None and measured.short_axis_mm is not None:
+        return [f"long {measured.long_axis_mm:.1f} x short {measured.short_axis_mm:.1f} mm"]
+    return [] if diameter_mm is None else [f"marked as {diameter_mm:.1f} mm"]
+
+
+def image_text(legend: Legend, image_number: int | None, *, position_mm: float) -> str:
+    """ "Se 4, Im 43 / 133", as a PACS shows it; where the CT has no such number, the position."""
+    place = legend.location
+    series = "" if place.series_number is None else f"Se {place.series_number}, "
+    if image_number is None:
+        return f"{series}at {position_mm:.1f} mm"
+    counted = place.images is not None and image_number <= place.images
+    return f"{series}Im {image_number}{f' / {place.images}' if counted else ''}"
+
+
+def draw_place(pen: Pen, legend: Legend, this: CaptureSlice, beneath: str) -> None:
+    """Which image this is, in the header's right half."""
+    text = image_text(legend, this.image_number, position_mm=this.position_mm)
+    pen.text((layout.CENTRE_RIGHT, 57), text, size=19, anchor="rs")
+    pen.text((layout.CENTRE_RIGHT, 75), beneath, size=13, colour=ink.TEAL, anchor="rs")
+
+
+def draw_progress(pen: Pen, here: int, slices: int) -> None:
+    """Which of the pages this is: a mark for each, beneath its number."""
+    step = min(12, 160 // max(slices, 1))
+    left = layout.CENTRE_RIGHT - step * slices + 3
+    for place in range(slices):
         x = left + place * step
-        here = number == this.number
-        pen.box((x, 77, x + step - 4, 80), fill=ink.TEAL if here else ink.LINE)
-    if key:
-        pen.text((left - 10, 83), "key slice", size=13, colour=ink.TEAL, anchor="rs")
+        pen.box((x, 70, x + step - 4, 72), fill=ink.TEAL if place == here else ink.LINE)
 
 
-def draw_key(
-    pen: Pen, corner: tuple[int, int], size: int, *, outlined: bool, flat: Collection[str]
-) -> None:
-    """What the colours and lines mean."""
-    x, y = corner
-    pen.text((x, y - 8), "Grad-CAM", size=15)
-    bar, bar_height = 18, size - 94
-    values = np.linspace(1, 0, bar_height, dtype=np.float32)
-    cover = opacity(values)[:, None]
-    shades = colours(values) * cover + np.array(ink.RAISED) * 2.0 * (1 - cover)
-    for row, shade in enumerate(shades):
-        red, green, blue = (int(channel) for channel in shade.round())
-        pen.box((x, y + row, x + bar, y + row), fill=(red, green, blue))
-    pen.box((x - 1, y - 1, x + bar + 1, y + bar_height), outline=ink.LINE)
-    words = {0.0: "1  most", 0.5: "0.5", 1.0: "0  least"}
-    for share, word in words.items():
-        middle = y + share * (bar_height - 1)
-        pen.box((x + bar + 2, middle, x + bar + 6, middle), fill=ink.QUIET)
-        anchor = {0.0: "lt", 1.0: "lb"}.get(share, "lm")
-        pen.text((x + bar + 12, middle), word, size=13, colour=ink.QUIET, anchor=anchor)
-    notes = ["where the network looked,", "each scale by its own maximum"]
-    if flat:
-        names = " and ".join(sorted(flat))
-        notes += [f"{names}: no depth axis,", "the same map on every slice"]
-    if outlined:
-        pen.box((x + 92, y + 8, x + 112, y + 9), fill=ink.TEAL)
-        pen.text((x + 118, y + 13), "nodule as marked", size=13, colour=ink.QUIET)
-    baseline = y + bar_height + 22
-    for note in notes:
-        pen.text((x, baseline), note, size=13, colour=ink.QUIET, width=size)
-        baseline += 19
-
-
-def draw_result(pen: Pen, legend: Legend, *, top: int, margin: int, width: int) -> None:
-    """Probability and band on the left; the model and the notes on the right."""
-    tone = _tone(legend)
-    number = percent_text(legend.probability)
-    length = pen.text((margin, top + 66), number, size=52, colour=tone)
-    left = margin + length + 20
-    pen.text((left, top + 42), "probability of malignancy", size=17)
+def draw_result(pen: Pen, legend: Legend) -> None:
+    """Probability and band on the left; sizes and notes on the right."""
+    tone, top, left = _tone(legend), layout.RESULT_TOP, layout.LEFT
+    length = pen.text((left, top + 48), percent_text(legend.probability), size=44, colour=tone)
+    x = left + length + 16
+    pen.text((x, top + 26), "probability of malignancy", size=16)
     call_tone = tone if legend.trained else ink.AMBER
-    pen.text((left, top + 66), _call_in_words(legend), size=15, colour=call_tone)
+    pen.text((x, top + 47), _call_in_words(legend), size=13, colour=call_tone)
+    lines = pen.lines(legend.meaning, size=12, width=layout.LARGE)
+    draw_lines(pen, lines, (left, top + 65), size=12, step=14, last=top + 79, colour=ink.QUIET)
+    _draw_scale(pen, legend, top=top + 88)
 
-    bar_left, bar_right, bar_top = margin, margin + 480, top + 86
-    pen.box((bar_left, bar_top, bar_right, bar_top + 10), fill=ink.RAISED)
-    reach = bar_left + (bar_right - bar_left) * legend.probability
+    x = layout.SECOND
+    baseline = top + 26
+    for line in facts(legend):
+        pen.text((x, baseline), line, size=14, width=layout.RIGHT - x)
+        baseline += 18
+    notes = [
+        line for note in legend.notes for line in pen.lines(note, size=13, width=layout.RIGHT - x)
+    ]
+    draw_lines(pen, notes, (x, baseline), size=13, step=17, last=top + 106, colour=ink.QUIET)
+
+
+def facts(legend: Legend) -> list[str]:
+    """What was measured, in full: one line or two."""
+    m = legend.measurements
+    axes = size_words(m, None)
+    if m.mean_axis_mm is not None:
+        axes.append(f"mean {m.mean_axis_mm:.1f} mm")
+    rest = [
+        *([] if m.volume_mm3 is None else [f"volume {m.volume_mm3:,.0f} mm³".replace(",", " ")]),
+        *([] if m.mean_hu is None else [f"mean {m.mean_hu:.0f} HU"]),
+        *([] if m.consistency is None else [m.consistency.value]),
+    ]
+    if axes:
+        axes[-1] += ", measured from the mark"
+    return [line for line in (", ".join(axes), ", ".join(rest)) if line]
+
+
+def draw_footer(pen: Pen, legend: Legend, *, pages: str) -> None:
+    """The model, the revision and what the frames are, between the lower corners."""
+    middle, top = layout.WIDTH / 2, layout.FOOTER_TOP
+    pen.text((middle, top + 20), model_and_revision(legend), size=14, anchor="ms", width=600)
+    pen.text((middle, top + 40), pages, size=13, colour=ink.QUIET, anchor="ms", width=600)
+
+
+def model_and_revision(legend: Legend) -> str:
+    """ "M3Net small 1.1, revision 2 of 28 Nov 2026 03:05"."""
+    when = "" if legend.at is None else f" of {legend.at.day} {legend.at:%b %Y %H:%M}"
+    return f"{legend.model_name} {legend.model_version}, revision {legend.revision}{when}"
+
+
+def draw_lines(
+    pen: Pen,
+    lines: Sequence[str],
+    at: tuple[float, float],
+    *,
+    size: int,
+    step: float,
+    last: float,
+    colour: ink.Colour,
+) -> float:
+    """Write the lines down to the baseline `last`; what has no room is named.  Returns the next."""
+    x, baseline = at
+    for number, line in enumerate(lines):
+        if baseline + step > last and number + 1 < len(lines):
+            pen.text((x, baseline), REST_IN_REPORT, size=size, colour=colour)
+            return baseline + step
+        pen.text((x, baseline), line, size=size, colour=colour)
+        baseline += step
+    return baseline
+
+
+def _draw_scale(pen: Pen, legend: Legend, *, top: float) -> None:
+    """The probability as a bar, with the ends of the band."""
+    left, right = layout.LEFT, layout.LEFT + layout.LARGE
+    tone = _tone(legend)
+    pen.box((left, top, right, top + 8), fill=ink.RAISED)
     filled = ink.QUIET if tone is ink.INK else tone  # the band's ends must show on it
-    pen.box((bar_left, bar_top, reach, bar_top + 10), fill=filled)
+    pen.box((left, top, left + (right - left) * legend.probability, top + 8), fill=filled)
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        x = bar_left + share * (bar_right - bar_left)
+        x = left + share * (right - left)
         anchor = {0.0: "ls", 1.0: "rs"}.get(share, "ms")
-        pen.text((x, bar_top + 30), f"{share * 100:.0f}", size=13, colour=ink.QUIET, anchor=anchor)
+        pen.text((x, top + 22), f"{share * 100:.0f}", size=12, colour=ink.QUIET, anchor=anchor)
     if legend.band is not None and legend.trained:
         for end in (legend.band.low, legend.band.high):
-            x = bar_left + end * (bar_right - bar_left)
-            pen.box((x - 2, bar_top - 5, x + 2, bar_top + 15), fill=ink.GROUND)
-            pen.box((x - 1, bar_top - 4, x + 1, bar_top + 14), fill=ink.INK)
-
-    x = margin + 480 + 24
-    pen.text((x, top + 42), f"{legend.model_name} {legend.model_version}", size=17, width=472)
-    baseline = top + 66
-    for note in legend.notes:
-        for line in pen.lines(note, size=14, width=width - margin - x):
-            if baseline <= top + 136:
-                pen.text((x, baseline), line, size=14, colour=ink.QUIET)
-            baseline += 20
+            x = left + end * (right - left)
+            pen.box((x - 2, top - 4, x + 2, top + 12), fill=ink.GROUND)
+            pen.box((x - 1, top - 3, x + 1, top + 11), fill=ink.INK)
 
 
 def _tone(legend: Legend) -> ink.Colour:

@@ -1,6 +1,7 @@
 """Writing and drawing on a picture: one typeface, one palette."""
 
 import unicodedata
+from collections.abc import Mapping
 from functools import cache
 
 from PIL import Image, ImageDraw, ImageFont
@@ -122,6 +123,21 @@ class Pen:
                     [(x + dx * reach, y + hem), (x + hem, y + hem), (x + hem, y + dy * reach)],
                     fill=fill,
                 )
+
+    def edge_letters(
+        self, corner: tuple[float, float], panel: float, edges: Mapping[str, str], *, size: int
+    ) -> None:
+        """Letters in the middle of a panel's edges: "left", "right", "top", "bottom"."""
+        (x, y), inset, middle = corner, 7, panel / 2
+        places = {
+            "left": ((x + inset, y + middle), "lm"),
+            "right": ((x + panel - inset, y + middle), "rm"),
+            "top": ((x + middle, y + inset), "mt"),
+            "bottom": ((x + middle, y + panel - inset), "mb"),
+        }
+        for edge, letters in edges.items():
+            place, anchor = places[edge]
+            self.text(place, letters, size=size, anchor=anchor, hem=True)
 
     def ruler(self, end: tuple[float, float], *, length: float, label: str, size: int) -> None:
         """A horizontal ruler whose right end is at `end`, with its length written above."""

@@ -93,7 +93,7 @@ def _describe(
     )[:1024]
     shown = f", {frames[0].label}" if len(frames) == 1 else ""
     capture.ImageComments = f"{warning}{tracking_id}{shown}"
-    sources = list(dict.fromkeys(frame.source for frame in frames))
+    sources = list(dict.fromkeys(source for frame in frames for source in frame.sources))
     capture.SourceImageSequence = [_source(source) for source in sources]
 
 

@@ -69,7 +69,7 @@ FAMILIES = (
         words="elongation",
         members=("axis_ratio_middle", "axis_ratio_short"),
         told="axis_ratio_short",
-        told_as="shortest to longest axis",
+        told_as="short to long axis",
         decimals=2,
     ),
     Family(
@@ -83,7 +83,7 @@ FAMILIES = (
         words="lobes and spikes",
         members=("convexity", "slice_convexity", "slice_perimeter_to_hull"),
         told="slice_convexity",
-        told_as="share of its convex hull",
+        told_as="of its convex hull",
         unit="%",
         factor=100.0,
     ),
@@ -144,7 +144,7 @@ FAMILIES = (
         words="attachments",
         members=("attachments", "largest_attachment"),
         told="attachments",
-        told_as="vessels and pleura touching",
+        told_as="vessels, pleura",
     ),
     Family(
         words="contrast",

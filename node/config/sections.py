@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic.networks import IPvAnyNetwork
 
 from node.core.results import CaptureVariant, ReportVariant
+from sr_templates.capture_view import MapStyle
 from sr_templates.character_sets import is_known
 
 
@@ -222,8 +223,12 @@ class ResultsConfig(Section):
     """Series Number of the reports."""
     capture_series_number: Annotated[int, Field(ge=1)] = 9102
     """Series Number of the heat map captures."""
-    max_frames: Annotated[int, Field(ge=1, le=56)] = 16
-    """Most frames (axial slices) in the capture of one nodule."""
+    max_frames: Annotated[int, Field(ge=2, le=57)] = 9
+    """Most frames in the capture of one nodule: an overview, then slices with heat maps; of a
+    nodule on more slices, some are left out evenly."""
+    maps: MapStyle = MapStyle.OVERLAY
+    """How a heat map is laid over the CT: "overlay" of colours, or "contour" lines, under which the
+    nodule's margin stays visible."""
     max_capture_mb: Annotated[float, Field(gt=0)] = 64.0
     """Most megabytes of pixels in the capture of one nodule; frames are left out beyond it."""
     indeterminate_half_width: Annotated[float, Field(ge=0, le=0.5)] = 0.15

@@ -13,11 +13,18 @@ from m3net.nodule import Nodule
 from m3net.outline import outline
 from m3net.placed import PlacedNodule, Voxels
 from m3net.prediction import HeatMap, Prediction
-from m3net.resample import heat_map_on_grid
+from m3net.resample import heat_map_on_grid, shown_on_grid
 from m3net.scales import Scale
 from m3net.uids import FrameKey, SOPInstanceUID
 from m3net.volume import AIR_HU, CTVolume
-from sr_templates.capture_view import CaptureSlice, Direction, NoduleView, choose_slices
+from node.core.locating import locate
+from sr_templates.capture_view import (
+    CaptureSlice,
+    Direction,
+    Locator,
+    NoduleView,
+    choose_slices,
+)
 from sr_templates.findings import Circle, ImageReference, Polyline
 
 NOMINAL_RADIUS_MM = 5.0
@@ -32,7 +39,7 @@ class DrawnNodule:
 
     voxels : on the CT's own grid
     key    : the slice on which the report draws it: of those it is on, the nearest to its centre
-    shown  : the slices of the capture, ascending, `key` among them; none that was not received
+    shown  : the slices of the capture, `key` among them; none that was not received
     """
 
     placed: PlacedNodule
@@ -70,13 +77,14 @@ class DrawnNodule:
         )
 
     def view(self, prediction: Prediction, headers: Headers) -> NoduleView:
-        """The slices shown, with the maps and the outline on the CT's own grid.
+        """The slices shown, as viewers page, with the maps and the outline on the CT's own grid.
 
         headers : of the images that hold them
         """
         volume = self.placed.volume
         square = self._square(prediction.heat_maps)
-        offsets = [z - square.first[0] for z in self.shown]
+        shown = self._as_viewers_page(headers)
+        offsets = [z - square.first[0] for z in shown]
         affine = square.affine(volume)
         slab = square.cut(volume.hu, of=GridBox.whole(volume.hu), fill=AIR_HU)
         return NoduleView(
@@ -89,12 +97,39 @@ class DrawnNodule:
                 scale.value: heat_map_on_grid(heat, affine=affine, shape=square.shape)[offsets]
                 for scale, heat in prediction.heat_maps.items()
             },
-            slices=[_named(volume, z, headers) for z in self.shown],
-            total_slices=volume.shape[0],
-            key=self.shown.index(self.key),
+            shown={
+                scale.value: shown_on_grid(heat, affine=affine, shape=square.shape)[offsets]
+                for scale, heat in prediction.heat_maps.items()
+            },
+            slices=[_named(volume, z, headers) for z in shown],
+            key=shown.index(self.key),
+            locator=self._locator(square, headers),
             flat_scales=frozenset(
                 scale.value for scale, heat in prediction.heat_maps.items() if not heat.has_depth
             ),
+        )
+
+    def _as_viewers_page(self, headers: Headers) -> list[int]:
+        """By the CT's image numbers, where each has one of its own; else along the normal."""
+        numbers = {z: _image_number(self.placed.volume, z, headers) for z in self.shown}
+        known = {z: number for z, number in numbers.items() if number is not None}
+        if len(set(known.values())) < len(numbers):
+            return sorted(self.shown)
+        return sorted(self.shown, key=lambda z: known[z])
+
+    def _locator(self, square: GridBox, headers: Headers) -> Locator | None:
+        """None where the scan says that its pixels hold writing, which may name the patient.
+
+        Cut about the nodule they hold none of it; a whole slice may.
+        """
+        written = (attributes.text(header, "BurnedInAnnotation") for header in headers.values())
+        if any(word.upper() == "YES" for word in written):
+            return None
+        return locate(
+            self.placed.volume,
+            self.placed.nodule.centre_mm,
+            key=self.key,
+            first=square.first[1:],
         )
 
     def _square(self, heat_maps: Mapping[Scale, HeatMap]) -> GridBox:
@@ -114,14 +149,14 @@ class DrawnNodule:
         )
 
 
-def draw(nodule: Nodule, volume: CTVolume, *, max_frames: int) -> DrawnNodule:
-    """Where the nodule is drawn in the CT; its capture shows at most `max_frames` slices."""
+def draw(nodule: Nodule, volume: CTVolume, *, max_slices: int) -> DrawnNodule:
+    """Where the nodule is drawn in the CT; its capture shows at most `max_slices` slices."""
     placed = PlacedNodule(nodule=nodule, volume=volume)
     voxels = placed.voxels(bare_radius_mm=NOMINAL_RADIUS_MM)
     marked = voxels.slices()
     key = _key_slice(placed, marked)
     chosen = choose_slices(
-        first=marked[0], last=marked[-1], key=key, total=volume.shape[0], at_most=max_frames
+        first=marked[0], last=marked[-1], key=key, total=volume.shape[0], at_most=max_slices
     )
     shown = tuple(z for z in chosen if _received(volume, z))
     return DrawnNodule(placed=placed, voxels=voxels, key=key, shown=shown)
@@ -174,10 +209,14 @@ def _named(volume: CTVolume, z: int, headers: Headers) -> CaptureSlice:
     position = volume.to_mm((z, 0, 0)) @ (normal / np.linalg.norm(normal))
     return CaptureSlice(
         source=image_reference(header, frame),
-        number=z + 1,
         position_mm=float(position),
-        instance_number=number_in_viewers(header, frame),
+        image_number=number_in_viewers(header, frame),
     )
+
+
+def _image_number(volume: CTVolume, z: int, headers: Headers) -> int | None:
+    frame = _frame(volume, z)
+    return number_in_viewers(headers[frame.sop_instance_uid], frame)
 
 
 def _unit(vector: NDArray[np.float64]) -> Direction:

@@ -12,6 +12,7 @@ from m3net.volume import CTVolume
 from node.core.assessment import Assessment, JudgedNodule
 from node.core.drawn import NOMINAL_RADIUS_MM, draw, number_in_viewers
 from node.core.not_judged import count_passed_over
+from node.core.pictured import Look, grounds_of, meaning_in_short, method_of
 from node.core.results import NoduleResult
 from node.core.wording import count_of, headline
 from sr_templates.band import Band
@@ -53,7 +54,7 @@ def describe_nodule(
     card: ModelCard,
     band: Band | None,
     header_of: Callable[[SOPInstanceUID], Dataset],
-    max_frames: int,
+    look: Look,
 ) -> DescribedNodule:
     """The nodule as it is drawn and told.
 
@@ -62,7 +63,7 @@ def describe_nodule(
     header_of : the header of a CT slice
     """
     nodule, prediction = judged.nodule, judged.prediction
-    drawn = draw(nodule, volume, max_frames=max_frames)
+    drawn = draw(nodule, volume, max_slices=look.max_slices)
     headers = {uid: header_of(uid) for uid in drawn.images()}
     key_header = headers[drawn.key_frame.sop_instance_uid]
     view = drawn.view(prediction, headers)
@@ -81,6 +82,11 @@ def describe_nodule(
         model_name=card.name,
         model_version=card.version,
         trained=card.trained,
+        meaning=meaning_in_short(card),
+        method=method_of(card),
+        revision=look.revision,
+        at=look.at,
+        grounds=grounds_of(prediction.evidence),
         notes=(*warnings, *notes),
     )
     finding = NoduleFinding(
@@ -103,7 +109,7 @@ def describe_nodule(
     return DescribedNodule(
         name=name,
         finding=finding,
-        frames=render_capture(view, legend),
+        frames=render_capture(view, legend, look.maps),
         orientation=(letters(view.row_direction), letters(view.col_direction)),
         key=key_header,
     )

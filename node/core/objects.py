@@ -23,8 +23,10 @@ from node.core.findings import (
     omissions,
     report_content,
 )
+from node.core.pictured import Look
 from node.core.results import Artifact, ArtifactKind, CaptureVariant, ReportVariant, Results
 from sr_templates.band import Band
+from sr_templates.capture_view import MapStyle
 from sr_templates.findings import (
     Algorithm,
     ObjectIdentity,
@@ -32,8 +34,8 @@ from sr_templates.findings import (
     PredecessorReference,
     ReportContent,
 )
+from sr_templates.layout import FRAME_BYTES
 from sr_templates.measurement_report import build_report
-from sr_templates.overlay import FRAME_BYTES
 from sr_templates.secondary_capture import build_captures
 from sr_templates.uids import derive_uid
 
@@ -75,6 +77,7 @@ class ResultSettings:
     assumed_character_set : of CT and annotations that declare none
     max_diameter_mm       : what reaches further is no nodule
     max_nodules           : a study in which more is marked is not analysed
+    maps                  : how a heat map is laid over the CT
     """
 
     report_series_number: int
@@ -92,6 +95,7 @@ class ResultSettings:
     assumed_character_set: str | None = None
     max_diameter_mm: float = 100.0
     max_nodules: int = 500
+    maps: MapStyle = MapStyle.OVERLAY
 
     def band(self, card: ModelCard) -> Band | None:
         """In which a probability is indeterminate; None: this model makes no call."""
@@ -99,9 +103,12 @@ class ResultSettings:
             return None
         return Band.about(card.threshold, half_width=self.indeterminate_half_width)
 
-    def frames(self) -> int:
-        """Most frames of one capture, by number and by size."""
-        return max(1, min(self.max_frames, self.max_capture_bytes // FRAME_BYTES))
+    def look(self, stamp: Stamp) -> Look:
+        """How the pictures look: an overview and as many slices as number and size allow."""
+        frames = min(self.max_frames, self.max_capture_bytes // FRAME_BYTES)
+        return Look(
+            max_slices=max(1, frames - 1), maps=self.maps, revision=stamp.revision, at=stamp.at
+        )
 
 
 def build_results(
@@ -132,7 +139,7 @@ def build_results(
                 card=card,
                 band=settings.band(card),
                 header_of=header_of,
-                max_frames=settings.frames(),
+                look=settings.look(stamp),
             )
         )
     content = report_content(assessment, described, card, subject)

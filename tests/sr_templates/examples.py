@@ -7,7 +7,15 @@ import numpy as np
 from pydicom import Dataset
 
 from sr_templates.band import Band, Call
-from sr_templates.capture_view import CaptureSlice, Legend, NoduleView
+from sr_templates.capture_view import (
+    SCALE_NAMES,
+    Bar,
+    CaptureSlice,
+    Grounds,
+    Legend,
+    Locator,
+    NoduleView,
+)
 from sr_templates.findings import (
     Algorithm,
     Circle,
@@ -103,21 +111,52 @@ def view(
         col_direction=col_direction,
         outline=None,
         maps={"macro": heat, "meso": _within(heat, 16), "micro": _within(heat, 10)},
+        shown=dict.fromkeys(SCALE_NAMES, np.ones(shape, dtype=bool)),
         slices=[
             CaptureSlice(
                 source=ImageReference(
                     sop_class_uid=CT[number].SOPClassUID,
                     sop_instance_uid=CT[number].SOPInstanceUID,
                 ),
-                number=number + 1,
                 position_mm=-100 + 2.5 * number,
-                instance_number=number + 1,
+                image_number=number + 1,
             )
             for number in range(slices)
         ],
-        total_slices=8,
         key=1,
+        locator=locator(),
         flat_scales=frozenset({"micro"}),
+    )
+
+
+def locator() -> Locator:
+    """A slice of 100 x 100 pixels in which the slab begins at (20, 50); above, nothing scanned."""
+    coronal = np.full((200, 200), -1000.0, dtype=np.float32)
+    coronal[:50] = np.nan
+    return Locator(
+        slice_hu=np.full((100, 100), -800, dtype=np.int16),
+        first=(20, 50),
+        coronal_hu=coronal,
+        coronal_mm=1.0,
+        centre=(120.0, 60.0),
+    )
+
+
+def grounds() -> Grounds:
+    """Images and measurements that add up to the logit of 0.873; six measurements."""
+    return Grounds(
+        images=0.4,
+        measurements=1.528,
+        bars=[
+            Bar(words="size", detail="volume 998 mm³, median 225", effect=0.2),
+            Bar(words="edge", detail="steepness 300 HU/mm, median 285", effect=-0.1),
+            Bar(words="density", detail="mean -10 HU, median -307", effect=0.05),
+            Bar(words="roundness", detail="sphericity 0.91, median 0.89", effect=0.02),
+            Bar(words="contrast", detail="to 3 mm around 430 HU, median 419", effect=0.01),
+            Bar(words="attachments", detail="vessels, pleura 3, median 5", effect=-0.001),
+        ],
+        estimate=0.71,
+        of_usual=0.54,
     )
 
 
@@ -140,5 +179,9 @@ def legend(**changes: object) -> Legend:
         model_name="M3Net small",
         model_version="0.1.0",
         trained=True,
+        meaning="as radiologists would rate it; not histology",
+        revision=2,
+        at=datetime(2026, 11, 28, 3, 5, tzinfo=TOKYO),
+        grounds=grounds(),
     )
     return replace(plain, **changes)  # type: ignore[arg-type]  # a test names real fields

@@ -38,17 +38,17 @@ def test_a_multi_frame_capture_reads_back_as_it_was_drawn():
     read = dcmread(BytesIO(encoded(built)))
     assert read.SOPClassUID == "1.2.840.10008.5.1.4.1.1.7.4"
     assert np.array_equal(read.pixel_array, np.stack([frame.rgb for frame in FRAMES]))
-    assert list(read.FrameLabelVector) == ["slice 1", "slice 2", "slice 3"]
-    assert read.RepresentativeFrameNumber == 2
+    assert list(read.FrameLabelVector) == ["overview", "Im 1", "Im 2", "Im 3"]
+    assert read.RepresentativeFrameNumber == 3
 
 
 def test_single_frames_are_objects_of_their_own():
     built = captures(multi_frame=False)
-    assert [one.SOPInstanceUID for one in built] == ["2.25.901", "2.25.902", "2.25.903"]
-    assert [one.InstanceNumber for one in built] == [1, 2, 3]
+    assert [one.SOPInstanceUID for one in built] == ["2.25.901", "2.25.902", "2.25.903", "2.25.904"]
+    assert [one.InstanceNumber for one in built] == [1, 2, 3, 4]
     assert {one.SOPClassUID for one in built} == {"1.2.840.10008.5.1.4.1.1.7"}
-    assert built[2].ImageComments == "Nodule 1, slice 3"
-    (source,) = built[2].SourceImageSequence
+    assert built[3].ImageComments == "Nodule 1, Im 3"
+    (source,) = built[3].SourceImageSequence
     assert source.ReferencedSOPInstanceUID == CT[2].SOPInstanceUID
 
 
@@ -86,9 +86,9 @@ def test_the_same_arguments_give_the_same_bytes():
 
 
 def test_too_many_bytes_are_refused_before_anything_is_built():
-    captures(max_bytes=3 * FRAME_BYTES)
-    with pytest.raises(ValueError, match="3 frames of 7077888 bytes, allowed 7077887"):
-        captures(max_bytes=3 * FRAME_BYTES - 1)
+    captures(max_bytes=4 * FRAME_BYTES)
+    with pytest.raises(ValueError, match="4 frames of 9437184 bytes, allowed 9437183"):
+        captures(max_bytes=4 * FRAME_BYTES - 1)
 
 
 @pytest.mark.peers

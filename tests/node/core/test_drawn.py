@@ -79,21 +79,21 @@ def headers(ct: CTVolume) -> dict[SOPInstanceUID, Dataset]:
 
 def test_the_finding_is_drawn_on_the_slice_nearest_to_the_centre() -> None:
     ct = volume()
-    drawn = draw(masked(ct, (2, 4, 5), (5, 3, 4)), ct, max_frames=16)
+    drawn = draw(masked(ct, (2, 4, 5), (5, 3, 4)), ct, max_slices=16)
     assert drawn.key == 4
     assert drawn.key_frame == FrameKey(SOPInstanceUID("2.25.104"))
 
 
 def test_the_finding_is_never_drawn_on_a_slice_that_was_not_received() -> None:
     ct = volume(missing=frozenset({4}))
-    drawn = draw(masked(ct, (2, 4, 5), (5, 3, 4)), ct, max_frames=16)
+    drawn = draw(masked(ct, (2, 4, 5), (5, 3, 4)), ct, max_slices=16)
     assert drawn.key == 3
     assert 4 not in drawn.shown
 
 
 def test_a_mask_is_drawn_as_its_outline_in_columns_and_rows() -> None:
     ct = volume()
-    drawn = draw(masked(ct, (3, 4, 5), (1, 2, 3)), ct, max_frames=16)
+    drawn = draw(masked(ct, (3, 4, 5), (1, 2, 3)), ct, max_slices=16)
     region = drawn.region(headers(ct)[SOPInstanceUID("2.25.103")])
     assert isinstance(region, Polyline)
     assert set(region.points) == {(5, 4), (8, 4), (8, 6), (5, 6)}
@@ -102,7 +102,7 @@ def test_a_mask_is_drawn_as_its_outline_in_columns_and_rows() -> None:
 
 def test_a_bare_point_is_drawn_as_a_circle_of_five_millimetres() -> None:
     ct = volume()
-    drawn = draw(nodule(ct, (5, 10, 15)), ct, max_frames=16)
+    drawn = draw(nodule(ct, (5, 10, 15)), ct, max_slices=16)
     region = drawn.region(headers(ct)[SOPInstanceUID("2.25.105")])
     assert isinstance(region, Circle)
     assert region.centre == pytest.approx((15.5, 10.5))  # the middle of pixel 15 of row 10
@@ -112,12 +112,12 @@ def test_a_bare_point_is_drawn_as_a_circle_of_five_millimetres() -> None:
 def test_a_reference_names_a_frame_only_of_an_image_of_several() -> None:
     ct = volume()
     header = headers(ct)[SOPInstanceUID("2.25.105")]
-    single = draw(nodule(ct, (5, 10, 15)), ct, max_frames=16).region(header).image
+    single = draw(nodule(ct, (5, 10, 15)), ct, max_slices=16).region(header).image
     assert single.frame_number is None
     frames = [FrameKey(SOPInstanceUID("2.25.7"), 20 - z) for z in range(10)]
     multi_frame = replace(ct, frames=frames)
     header.SOPInstanceUID, header.NumberOfFrames = "2.25.7", 20
-    drawn = draw(nodule(multi_frame, (5, 10, 15)), multi_frame, max_frames=16)
+    drawn = draw(nodule(multi_frame, (5, 10, 15)), multi_frame, max_slices=16)
     assert drawn.images() == ["2.25.7"]
     assert drawn.region(header).image.frame_number == 15
 
@@ -130,20 +130,52 @@ def test_the_capture_shows_the_ct_and_the_map_on_one_grid() -> None:
     values[4, 4, 4] = 1
     heat = HeatMap(values=values, shown=np.ones_like(values, bool), affine=affine, has_depth=True)
     prediction = Prediction(probability=0.5, heat_maps={Scale.MICRO: heat})
-    drawn = draw(masked(ct, (4, 9, 14), (3, 3, 3)), ct, max_frames=16)
-    assert drawn.shown == (3, 4, 5, 6, 7)
+    drawn = draw(masked(ct, (4, 9, 14), (3, 3, 3)), ct, max_slices=16)
+    assert drawn.shown == (4, 5, 6)
     view = drawn.view(prediction, headers(ct))
-    assert view.slab_hu.shape == (5, 16, 16)  # eight pixels each way about (10, 15)
-    assert view.slab_hu[2, 8, 8] == 510
-    assert view.key == 2
+    assert view.slab_hu.shape == (3, 16, 16)  # eight pixels each way about (10, 15)
+    assert view.slab_hu[1, 8, 8] == 510
+    assert view.key == 1
     assert view.outline is not None
-    assert view.outline.sum(axis=(1, 2)).tolist() == [0, 9, 9, 9, 0]
+    assert view.outline.sum(axis=(1, 2)).tolist() == [9, 9, 9]
     hottest = np.unravel_index(np.nanargmax(view.maps["micro"]), view.slab_hu.shape)
-    assert hottest == (2, 8, 8)  # slice 5, row 10, column 15
-    assert np.isnan(view.maps["micro"][2, 0, 0])
-    assert [s.number for s in view.slices] == [4, 5, 6, 7, 8]
-    assert [s.position_mm for s in view.slices] == [207.5, 210.0, 212.5, 215.0, 217.5]
-    assert view.slices[0].instance_number == 497
+    assert hottest == (1, 8, 8)  # slice 5, row 10, column 15
+    assert np.isnan(view.maps["micro"][1, 0, 0])
+    assert view.shown["micro"][1, 8, 8]
+    assert not view.shown["micro"][1, 0, 0]
+
+
+def test_slices_come_as_viewers_page_by_image_number() -> None:
+    ct = volume()
+    nothing = Prediction(probability=0.5, heat_maps={})
+    drawn = draw(masked(ct, (4, 9, 14), (3, 3, 3)), ct, max_slices=16)
+    view = drawn.view(nothing, headers(ct))
+    # the image numbers of this CT fall towards the head
+    assert [s.image_number for s in view.slices] == [494, 495, 496]
+    assert [s.position_mm for s in view.slices] == [215.0, 212.5, 210.0]
+    assert view.slab_hu[0, 70, 70] == 610
+    assert view.key == 1
+
+
+def test_without_image_numbers_of_their_own_slices_come_by_position() -> None:
+    ct = volume()
+    same = headers(ct)
+    for header in same.values():
+        header.InstanceNumber = 1
+    drawn = draw(masked(ct, (4, 9, 14), (3, 3, 3)), ct, max_slices=16)
+    view = drawn.view(Prediction(probability=0.5, heat_maps={}), same)
+    assert [s.position_mm for s in view.slices] == [210.0, 212.5, 215.0]
+
+
+def test_a_scan_with_writing_in_its_pixels_is_not_shown_whole() -> None:
+    ct = volume()
+    written = headers(ct)
+    drawn = draw(masked(ct, (4, 9, 14), (3, 3, 3)), ct, max_slices=16)
+    nothing = Prediction(probability=0.5, heat_maps={})
+    assert drawn.view(nothing, written).locator is not None
+    for header in written.values():
+        header.BurnedInAnnotation = "YES"
+    assert drawn.view(nothing, written).locator is None
 
 
 def test_beyond_the_scan_the_capture_shows_air() -> None:
@@ -154,7 +186,7 @@ def test_beyond_the_scan_the_capture_shows_air() -> None:
         affine=ct.affine,
         has_depth=True,
     )
-    drawn = draw(masked(ct, (4, 0, 0), (1, 2, 2)), ct, max_frames=1)
+    drawn = draw(masked(ct, (4, 0, 0), (1, 2, 2)), ct, max_slices=1)
     view = drawn.view(Prediction(probability=0.5, heat_maps={Scale.MICRO: flat}), headers(ct))
     assert view.slab_hu.shape == (1, 16, 16)
     assert view.slab_hu[0, 0, 0] == -1000

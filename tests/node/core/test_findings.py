@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 from pydicom import Dataset
@@ -9,6 +11,8 @@ from m3net.volume import CTVolume
 from m3net.weights import load_card
 from node.core.assessment import Assessment, JudgedNodule
 from node.core.findings import DescribedNodule, describe_nodule, name_without_patient, omissions
+from node.core.pictured import Look
+from sr_templates.capture_view import MapStyle
 from sr_templates.findings import Outcome
 from tests.node.core.test_drawn import headers, masked, nodule, volume
 
@@ -34,7 +38,12 @@ def described(
         card=load_card("untrained"),
         band=None,
         header_of=of.__getitem__,
-        max_frames=3,
+        look=Look(
+            max_slices=3,
+            maps=MapStyle.OVERLAY,
+            revision=2,
+            at=datetime(2026, 11, 28, 3, 5, tzinfo=UTC),
+        ),
     )
 
 
@@ -61,7 +70,7 @@ def test_the_capture_points_as_the_ct_does() -> None:
     ct = volume()
     it = described(ct, masked(ct, (4, 9, 14), (3, 3, 3)))
     assert it.orientation == ("L", "P")
-    assert [frame.key for frame in it.frames] == [False, True, False]
+    assert [frame.key for frame in it.frames] == [False, False, True, False]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,61 @@
+"""What a picture says of model and evidence, in the words that stand on it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from m3net.card import ModelCard
+from m3net.evidence import Evidence, Measured
+from sr_templates.capture_view import Bar, Grounds, MapStyle
+
+_METHODS = {"hirescam": "HiResCAM", "gradcam": "Grad-CAM"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How the pictures of a study look, and which of its results they are.
+
+    max_slices   : of one nodule
+    revision, at : of the results, in the site's time zone
+    """
+
+    max_slices: int
+    maps: MapStyle
+    revision: int
+    at: datetime
+
+
+def method_of(card: ModelCard) -> str:
+    """How the heat maps are made, by its name in the literature."""
+    return _METHODS.get(str(card.config.get("cam", "gradcam")), "Grad-CAM")
+
+
+def meaning_in_short(card: ModelCard) -> str:
+    """What the probability means, and what it does not: the card's first clause, and its "not"s."""
+    first, *others = (clause.strip() for clause in card.meaning.split(";"))
+    return "; ".join([first, *(clause for clause in others if clause.startswith("not "))])
+
+
+def grounds_of(evidence: Evidence | None) -> Grounds | None:
+    """What the probability rests on, ready to be drawn."""
+    if evidence is None:
+        return None
+    return Grounds(
+        images=evidence.images,
+        measurements=evidence.measurements,
+        bars=tuple(
+            Bar(words=each.words, detail=_in_words(each), effect=each.effect)
+            for each in evidence.measured
+        ),
+        estimate=evidence.estimate,
+        of_usual=evidence.of_usual,
+    )
+
+
+def _in_words(measured: Measured) -> str:
+    """ "volume 560 mm³, median 225"."""
+    value, median = (
+        f"{number:,.{measured.decimals}f}".replace(",", " ")
+        for number in (measured.value, measured.usual)
+    )
+    unit = f" {measured.unit}" if measured.unit else ""
+    return f"{measured.told_as} {value}{unit}, median {median}"

@@ -1,0 +1,98 @@
+"""The coronal plane is the patient's own, whatever way the scan was made."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from m3net.volume import CTVolume
+from node.core import locating
+from node.core.locating import locate
+from tests.node.core.test_drawn import volume
+
+SPOT_MM = (10.0, 20.0, 30.0)
+"""LPS, of a bright ball of 8 mm."""
+
+
+def scan(
+    directions: list[tuple[float, float, float]],
+    spacing: tuple[float, float, float],
+    shape: tuple[int, int, int],
+    *,
+    middle: tuple[float, float, float] = (0.0, 0.0, 0.0),
+) -> CTVolume:
+    """Lung with the ball, along (z, y, x) axes that need not be at right angles."""
+    affine = np.eye(4)
+    affine[:3, :3] = np.array(directions).T * np.array(spacing)
+    affine[:3, 3] = np.array(middle) - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    index = np.moveaxis(np.indices(shape), 0, -1)
+    at: NDArray[np.float64] = index @ affine[:3, :3].T + affine[:3, 3]
+    away = np.linalg.norm(at - SPOT_MM, axis=-1)
+    frames = [volume().frames[0]] * shape[0]
+    hu = np.where(away < 8, 100, -800).astype(np.int16)
+    return replace(volume(), hu=hu, affine=affine, frames=frames)
+
+
+X, Y, Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
+BACK = (-1.0, 0.0, 0.0), (0.0, -1.0, 0.0)
+DOWN = (0.0, 0.0, -1.0)
+SCANS = {
+    "axial": scan([Z, Y, X], (2.5, 1.0, 1.0), (60, 120, 120)),
+    "prone": scan([Z, BACK[1], BACK[0]], (2.5, 1.0, 1.0), (60, 120, 120)),
+    "feet first": scan([DOWN, Y, BACK[0]], (2.5, 1.0, 1.0), (60, 120, 120)),
+    "tilted gantry": scan([Z, (0.0, 0.94, -0.342), X], (2.5, 1.0, 1.0), (70, 120, 120)),
+    "sagittal": scan([BACK[0], DOWN, Y], (2.5, 1.0, 1.0), (50, 130, 120)),
+    "coronal": scan([Y, DOWN, X], (2.5, 1.0, 1.0), (50, 130, 120)),
+    "oblique": scan(
+        [(0.0, 0.0, 1.0), (-0.6, 0.8, 0.0), (0.8, 0.6, 0.0)], (2.5, 1.0, 1.0), (60, 140, 140)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(SCANS))
+def test_the_nodule_is_bright_where_the_locator_says_it_is(name: str) -> None:
+    found = locate(SCANS[name], SPOT_MM, key=0, first=(0, 0))
+    rows, columns = np.nonzero(found.coronal_hu > -350)
+    row, column = (rows + 0.5).mean(), (columns + 0.5).mean()
+    assert (row, column) == pytest.approx(found.centre, abs=1.0 / found.coronal_mm)
+    # round, of 16 mm, whatever the slices' distance
+    height, width = (np.ptp(each) + 1 for each in (rows, columns))
+    assert (height * found.coronal_mm, width * found.coronal_mm) == pytest.approx((16, 16), abs=2.6)
+
+
+@pytest.mark.parametrize("name", list(SCANS))
+def test_head_is_up_and_the_patients_right_is_on_the_left(name: str) -> None:
+    ct = SCANS[name]
+    middle = locate(ct, SPOT_MM, key=0, first=(0, 0))
+    higher = locate(ct, (10.0, 20.0, 40.0), key=0, first=(0, 0))
+    further_left = locate(ct, (25.0, 20.0, 30.0), key=0, first=(0, 0))
+    assert higher.centre[0] < middle.centre[0]
+    assert further_left.centre[1] > middle.centre[1]
+
+
+def test_beyond_the_scan_and_in_a_missing_slice_nothing_is_shown() -> None:
+    ct = replace(SCANS["axial"], missing=frozenset({30}))
+    found = locate(ct, SPOT_MM, key=0, first=(0, 0))
+    assert found.coronal_hu.shape == (locating.PIXELS, locating.PIXELS)
+    side = locating.PIXELS * found.coronal_mm
+    assert side == pytest.approx(150)  # 60 slices of 2.5 mm; 120 mm across
+    known = np.isfinite(found.coronal_hu)
+    assert not known[:, :24].any()  # 15 of 150 mm are beside the scan
+    assert known[20, 26:220].all()
+    # slice 30 lies at 1.25 mm, which is row 122.9 of 250 downwards from 75 mm
+    assert not known[122:124, 26:220].any()
+
+
+def test_of_a_scan_from_head_to_feet_the_part_about_the_nodule_is_shown() -> None:
+    tall = scan([Z, Y, X], (10.0, 4.0, 4.0), (180, 30, 30), middle=(0.0, 0.0, 0.0))
+    found = locate(tall, SPOT_MM, key=0, first=(0, 0))
+    assert found.coronal_mm * locating.PIXELS == locating.MOST_MM
+    assert found.centre[0] == pytest.approx(125)
+
+
+def test_the_slice_is_the_whole_key_slice() -> None:
+    ct = volume()
+    found = locate(ct, (-95.0, -45.0, 210.0), key=4, first=(2, 3))
+    assert np.array_equal(found.slice_hu, ct.hu[4])
+    assert found.first == (2, 3)
