@@ -87,7 +87,7 @@ def test_other_inputs_other_settings_and_lost_files_are_judged_again(
     (folder / "study.json").write_text("{")
     assert not call(study).studies[0].finished
     other = UNTRAINED.model_copy(
-        update={"results": UNTRAINED.results.model_copy(update={"max_frames": 1})}
+        update={"results": UNTRAINED.results.model_copy(update={"max_frames": 3})}
     )
     analysis = analyse_paths([study], out=tmp_path / "out", config=other, clock=lambda: NOW)
     assert not analysis.studies[0].finished
