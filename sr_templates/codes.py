@@ -39,6 +39,15 @@ MILLIMETER = codes.UCUM.Millimeter
 MALIGNANCY = Code("RID36042", "RADLEX", "Malignancy")
 MALIGNANT = codes.SCT.Malignant
 
+DEVICE = codes.DCM.Device
+OF_INTEREST = codes.DCM.OfInterest
+REJECTED_FOR_PATIENT_SAFETY = codes.DCM.RejectedForPatientSafetyReasons
+"""Both of CID 7010, the titles of key object selections."""
+KEY_OBJECT_DESCRIPTION = codes.DCM.KeyObjectDescription
+CLASS_ACTIVATION = Code("130403", "DCM", "Gradient-weighted class activation")
+"""CID 7180, what a parametric map may be of."""
+NO_UNITS = Code("1", "UCUM", "no units")
+
 ARTIFICIAL_INTELLIGENCE = codes.DCM.ArtificialIntelligence
 VISUAL_EXPLANATION = Code("130401", "DCM", "Visual explanation")
 SOURCE = Code("260753009", "SCT", "Source")

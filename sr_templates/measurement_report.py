@@ -26,11 +26,9 @@ from collections.abc import Mapping, Sequence
 import highdicom as hd
 from highdicom.sr import RelationshipTypeValues as Relation
 from pydicom import Dataset
-from pydicom.datadict import tag_for_keyword
-from pydicom.tag import BaseTag
-from pydicom.uid import UID
 
 from sr_templates import codes
+from sr_templates.documents import device_observer, header_of, refer_to_requests
 from sr_templates.envelope import RESEARCH_USE, evidence_items, finish, long_string, new_object
 from sr_templates.findings import (
     Algorithm,
@@ -90,11 +88,11 @@ def build_report(
     report.PreliminaryFlag = "PRELIMINARY"
     report.PerformedProcedureCodeSequence = []
     report.ReferencedPerformedProcedureStepSequence = []
-    _refer_to_requests(report)
+    refer_to_requests(report)
     if content.nodules and not algorithm.trained:
         report.CodingSchemeIdentificationSequence = [_private_scheme()]
     if predecessor is not None:
-        report.PredecessorDocumentsSequence = evidence_items([_header(predecessor)])
+        report.PredecessorDocumentsSequence = evidence_items([header_of(predecessor)])
 
     explained = [captures.get(nodule.tracking_uid, ()) for nodule in content.nodules]
     groups: list[Group] = [
@@ -126,18 +124,10 @@ def _root(
     groups: Sequence[Group],
     evidence: Sequence[Dataset],
 ) -> Dataset:
-    observer = hd.sr.ObserverContext(
-        observer_type=hd.sr.CodedConcept("121007", "DCM", "Device"),
-        observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
-            uid=algorithm.device_uid,
-            name=algorithm.device_model,
-            manufacturer_name=algorithm.manufacturer,
-            model_name=algorithm.device_model,
-            serial_number=algorithm.device_serial,
-        ),
-    )
     report = hd.sr.MeasurementReport(
-        observation_context=hd.sr.ObservationContext(observer_device_context=observer),
+        observation_context=hd.sr.ObservationContext(
+            observer_device_context=device_observer(algorithm)
+        ),
         procedure_reported=codes.PROCEDURE,
         title=codes.DRAWN_REPORT if content.nodules else codes.TOLD_REPORT,
         imaging_measurements=groups,
@@ -198,58 +188,3 @@ def _private_scheme() -> Dataset:
     scheme.CodingSchemeDesignator = codes.PRIVATE_SCHEME
     scheme.CodingSchemeName = "m3node: what no public scheme has"
     return scheme
-
-
-def _refer_to_requests(report: Dataset) -> None:
-    """The CT's request attributes as an SR document states them (PS3.3 C.17.2)."""
-    requests = report.get("RequestAttributesSequence") or []
-    if "RequestAttributesSequence" in report:
-        del report.RequestAttributesSequence
-    items = []
-    for request in requests:
-        item = Dataset()
-        item.StudyInstanceUID = request.get("StudyInstanceUID") or report.StudyInstanceUID
-        item.ReferencedStudySequence = request.get("ReferencedStudySequence") or []
-        for source in (report, request):
-            _carry(source, item, "AccessionNumber")
-        for keyword in ("SpecificCharacterSet", *_REQUEST_KEYWORDS, *_OPTIONAL_REQUEST_KEYWORDS):
-            _carry(request, item, keyword)
-        for keyword in _REQUEST_KEYWORDS:
-            if keyword not in item:
-                setattr(item, keyword, None)
-        items.append(item)
-    if items:
-        report.ReferencedRequestSequence = items
-
-
-def _carry(source: Dataset, item: Dataset, keyword: str) -> None:
-    """The element as it is, raw if it is raw; an empty one changes nothing."""
-    tag = BaseTag(tag_for_keyword(keyword) or 0)
-    if tag in source and source.get_item(tag).value:
-        item[tag] = source.get_item(tag)
-
-
-_REQUEST_KEYWORDS = (  # Type 2
-    "AccessionNumber",
-    "PlacerOrderNumberImagingServiceRequest",
-    "FillerOrderNumberImagingServiceRequest",
-    "RequestedProcedureID",
-    "RequestedProcedureDescription",
-    "RequestedProcedureCodeSequence",
-)
-_OPTIONAL_REQUEST_KEYWORDS = (
-    "IssuerOfAccessionNumberSequence",
-    "OrderPlacerIdentifierSequence",
-    "OrderFillerIdentifierSequence",
-    "ReasonForTheRequestedProcedure",
-    "ReasonForRequestedProcedureCodeSequence",
-)
-
-
-def _header(predecessor: PredecessorReference) -> Dataset:
-    header = Dataset()
-    header.StudyInstanceUID = UID(predecessor.study_instance_uid)
-    header.SeriesInstanceUID = UID(predecessor.series_instance_uid)
-    header.SOPClassUID = UID(predecessor.sop_class_uid)
-    header.SOPInstanceUID = UID(predecessor.sop_instance_uid)
-    return header
