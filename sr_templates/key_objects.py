@@ -88,7 +88,9 @@ def build_selection(
     selection.ReferencedPerformedProcedureStepSequence = []
     refer_to_requests(selection)
     selection.CurrentRequestedProcedureEvidenceSequence = evidence_items(evidence)
-    root = hd.sr.ContainerContentItem(name=title, is_content_continuous=False, template_id="2010")
+    root: Dataset = hd.sr.ContainerContentItem(
+        name=title, is_content_continuous=False, template_id="2010"
+    )
     root.ContentSequence = [
         *device_observer(algorithm),
         hd.sr.TextContentItem(

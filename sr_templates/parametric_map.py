@@ -16,7 +16,14 @@ from pydicom import Dataset
 from pydicom.uid import UID, ParametricMapStorage
 
 from sr_templates import codes
-from sr_templates.envelope import RESEARCH_USE, finish, long_string, new_object
+from sr_templates.envelope import (
+    RESEARCH_USE,
+    evidence_items,
+    finish,
+    long_string,
+    new_object,
+    reference,
+)
 from sr_templates.findings import Algorithm, ObjectIdentity
 from sr_templates.identity import IDENTITY_KEYWORDS
 from sr_templates.probability import UNTRAINED
@@ -69,7 +76,7 @@ def build_parametric_map(
             made.add(element)
     made.BodyPartExamined = "CHEST"
     made.ImageComments = long_string(_in_words(heat, algorithm), limit=10240)
-    made.ContributingEquipmentSequence = list(made.ContributingEquipmentSequence)
+    _refer(made, sources)
     _make_repeatable(made, identity)
     finish(made)
     return made
@@ -160,6 +167,19 @@ def _in_words(heat: HeatVolume, algorithm: Algorithm) -> str:
     warning = "" if algorithm.trained else f"{UNTRAINED}: "
     depth = "" if heat.has_depth else ", the same on every plane"
     return f"{warning}{heat.name}, {heat.scale} heat map{depth}. {RESEARCH_USE}"
+
+
+def _refer(made: Dataset, sources: Sequence[Dataset]) -> None:
+    """Every CT image that is meant: Common Instance Reference (PS3.3 C.12.2), source images."""
+    (study,) = evidence_items(sources)
+    series_items = study.ReferencedSeriesSequence
+    for series in series_items:
+        series.ReferencedInstanceSequence = series.ReferencedSOPSequence
+        del series.ReferencedSOPSequence
+    made.ReferencedSeriesSequence = series_items
+    made.SourceImageSequence = [
+        reference(source) for source in {str(s.SOPInstanceUID): s for s in sources}.values()
+    ]
 
 
 def _make_repeatable(made: Dataset, identity: ObjectIdentity) -> None:

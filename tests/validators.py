@@ -63,6 +63,12 @@ def dsrdump(path: Path) -> str:
     return done.stdout
 
 
+def dcmpschk(path: Path) -> str:
+    """What dcmtk's checker of presentation states prints; it ends with "Test passed" if all is."""
+    done = _run(require_binary("dcmpschk", "dcmtk"), "-v", path)
+    return done.stdout + done.stderr
+
+
 def render(path: Path, target: Path, *, frame: int = 1) -> Path:
     """One frame (from 1) as dcmtk draws it, a PNG at `target`."""
     program = require_binary("dcmj2pnm", "dcmtk")
