@@ -15,10 +15,10 @@ import zlib
 from collections.abc import Iterable
 
 from pydicom import Dataset
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.tag import BaseTag
+from pydicom.tag import Tag
 
 from m3net import pydicom_fixes
 
@@ -100,7 +100,7 @@ def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
 
 def holds(dataset: Dataset, keyword: str) -> bool:
     """Whether something stands there, readable or not."""
-    tag = BaseTag(tag_for_keyword(keyword) or 0)
+    tag = Tag(keyword)
     if tag not in dataset:
         return False
     element = dataset.get_item(tag)

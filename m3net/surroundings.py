@@ -235,7 +235,7 @@ def _share_that_goes_on(
     dense = hu >= DENSE_FROM_HU
     labels, _ = ndimage.label(dense)
     own = np.unique(labels[inside & dense])
-    beyond = np.isin(labels, own) & dense & (away_mm > DENSE_REACH_MM)
+    beyond = np.isin(labels, own) & (away_mm > DENSE_REACH_MM)
     if float(beyond.sum()) * voxel_mm3 < DENSE_BEYOND_MM3:
         return 0.0
     return _share(dense, inside)

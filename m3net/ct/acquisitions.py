@@ -9,6 +9,7 @@ if its values take turns along the normal or stand at one place; and parts that 
 at the same step, without a new gap, are put together again.
 """
 
+import re
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -274,8 +275,8 @@ def _taken_at_s(dataset: Dataset) -> float | None:
 
 def _moment(written: str) -> float | None:
     """A DT, or DA and TM in one, as seconds; its offset from UTC plays no part."""
-    digits, _, fraction = written.partition(".")
-    if not digits.isdigit() or not 8 < len(digits) <= 14:
+    digits, _, fraction = re.split(r"[+-]", written)[0].partition(".")
+    if not digits.isdigit() or len(digits) not in (10, 12, 14):
         return None
     try:
         moment = datetime.strptime(digits.ljust(14, "0"), "%Y%m%d%H%M%S")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from pydicom import DataElement, Dataset
-from pydicom.datadict import tag_for_keyword
+from pydicom.tag import Tag
 from pydicom.uid import CTImageStorage
 
 from m3net import attributes
@@ -91,9 +91,10 @@ _TELLING_APART: Sequence[tuple[str, str]] = (
 _FRAME_TYPE = "CTImageFrameTypeSequence"
 _SEQUENCES = frozenset({*_OF_THE_FRAME, *(sequence for sequence, _ in _TELLING_APART)})
 
-_PLACES = frozenset({0x00209057, 0x00200032, 0x00201041, 0x00189327})
-"""Dimensions along the stack: In-Stack Position Number, Image Position, Slice Location, Table
-Position."""
+_PLACES = frozenset(
+    map(Tag, ("InStackPositionNumber", "ImagePositionPatient", "SliceLocation", "TablePosition"))
+)
+"""Dimensions along the stack."""
 
 
 def is_enhanced(dataset: Dataset) -> bool:
@@ -299,8 +300,7 @@ def _copy(source: Dataset, keyword: str, target: Dataset, name: str) -> None:
             return
         element = source[keyword]
         if name != keyword:
-            tag = tag_for_keyword(name) or 0
-            element = DataElement(tag, element.VR, element.value, already_converted=True)
+            element = DataElement(Tag(name), element.VR, element.value, already_converted=True)
         target.add(element)
     except attributes.PARSER_ERRORS:
         return

@@ -112,7 +112,11 @@ def test_a_nodule_in_lung_is_fine_solid_or_not_or_calcified(
         ((20, 4, 64), 10.0, "refused: it is marked outside the body"),
         ((20, 14, 64), 10.0, "refused: it is marked outside the body or at its surface"),
         ((20, 64, 34), 14.0, "doubtful: bone or contrast in it goes on beyond it"),
-        ((20, 40, 33), 10.0, "doubtful: only "),
+        (
+            (20, 40, 33),
+            10.0,
+            "doubtful: only 34 % of what lies 2 to 8 mm beyond it is lung: it may lie in chest",
+        ),
         (
             (20, 64, 64),
             10.0,
@@ -205,6 +209,18 @@ def test_a_field_of_view_that_cuts_the_lung_has_no_outside() -> None:
     hu = with_nodule((20, 64, 64))[:, 40:88, 40:88]
     hu[hu == LUNG] = -960
     assert verdict(at((20, 24, 24), hu=hu)) == "fine"
+
+
+def test_air_outside_is_told_from_lung_by_blocks_of_pixels_of_any_size() -> None:
+    """Fine pixels, and no whole number of blocks to a row or column."""
+    hu = np.full((12, 187, 191), AIR, dtype=np.int16)
+    hu[:, 20:167, 20:171] = TISSUE
+    hu[:, 50:137, 50:141] = -960
+    ct = replace(volume(hu), affine=volume(hu).affine @ np.diag([1.0, 0.7, 0.7, 1.0]))
+    for index, outside in (((6, 93, 95), 0.0), ((6, 8, 95), 1.0), ((6, 93, 180), 1.0)):
+        x, y, z = ct.to_mm(index).tolist()
+        placed = PlacedNodule(nodule=nodule((x, y, z), 4.0), volume=ct)
+        assert measure(placed).outside == pytest.approx(outside, abs=0.2), index
 
 
 def test_a_mark_beside_the_volume_is_outside() -> None:

@@ -1,10 +1,12 @@
 """Which slices of one series were taken together: by what they say, and only where it matters."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydicom import Dataset
 
 from m3net.ct.acquisitions import Traits, read_traits, tell_apart, told_by
 from tests import synthetic
@@ -126,12 +128,53 @@ def test_traits_are_what_the_header_says_and_nothing_where_it_says_nonsense() ->
     assert traits.taken_at_s == 86401.25
     assert traits.image_type == ("ORIGINAL", "PRIMARY", "AXIAL")
     assert (traits.acquisition_number, traits.instance_number, traits.kvp) == (1, 1, 120.0)
-    ds.AcquisitionDateTime = "19700103000000+0100"
+    ds.AcquisitionDateTime = "19700103"
     del ds.AcquisitionTime
     ds.ContentDate, ds.ContentTime = "19700104", "00"
     assert read_traits(ds).taken_at_s == 3 * 86400
-    ds.AcquisitionDateTime = "19700103000000.5+0100"
-    assert read_traits(ds).taken_at_s == 2 * 86400
+    del ds.ContentDate
+    assert read_traits(ds).taken_at_s == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("19700103000000", 2 * 86400),
+        ("197001030001", 2 * 86400 + 60),
+        ("1970010301", 2 * 86400 + 3600),
+        ("19700103000000.5", 2 * 86400 + 0.5),
+        ("19700103000000.123456", 2 * 86400 + 0.123456),
+        # the offset from UTC plays no part
+        ("19700103000000+0100", 2 * 86400),
+        ("19700103000000.5-0500", 2 * 86400 + 0.5),
+        ("19700103", None),
+        ("197001031", None),
+        ("19700103011", None),
+        ("1970010301011", None),
+        ("197001030101011", None),
+        ("1970-01-03 01:01", None),
+        ("19701303000000", None),
+        ("yesterday", None),
+    ],
+)
+def test_a_moment_is_a_date_and_an_hour_at_least(written: str, seconds: float | None) -> None:
+    ds = Dataset()
+    with warnings.catch_warnings(action="ignore"):  # pydicom's, of what is no DT
+        ds.AcquisitionDateTime = written
+        assert read_traits(ds).taken_at_s == seconds
+
+
+@pytest.mark.parametrize("height", [0.0, 17.5, -0.1, 17.55])
+def test_a_slice_of_another_acquisition_on_the_first_or_the_last_one_is_no_part_of_the_scan(
+    height: float,
+) -> None:
+    assert heaps([*UP, height], numbered(*(1,) * 8, 2)) == [FIRST, [8]]
+
+
+def test_what_stands_alone_beyond_a_gap_is_no_part_of_the_scan_and_what_continues_it_is() -> None:
+    traits = [replace(PLAIN, convolution_kernel=kernel) for kernel in "AAAAAAAABC"]
+    assert heaps([*UP, 0.0, 22.5], traits) == [FIRST, [8], [9]]
+    assert heaps([*UP, 0.0, 20.0], traits) == [[*FIRST, 9], [8]]
 
 
 @pytest.mark.parametrize(("pause_s", "two"), [(1.0, False), (1.25, True)])

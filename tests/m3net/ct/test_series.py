@@ -298,7 +298,10 @@ def test_directions_are_of_length_one_and_at_right_angles_within_a_hundredth(
 def test_a_slice_of_no_size_has_no_plane(keyword: str, value: object, reason: str) -> None:
     ds = synthetic.ct_series()[0]
     setattr(ds, keyword, value)
-    with pytest.raises(SeriesUnusable, match=reason):
+    with pytest.raises(SeriesUnusable, match=rf"^slice {ds.SOPInstanceUID} {reason}"):
+        slice_plane(ds)
+    del ds.SOPInstanceUID
+    with pytest.raises(SeriesUnusable, match=rf"^slice \(without UID\) {reason}"):
         slice_plane(ds)
 
 

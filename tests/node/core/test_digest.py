@@ -120,6 +120,17 @@ def test_a_segmentation_sent_in_rle_is_the_same_segmentation() -> None:
     assert annotation_digest(mask) == native
 
 
+def test_bits_behind_the_last_voxel_are_no_content() -> None:
+    def mask(data: bytes) -> str:
+        ds = ct_image(0, BitsAllocated=1, BitsStored=1, HighBit=0, PixelRepresentation=0)
+        ds.Rows = ds.Columns = 3
+        ds.PixelData = data
+        return annotation_digest(ds)
+
+    assert mask(b"\x13\x00") == mask(b"\x13\xfe")
+    assert mask(b"\x13\x00") != mask(b"\x13\x01")
+
+
 def test_a_segmentation_that_cannot_be_decoded_goes_by_its_bytes() -> None:
     torn = ct_image(0, BitsAllocated=1, BitsStored=1, HighBit=0, PixelRepresentation=0)
     torn.Rows, torn.PixelData = 4000, b"\1"
