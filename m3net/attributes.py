@@ -113,6 +113,12 @@ def holds(dataset: Dataset, keyword: str) -> bool:
         return True
 
 
+def is_encapsulated(dataset: Dataset) -> bool:
+    """Whether its pixels are in fragments; of a syntax that pydicom does not know, being newer."""
+    syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
+    return syntax is not None and (not syntax.is_transfer_syntax or bool(syntax.is_encapsulated))
+
+
 def _is_binary(element: RawDataElement) -> bool:
     """Whether its bytes are numbers, of which a blank or a zero is one as good as any."""
     vr = element.VR or dictionary_VR(element.tag)

@@ -11,7 +11,7 @@ from pydicom.uid import UID
 
 from m3net.annotations.segmentation_frames import Frames
 from m3net.annotations.segments import is_labelmap
-from m3net.attributes import PARSER_ERRORS
+from m3net.attributes import PARSER_ERRORS, is_encapsulated
 from m3net.errors import AnnotationUnusable
 from m3net.nodule import Mask, Point
 
@@ -65,7 +65,7 @@ def _require_pixels(dataset: Dataset, positions: int) -> None:
         raise AnnotationUnusable(
             f"the segmentation has {claimed} frames of pixels and {positions} positions"
         )
-    if UID(str(dataset.file_meta.get("TransferSyntaxUID", ""))).is_encapsulated:
+    if is_encapsulated(dataset):
         return
     needed = claimed * dataset.Rows * dataset.Columns * dataset.BitsAllocated / 8
     held = len(dataset.PixelData)

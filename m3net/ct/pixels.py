@@ -140,7 +140,7 @@ def hounsfield(dataset: Dataset) -> NDArray[np.int16]:
         stored = _decoded(dataset, pixels)
     except attributes.PARSER_ERRORS as error:
         syntax = _transfer_syntax(dataset)
-        how = f" from {syntax.name}" if syntax is not None and syntax.is_compressed else ""
+        how = f" from {syntax.name}" if syntax and attributes.is_encapsulated(dataset) else ""
         raise SeriesUnusable(
             f"the pixels of {pixels.name} cannot be decoded{how}; send the series uncompressed"
             if how

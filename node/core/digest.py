@@ -19,7 +19,7 @@ from pydicom.pixels.utils import iter_pixels
 from pydicom.tag import BaseTag
 from pydicom.valuerep import PersonName
 
-from m3net.attributes import PARSER_ERRORS
+from m3net.attributes import PARSER_ERRORS, is_encapsulated
 from node.core.inputs import StudyInputs
 from sr_templates.character_sets import (
     SPECIFIC_CHARACTER_SET,
@@ -241,11 +241,8 @@ def _pixels(dataset: Dataset) -> str:
     Frame by frame, so that a small object which says that it is a huge one costs no memory.  What
     cannot be decoded goes by its bytes: it is kept, and its report says that it is unreadable.
     """
-    syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
-    # A syntax that pydicom does not know is newer than it, and so encapsulated.
-    encapsulated = syntax is not None and (not syntax.is_transfer_syntax or syntax.is_encapsulated)
     # At one bit a voxel, the padding after the last one is nobody's content.
-    if encapsulated or dataset.get("BitsAllocated") == 1:
+    if is_encapsulated(dataset) or dataset.get("BitsAllocated") == 1:
         try:
             return _decoded_pixels(dataset)
         except PARSER_ERRORS:

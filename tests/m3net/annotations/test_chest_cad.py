@@ -134,6 +134,7 @@ def test_certainty_is_told() -> None:
 def test_it_refers_to_the_images_of_its_library_and_marks_those_of_its_nodules() -> None:
     references = ChestCADReader().references(cad(outline(3), priors=PRIOR))
     assert references.sop_instance_uids == {ds.SOPInstanceUID for ds in CT}
+    assert references.series_instance_uids == {CT[0].SeriesInstanceUID}
     assert references.marked == {FrameReference(SOPInstanceUID(str(CT[3].SOPInstanceUID)))}
     assert references.nodules
 

@@ -1,8 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pydicom import Dataset
 
 from m3net.annotations.identity import derived_uid
+from m3net.annotations.nodules import Found, find_nodules
+from m3net.annotations.types import Annotation, Marking
+from m3net.ct.series import read_series
+from m3net.nodule import AnnotationSource, Mask
+from m3net.uids import SOPClassUID, SOPInstanceUID
 from tests import synthetic
 from tests.m3net.annotations.scene import BOX_CENTRE_MM, as_received, box, found, outlined
 
@@ -373,3 +380,95 @@ def test_nodules_come_in_the_order_in_which_they_are_marked() -> None:
     ct = synthetic.ct_series()
     report = point_report(ct, [near(9.0), near(0.0), near(5.0)], uids=["1.3", "1.1", "1.2"])
     assert [n.tracking_uid for n in found(ct, report).nodules] == ["1.3", "1.1", "1.2"]
+
+
+SCAN = read_series(synthetic.ct_series())
+
+
+def marked(object_uid: str, name: str = "", *, uid: str | None = None, **shape: object) -> Marking:
+    """A mark by itself, without an object about it."""
+    return Marking(
+        source=AnnotationSource(
+            sop_class_uid=SOPClassUID("1"),
+            sop_instance_uid=SOPInstanceUID(object_uid),
+            place=f"mark of {object_uid}",
+        ),
+        tracking_uid=uid,
+        tracking_id=name,
+        frame_of_reference_uid=SCAN.frame_of_reference_uid,
+        **shape,  # type: ignore[arg-type]  # a test names what it means
+    )
+
+
+def laid_over(*marks: Marking) -> Found:
+    """What objects of one mark each come to."""
+    return find_nodules(
+        [
+            Annotation(
+                sop_instance_uid=mark.source.sop_instance_uid,
+                kind="Segmentation",
+                markings=(replace(mark, source=replace(mark.source, place=f"mark {number}")),),
+            )
+            for number, mark in enumerate(marks, start=1)
+        ],
+        SCAN,
+    )
+
+
+def square(z_mm: float, *, half_mm: float = 2.0, aside_mm: float = 0.0) -> np.ndarray:
+    x, y, _ = near(aside_mm)
+    turns = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
+    return np.array([(x + u * half_mm, y + v * half_mm, z_mm) for u, v in turns])
+
+
+def test_what_has_no_name_has_its_number_and_no_name_is_given_twice() -> None:
+    places = [near(offset) for offset in (-4.0, -1.0, 2.0, 5.0, 8.0)]
+    names = ["", "lung nodule", "Nodule 1", "lung nodule", "Bidirectional"]
+    marks = [
+        marked(f"1.{n}", name, uid=f"2.{n}", centre_mm=place)
+        for n, (name, place) in enumerate(zip(names, places, strict=True))
+    ]
+    assert [nodule.tracking_id for nodule in laid_over(*marks).nodules] == [
+        "Nodule 2",
+        "lung nodule",
+        "Nodule 1",
+        "lung nodule (2)",
+        "Nodule 5",
+    ]
+    assert laid_over(*marks[:1]).nodules[0].tracking_id == "Nodule 1"
+
+
+def test_outlines_go_before_circles_and_a_mask_before_outlines_whichever_comes_last() -> None:
+    circle = marked("1.1", uid="7", centre_mm=near(1.0), diameter_mm=5.0)
+    outlines = marked("1.2", uid="7", contours_mm=(square(-92.5),))
+    mask = Mask(voxels=box()[2:5, 3:8, 4:9], affine=SCAN.affine.copy())
+    mask.affine[:3, 3] = SCAN.to_mm((2, 3, 5))
+    masked = marked("1.3", uid="7", mask=mask)
+    for marks, x_mm in (
+        ((circle, outlines), -5.2),
+        ((outlines, circle), -5.2),
+        ((masked, outlines), -4.4),
+        ((outlines, masked), -4.4),
+        ((masked, circle, outlines), -4.4),
+    ):
+        (nodule,) = laid_over(*marks).nodules
+        assert nodule.centre_mm[0] == pytest.approx(x_mm)
+
+
+def test_only_the_largest_piece_has_the_uid_and_the_diameter_that_are_stated() -> None:
+    outlines = (square(-92.5, half_mm=1.5), square(-92.5, half_mm=1.0, aside_mm=6.0))
+    pieces = marked("1.1", uid="2.7", contours_mm=outlines, diameter_mm=9.5, diameter_stated=True)
+    large, small = laid_over(pieces).nodules
+    assert (large.tracking_uid, large.diameter_mm) == ("2.7", 9.5)
+    assert small.tracking_uid == derived_uid("piece", "2.7", "2")
+    assert small.diameter_mm == pytest.approx(2.25, abs=0.01)
+    beside = marked("1.2", uid="2.8", centre_mm=near(6.5), diameter_mm=4.0, diameter_stated=True)
+    _, merged = laid_over(pieces, beside).nodules
+    assert (merged.tracking_uid, merged.diameter_mm) == ("2.8", 4.0)
+
+
+def test_what_is_refused_is_named_by_its_place_where_it_has_no_name() -> None:
+    away = {"centre_mm": (0.0, 0.0, 500.0)}
+    refused = laid_over(marked("1.1", **away), marked("1.2", "Nodule 4", **away)).refused
+    assert [each.tracking_id for each in refused] == ["Nodule of mark 1", "Nodule 4"]
+    assert refused[0].tracking_uid == derived_uid("nodule", "1.1", "mark 1")

@@ -224,6 +224,52 @@ def test_a_named_nodule_without_an_area_is_refused_with_the_reason(
     assert len(result.nodules) == 1
 
 
+@pytest.mark.parametrize(
+    ("drawn", "gap", "closed"),
+    [
+        ([(4, 3), (9, 3), (9, 8), (4, 8)], 1.0, True),  # of 19 pixels
+        ([(4, 3), (9, 3), (9, 8), (4, 8)], 1.01, False),
+        ([(0, 0), (20, 0), (20, 15), (0, 15)], 3.33, True),  # of 66.67 pixels
+        ([(0, 0), (20, 0), (20, 15), (0, 15)], 3.34, False),
+    ],
+)
+def test_a_line_is_closed_if_its_ends_are_a_pixel_or_a_twentieth_of_its_length_apart(
+    drawn: list[tuple[float, float]], gap: float, closed: bool
+) -> None:
+    column, row = drawn[0]
+    line = Drawn(shape="POLYLINE", points=[*drawn, (column, row + gap)])
+    result = found(CT, state(OnImages(graphics=[line], texts=NODULE, images=[CT[3]])))
+    assert (len(result.nodules), len(result.refused)) == ((1, 0) if closed else (0, 1))
+
+
+@pytest.mark.parametrize(("slices", "nodules"), [((0, 4), 1), ((0, 5), 2), ((7, 4, 0), 1)])
+def test_graphics_of_one_text_up_to_ten_millimetres_apart_are_one_nodule(
+    slices: tuple[int, ...], nodules: int
+) -> None:
+    circles = [
+        OnImages(
+            graphics=[Drawn(shape="CIRCLE", points=[(8, 8), (10, 8)])],
+            texts=NODULE,
+            images=[CT[z]],
+        )
+        for z in slices
+    ]
+    assert len(found(CT, state(*circles)).nodules) == nodules
+
+
+@pytest.mark.parametrize(("column", "nodules"), [(8.9, 1), (9.1, 2)])
+def test_graphics_of_one_text_that_hold_a_centre_of_each_other_are_one_nodule(
+    column: float, nodules: int
+) -> None:
+    circles = [
+        Drawn(shape="CIRCLE", points=[(4, 8), (9, 8)]),
+        Drawn(shape="CIRCLE", points=[(column, 8), (column + 0.5, 8)]),
+    ]
+    for order in (circles, circles[::-1]):
+        drawn = [OnImages(graphics=[one], texts=NODULE, images=[CT[3]]) for one in order]
+        assert len(found(CT, state(*drawn)).nodules) == nodules
+
+
 def test_a_state_of_window_and_zoom_is_no_annotation() -> None:
     assert recognise(state()) is None
 

@@ -77,6 +77,16 @@ def test_an_outline_is_closed_where_its_ends_meet(apart: float, closed: bool) ->
             measure([drawn])
 
 
+def test_ends_a_tenth_of_a_millimetre_apart_meet() -> None:
+    ends = [(0, 0, 0), (8, 0, 0), (8, 8, 0), (0, 8, 0), (0, 0.1, 0)]
+    drawn = Region(
+        shape="POLYLINE",
+        points_mm=np.array(ends, dtype=np.float64),
+        frame_of_reference_uid=FrameOfReferenceUID("1.2"),
+    )
+    assert len(measure([drawn]).contours_mm) == 1
+
+
 def test_a_shape_without_length_is_a_point() -> None:
     for shape in ("POLYLINE", "CIRCLE"):
         extent = measure([region(shape, [(2, 0), (2, 0.0009)])])

@@ -158,6 +158,12 @@ def test_the_step_that_is_stated_leaves_room_for_frames_that_were_left_out() -> 
     assert numbers_at(0.0, 2.5, 7.5) == [0, 1, 3]
 
 
+def test_a_stated_step_of_a_millimetre_and_less_is_believed_too() -> None:
+    assert numbers_at(0.0, 3.0, between_mm=1.0) == [0, 3]
+    assert numbers_at(0.0, 2.5, between_mm=0.625) == [0, 4]
+    assert numbers_at(0.0, 2.5, between_mm=-2.5) == [0, 1]
+
+
 def test_a_stated_step_at_which_no_frames_stand_is_not_believed() -> None:
     assert numbers_at(0.0, 5.0, 10.0, between_mm=2.5) == [0, 1, 2]
     assert numbers_at(0.0, 2.55, 5.1, between_mm=2.5) == [0, 1, 2]

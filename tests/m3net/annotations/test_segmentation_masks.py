@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless
 
 from m3net.annotations.segmentation_frames import Frame, Frames
 from m3net.annotations.segmentation_masks import centre_of, mask_of, read_planes
@@ -138,3 +138,25 @@ def test_pixels_that_are_claimed_and_not_there_are_said() -> None:
     )
     with pytest.raises(AnnotationUnusable, match="has 1 frames of pixels and 2 positions"):
         read_planes(segmentation("BINARY", [[1] * 8]), frames(0, 1), [1])
+
+
+@pytest.mark.parametrize(
+    ("syntax", "named"),
+    [
+        (
+            str(JPEG2000Lossless),
+            f"JPEG 2000 Image Compression (Lossless Only) ({JPEG2000Lossless})",
+        ),
+        ("1.2.840.10008.1.2.8.1", "1.2.840.10008.1.2.8.1"),
+        ("", "unknown"),
+    ],
+)
+def test_what_cannot_be_decoded_names_its_syntax(syntax: str, named: str) -> None:
+    torn = segmentation("FRACTIONAL", [[1] * 8])
+    torn.file_meta.TransferSyntaxUID = syntax
+    torn.PixelData = b"\xfe\xff\x00\xe0\0\0\0\0\0\0"
+    with pytest.raises(AnnotationUnusable) as refused:
+        read_planes(torn, frames(0), [1])
+    assert str(refused.value) == (
+        f"the segmentation's pixels cannot be decoded from transfer syntax {named}"
+    )

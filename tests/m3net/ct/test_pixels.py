@@ -249,6 +249,17 @@ def test_pixels_that_cannot_be_decoded_have_one_reason_without_a_librarys_words(
     )
 
 
+def test_a_syntax_newer_than_pydicom_is_named_as_what_cannot_be_decoded() -> None:
+    ds = one_slice([0, 0])
+    ds.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.8.1")
+    with pytest.raises(SeriesUnusable) as refused:
+        hounsfield(ds)
+    assert str(refused.value) == (
+        f"the pixels of slice {ds.SOPInstanceUID} cannot be decoded from 1.2.840.10008.1.2.8.1; "
+        "send the series uncompressed"
+    )
+
+
 def test_a_slice_without_pixels_or_with_too_few_says_so() -> None:
     for pixels in (None, b"", b"\0\0"):
         ds = one_slice([0, 0])

@@ -2,9 +2,11 @@
 
 import pytest
 
+from m3net.uids import FrameReference, SOPInstanceUID
 from node.core.digest import NO_PATIENT
 from node.core.inputs import InstanceFacts, Intent, Role
 from node.core.selection import Selection, select
+from node.core.series_choice import marked_frames
 from tests.node.core.facts_of import (
     CT_CLASS,
     STUDY,
@@ -49,6 +51,14 @@ def test_without_references_the_thinnest_series_of_its_frame_that_covers_the_mar
     selection = chosen(*thick, *long, segmentation())
     assert selection.inputs.series is not None
     assert selection.inputs.series.series_instance_uid == THIN
+
+
+def test_what_is_drawn_on_counts_and_what_is_referred_to_only_where_nothing_is_drawn() -> None:
+    drawing = segmentation(drawn_on=["1.1"], refers_to=["1.2"])
+    referring = segmentation(uid="1.2.3.50.2", refers_to=["1.3"])
+    assert marked_frames([drawing, referring]) == {FrameReference(SOPInstanceUID("1.1"))}
+    assert marked_frames([referring]) == {FrameReference(SOPInstanceUID("1.3"))}
+    assert marked_frames([structure_set()]) == frozenset()
 
 
 def test_of_equally_thin_series_the_longest_is_chosen() -> None:

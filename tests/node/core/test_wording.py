@@ -50,6 +50,18 @@ def test_a_refused_nodule_stands_before_the_probability() -> None:
     )
 
 
+def test_several_refused_nodules_are_named_beside_one_that_was_analysed() -> None:
+    outside = "its centre lies outside the CT"
+    for analysed, refused, names in ((1, 2, "D, E"), (1, 1, "D"), (2, 1, "D"), (2, 3, "D, E, F")):
+        line = headline(
+            Outcome.PARTLY_ANALYSED,
+            trained=True,
+            probabilities=[("A", 0.1), ("B", 0.62)][:analysed],
+            refused=[(name, outside) for name in "DEF"[:refused]],
+        )
+        assert f"NOT analysed: {names}: its centre lies outside the CT. " in line
+
+
 def test_an_object_that_was_not_read_is_named() -> None:
     assert headline(
         Outcome.PARTLY_ANALYSED,
