@@ -35,6 +35,7 @@ from sr_templates.version import TEMPLATE_VERSION
 if TYPE_CHECKING:
     from node.core.objects import ResultSettings
     from node.inbound.intake import Intake
+    from node.inbound.reading import Reading
     from node.operator.check import Reach
 
 
@@ -43,10 +44,13 @@ def now_utc() -> datetime:
     return datetime.now(UTC)
 
 
-def open_database(config: DatabaseConfig) -> Store:
-    """The store, on the newest schema.  Raises ConfigError."""
+def open_database(config: DatabaseConfig, *, patience_s: float | None = None) -> Store:
+    """The store, on the newest schema.  Raises ConfigError.
+
+    patience_s : how long a transaction waits for another process's to end
+    """
     if config.password_file is None:
-        return open_store(config.url)
+        return open_store(config.url, patience_s=patience_s)
     try:
         password = config.password_file.read_text(encoding="utf-8").partition("\n")[0]
         url = make_url(config.url).set(password=password)
@@ -58,7 +62,7 @@ def open_database(config: DatabaseConfig) -> Store:
         raise ConfigError(
             "database.url is no URL; write sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
         ) from None
-    return open_store(url.render_as_string(hide_password=False))
+    return open_store(url.render_as_string(hide_password=False), patience_s=patience_s)
 
 
 def reach() -> "Reach":
@@ -93,6 +97,13 @@ def open_intake(config: NodeConfig, store: Store) -> "Intake":
         clock=now_utc,
         config=config.receiver,
     )
+
+
+def open_reading(config: NodeConfig, store: Store) -> "Reading":
+    """Whoever reads what stored objects say."""
+    from node.inbound.reading import Reading
+
+    return Reading(store, open_spool(config.storage), config=config.receiver)
 
 
 def study_rules(config: NodeConfig) -> StudyRules:
@@ -181,7 +192,7 @@ def run_role(role: str, config: NodeConfig) -> int:
     logs.configure(config.log, role=role)
     stop = _stopped_by_sigterm()
     try:
-        store = open_database(config.database)
+        store = open_database(config.database, patience_s=_PATIENCE_S.get(role))
         now = now_utc()
         if released := store.release_leases(now=now):
             event("leases.released", number=released)
@@ -195,6 +206,10 @@ def run_role(role: str, config: NodeConfig) -> int:
         return 1
     event("process.stopped")
     return 0
+
+
+_PATIENCE_S = {"receiver": 10.0}
+"""A sender that is asked to come again has to hear so before it gives up, mostly at 30 s."""
 
 
 def _stopped_by_sigterm() -> threading.Event:
@@ -253,8 +268,10 @@ def _schedule(config: NodeConfig, store: Store, stop: threading.Event) -> None:
     from node.work import scheduler
     from node.work.planner import Planner
 
+    reading = open_reading(config, store)
     scheduler.run(
-        Planner(store, rules=study_rules(config), terms=job_terms(config)),
+        Planner(store, reading, rules=study_rules(config), terms=job_terms(config)),
+        reading=reading,
         store=store,
         spool=open_spool(config.storage),
         look_every_s=config.study.look_every_s,

@@ -110,7 +110,11 @@ class ReceiverConfig(Section):
     """Addresses or networks to accept; absent: everyone (`m3node check` warns)."""
     max_associations: Annotated[int, Field(ge=1)] = 32
     """Associations served at the same time; the next one is rejected as transient."""
-    max_pdu_bytes: Annotated[int, Field(ge=4096)] = 131072
+    max_associations_of_one_peer: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, examples=[24]
+    )
+    """Of these, so many from one address at most, so that it cannot take them all; absent: all."""
+    max_pdu_bytes: Annotated[int, Field(ge=4096, le=1 << 24)] = 131072
     """Largest PDU that senders may use."""
     network_timeout_s: Seconds = 60.0
     """A sender that is silent for so long in the middle of an association is aborted."""

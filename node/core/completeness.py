@@ -41,6 +41,7 @@ class StudySnapshot:
     """A study at one moment.
 
     instances : the current versions, in the order in which they came
+    unread    : how many more there are of which nothing has been read yet
     change    : the study's change counter; a judgement counts only if it is still the same
     """
 
@@ -49,6 +50,7 @@ class StudySnapshot:
     last_arrival_at: datetime
     open_senders: int
     change: int
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,11 @@ class Wait:
 
     reason: str
     look_again_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitForReading(Wait):
+    """It is quiet, and objects that came have not been read yet; then it can be judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +94,12 @@ def readiness(snapshot: StudySnapshot, *, now: datetime, rules: StudyRules) -> R
     if now < quiet_at:
         return Wait(
             reason=f"until nothing has come for {rules.quiet_period_s:g} s", look_again_at=quiet_at
+        )
+    if snapshot.unread:
+        return WaitForReading(
+            reason=f"until {counted(snapshot.unread, 'object')} that came "
+            f"{'has' if snapshot.unread == 1 else 'have'} been read",
+            look_again_at=now,
         )
     selection = select(snapshot.study_instance_uid, snapshot.instances)
     if selection is None:

@@ -79,12 +79,14 @@ def walk(
     implicit: bool,
     little: bool,
     through_pixels: bool = False,
+    first_only: bool = False,
     max_elements: int = MAX_ELEMENTS,
     max_depth: int = MAX_DEPTH,
 ) -> Extent:
     """The extent of a Data Set as far as its Pixel Data, or of all of it (`through_pixels`).
 
-    Less if there are too many elements, items and fragments, or sequences in too many others.
+    Or of its first element alone (`first_only`).  Less if there are too many elements, items and
+    fragments, or sequences in too many others.
     """
     at = end = elements = counted = 0
     pixels: int | None = None
@@ -99,6 +101,8 @@ def walk(
             end, elements = at, counted
         if counted > max_elements or len(ends) > 2 * max_depth:
             return Extent(end=end, elements=elements, pixels=pixels, over=True)
+        if first_only and end:
+            return Extent(end=end, elements=elements)
         if at >= len(data):
             torn = at > len(data) or bool(ends)
             return Extent(end=end, elements=elements, pixels=pixels, torn=torn)

@@ -3,10 +3,14 @@
 What a file says of itself may be missing or wrong (PS3.10 7.1); what pydicom would read is read.
 """
 
+import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from io import BytesIO
 
+from pydicom import Dataset, dcmread
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -17,7 +21,9 @@ from pydicom.values import converters
 
 from node.core.errors import CANNOT_UNDERSTAND, Refused
 from node.dicom.elements import Extent, Header, header_at, walk
+from sr_templates.uids import derive_uid
 
+IMPLEMENTATION_CLASS_UID = derive_uid("m3node", "implementation")
 PREAMBLE = 132
 _CLASS, _INSTANCE, _SYNTAX = 0x00020002, 0x00020003, 0x00020010
 _CHUNK = 1 << 20
@@ -31,11 +37,13 @@ class Parts:
     is_file : whether it begins with preamble and prefix
     meta    : values of group 0002, by tag; of a Data Set that came alone they should be none
     data    : the Data Set
+    is_torn : whether the bytes may end before the Data Set begins
     """
 
     is_file: bool
     meta: Mapping[int, bytes]
     data: memoryview
+    is_torn: bool
 
     @property
     def sop_class_uid(self) -> str:
@@ -73,7 +81,14 @@ def take_apart(encoded: bytes | memoryview) -> Parts:
     for header in _group_2(view, at):
         at = header.value + header.length
         meta[header.tag] = bytes(view[header.value : at])
-    return Parts(is_file=is_file, meta=meta, data=view[at:])
+    data = view[at:]
+    group = bytes(data[:2])
+    return Parts(
+        is_file=is_file,
+        meta=meta,
+        data=data,
+        is_torn=len(data) < 2 or group in (b"\2\0", b"\0\2"),
+    )
 
 
 def _group_2(view: memoryview, at: int) -> Iterator[Header]:
@@ -158,6 +173,45 @@ def _inflated(data: memoryview, *, whole: bool, max_bytes: int) -> memoryview:
                 extent = _walked(start, ExplicitVRLittleEndian, whole=False)
                 wanted = extent.pixels is None and not extent.over
     return memoryview(bytes(kept))
+
+
+def parsed(data: memoryview, syntax: str) -> Dataset:
+    """The elements of a Data Set that is not deflated, none of their values read.
+
+    Raises one of m3net.attributes.PARSER_ERRORS.
+    """
+    return dcmread(BytesIO(b"".join((_any_head(syntax), data))))
+
+
+def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
+    """Preamble and File Meta; the same for the same object, today and after an upgrade."""
+    elements = (
+        _meta_element(_META_VERSION, b"OB", b"\0\1")
+        + _meta_element(_CLASS, b"UI", sop_class_uid.encode("ascii"))
+        + _meta_element(_INSTANCE, b"UI", sop_instance_uid.encode("ascii"))
+        + _meta_element(_SYNTAX, b"UI", transfer_syntax_uid.encode("ascii"))
+        + _meta_element(_META_IMPLEMENTATION, b"UI", IMPLEMENTATION_CLASS_UID.encode("ascii"))
+    )
+    length = _meta_element(_META_LENGTH, b"UL", struct.pack("<L", len(elements)))
+    return _START + length + elements
+
+
+_START = bytes(PREAMBLE - 4) + b"DICM"
+_META_VERSION, _META_IMPLEMENTATION, _META_LENGTH = 0x00020001, 0x00020012, 0x00020000
+
+
+def _meta_element(tag: int, vr: bytes, value: bytes) -> bytes:
+    """An element of File Meta, in Explicit VR Little Endian (PS3.10 7.1)."""
+    value += b"\0" * (len(value) % 2)
+    start = struct.pack("<HH2s", tag >> 16, tag & 0xFFFF, vr)
+    length = struct.pack("<xxL" if vr == b"OB" else "<H", len(value))
+    return start + length + value
+
+
+@lru_cache(maxsize=64)
+def _any_head(transfer_syntax_uid: str) -> bytes:
+    """A header that tells pydicom the transfer syntax."""
+    return file_head("1.2", "1.2", transfer_syntax_uid)
 
 
 def _chunks(data: memoryview) -> Iterator[bytes]:

@@ -2,14 +2,10 @@
 
 import hashlib
 import math
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 
-import pydicom.config
 from pydicom import Dataset
-from pydicom.datadict import tag_for_keyword
-from pydicom.tag import BaseTag
 from pydicom.uid import UID, CTImageStorage
 
 from m3net.annotations import READERS, UNSUPPORTED, reader_for, recognise
@@ -27,18 +23,13 @@ from node.core.digest import (
     issuer_key,
     patient_key,
 )
-from node.core.errors import CANNOT_UNDERSTAND, Refused
 from node.core.inputs import InstanceFacts, Role, StudyIdentity
 from node.core.uids import is_own_series
 from node.dicom.elements import MAX_DEPTH, MAX_ELEMENTS, Extent
-from sr_templates.character_sets import Undecodable, character_set_of, read_element, stored
-
-# A value that breaks a rule of its VR is none of intake's business, and pydicom's warning would
-# quote it, a patient's name among others, to standard error.
-pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+from node.inbound.header_text import text_of
+from node.inbound.identifiers import identifiers_of
 
 _UNUSABLE: tuple[type[Exception], ...] = (StudyError, *PARSER_ERRORS)
-_UID = re.compile(r"[0-9.]{1,64}")
 
 
 _NOTHING = memoryview(b"")
@@ -69,10 +60,9 @@ def read_facts(
 
     Raises Refused(0xC000) if it cannot be indexed: if it lacks one of its four identifiers.
     """
-    study = StudyInstanceUID(_uid(dataset, "StudyInstanceUID"))
-    series = SeriesInstanceUID(_uid(dataset, "SeriesInstanceUID"))
-    instance = SOPInstanceUID(_uid(dataset, "SOPInstanceUID"))
-    sop_class = SOPClassUID(_uid(dataset, "SOPClassUID"))
+    ids = identifiers_of(dataset, None)
+    study, series = ids.study_instance_uid, ids.series_instance_uid
+    instance, sop_class = ids.sop_instance_uid, ids.sop_class_uid
     role, kind = _role(dataset, study, series, sop_class)
     if extent.over:
         kind = f"{kind} with more than {MAX_ELEMENTS} elements or {MAX_DEPTH} levels"
@@ -101,7 +91,7 @@ def read_facts(
         convolution_kernel=text_of(image, "ConvolutionKernel") or None,
         references=_references(dataset, sop_class) if role is Role.ANNOTATION else None,
     )
-    return facts, _identity(dataset)
+    return facts, ids.identity
 
 
 def _role(
@@ -188,43 +178,6 @@ def _references(dataset: Dataset, sop_class: SOPClassUID) -> References | None:
         return None if reader is None else reader.references(dataset)
     except _UNUSABLE:
         return None
-
-
-def _identity(dataset: Dataset) -> StudyIdentity:
-    return StudyIdentity(
-        patient_id=text_of(dataset, "PatientID"),
-        patient_name=text_of(dataset, "PatientName"),
-        accession_number=text_of(dataset, "AccessionNumber"),
-        study_date=text_of(dataset, "StudyDate"),
-    )
-
-
-def _uid(dataset: Dataset, keyword: str) -> str:
-    value = text_of(dataset, keyword)
-    if not is_uid(value):
-        raise Refused(CANNOT_UNDERSTAND, f"{keyword} is {'no UID' if value else 'missing'}")
-    return value
-
-
-def is_uid(text: str) -> bool:
-    """Whether the text can be an identifier: digits and dots, 64 at most (PS3.5 9.1)."""
-    return _UID.fullmatch(text) is not None
-
-
-def text_of(dataset: Dataset, keyword: str) -> str:
-    """Decoded, one line, fit for any database (no NUL, no lone surrogate); empty if unreadable."""
-    tag = BaseTag(tag_for_keyword(keyword) or 0)
-    raw = stored(dataset, tag)
-    if raw is None:
-        return ""
-    try:
-        value = str(read_element(dataset, tag, character_set_of(dataset)).value or "")
-    except Undecodable:
-        value = (raw.value or b"").decode("ascii", "replace")
-    except PARSER_ERRORS:
-        return ""
-    text = " ".join(value.replace("\0", "").split())
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _real(dataset: Dataset, keyword: str) -> float | None:

@@ -1,44 +1,61 @@
 """The way of an object from a sender's bytes to the disk; everything that comes in comes this way.
 
 The order is the promise: the file is durable, then its row is committed, and only then does
-`accept` return and the sender read 0x0000.  A power cut before that leaves at most a file that no
+`keep` return and the sender read 0x0000.  A power cut before that leaves at most a file that no
 row knows; the sender saw no success and sends again.
 
-Nothing is decoded but the header (`node.inbound.received`).
+Bytes go to the disk as they come, so an object of any size passes through the same memory, and no
+more is read of it here than which object it is.  The Data Set is stored as it came, behind a File
+Meta header of our own: so the same object is the same file, whoever's software wrote its header.
+What it says is read afterwards, from the stored file (`node.inbound.reading`).
 """
 
 import logging
-from collections.abc import Callable
+import mmap
+import os
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian
+
+from m3net.attributes import PARSER_ERRORS
+from m3net.ct.enhanced import ENHANCED_CT
 from node.config import ReceiverConfig
 from node.core.errors import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SOP_CLASS_MISMATCH, Refused
-from node.core.inputs import InstanceFacts, StudyIdentity
-from node.inbound.encoded import take_apart
-from node.inbound.facts import is_uid
-from node.inbound.received import Received, received, received_file
+from node.inbound.encoded import (
+    PREAMBLE,
+    file_head,
+    looks_like_dicom,
+    parsed,
+    readable,
+    take_apart,
+)
+from node.inbound.header_text import is_uid
+from node.inbound.identifiers import Identifiers, identifiers_of, leading_identifiers
+from node.inbound.received import amiss
 from node.logs import event
-from node.persistence.rows import Arrival
-from node.persistence.spool import Spool, StoredFile
+from node.persistence.group_commit import GroupCommit
+from node.persistence.rows import Arrival, ReceivedInstance
+from node.persistence.spool import Part, Spool
 
 _DEFAULT = ReceiverConfig()
+_SMALL = 8 << 10
+_GATHERED = 64 << 10
+"""Shorter fragments are gathered to so many bytes before they are written."""
+_LEADING = 16 << 10
+"""Bytes in which the identifiers of nearly every object stand."""
+_MOST_FILE_META = 1 << 20
+_CHUNK = 1 << 20
+_LOOK_AT_SPACE_EVERY = 64 << 20
 
 
 class KeepsInstances(Protocol):
     """What intake asks of the store."""
 
-    def record_instance(
-        self,
-        *,
-        facts: InstanceFacts,
-        file: StoredFile,
-        identity: StudyIdentity,
-        sender_id: int | None,
-        now: datetime,
-    ) -> Arrival:
-        """The row of the instance is committed."""
+    def record_instances(self, received: Sequence[ReceivedInstance]) -> list[Arrival]:
+        """The rows of the instances are committed, all of them."""
         ...
 
 
@@ -55,10 +72,22 @@ class Intake:
         config: ReceiverConfig = _DEFAULT,
     ) -> None:
         self._spool = spool
-        self._store = store
+        self._rows = GroupCommit(store.record_instances)
         self._min_free_bytes = min_free_bytes
         self._clock = clock
-        self._config = config
+        self._max_object_bytes = config.max_object_mb << 20
+        self._assumed_character_set = config.assumed_character_set
+
+    def begin(
+        self, *, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
+    ) -> "Incoming":
+        """An object that is announced; its bytes follow."""
+        return Incoming(
+            self,
+            sop_class_uid=sop_class_uid,
+            sop_instance_uid=sop_instance_uid,
+            transfer_syntax_uid=transfer_syntax_uid,
+        )
 
     def accept(
         self,
@@ -69,38 +98,16 @@ class Intake:
         transfer_syntax_uid: str,
         sender_id: int | None,
     ) -> Arrival:
-        """The object is here for good: file and row survive a power cut.
-
-        encoded : the Data Set in its transfer syntax, with or without preamble and File Meta
-
-        Elements of group 0002 at its head are no part of a Data Set and are left out.
-
-        Raises Refused: 0xA700 too little space, 0xA900 another object than the command says,
-        0xC000 cannot be indexed.  Then nothing of it stays.
-        """
-        if not (is_uid(sop_class_uid) and is_uid(sop_instance_uid)):
-            raise Refused(CANNOT_UNDERSTAND, "the command's SOP Class or Instance UID is no UID")
-        self._require_space()
-        parts = take_apart(encoded)
-        came = received(
-            parts.data,
-            syntax=transfer_syntax_uid,
-            announced_class=sop_class_uid,
-            config=self._config,
-        )
-        facts = came.facts
-        if facts.sop_instance_uid != sop_instance_uid or facts.sop_class_uid != sop_class_uid:
-            raise Refused(
-                SOP_CLASS_MISMATCH, "data set and command differ in SOP Class or Instance"
-            )
-        if parts.meta and not parts.is_file:
-            event(
-                "store.file_meta_left_out",
-                level=logging.WARNING,
-                sop_instance_uid=facts.sop_instance_uid,
-                elements=len(parts.meta),
-            )
-        return self._keep(came, sender_id)
+        """The object, which is here whole, is kept: `begin`, `write` and `keep`."""
+        with self.begin(
+            sop_class_uid=sop_class_uid,
+            sop_instance_uid=sop_instance_uid,
+            transfer_syntax_uid=transfer_syntax_uid,
+        ) as incoming:
+            view = memoryview(encoded)
+            for at in range(0, len(view), _CHUNK):
+                incoming.write(view[at : at + _CHUNK])
+            return incoming.keep(sender_id)
 
     def accept_file(
         self,
@@ -113,26 +120,243 @@ class Intake:
 
         remark : told of what was amiss with the header
 
-        Raises Refused as `accept` does.
+        Raises Refused as `Incoming.keep` does.
         """
-        self._require_space()
-        came = received_file(path.read_bytes(), config=self._config)
-        for words in came.amiss:
-            event("store.header_amiss", says=words, sop_instance_uid=came.facts.sop_instance_uid)
+        encoded = _mapped(path)
+        if not looks_like_dicom(encoded, len(encoded)):
+            raise Refused(CANNOT_UNDERSTAND, "not a DICOM file")
+        parts = take_apart(encoded)
+        syntax = parts.transfer_syntax_uid or parts.guessed_syntax()
+        ids = self.identify(parts.data, syntax)
+        for words in amiss(parts, ids):
+            event("store.header_amiss", says=words, sop_instance_uid=ids.sop_instance_uid)
             if remark is not None:
                 remark(words)
-        return self._keep(came, sender_id)
-
-    def _keep(self, came: Received, sender_id: int | None) -> Arrival:
-        file = self._spool.write((came.head(), came.data))
-        return self._store.record_instance(
-            facts=came.facts,
-            file=file,
-            identity=came.identity,
+        return self.accept(
+            parts.data,
+            sop_class_uid=ids.sop_class_uid,
+            sop_instance_uid=ids.sop_instance_uid,
+            transfer_syntax_uid=syntax,
             sender_id=sender_id,
-            now=self._clock(),
         )
 
-    def _require_space(self) -> None:
+    def identify(self, data: memoryview, syntax: str) -> Identifiers:
+        """Which object the Data Set is.
+
+        Raises Refused(0xC000) if it cannot be read as far as that, if it lacks an identifier, or
+        if it inflates to more than the largest object.
+        """
+        head = readable(data, syntax=syntax, whole=False, max_bytes=self._max_object_bytes)
+        try:
+            return identifiers_of(parsed(head.data, head.syntax), self._assumed_character_set)
+        except PARSER_ERRORS as error:
+            raise Refused(
+                CANNOT_UNDERSTAND, f"the data set cannot be read ({type(error).__name__})"
+            ) from error
+
+    def identify_leading(self, leading: memoryview, syntax: str) -> Identifiers | None:
+        """The same of the first bytes of a Data Set that is not deflated; None if they are few."""
+        return leading_identifiers(
+            leading, syntax=syntax, assumed_character_set=self._assumed_character_set
+        )
+
+    def begin_part(self) -> Part:
+        """A file of the spool, while there is space.  Raises Refused(0xA700)."""
+        self.require_space()
+        return self._spool.begin()
+
+    def require_space(self) -> None:
+        """Raises Refused(0xA700) if less than is to stay free is left."""
         if self._spool.free_bytes() < self._min_free_bytes:
             raise Refused(OUT_OF_RESOURCES, "less than min_free_gb is left on the disk")
+
+    def require_size(self, size: int) -> None:
+        """Raises Refused(0xC000) if an object is larger than is taken."""
+        if size > self._max_object_bytes:
+            raise Refused(CANNOT_UNDERSTAND, "the object is larger than receiver.max_object_mb")
+
+    def record(
+        self, part: Part, ids: Identifiers, *, syntax: str, sender_id: int | None
+    ) -> Arrival:
+        """File and row survive a power cut."""
+        return self._rows.submit(
+            ReceivedInstance(
+                study_instance_uid=ids.study_instance_uid,
+                series_instance_uid=ids.series_instance_uid,
+                sop_instance_uid=ids.sop_instance_uid,
+                sop_class_uid=ids.sop_class_uid,
+                transfer_syntax_uid=syntax,
+                identity=ids.identity,
+                names_study=str(ids.sop_class_uid) == CTImageStorage
+                or ids.sop_class_uid in ENHANCED_CT,
+                file=part.keep(),
+                sender_id=sender_id,
+                at=self._clock(),
+            )
+        )
+
+
+class Incoming:
+    """One object while it comes; used by one thread, and as a context manager.
+
+    `write` takes its bytes as they come, with or without preamble and File Meta; elements of group
+    0002 at the head of a Data Set are no part of it and are left out.  What is wrong with it is
+    said by `keep`: so a sender is answered after the last byte, in its turn.
+    """
+
+    def __init__(
+        self, intake: Intake, *, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
+    ) -> None:
+        self._intake = intake
+        self._class, self._instance = sop_class_uid, sop_instance_uid
+        self._syntax = transfer_syntax_uid
+        self._part: Part | None = None
+        self._head_bytes = 0
+        self._front = bytearray()
+        self._small = bytearray()
+        self._begun = False
+        self._look_at_space_at = _LOOK_AT_SPACE_EVERY
+        self._failure: Exception | None = None
+        with _Remembered(self):
+            if not (is_uid(sop_class_uid) and is_uid(sop_instance_uid)):
+                raise Refused(
+                    CANNOT_UNDERSTAND, "the command's SOP Class or Instance UID is no UID"
+                )
+            self._part = intake.begin_part()
+
+    def __enter__(self) -> "Incoming":
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def write(self, data: memoryview) -> None:
+        """The bytes are written, or the object is lost already and they are dropped."""
+        if self._failure is not None:
+            return
+        with _Remembered(self):
+            if self._begun:
+                self._write(data)
+                return
+            if self._front:
+                self._front += data
+                data = memoryview(bytes(self._front))
+            rest = self._behind_front(data, last=False)
+            if rest is None:
+                if not self._front:
+                    self._front += data
+                return
+            self._begin(rest)
+
+    def keep(self, sender_id: int | None) -> Arrival:
+        """The object is here for good: file and row survive a power cut.
+
+        Raises Refused: 0xA700 too little space, 0xA900 another object than the command says,
+        0xC000 cannot be indexed, or too large; or whatever disk and database raise.
+        """
+        with _Remembered(self):
+            if self._failure is None and not self._begun:
+                rest = self._behind_front(memoryview(bytes(self._front)), last=True)
+                assert rest is not None  # noqa: S101  # nothing more comes
+                self._begin(rest)
+        if self._failure is not None:
+            raise self._failure
+        part = self._part
+        assert part is not None  # noqa: S101  # there is one, or a failure
+        self._flush(part)
+        ids = self._identified(part)
+        if ids.sop_instance_uid != self._instance or ids.sop_class_uid != self._class:
+            raise Refused(
+                SOP_CLASS_MISMATCH, "data set and command differ in SOP Class or Instance"
+            )
+        return self._intake.record(part, ids, syntax=self._syntax, sender_id=sender_id)
+
+    def close(self) -> None:
+        """Nothing of it stays if it was not kept."""
+        if self._part is not None:
+            self._part.close()
+            self._part = None
+
+    def fail(self, failure: Exception) -> None:
+        """It is lost; `keep` will say so."""
+        self._failure = failure
+        self.close()
+
+    def _behind_front(self, data: memoryview, *, last: bool) -> memoryview | None:
+        """The Data Set, if enough is here to tell where it begins; else None."""
+        if len(data) < PREAMBLE and not last:
+            return None
+        parts = take_apart(data)
+        if parts.is_torn and not last:
+            if len(data) > _MOST_FILE_META:
+                raise Refused(CANNOT_UNDERSTAND, "its File Meta Information has no end")
+            return None
+        if parts.meta and not parts.is_file:
+            event(
+                "store.file_meta_left_out",
+                level=logging.WARNING,
+                sop_instance_uid=self._instance,
+                elements=len(parts.meta),
+            )
+        return parts.data
+
+    def _begin(self, data: memoryview) -> None:
+        assert self._part is not None  # noqa: S101  # there is one, or a failure
+        self._begun = True
+        self._front.clear()
+        head = file_head(self._class, self._instance, self._syntax)
+        self._head_bytes = len(head)
+        self._small += head
+        self._write(data)
+
+    def _write(self, data: memoryview) -> None:
+        part = self._part
+        assert part is not None  # noqa: S101  # there is one, or a failure
+        size = part.size + len(self._small) + len(data) - self._head_bytes
+        self._intake.require_size(size)
+        if size > self._look_at_space_at:
+            self._look_at_space_at = size + _LOOK_AT_SPACE_EVERY
+            self._intake.require_space()
+        if len(data) < _SMALL:
+            self._small += data
+            if len(self._small) >= _GATHERED:
+                self._flush(part)
+        else:
+            self._flush(part, data)
+
+    def _flush(self, part: Part, *more: memoryview) -> None:
+        part.write(self._small, *more)
+        self._small = bytearray()
+
+    def _identified(self, part: Part) -> Identifiers:
+        if self._syntax != DeflatedExplicitVRLittleEndian:
+            leading = os.pread(part.fileno(), _LEADING, self._head_bytes)
+            ids = self._intake.identify_leading(memoryview(leading), self._syntax)
+            if ids is not None:
+                return ids
+        whole = memoryview(mmap.mmap(part.fileno(), 0, access=mmap.ACCESS_READ))
+        return self._intake.identify(whole[self._head_bytes :], self._syntax)
+
+
+class _Remembered:
+    """What goes wrong while an object comes is kept for the answer."""
+
+    def __init__(self, incoming: Incoming) -> None:
+        self._incoming = incoming
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, Refused | OSError):
+            self._incoming.fail(error)
+            return True
+        return False
+
+
+def _mapped(path: Path) -> memoryview:
+    """The file's bytes, none of them read yet."""
+    with path.open("rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            return memoryview(b"")
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))

@@ -1,36 +1,26 @@
-"""One encoded object and what the node knows of it, whether a sender sent it or a file holds it.
-
-The Data Set's bytes stay as they came, and get a File Meta header of our own: so the same object is
-the same file, whoever's software wrote its header.
-"""
+"""One encoded object and what the node knows of it, whether a sender sent it or a file holds it."""
 
 from dataclasses import dataclass
-from functools import lru_cache
-from io import BytesIO
 
-from pydicom import Dataset, dcmread
-from pydicom.dataset import FileMetaDataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_file_meta_info
-from pydicom.uid import UID
+from pydicom import Dataset
 
 from m3net.attributes import PARSER_ERRORS
 from node.config import ReceiverConfig
 from node.core.errors import CANNOT_UNDERSTAND, Refused
 from node.core.inputs import InstanceFacts, StudyIdentity
 from node.inbound.encoded import (
-    PREAMBLE,
     Parts,
     Readable,
+    file_head,
     looks_like_dicom,
+    parsed,
     readable,
     take_apart,
 )
-from node.inbound.facts import needs_whole, read_facts, text_of
+from node.inbound.facts import needs_whole, read_facts
+from node.inbound.header_text import text_of
+from node.inbound.identifiers import Identifiers
 from sr_templates.character_sets import assume
-from sr_templates.uids import derive_uid
-
-IMPLEMENTATION_CLASS_UID = derive_uid("m3node", "implementation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +37,9 @@ class Received:
     amiss: tuple[str, ...] = ()
 
     def head(self) -> bytes:
-        """Preamble and File Meta; the same for the same object, today and after an upgrade."""
+        """Preamble and File Meta of the file that it is stored as."""
         facts = self.facts
-        return _head(facts.sop_class_uid, facts.sop_instance_uid, facts.transfer_syntax_uid)
+        return file_head(facts.sop_class_uid, facts.sop_instance_uid, facts.transfer_syntax_uid)
 
 
 def received(
@@ -91,11 +81,12 @@ def received_file(encoded: bytes | memoryview, *, config: ReceiverConfig) -> Rec
         data=made.data,
         facts=made.facts,
         identity=made.identity,
-        amiss=_amiss(parts, made.facts),
+        amiss=amiss(parts, made.facts),
     )
 
 
-def _amiss(parts: Parts, facts: InstanceFacts) -> tuple[str, ...]:
+def amiss(parts: Parts, ids: InstanceFacts | Identifiers) -> tuple[str, ...]:
+    """What is wrong with the header of a file, a sentence each."""
     if not parts.meta:
         return ("no File Meta Information; taken as the Data Set that follows",)
     words = []
@@ -103,36 +94,16 @@ def _amiss(parts: Parts, facts: InstanceFacts) -> tuple[str, ...]:
         words.append("no preamble")
     if not parts.transfer_syntax_uid:
         words.append("File Meta names no transfer syntax; it was guessed")
-    if parts.sop_instance_uid != facts.sop_instance_uid:
+    if parts.sop_instance_uid != ids.sop_instance_uid:
         words.append("File Meta names another SOP Instance; the Data Set's was taken")
-    if parts.sop_class_uid != facts.sop_class_uid:
+    if parts.sop_class_uid != ids.sop_class_uid:
         words.append("File Meta names another SOP Class; the Data Set's was taken")
     return tuple(words)
 
 
-def _head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
-    meta = FileMetaDataset()
-    meta.FileMetaInformationVersion = b"\x00\x01"
-    meta.MediaStorageSOPClassUID = UID(sop_class_uid)
-    meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
-    meta.TransferSyntaxUID = UID(transfer_syntax_uid)
-    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
-    buffer = DicomBytesIO()
-    buffer.write(b"\0" * (PREAMBLE - 4) + b"DICM")
-    write_file_meta_info(buffer, meta)
-    return buffer.getvalue()
-
-
-@lru_cache(maxsize=64)
-def _any_head(transfer_syntax_uid: str) -> bytes:
-    """A header that tells pydicom the transfer syntax."""
-    return _head("1.2", "1.2", transfer_syntax_uid)
-
-
 def _parsed(readable: Readable) -> Dataset:
-    head = _any_head(readable.syntax)
     try:
-        return dcmread(BytesIO(b"".join((head, readable.data))))
+        return parsed(readable.data, readable.syntax)
     except PARSER_ERRORS as error:
         raise Refused(
             CANNOT_UNDERSTAND, f"the data set cannot be read ({type(error).__name__})"

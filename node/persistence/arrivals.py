@@ -1,26 +1,21 @@
 """Intake's transactions: senders, and instances that have arrived."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, Table, bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from node.core.diary import Kind
-from node.core.inputs import InstanceFacts, Role, StudyIdentity
 from node.core.sender import Sender as SenderFacts
 from node.core.sender import SenderKind
-from node.persistence.codec import facts_to_row
 from node.persistence.process_identity import is_dead_here, is_of_this_host
-from node.persistence.rows import Arrival
+from node.persistence.rows import Arrival, ReceivedInstance
 from node.persistence.schema import Contribution, Instance, Sender, Study
-from node.persistence.spool import StoredFile
 from node.persistence.transactions import Transactions, record
-
-_NAMING = frozenset({Role.CT, Role.LOCALIZER})
-"""The scanner's objects name the study; a stray annotation of somebody else does not."""
 
 SILENT_FOR = timedelta(minutes=2)
 """A process that keeps its senders says so every few seconds."""
@@ -87,136 +82,169 @@ class Arrivals(Transactions):
                     _close(connection, sender_id, ending="was cut off (receiver died)", now=now)
         return len(dead)
 
-    def record_instance(
-        self,
-        *,
-        facts: InstanceFacts,
-        file: StoredFile,
-        identity: StudyIdentity,
-        sender_id: int | None,
-        now: datetime,
-    ) -> Arrival:
-        """The instance is here for good; a sender may be told so.
+    def record_instances(self, received: Sequence[ReceivedInstance]) -> list[Arrival]:
+        """The instances are here for good, in one transaction; their senders may be told so.
 
         The same bytes again change nothing but the time of the last arrival.  Other bytes under a
         known UID become a newer version.  The last to arrive is current: bytes that were replaced
         and come once more are current again, since the sender's last word counts.
         """
-        study, sop = facts.study_instance_uid, facts.sop_instance_uid
+        brought: dict[tuple[int, str], Counter[Arrival]] = {}
+        arrivals = []
         with self._write() as connection:
-            _upsert_study(connection, study, identity, now, rename=facts.role in _NAMING)
-            known = connection.execute(
-                select(Instance.id, Instance.version, Instance.current, Instance.sha256).where(
-                    Instance.study_instance_uid == study, Instance.sop_instance_uid == sop
-                )
-            ).all()
-            same = next((row for row in known if row.sha256 == file.sha256), None)
-            if same is not None and same.current:
-                arrival = Arrival.SAME
-            else:
-                arrival = Arrival.NEWER_VERSION if known else Arrival.NEW
-                version = 1 + max((row.version for row in known), default=0)
-                _supersede(connection, facts)
-                if same is not None:
-                    connection.execute(
-                        update(Instance)
-                        .where(Instance.id == same.id)
-                        .values(current=True, version=version, received_at=now)
-                    )
-                else:
-                    connection.execute(
-                        insert(Instance).values(
-                            **facts_to_row(facts),
-                            version=version,
-                            current=True,
-                            sha256=file.sha256,
-                            path=file.path,
-                            size=file.size,
-                            received_at=now,
-                        )
-                    )
-            if sender_id is not None:
-                _contribute(connection, sender_id, study, arrival, now)
-            elif arrival is Arrival.NEWER_VERSION:
-                record(
-                    connection,
-                    Kind.INSTANCE_REPLACED,
-                    study=study,
-                    now=now,
-                    sop_instance_uid=sop,
-                    version=version,
-                )
-            return arrival
+            for study, of_it in _by_study(received).items():
+                _upsert_study(connection, study, of_it)
+            for each in received:
+                arrival = _record(connection, each)
+                arrivals.append(arrival)
+                if each.sender_id is not None:
+                    key = each.sender_id, each.study_instance_uid
+                    brought.setdefault(key, Counter())[arrival] += 1
+            for (sender_id, study), counts in brought.items():
+                _contribute(connection, sender_id, study, counts, received[-1].at)
+        return arrivals
 
 
-def _upsert_study(
-    connection: Connection, study: str, identity: StudyIdentity, now: datetime, *, rename: bool
-) -> None:
-    """The row is there, locked for this transaction, and will be judged again."""
-    dialect_insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    named = {
-        "patient_id": identity.patient_id,
-        "patient_name": identity.patient_name,
-        "accession_number": identity.accession_number,
-        "study_date": identity.study_date,
-    }
-    statement = dialect_insert(Study).values(
-        **named,
-        study_instance_uid=study,
-        first_arrival_at=now,
-        last_arrival_at=now,
-        change=1,
-        judge_at=now,
+def _by_study(received: Sequence[ReceivedInstance]) -> dict[str, list[ReceivedInstance]]:
+    found: dict[str, list[ReceivedInstance]] = {}
+    for each in received:
+        found.setdefault(each.study_instance_uid, []).append(each)
+    return found
+
+
+_STUDY_SEEN = ("last_arrival_at", "judge_at")
+_STUDY_NAMED = ("patient_id", "patient_name", "accession_number", "study_date")
+
+
+def _study_upsert(insert_into: Any, *, rename: bool) -> Any:
+    statement = insert_into(Study.__table__).values(change=1)
+    return statement.on_conflict_do_update(
+        index_elements=["study_instance_uid"],
+        set_={
+            **{name: statement.excluded[name] for name in _STUDY_SEEN},
+            **({name: statement.excluded[name] for name in _STUDY_NAMED} if rename else {}),
+            "change": Study.__table__.c.change + 1,
+        },
     )
+
+
+_UPSERTS = {
+    (dialect, rename): _study_upsert(insert_into, rename=rename)
+    for dialect, insert_into in (("sqlite", sqlite_insert), ("postgresql", postgresql_insert))
+    for rename in (False, True)
+}
+_INSTANCES = cast(Table, Instance.__table__)
+_CONTRIBUTIONS = cast(Table, Contribution.__table__)
+_ITSELF = (
+    _INSTANCES.c.study_instance_uid == bindparam("study"),
+    _INSTANCES.c.sop_instance_uid == bindparam("sop"),
+)
+_KNOWN = select(
+    _INSTANCES.c.id, _INSTANCES.c.version, _INSTANCES.c.current, _INSTANCES.c.sha256
+).where(*_ITSELF)
+_SUPERSEDE = update(_INSTANCES).where(*_ITSELF, _INSTANCES.c.current).values(current=False)
+_INSERT = insert(_INSTANCES)
+_COUNT = (
+    update(_CONTRIBUTIONS)
+    .where(
+        _CONTRIBUTIONS.c.sender_id == bindparam("sender"),
+        _CONTRIBUTIONS.c.study_instance_uid == bindparam("study"),
+    )
+    .values(
+        {
+            name: _CONTRIBUTIONS.c[name] + bindparam(f"more_{name}")
+            for name in ("new", "same", "newer")
+        }
+    )
+)
+"""Built once: to build one takes longer than to execute it."""
+
+
+def _upsert_study(connection: Connection, study: str, of_it: list[ReceivedInstance]) -> None:
+    """The row is there, locked for this transaction, and will be judged again."""
+    naming = [each for each in of_it if each.names_study]
+    last = (naming or of_it)[-1]
+    now = of_it[-1].at
     connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[Study.study_instance_uid],
-            set_={
-                **(named if rename else {}),
-                "last_arrival_at": now,
-                "change": Study.change + 1,
-                "judge_at": now,
+        _UPSERTS[connection.dialect.name, bool(naming)],
+        {
+            "study_instance_uid": study,
+            "patient_id": last.identity.patient_id,
+            "patient_name": last.identity.patient_name,
+            "accession_number": last.identity.accession_number,
+            "study_date": last.identity.study_date,
+            "first_arrival_at": now,
+            "last_arrival_at": now,
+            "judge_at": now,
+        },
+    )
+
+
+def _record(connection: Connection, received: ReceivedInstance) -> Arrival:
+    study, sop, file = received.study_instance_uid, received.sop_instance_uid, received.file
+    itself = {"study": study, "sop": sop}
+    known = connection.execute(_KNOWN, itself).all()
+    same = next((row for row in known if row.sha256 == file.sha256), None)
+    if same is not None and same.current:
+        return Arrival.SAME
+    version = 1 + max((row.version for row in known), default=0)
+    if known:
+        connection.execute(_SUPERSEDE, itself)
+    if same is not None:
+        connection.execute(
+            update(Instance)
+            .where(Instance.id == same.id)
+            .values(current=True, version=version, received_at=received.at)
+        )
+    else:
+        connection.execute(
+            _INSERT,
+            {
+                "study_instance_uid": study,
+                "series_instance_uid": received.series_instance_uid,
+                "sop_instance_uid": sop,
+                "sop_class_uid": received.sop_class_uid,
+                "transfer_syntax_uid": received.transfer_syntax_uid,
+                "version": version,
+                "current": True,
+                "sha256": file.sha256,
+                "path": file.path,
+                "size": file.size,
+                "received_at": received.at,
             },
         )
-    )
-
-
-def _supersede(connection: Connection, facts: InstanceFacts) -> None:
-    connection.execute(
-        update(Instance)
-        .where(
-            Instance.study_instance_uid == facts.study_instance_uid,
-            Instance.sop_instance_uid == facts.sop_instance_uid,
-            Instance.current,
+    if known and received.sender_id is None:
+        record(
+            connection,
+            Kind.INSTANCE_REPLACED,
+            study=study,
+            now=received.at,
+            sop_instance_uid=sop,
+            version=version,
         )
-        .values(current=False)
-    )
+    return Arrival.NEWER_VERSION if known else Arrival.NEW
 
 
 def _contribute(
-    connection: Connection, sender_id: int, study: str, arrival: Arrival, now: datetime
+    connection: Connection, sender_id: int, study: str, counts: Counter[Arrival], now: datetime
 ) -> None:
-    counts = {
-        "new": int(arrival is Arrival.NEW),
-        "same": int(arrival is Arrival.SAME),
-        "newer": int(arrival is Arrival.NEWER_VERSION),
+    more = {
+        "new": counts[Arrival.NEW],
+        "same": counts[Arrival.SAME],
+        "newer": counts[Arrival.NEWER_VERSION],
     }
     counted = connection.execute(
-        update(Contribution)
-        .where(
-            Contribution.sender_id == sender_id,
-            Contribution.study_instance_uid == study,
-        )
-        .values(
-            new=Contribution.new + counts["new"],
-            same=Contribution.same + counts["same"],
-            newer=Contribution.newer + counts["newer"],
-        )
+        _COUNT,
+        {
+            "sender": sender_id,
+            "study": study,
+            **{f"more_{name}": number for name, number in more.items()},
+        },
     )
     if counted.rowcount:
         return
     connection.execute(
-        insert(Contribution).values(sender_id=sender_id, study_instance_uid=study, **counts)
+        insert(Contribution).values(sender_id=sender_id, study_instance_uid=study, **more)
     )
     sender = _sender(connection, sender_id)
     entry, _ = _ENTRIES[sender.kind]

@@ -26,8 +26,10 @@ _MIGRATION_LOCK = 0x6D33_6E6F_6465
 """Key of PostgreSQL's advisory lock: "m3node"."""
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, *, patience_s: float | None = None) -> Engine:
     """An engine on the newest schema; its file and directory are made if they are missing.
+
+    patience_s : how long a transaction waits for another process to end its own; on SQLite
 
     Any number of processes may call this at once: one migrates, the others wait.
     Raises ConfigError for a URL of another kind, or a database that a newer program has written.
@@ -46,7 +48,7 @@ def open_engine(url: str) -> Engine:
             engine = create_engine(
                 parsed,
                 hide_parameters=True,  # an error's text would name patients
-                connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+                connect_args={"timeout": patience_s or BUSY_TIMEOUT_S, "check_same_thread": False},
             )
             event.listen(engine, "connect", _configure_sqlite)
             event.listen(engine, "begin", _begin_sqlite)

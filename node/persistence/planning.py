@@ -35,8 +35,21 @@ class Planning(Transactions):
             ).scalars()
             return [StudyInstanceUID(uid) for uid in found]
 
+    def next_judgement(self) -> datetime | None:
+        """When the next study is to be judged; None if none is waiting for a time."""
+        with self._read() as connection:
+            return connection.execute(
+                select(Study.judge_at)
+                .where(Study.judge_at.is_not(None))
+                .order_by(Study.judge_at)
+                .limit(1)
+            ).scalar_one_or_none()
+
     def study_snapshot(self, study: StudyInstanceUID) -> StudySnapshot:
-        """The study as it is now.  Raises UnknownEntry."""
+        """The study as it is now.  Raises UnknownEntry.
+
+        Of instances that have not been read only the number is known.
+        """
         with self._read() as connection:
             row = connection.execute(
                 select(Study.last_arrival_at, Study.change).where(Study.study_instance_uid == study)
@@ -47,10 +60,12 @@ class Planning(Transactions):
                 select(*Instance.__table__.columns)
                 .where(Instance.study_instance_uid == study, Instance.current)
                 .order_by(Instance.received_at, Instance.id)
-            )
+            ).all()
+            read = [each for each in rows if each.facts is not None]
             return StudySnapshot(
                 study_instance_uid=study,
-                instances=tuple(facts_from_row(each._asdict()) for each in rows),
+                instances=tuple(facts_from_row(each._asdict()) for each in read),
+                unread=len(rows) - len(read),
                 last_arrival_at=row.last_arrival_at,
                 open_senders=open_senders(connection, [study]).get(study, 0),
                 change=row.change,

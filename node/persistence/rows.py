@@ -11,6 +11,7 @@ from node.core.inputs import StudyIdentity, StudyInputs
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.core.states import State
 from node.persistence.schema import LeasedWork
+from node.persistence.spool import StoredFile
 from sr_templates.findings import Outcome
 
 
@@ -22,6 +23,44 @@ class Arrival(StrEnum):
     """The same bytes are here and current; nothing has changed."""
     NEWER_VERSION = "newer_version"
     """Other bytes under a UID that is here: all are kept, the last to arrive is current."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedInstance:
+    """An object whose file is durable and whose row is to be; what else it says is read later.
+
+    names_study : a scanner's object names the patient of the study; a stray annotation does not
+    sender_id   : who brought it; None if nobody is to be remembered
+    at          : when it was here whole
+    """
+
+    study_instance_uid: StudyInstanceUID
+    series_instance_uid: SeriesInstanceUID
+    sop_instance_uid: SOPInstanceUID
+    sop_class_uid: SOPClassUID
+    transfer_syntax_uid: str
+    identity: StudyIdentity = field(repr=False)
+    names_study: bool
+    file: StoredFile
+    sender_id: int | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadInstance:
+    """A stored object whose facts have not been read.
+
+    tries : how often it was begun before to read them, and not brought to an end
+    """
+
+    number: int
+    study_instance_uid: StudyInstanceUID
+    series_instance_uid: SeriesInstanceUID
+    sop_instance_uid: SOPInstanceUID
+    sop_class_uid: SOPClassUID
+    transfer_syntax_uid: str
+    path: str
+    tries: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,14 +276,14 @@ class DeliveryRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceRow:
-    """One stored version of one instance."""
+    """One stored version of one instance; `role` and `kind` are None until they have been read."""
 
     sop_instance_uid: SOPInstanceUID
     series_instance_uid: SeriesInstanceUID
     sop_class_uid: SOPClassUID
     transfer_syntax_uid: str
-    role: str
-    kind: str
+    role: str | None
+    kind: str | None
     version: int
     current: bool
     received_at: datetime

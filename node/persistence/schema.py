@@ -149,11 +149,16 @@ class Contribution(Base):
     __table_args__ = (Index(None, "study_instance_uid"),)
 
 
+UNREAD = "facts IS NULL"
+
+
 class Instance(Base):
     """One version of one SOP Instance; of every instance exactly one version is current.
 
-    version : 1, 2, ...; the last to arrive has the highest
-    facts   : as JSON, what `node.core.inputs.InstanceFacts` has beside the columns here
+    version    : 1, 2, ...; the last to arrive has the highest
+    role, kind, content_digest, facts : what was read of the stored file; null until it has been
+    facts      : as JSON, what `node.core.inputs.InstanceFacts` has beside the columns here
+    read_tries : how often it has been begun to read them
     """
 
     __tablename__ = "instance"
@@ -164,19 +169,25 @@ class Instance(Base):
     sop_instance_uid: Mapped[str]
     sop_class_uid: Mapped[str]
     transfer_syntax_uid: Mapped[str]
-    role: Mapped[str]
-    kind: Mapped[str]
+    role: Mapped[str | None]
+    kind: Mapped[str | None]
     version: Mapped[int]
     current: Mapped[bool]
-    content_digest: Mapped[str]
+    content_digest: Mapped[str | None]
     sha256: Mapped[str]
     path: Mapped[str]
     size: Mapped[int] = mapped_column(BigInteger)
-    facts: Mapped[str]
+    facts: Mapped[str | None]
     received_at: Mapped[datetime]
+    read_tries: Mapped[int] = mapped_column(default=0)
 
     __table_args__ = (
         UniqueConstraint("study_instance_uid", "sop_instance_uid", "sha256"),
+        *(
+            CheckConstraint(f"({name} IS NULL) = (facts IS NULL)", name=f"{name}_is_read")
+            for name in ("role", "kind", "content_digest")
+        ),
+        _partial("ix_instance_unread", "study_instance_uid", "id", where=UNREAD),
         Index(
             "uq_instance_current",
             "study_instance_uid",

@@ -1,15 +1,21 @@
 """Files that survive a power cut, named by their content.
 
-A file is written as .part, fsynced, renamed to `<aa>/<sha256>.dcm` and its directory fsynced: only
-then does `write` return.  The same content is the same file.  No name comes from outside.
+A file is written as .part, linked to `<aa>/<sha256>.dcm`, and file and directory are fsynced: only
+then does `keep` return.  The same content is the same file.  No name comes from outside.
+
+The link comes before the fsync, so that one commit of the file system's journal covers both; what
+a power cut between them leaves is a file that no row knows.  A file of that name that is there
+already may be one that a row knows: it is replaced only by one that is durable.
 """
 
+import ctypes
 import errno
 import hashlib
 import itertools
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +24,12 @@ from typing import BinaryIO
 from node.core.errors import OUT_OF_RESOURCES, Refused
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_BEGIN_WRITEBACK = 2
+"""SYNC_FILE_RANGE_WRITE."""
+_WRITEBACK_BYTES = 256 << 10
+"""Bytes that are sent to the disk while others come, so that little is left for the fsync."""
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,36 +53,23 @@ class Spool:
         self._count = itertools.count()
         self._made: set[Path] = set()
 
+    def begin(self) -> "Part":
+        """A file that grows; nothing of it stays if it is not kept.
+
+        Raises Refused(0xA700) if the disk is full.
+        """
+        name = f"{os.getpid()}-{threading.get_ident()}-{next(self._count)}.part"
+        return Part(self._parts / name, self._folder)
+
     def write(self, chunks: Iterable[bytes | memoryview]) -> StoredFile:
         """The content is durable under its own digest.
 
         Raises Refused(0xA700) if the disk is full; nothing half-written stays.
         """
-        part = self._parts / f"{os.getpid()}-{threading.get_ident()}-{next(self._count)}.part"
-        digest = hashlib.sha256()
-        size = 0
-        try:
-            with open(part, "wb", buffering=0) as file:
-                for chunk in chunks:
-                    digest.update(chunk)
-                    size += len(chunk)
-                    _write_all(file, chunk)
-                os.fsync(file.fileno())
-            name = digest.hexdigest()
-            folder = self.directory / name[:2]
-            self._make(folder)
-            # Replacing an equal file is harmless, and cures one that the disk has damaged.
-            os.replace(part, folder / f"{name}.dcm")
-            fsync_directory(folder)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            if error.errno in _FULL:
-                raise Refused(OUT_OF_RESOURCES, "no space left on the storage directory") from error
-            raise
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-        return StoredFile(path=f"{name[:2]}/{name}.dcm", sha256=name, size=size)
+        with _full_is_refused(), self.begin() as part:
+            for chunk in chunks:
+                part.write(chunk)
+            return part.keep()
 
     def open(self, path: str) -> BinaryIO:
         """The stored file, for reading."""
@@ -92,7 +91,7 @@ class Spool:
                     part.unlink()
                     swept += 1
             except FileNotFoundError:
-                continue  # its writer has just renamed it
+                continue  # its writer has just kept it
         return swept
 
     def free_bytes(self) -> int:
@@ -100,11 +99,95 @@ class Spool:
         disk = os.statvfs(self.directory)
         return disk.f_bavail * disk.f_frsize
 
-    def _make(self, folder: Path) -> None:
+    def _folder(self, name: str) -> Path:
+        """The folder of that name; it is there for good."""
+        folder = self.directory / name
         if folder not in self._made:
             folder.mkdir(exist_ok=True)
             fsync_directory(self.directory)
             self._made.add(folder)
+        return folder
+
+
+class Part:
+    """One file of the spool while it is written; used by one thread, and as a context manager."""
+
+    def __init__(self, path: Path, folder: Callable[[str], Path]) -> None:
+        self._path = path
+        self._folder = folder
+        self._digest = hashlib.sha256()
+        self._kept = False
+        self._under_way = 0
+        self.size = 0
+        with _full_is_refused():
+            self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o644)
+
+    def __enter__(self) -> "Part":
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def fileno(self) -> int:
+        """For reading what has been written."""
+        return self._fd
+
+    def write(self, *chunks: bytes | bytearray | memoryview) -> None:
+        """The chunks are at the end of the file, and will be on their way to the disk.
+
+        Raises Refused(0xA700) if the disk is full.
+        """
+        for chunk in chunks:
+            self._digest.update(chunk)
+        rest = [memoryview(chunk) for chunk in chunks]
+        with _full_is_refused():
+            while rest:
+                written = os.writev(self._fd, rest)
+                self.size += written
+                while rest and written >= len(rest[0]):
+                    written -= len(rest.pop(0))
+                if rest:
+                    rest[0] = rest[0][written:]
+        if self.size - self._under_way >= _WRITEBACK_BYTES:
+            _libc.sync_file_range(
+                self._fd, self._under_way, self.size - self._under_way, _BEGIN_WRITEBACK
+            )
+            self._under_way = self.size
+
+    def keep(self) -> StoredFile:
+        """The content is durable under its own digest.  Raises Refused(0xA700) as `write` does."""
+        name = self._digest.hexdigest()
+        with _full_is_refused():
+            folder = self._folder(name[:2])
+            target = folder / f"{name}.dcm"
+            try:
+                os.link(self._path, target)
+            except FileExistsError:
+                # Equal, or one that a power cut or the disk has damaged; a row may know it.
+                os.fsync(self._fd)
+                os.replace(self._path, target)
+            else:
+                os.unlink(self._path)
+                os.fsync(self._fd)
+            self._kept = True
+            fsync_directory(folder)
+        return StoredFile(path=f"{name[:2]}/{name}.dcm", sha256=name, size=self.size)
+
+    def close(self) -> None:
+        """Nothing of it stays if it was not kept."""
+        os.close(self._fd)
+        if not self._kept:
+            self._path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _full_is_refused() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise Refused(OUT_OF_RESOURCES, "no space left on the storage directory") from error
+        raise
 
 
 def fsync_directory(directory: Path) -> None:
@@ -114,9 +197,3 @@ def fsync_directory(directory: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _write_all(file: BinaryIO, chunk: bytes | memoryview) -> None:
-    rest = memoryview(chunk)
-    while rest:
-        rest = rest[file.write(rest) :]

@@ -3,6 +3,7 @@
 Read `schema` for what is kept, `work` for how it is held and settled, and then, as needed:
 
 - `arrivals`: associations and instances (receiver)
+- `readings`: what stored instances say (scheduler)
 - `planning`: studies to judge, jobs to make (scheduler)
 - `jobs`: claim, finish, retry, bury (worker)
 - `job_requests`: requeue, cancel (operator)
@@ -17,12 +18,16 @@ from node.persistence.job_requests import JobRequests
 from node.persistence.jobs import Jobs
 from node.persistence.lists import Lists
 from node.persistence.planning import Planning
+from node.persistence.readings import Readings
 
 
-class Store(Arrivals, Planning, Jobs, JobRequests, Deliveries, Lists):
+class Store(Arrivals, Readings, Planning, Jobs, JobRequests, Deliveries, Lists):
     """Facts on disk.  Threads may share one; every process opens its own."""
 
 
-def open_store(url: str) -> Store:
-    """The store at a database URL, on the newest schema.  Raises ConfigError."""
-    return Store(open_engine(url))
+def open_store(url: str, *, patience_s: float | None = None) -> Store:
+    """The store at a database URL, on the newest schema.  Raises ConfigError.
+
+    patience_s : how long a transaction waits for another process's to end
+    """
+    return Store(open_engine(url, patience_s=patience_s))

@@ -6,7 +6,15 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from m3net.uids import StudyInstanceUID
-from node.core.completeness import Nothing, Ready, StudyRules, StudySnapshot, Wait, readiness
+from node.core.completeness import (
+    Nothing,
+    Ready,
+    StudyRules,
+    StudySnapshot,
+    Wait,
+    WaitForReading,
+    readiness,
+)
 from node.core.diary import Kind
 from node.core.digest import inputs_digest
 from node.core.inputs import StudyInputs
@@ -14,6 +22,8 @@ from node.logs import event
 from node.persistence.rows import JobTerms
 from node.words import in_words
 
+READ_S = 1.0
+"""So long the objects of one study are read before others have their turn."""
 AFTER_A_FAILURE = timedelta(minutes=1)
 """A study whose judging fails is looked at again so much later."""
 
@@ -54,15 +64,27 @@ class KeepsStudies(Protocol):
         ...
 
 
+class ReadsInstances(Protocol):
+    """What the planner asks of whoever reads what stored objects say (`node.inbound.reading`)."""
+
+    def read(self, study: StudyInstanceUID | None = None, *, within_s: float) -> int:
+        """For so long objects that came are read; how many were."""
+        ...
+
+
 class Planner:
     """Makes jobs of studies.
 
-    rules : when a study is complete
-    terms : of the jobs that are made
+    reading : what a study's objects say is read before the study is judged
+    rules   : when a study is complete
+    terms   : of the jobs that are made
     """
 
-    def __init__(self, store: KeepsStudies, *, rules: StudyRules, terms: JobTerms) -> None:
+    def __init__(
+        self, store: KeepsStudies, reading: ReadsInstances, *, rules: StudyRules, terms: JobTerms
+    ) -> None:
         self._store = store
+        self._reading = reading
         self._rules = rules
         self._terms = terms
 
@@ -93,9 +115,13 @@ class Planner:
     def judge_study(self, study: StudyInstanceUID, now: datetime) -> int | None:
         """The judgement of one study stands; the number of the job, if one was queued."""
         snapshot = self._store.study_snapshot(study)
+        verdict = readiness(snapshot, now=now, rules=self._rules)
+        if isinstance(verdict, WaitForReading) and self._reading.read(study, within_s=READ_S):
+            snapshot = self._store.study_snapshot(study)
+            verdict = readiness(snapshot, now=now, rules=self._rules)
         number: int | None = None
         look_again_at: datetime | None = None
-        match readiness(snapshot, now=now, rules=self._rules):
+        match verdict:
             case Wait(reason=reason, look_again_at=look_again_at):
                 kind = Kind.STUDY_WAITS
             case Nothing(reason=reason):

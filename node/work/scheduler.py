@@ -1,7 +1,8 @@
-"""The ticks: judge studies, take back leases, sweep what writers that died left behind.
+"""The ticks: judge studies, read what came, take back leases, sweep what the dead left behind.
 
 apscheduler keeps the time; what a tick does is a plain function.  A tick that fails is logged, and
-the next one comes all the same: the database may be away for a while.
+the next one comes all the same: the database may be away for a while.  A study whose quiet period
+ends is judged then, and not at the next look.
 """
 
 import logging
@@ -15,16 +16,24 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from node.logs import event
 from node.persistence.spool import Spool
-from node.work.planner import Planner
+from node.work.planner import Planner, ReadsInstances
 
 RELEASE_EVERY_S = 5.0
+READ_EVERY_S = 0.5
+READ_S = 0.25
+"""So long objects are read in advance, before studies have their turn."""
+SOONEST_S = 0.05
 SWEEP_EVERY_S = 600.0
 PART_AGE = timedelta(hours=1)
 """No writer takes so long for one file."""
 
 
-class GivesUpTheDead(Protocol):
-    """What the scheduler asks of the store for those that run no more."""
+class KeepsTime(Protocol):
+    """What the scheduler asks of the store: what is due, and who runs no more."""
+
+    def next_judgement(self) -> datetime | None:
+        """When the next study is to be judged."""
+        ...
 
     def release_leases(self, *, now: datetime) -> int:
         """Leases that nobody keeps any more are given up."""
@@ -38,7 +47,8 @@ class GivesUpTheDead(Protocol):
 def run(
     planner: Planner,
     *,
-    store: GivesUpTheDead,
+    reading: ReadsInstances,
+    store: KeepsTime,
     spool: Spool,
     look_every_s: float,
     clock: Callable[[], datetime],
@@ -49,6 +59,15 @@ def run(
     def plan() -> None:
         for number in planner.plan(clock()):
             event("job.queued", job=number)
+        due = store.next_judgement()
+        wait_s = look_every_s if due is None else (due - clock()).total_seconds()
+        if wait_s < look_every_s:
+            at = datetime.now(UTC) + timedelta(seconds=max(SOONEST_S, wait_s))
+            tick = _unbreakable(plan)
+            scheduler.add_job(tick, "date", run_date=at, id="due", replace_existing=True)
+
+    def read() -> None:
+        reading.read(within_s=READ_S)
 
     def release() -> None:
         closed = store.close_senders_of_dead(clock())
@@ -71,6 +90,7 @@ def run(
     first = datetime.now(UTC)
     for tick, every_s in (
         (release, RELEASE_EVERY_S),
+        (read, READ_EVERY_S),
         (plan, look_every_s),
         (sweep, SWEEP_EVERY_S),
     ):

@@ -9,6 +9,8 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from pynetdicom import AE, build_context
 from pynetdicom.association import Association
 
+from node.dicom.pynetdicom_fixes import prepare
+
 CT = UID("1.2.840.10008.5.1.4.1.1.2")
 
 
@@ -36,6 +38,7 @@ def associate(
     transfer_syntaxes: Sequence[str] = (ExplicitVRLittleEndian,),
 ) -> Association:
     """An association request; look at `is_established` for the answer."""
+    prepare()
     ae = AE(ae_title=calling)
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = 10
     contexts = [build_context(uid, list(transfer_syntaxes)) for uid in sop_classes]

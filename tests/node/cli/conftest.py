@@ -13,7 +13,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID
-from node.app import job_terms, open_database
+from node.app import job_terms, open_database, open_reading
 from node.cli import main
 from node.config import load_config
 from node.core.completeness import StudyRules, WhenUnannotated
@@ -119,7 +119,8 @@ def job(store: Store, config_file: Path) -> int:
     """A queued job that is to report that nothing was annotated."""
     config = load_config(config_file, {})
     rules = StudyRules(quiet_period_s=0, max_wait_s=0, when_unannotated=WhenUnannotated.REPORT)
-    (number,) = Planner(store, rules=rules, terms=job_terms(config)).plan(datetime.now(UTC))
+    planner = Planner(store, open_reading(config, store), rules=rules, terms=job_terms(config))
+    (number,) = planner.plan(datetime.now(UTC))
     return number
 
 

@@ -30,10 +30,11 @@ from pydicom.uid import (
 
 from node.config import ReceiverConfig
 from node.core.errors import Refused
-from node.core.inputs import Role
+from node.core.inputs import InstanceFacts, Role
 from node.core.results import ArtifactKind
 from node.core.uids import result_series_uid
 from node.inbound.intake import Intake
+from node.inbound.reading import Reading
 from node.persistence.rows import Arrival
 from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store
@@ -86,6 +87,15 @@ def send(
     )
 
 
+def instances_of(store: Store) -> tuple[InstanceFacts, ...]:
+    """What is known of the study's instances once they have been read."""
+    spool = Spool(Path(str(store._engine.url.database)).parent / "spool")
+    Reading(store, spool, config=ReceiverConfig()).read(within_s=60)
+    snapshot = store.study_snapshot(STUDY)
+    assert snapshot.unread == 0
+    return tuple(snapshot.instances)
+
+
 def spooled(tmp_path: Path) -> list[Path]:
     return [path for path in (tmp_path / "spool").rglob("*") if path.is_file()]
 
@@ -103,14 +113,14 @@ def test_the_bytes_are_stored_as_they_came(
     assert path.read_bytes().endswith(encoded(image, transfer_syntax))
     assert dcmread(path).file_meta.TransferSyntaxUID == transfer_syntax
     assert dcmread(path).PixelData == image.PixelData
-    (facts,) = store.study_snapshot(STUDY).instances
+    (facts,) = instances_of(store)
     assert facts.role is Role.CT
     assert facts.transfer_syntax_uid == transfer_syntax
 
 
 def test_facts_hold_the_geometry_and_what_the_choice_goes_by(intake: Intake, store: Store) -> None:
     send(intake, ct_image(4))
-    (facts,) = store.study_snapshot(STUDY).instances
+    (facts,) = instances_of(store)
     assert list(facts.planes) == [1]
     assert facts.planes[1].position_mm == (-180.0, -180.0, -90.0)
     assert facts.planes[1].spacing_mm == (0.7, 0.7)
@@ -139,11 +149,11 @@ def test_the_same_image_in_another_transfer_syntax_is_kept_and_changes_no_digest
     intake: Intake, store: Store
 ) -> None:
     send(intake, ct_image(0))
-    (before,) = store.study_snapshot(STUDY).instances
+    (before,) = instances_of(store)
     assert (
         send(intake, ct_image(0), transfer_syntax=ImplicitVRLittleEndian) is Arrival.NEWER_VERSION
     )
-    (after,) = store.study_snapshot(STUDY).instances
+    (after,) = instances_of(store)
     assert after.content_digest == before.content_digest
 
 
@@ -301,7 +311,7 @@ def test_an_object_with_too_many_elements_is_kept_and_said_to_be_beyond_us(
         sender_id=None,
     )
     assert time.process_time() - started < 5
-    (facts,) = store.study_snapshot(STUDY).instances
+    (facts,) = instances_of(store)
     assert facts.role is Role.UNSUPPORTED_ANNOTATION
     assert facts.kind == "Measurement report with more than 300000 elements or 64 levels"
 
@@ -329,7 +339,7 @@ def test_an_image_with_too_many_elements_is_kept_and_never_read_as_ct(
         transfer_syntax_uid=ExplicitVRLittleEndian,
         sender_id=None,
     )
-    (facts,) = store.study_snapshot(STUDY).instances
+    (facts,) = instances_of(store)
     assert facts.role is Role.OTHER
     assert facts.kind == "CT with more than 300000 elements or 64 levels"
 
@@ -358,7 +368,7 @@ def test_a_segmentation_in_a_syntax_that_nothing_here_decodes_is_kept(
     mask["PixelData"].VR = "OB"
     mask["PixelData"].is_undefined_length = True
     send(intake, mask, transfer_syntax=syntax, data=encoded(mask), sop_class_uid=mask.SOPClassUID)
-    (facts,) = store.study_snapshot(STUDY).instances
+    (facts,) = instances_of(store)
     assert facts.role is Role.ANNOTATION
     assert facts.transfer_syntax_uid == syntax
     (path,) = spooled(tmp_path)
@@ -470,7 +480,7 @@ def test_a_file_is_taken_whatever_its_header_lacks_and_that_is_said(
     heard: list[str] = []
     arrival = intake.accept_file(path, sender_id=None, remark=heard.append)
     assert (arrival, heard) == (Arrival.NEW, said)
-    (facts,) = store.study_snapshot(STUDY).instances
+    (facts,) = instances_of(store)
     assert facts.sop_instance_uid == ct_image(0).SOPInstanceUID
     assert send(intake, ct_image(0)) is Arrival.SAME
 
@@ -482,7 +492,7 @@ def test_the_syntax_of_a_bare_data_set_is_seen(
     path = tmp_path / "bare.dcm"
     path.write_bytes(encoded(ct_image(0), syntax))
     intake.accept_file(path, sender_id=None)
-    (facts,) = store.study_snapshot(STUDY).instances
+    (facts,) = instances_of(store)
     assert facts.transfer_syntax_uid == syntax
 
 
@@ -503,7 +513,7 @@ def test_our_own_results_are_recognised_by_their_series_and_by_their_device(
     ours = result_series_uid(STUDY, ArtifactKind.REPORT)
     send(intake, ct_image(0, SeriesInstanceUID=ours))
     send(intake, ct_image(1, SeriesInstanceUID="9.9", ManufacturerModelName="m3node"))
-    roles = [facts.role for facts in store.study_snapshot(STUDY).instances]
+    roles = [facts.role for facts in instances_of(store)]
     assert roles == [Role.OWN_RESULT, Role.OWN_RESULT]
 
 
@@ -516,7 +526,7 @@ def test_a_scout_a_ct_without_position_and_an_unknown_object_have_their_roles(
     send(intake, nowhere)
     unknown = ct_image(2, SOPClassUID="1.2.840.10008.5.1.4.1.1.999")
     send(intake, unknown, sop_class_uid="1.2.840.10008.5.1.4.1.1.999")
-    instances = store.study_snapshot(STUDY).instances
+    instances = instances_of(store)
     assert [(facts.role, facts.kind) for facts in instances] == [
         (Role.LOCALIZER, "CT localizer"),
         (Role.CT, "CT"),

@@ -5,10 +5,18 @@ from datetime import UTC, datetime, timedelta
 
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
 from node.core.digest import inputs_digest
-from node.core.inputs import InstanceFacts, Intent, SeriesChoice, StudyIdentity, StudyInputs
+from node.core.inputs import InstanceFacts, Intent, Role, SeriesChoice, StudyIdentity, StudyInputs
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.core.sender import Sender, SenderKind
-from node.persistence.rows import Arrival, JobLease, JobResult, JobTerms, Outbox, StoredArtifact
+from node.persistence.rows import (
+    Arrival,
+    JobLease,
+    JobResult,
+    JobTerms,
+    Outbox,
+    ReceivedInstance,
+    StoredArtifact,
+)
 from node.persistence.spool import StoredFile
 from node.persistence.store import Store
 from sr_templates.findings import Outcome
@@ -42,14 +50,26 @@ def arrive(
     now: datetime = NOON,
     identity: StudyIdentity = IDENTITY,
 ) -> Arrival:
-    """The instance is received."""
-    return store.record_instance(
-        facts=facts,
-        file=stored(content or facts.content_digest),
-        identity=identity,
-        sender_id=sender_id,
-        now=now,
+    """The instance is received, and read."""
+    (arrival,) = store.record_instances(
+        [
+            ReceivedInstance(
+                study_instance_uid=facts.study_instance_uid,
+                series_instance_uid=facts.series_instance_uid,
+                sop_instance_uid=facts.sop_instance_uid,
+                sop_class_uid=facts.sop_class_uid,
+                transfer_syntax_uid=facts.transfer_syntax_uid,
+                identity=identity,
+                names_study=facts.role in (Role.CT, Role.LOCALIZER),
+                file=stored(content or facts.content_digest),
+                sender_id=sender_id,
+                at=now,
+            )
+        ]
     )
+    unread = store.unread(facts.study_instance_uid, most=1)
+    store.note_facts({each.number: facts for each in unread}, out_of_reach=[])
+    return arrival
 
 
 def inputs_of(*slices: InstanceFacts, study: StudyInstanceUID = STUDY) -> StudyInputs:

@@ -131,9 +131,9 @@ def receive(url: str, directory: str, step: str) -> None:
 
     store, spool = open_store(url), Spool(Path(directory) / "spool")
     if step == "before the rename":
-        os.replace = lambda *_names: _die()  # the step
+        os.link = lambda *_names: _die()  # the step
     elif step == "before the row":
-        store.record_instance = lambda **_values: _die()  # type: ignore[method-assign]  # the step
+        store.record_instances = lambda _received: _die()  # type: ignore[method-assign]  # the step
     intake = Intake(spool=spool, store=store, min_free_bytes=0, clock=lambda: datetime.now(UTC))
     association = store.open_sender(SCANNER, owner=this_process(), now=datetime.now(UTC))
     intake.accept_file(Path(directory) / "sent.dcm", sender_id=association)

@@ -10,9 +10,11 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from m3net.uids import StudyInstanceUID
+from node.config import ReceiverConfig
 from node.core.completeness import StudyRules, StudySnapshot, WhenUnannotated
 from node.core.diary import sentence
 from node.inbound.intake import Intake
+from node.inbound.reading import Reading
 from node.persistence.process_identity import this_process
 from node.persistence.rows import JobResult, JobTerms, Outbox
 from node.persistence.spool import Spool
@@ -39,6 +41,8 @@ class Node:
             spool=self.spool, store=self.store, min_free_bytes=0, clock=lambda: self.now
         )
 
+        self.reading = Reading(self.store, self.spool, config=ReceiverConfig())
+
     def receive(self, *images: Dataset) -> None:
         for image in images:
             self.intake.accept(
@@ -55,7 +59,7 @@ class Node:
 
     def planner(self, analysis_id: str = "model-1") -> Planner:
         terms = JobTerms(analysis_id=analysis_id, max_attempts=3)
-        return Planner(self.store, rules=RULES, terms=terms)
+        return Planner(self.store, self.reading, rules=RULES, terms=terms)
 
     def work(self) -> None:
         lease = self.store.claim_job(owner=this_process(), lease_s=60, now=self.now)
@@ -188,6 +192,7 @@ def test_the_ticks_plan_release_and_sweep_and_survive_a_failure(
     monkeypatch.setattr("node.work.scheduler.PART_AGE", timedelta(days=-36500))
     run(
         node.planner(),
+        reading=node.reading,
         store=node.store,
         spool=node.spool,
         look_every_s=0.02,

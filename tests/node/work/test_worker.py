@@ -15,12 +15,13 @@ from m3net.predict import TorchClassifier
 from m3net.prediction import Prediction
 from m3net.volume import CTVolume
 from m3net.weights import load_classifier
-from node.config import WorkerConfig
+from node.config import ReceiverConfig, WorkerConfig
 from node.core.completeness import StudyRules, WhenUnannotated
 from node.core.objects import ResultSettings
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.core.states import State
 from node.inbound.intake import Intake
+from node.inbound.reading import Reading
 from node.persistence.rows import JobRow, JobTerms, Outbox
 from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store
@@ -70,7 +71,8 @@ class Node:
     def plan(self) -> list[int]:
         rules = StudyRules(quiet_period_s=0, max_wait_s=0, when_unannotated=WhenUnannotated.WAIT)
         terms = JobTerms(analysis_id="analysis", max_attempts=2)
-        return Planner(self.store, rules=rules, terms=terms).plan(self.now)
+        reading = Reading(self.store, self.spool, config=ReceiverConfig())
+        return Planner(self.store, reading, rules=rules, terms=terms).plan(self.now)
 
     def job(self) -> JobRow:
         (row,) = self.store.list_jobs()

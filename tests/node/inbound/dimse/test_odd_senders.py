@@ -13,7 +13,6 @@ from pynetdicom.dsutils import encode
 
 from node.config import ReceiverConfig
 from node.inbound.dimse.receiver import Receiver
-from node.logs import fields_of
 from tests.integration.queueing import open_node
 from tests.node.scu import CT, small_object
 from tests.peers import free_port
@@ -165,12 +164,18 @@ def test_a_command_without_a_sound_uid_is_answered_and_the_rest_of_the_batch_is_
     assert "ller" not in str(events)
 
 
-def test_what_the_library_says_of_an_association_names_its_peer_and_its_titles(
+def test_what_is_said_of_an_association_that_is_aborted_names_its_peer_and_its_titles(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with receiver(tmp_path) as port, caplog.at_level(logging.WARNING), Wire(port) as sender:
         assert sender.asks(calling=b"CT7") == ACCEPTED
-        assert sender.stores(object_of(1), sop_instance_uid=b"1.02") == 0xA900
-    said = [record for record in caplog.records if record.name.startswith("pynetdicom")]
-    assert said
-    assert {fields_of(record)["thread"] for record in said} == {"CT7 at 127.0.0.1"}
+        sender._send(4, _pdv(3, b"damaged"))
+        assert sender._receive() == (7, b"\0\0\2\6")
+        (said,) = [record for record in caplog.records if hasattr(record, "action")]
+    assert said.action == "association.aborted"
+    assert said.fields == {
+        "because": "a Command Set is cut off",
+        "calling_ae": "CT7",
+        "called_ae": "M3NODE",
+        "peer": "127.0.0.1",
+    }

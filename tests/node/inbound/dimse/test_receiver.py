@@ -35,11 +35,29 @@ class Disk:
         self.hold = threading.Event()
         self.hold.set()
 
-    def accept(self, encoded: bytes | memoryview, **of: Any) -> None:
-        self.hold.wait(10)
-        if self.raises is not None:
-            raise self.raises
-        self.accepted.append({"encoded": encoded, **of})
+    def begin(self, **of: Any) -> "Object":
+        return Object(self, of)
+
+
+class Object:
+    """One object on the way to it."""
+
+    def __init__(self, disk: Disk, of: dict[str, Any]) -> None:
+        self.disk, self.of = disk, of
+        self.encoded = bytearray()
+
+    def write(self, data: memoryview) -> None:
+        self.encoded += data
+
+    def keep(self, sender_id: int | None) -> None:
+        self.disk.hold.wait(10)
+        if self.disk.raises is not None:
+            raise self.disk.raises
+        kept = {"encoded": bytes(self.encoded), "sender_id": sender_id, **self.of}
+        self.disk.accepted.append(kept)
+
+    def close(self) -> None:
+        self.encoded.clear()
 
 
 class Rows:
@@ -96,10 +114,10 @@ def test_success_is_answered_after_the_bytes_are_kept_as_they_came() -> None:
 
 def test_open_rows_are_kept_alive_and_a_database_that_is_away_ends_nothing() -> None:
     with node() as here:
-        here.receiver.keep_rows()
+        here.receiver.senders.keep()
         assert here.rows.kept == [this_process()]
         here.rows.fails = True
-        here.receiver.keep_rows()
+        here.receiver.senders.keep()
 
 
 def test_an_echo_is_answered_and_leaves_no_row() -> None:
@@ -258,7 +276,7 @@ def test_a_row_that_cannot_be_closed_now_is_closed_later() -> None:
             association.send_c_store(small_object(1))
         wait_until(lambda: here.receiver.open_associations() == 0, "it has ended")
         here.rows.fails = False
-        here.receiver.close_left_over_rows()
+        here.receiver.senders.close_left_over()
         wait_until(lambda: here.rows.closed == [1], "the row is closed")
 
 

@@ -1,0 +1,127 @@
+"""What has to be known of an object before its sender is told that it is here.
+
+Its four identifiers, which have to be UIDs, and the patient and study as an operator sees them.
+They stand at the beginning of a Data Set, in order (PS3.5 7.1): a walk over some sixty elements
+finds them, and nothing is parsed.  Where a sender has broken that order, its whole header is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pydicom import Dataset
+from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
+
+from m3net.attributes import PARSER_ERRORS
+from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
+from node.core.errors import CANNOT_UNDERSTAND, Refused
+from node.core.inputs import StudyIdentity
+from node.dicom.elements import Header, header_at, walk
+from node.inbound.encoded import parsed
+from node.inbound.header_text import is_uid, text_of
+from sr_templates.character_sets import assume
+
+_CLASS, _INSTANCE, _STUDY, _SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
+_UIDS: Mapping[int, str] = {
+    _CLASS: "SOPClassUID",
+    _INSTANCE: "SOPInstanceUID",
+    _STUDY: "StudyInstanceUID",
+    _SERIES: "SeriesInstanceUID",
+}
+_OF_THE_STUDY = frozenset({0x00080005, 0x00080020, 0x00080050, 0x00100010, 0x00100020})
+_UNDEFINED = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identifiers:
+    """Which object it is; `identity` is for the operator's eyes."""
+
+    study_instance_uid: StudyInstanceUID
+    series_instance_uid: SeriesInstanceUID
+    sop_instance_uid: SOPInstanceUID
+    sop_class_uid: SOPClassUID
+    identity: StudyIdentity
+
+
+def leading_identifiers(
+    data: memoryview, *, syntax: str, assumed_character_set: str | None
+) -> Identifiers | None:
+    """The identifiers, if all four are found in order before `data` ends; else None.
+
+    syntax : not a deflated one
+
+    Raises Refused(0xC000) if one of them is no UID.
+    """
+    little, implicit = syntax != ExplicitVRBigEndian, syntax == ImplicitVRLittleEndian
+    uids: dict[int, str] = {}
+    of_the_study: list[bytes] = []
+    at, last = 0, 0
+    while len(uids) < len(_UIDS):
+        header = header_at(data, at, implicit=implicit, little=little)
+        if header is None or not last < header.tag <= _SERIES:
+            return None
+        last = header.tag
+        end = _end(data, at, header, implicit=implicit, little=little)
+        if end is None or end > len(data):
+            return None
+        if last in _UIDS:
+            text = bytes(data[header.value : end]).decode("ascii", "replace")
+            uids[last] = " ".join(text.replace("\0", "").split())
+        elif last in _OF_THE_STUDY:
+            of_the_study.append(bytes(data[at:end]))
+        at = end
+    identity = _identity(b"".join(of_the_study), syntax, assumed_character_set)
+    return _identifiers({_UIDS[tag]: uid for tag, uid in uids.items()}, identity)
+
+
+def _end(data: memoryview, at: int, header: Header, *, implicit: bool, little: bool) -> int | None:
+    """Where the element ends; None if that cannot be seen."""
+    if header.length != _UNDEFINED:
+        return header.value + header.length
+    extent = walk(data[at:], implicit=implicit, little=little, first_only=True)
+    return at + extent.end if extent.end else None
+
+
+@lru_cache(maxsize=256)
+def _identity(encoded: bytes, syntax: str, assumed_character_set: str | None) -> StudyIdentity:
+    """Of a whole study the same, and so read once."""
+    try:
+        return identity_of(parsed(memoryview(encoded), syntax), assumed_character_set)
+    except PARSER_ERRORS as error:
+        raise Refused(
+            CANNOT_UNDERSTAND, f"the data set cannot be read ({type(error).__name__})"
+        ) from error
+
+
+def identity_of(dataset: Dataset, assumed_character_set: str | None) -> StudyIdentity:
+    """Whom the study is of, as its header says."""
+    assume(dataset, assumed_character_set)
+    return StudyIdentity(
+        patient_id=text_of(dataset, "PatientID"),
+        patient_name=text_of(dataset, "PatientName"),
+        accession_number=text_of(dataset, "AccessionNumber"),
+        study_date=text_of(dataset, "StudyDate"),
+    )
+
+
+def identifiers_of(dataset: Dataset, assumed_character_set: str | None) -> Identifiers:
+    """The identifiers of a header that has been parsed.
+
+    Raises Refused(0xC000) if one of them is missing, or no UID.
+    """
+    uids = {keyword: text_of(dataset, keyword) for keyword in _UIDS.values()}
+    return _identifiers(uids, identity_of(dataset, assumed_character_set))
+
+
+def _identifiers(uids: Mapping[str, str], identity: StudyIdentity) -> Identifiers:
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID"):
+        if not is_uid(uids[keyword]):
+            what = "no UID" if uids[keyword] else "missing"
+            raise Refused(CANNOT_UNDERSTAND, f"{keyword} is {what}")
+    return Identifiers(
+        study_instance_uid=StudyInstanceUID(uids["StudyInstanceUID"]),
+        series_instance_uid=SeriesInstanceUID(uids["SeriesInstanceUID"]),
+        sop_instance_uid=SOPInstanceUID(uids["SOPInstanceUID"]),
+        sop_class_uid=SOPClassUID(uids["SOPClassUID"]),
+        identity=identity,
+    )

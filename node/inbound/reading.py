@@ -1,0 +1,130 @@
+"""What stored objects say, read once from their files, in a process that answers no sender.
+
+An object is filed by its identifiers alone when it comes.  Its facts (`node.inbound.facts`) are
+read here; until they are, its study is not judged.  One that cannot be read is kept, and known for
+what it is: nothing that a sender may send keeps a study waiting for ever, not even an object that
+kills whoever reads it.
+"""
+
+import logging
+import mmap
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from pydicom.uid import UID
+
+from m3net.annotations import READERS, UNSUPPORTED
+from m3net.uids import StudyInstanceUID
+from node.config import ReceiverConfig
+from node.core.digest import NO_PATIENT
+from node.core.errors import Refused
+from node.core.inputs import InstanceFacts, Role
+from node.inbound.received import received_file
+from node.logs import event
+from node.persistence.rows import UnreadInstance
+from node.persistence.spool import Spool
+
+AT_ONCE = 16
+MOST_TRIES = 3
+"""So often an object may kill whoever reads it, or be out of reach of the disk."""
+
+
+class KeepsUnread(Protocol):
+    """What reading asks of the store."""
+
+    def unread(
+        self, study: StudyInstanceUID | None = None, *, most: int
+    ) -> Sequence[UnreadInstance]:
+        """Instances that are still to be read."""
+        ...
+
+    def note_facts(self, read: Mapping[int, InstanceFacts], *, out_of_reach: Sequence[int]) -> None:
+        """What they say is known."""
+        ...
+
+
+class Reading:
+    """Reads what stored objects say; one at a time is enough, more do no harm."""
+
+    def __init__(self, store: KeepsUnread, spool: Spool, *, config: ReceiverConfig) -> None:
+        self._store = store
+        self._spool = spool
+        self._config = config
+
+    def read(self, study: StudyInstanceUID | None = None, *, within_s: float) -> int:
+        """For so long objects are read, of one study or of all, the oldest first; how many were.
+
+        Raises OSError if a file does not answer; those before it are read.
+        """
+        until, number = time.monotonic() + within_s, 0
+        while time.monotonic() < until:
+            unread = self._store.unread(study, most=AT_ONCE)
+            if not unread:
+                break
+            self._read(unread)
+            number += len(unread)
+        return number
+
+    def _read(self, unread: Sequence[UnreadInstance]) -> None:
+        read: dict[int, InstanceFacts] = {}
+        try:
+            for each in unread:
+                read[each.number] = self._facts(each)
+        finally:
+            rest = [each.number for each in unread if each.number not in read]
+            self._store.note_facts(read, out_of_reach=rest)
+
+    def _facts(self, unread: UnreadInstance) -> InstanceFacts:
+        if unread.tries >= MOST_TRIES:
+            return _damaged(unread, "content that cannot be read")
+        try:
+            encoded = _mapped(self._spool.locate(unread.path))
+            facts = received_file(encoded, config=self._config).facts
+        except Refused:
+            return _damaged(unread, "a damaged header")
+        filed_under = (
+            unread.study_instance_uid,
+            unread.series_instance_uid,
+            unread.sop_instance_uid,
+            unread.sop_class_uid,
+        )
+        said = (
+            facts.study_instance_uid,
+            facts.series_instance_uid,
+            facts.sop_instance_uid,
+            facts.sop_class_uid,
+        )
+        return facts if said == filed_under else _damaged(unread, "identifiers that differ")
+
+
+def _mapped(path: Path) -> memoryview:
+    with path.open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def _damaged(unread: UnreadInstance, what: str) -> InstanceFacts:
+    """What is known of one that cannot be read: enough to report it, if it marks something."""
+    event(
+        "instance.unreadable",
+        level=logging.WARNING,
+        study=unread.study_instance_uid,
+        sop_instance_uid=unread.sop_instance_uid,
+        because=what,
+    )
+    sop_class = unread.sop_class_uid
+    name = UID(sop_class).name.removesuffix(" Storage")
+    marks = sop_class in READERS or sop_class in UNSUPPORTED
+    return InstanceFacts(
+        study_instance_uid=unread.study_instance_uid,
+        series_instance_uid=unread.series_instance_uid,
+        sop_instance_uid=unread.sop_instance_uid,
+        sop_class_uid=sop_class,
+        transfer_syntax_uid=unread.transfer_syntax_uid,
+        role=Role.UNSUPPORTED_ANNOTATION if marks else Role.OTHER,
+        kind=f"{'object of an unknown kind' if name == sop_class else name} with {what}",
+        patient_key=NO_PATIENT,
+        identity_digest="",
+        content_digest=Path(unread.path).stem,
+    )
