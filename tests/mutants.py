@@ -5,7 +5,8 @@
     python -m tests.mutants --list                       what there is, without a run
 
 A mutant is one operator, comparison or number changed in a copy of the tree, never in this one.
-What guards against the programmer only (a dataclass' options, zip's `strict`) is left as it is.
+What guards against the programmer only (a dataclass' options, zip's `strict`) is left as it is,
+and so is what `equivalent_mutants.tsv` lists: changes that nobody could notice, each with its why.
 The tests that mirror the mutated file are run on it (`MIRRORS` where they have another name); what
 they let pass is a survivor.  Prints one JSON object a mutant, then the survivors; exit status 1 if
 there are any.
@@ -20,6 +21,7 @@ import random
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -37,6 +39,7 @@ MUTATED = (
     "m3net/volume.py",
     "node/core",
 )
+EQUIVALENT = ROOT / "tests" / "equivalent_mutants.tsv"
 COPIED = ("m3net", "node", "sr_templates", "training", "tests", "deploy")
 FILES = ("setup.cfg", "pyproject.toml", "README.md")
 
@@ -88,12 +91,13 @@ _SWAPS: dict[type[ast.AST], type[ast.AST]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """One fault: the `number`-th that can be made in a file."""
+    """One fault: the `number`-th that can be made in a file, the `nth` such change in its line."""
 
     file: str
     number: int
     line: int
     change: str
+    nth: int
 
 
 class _Change(ast.NodeTransformer):
@@ -169,10 +173,22 @@ def mutants_of(file: str) -> list[Mutant]:
     """Every fault that can be made in the file."""
     counted = _Change()
     counted.visit(ast.parse((ROOT / file).read_text()))
-    return [
-        Mutant(file=file, number=number, line=line, change=change)
-        for number, (line, change) in enumerate(counted.found)
-    ]
+    seen: Counter[tuple[int, str]] = Counter()
+    found = []
+    for number, (line, change) in enumerate(counted.found):
+        seen[line, change] += 1
+        nth = seen[line, change]
+        found.append(Mutant(file=file, number=number, line=line, change=change, nth=nth))
+    return found
+
+
+def why_equivalent(mutants: Sequence[Mutant]) -> dict[Mutant, str]:
+    """Those that `equivalent_mutants.tsv` lists, by file, text of the line and change."""
+    _, *rows = (line.split("\t") for line in EQUIVALENT.read_text().splitlines())
+    listed = {(file, source, change, int(nth)): why for file, source, change, nth, why in rows}
+    lines = {file: (ROOT / file).read_text().splitlines() for file in {m.file for m in mutants}}
+    keys = {m: (m.file, lines[m.file][m.line - 1].strip(), m.change, m.nth) for m in mutants}
+    return {mutant: listed[key] for mutant, key in keys.items() if key in listed}
 
 
 def mutated(mutant: Mutant) -> str:
@@ -258,6 +274,8 @@ def main() -> int:
         for mutant in mutants:
             print(json.dumps(asdict(mutant)))
         return 0
+    equivalent = why_equivalent(mutants)
+    mutants = [mutant for mutant in mutants if mutant not in equivalent]
     os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     _FORKS.set_forkserver_preload(_SLOW_TO_IMPORT)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(chosen.parallel) as pool:
@@ -277,7 +295,8 @@ def main() -> int:
         survivors = [
             m for m, survived in zip(mutants, pool.map(tried, mutants), strict=True) if survived
         ]
-    print(f"{len(mutants) - len(survivors)} of {len(mutants)} mutants found")
+    found = len(mutants) - len(survivors)
+    print(f"{found} of {len(mutants)} mutants found, {len(equivalent)} more are equivalent")
     for mutant in survivors:
         print(f"SURVIVES {mutant.file}:{mutant.line} {mutant.change}")
     return 1 if survivors else 0
