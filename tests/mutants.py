@@ -47,6 +47,20 @@ _ANNOTATIONS = "tests/m3net/annotations"
 MIRRORS = {
     "m3net/ct/layout.py": ["tests/m3net/ct/test_series.py"],
     "m3net/volume.py": ["tests/m3net/ct/test_series.py"],
+    "m3net/annotations/attributes.py": [f"{_ANNOTATIONS}/test_structure_set.py"],
+    "m3net/annotations/coding.py": [f"{_ANNOTATIONS}/test_meaning.py"],
+    "m3net/annotations/evidence.py": [
+        f"{_ANNOTATIONS}/test_chest_cad.py",
+        f"{_ANNOTATIONS}/test_viewer_reports.py",
+    ],
+    "m3net/annotations/graphics.py": [f"{_ANNOTATIONS}/test_presentation_state.py"],
+    "m3net/annotations/image_classes.py": [
+        f"{_ANNOTATIONS}/test_viewer_reports.py",
+        "tests/node/core/test_selection.py",
+    ],
+    "m3net/annotations/joining.py": [f"{_ANNOTATIONS}/test_viewer_reports.py"],
+    "m3net/annotations/measurement_group.py": [f"{_ANNOTATIONS}/test_viewer_reports.py"],
+    "m3net/annotations/measurement_report.py": [f"{_ANNOTATIONS}/test_viewer_reports.py"],
     "m3net/annotations/labels.py": [f"{_ANNOTATIONS}/test_meaning.py"],
     "m3net/annotations/merging.py": [f"{_ANNOTATIONS}/test_nodules.py"],
     "m3net/annotations/placing.py": [f"{_ANNOTATIONS}/test_nodules.py"],
