@@ -28,9 +28,8 @@ def draw_grounds(pen: Pen, legend: Legend) -> None:
         )
         pen.text((x, baseline + _STEP), why, size=13, colour=ink.QUIET)
         return
-    pen.text(
-        (layout.RIGHT, baseline), "less  |  more suspicious", size=12, colour=ink.QUIET, anchor="rs"
-    )
+    pen.text((_AXIS - 6, baseline), "less", size=12, colour=ink.QUIET, anchor="rs")
+    pen.text((_AXIS + 6, baseline), "more suspicious", size=12, colour=ink.QUIET)
     longest = max(abs(grounds.images), abs(grounds.measurements), 0.1)
     parts = {
         "images and outline": grounds.images,

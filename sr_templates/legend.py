@@ -35,9 +35,14 @@ def draw_header(pen: Pen, legend: Legend) -> None:
     pen.text((left, 57), legend.tracking_id, size=23, width=300)
     pen.text((left, 75), first_line(legend), size=14, colour=ink.QUIET, width=390)
     if legend.limits:
-        text = "Limits: " + "; ".join(limit.rstrip(".") for limit in legend.limits)
-        lines = pen.lines(text, size=14, width=layout.RIGHT - layout.LEFT)
+        lines = pen.lines(limits_line(legend), size=14, width=layout.RIGHT - layout.LEFT)
         draw_lines(pen, lines, (layout.LEFT, 95), size=14, step=17, last=112, colour=ink.AMBER)
+
+
+def limits_line(legend: Legend) -> str:
+    """What the number must be read with, in one line; empty if nothing limits it."""
+    limits = "; ".join(limit.rstrip(".") for limit in legend.limits)
+    return f"Limits: {limits}" if limits else ""
 
 
 def first_line(legend: Legend) -> str:
@@ -84,15 +89,15 @@ def draw_progress(pen: Pen, here: int, slices: int) -> None:
 
 def draw_result(pen: Pen, legend: Legend) -> None:
     """Probability and band on the left; sizes and notes on the right."""
-    tone, top, left = _tone(legend), layout.RESULT_TOP, layout.LEFT
+    tone, top, left = tone_of(legend), layout.RESULT_TOP, layout.LEFT
     length = pen.text((left, top + 48), percent_text(legend.probability), size=44, colour=tone)
     x = left + length + 16
     pen.text((x, top + 26), "probability of malignancy", size=16)
     call_tone = tone if legend.trained else ink.AMBER
-    pen.text((x, top + 47), _call_in_words(legend), size=13, colour=call_tone)
+    pen.text((x, top + 47), call_in_words(legend), size=13, colour=call_tone)
     lines = pen.lines(legend.meaning, size=12, width=layout.LARGE)
     draw_lines(pen, lines, (left, top + 65), size=12, step=14, last=top + 79, colour=ink.QUIET)
-    _draw_scale(pen, legend, top=top + 88)
+    draw_bar(pen, legend, left=left, right=left + layout.LARGE, top=top + 88)
 
     x = layout.SECOND
     baseline = top + 26
@@ -155,17 +160,16 @@ def draw_lines(
     return baseline
 
 
-def _draw_scale(pen: Pen, legend: Legend, *, top: float) -> None:
-    """The probability as a bar, with the ends of the band."""
-    left, right = layout.LEFT, layout.LEFT + layout.LARGE
-    tone = _tone(legend)
+def draw_bar(pen: Pen, legend: Legend, *, left: float, right: float, top: float) -> None:
+    """The probability as a bar with its scale beneath, and the ends of the band."""
+    tone = tone_of(legend)
     pen.box((left, top, right, top + 8), fill=ink.RAISED)
     filled = ink.QUIET if tone is ink.INK else tone  # the band's ends must show on it
     pen.box((left, top, left + (right - left) * legend.probability, top + 8), fill=filled)
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         x = left + share * (right - left)
         anchor = {0.0: "ls", 1.0: "rs"}.get(share, "ms")
-        pen.text((x, top + 22), f"{share * 100:.0f}", size=12, colour=ink.QUIET, anchor=anchor)
+        pen.text((x, top + 21), f"{share * 100:.0f}", size=12, colour=ink.QUIET, anchor=anchor)
     if legend.band is not None and legend.trained:
         for end in (legend.band.low, legend.band.high):
             x = left + end * (right - left)
@@ -173,14 +177,16 @@ def _draw_scale(pen: Pen, legend: Legend, *, top: float) -> None:
             pen.box((x - 1, top - 3, x + 1, top + 11), fill=ink.INK)
 
 
-def _tone(legend: Legend) -> ink.Colour:
+def tone_of(legend: Legend) -> ink.Colour:
+    """The colour of the number: above the band it warns, and no colour reassures."""
     if not legend.trained:
         return ink.QUIET
     above = legend.band is not None and legend.band.call(legend.probability) is Call.ABOVE
-    return ink.CORAL if above else ink.INK  # no colour reassures
+    return ink.CORAL if above else ink.INK
 
 
-def _call_in_words(legend: Legend) -> str:
+def call_in_words(legend: Legend) -> str:
+    """On which side of the band the probability lies, or why no call is made."""
     if not legend.trained:
         return UNTRAINED
     if legend.band is None:

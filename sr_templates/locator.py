@@ -26,7 +26,7 @@ def draw_slice(
     corner: tuple[int, int],
     size: int,
     *,
-    letters: bool = True,
+    letters: int = 13,
 ) -> None:
     """The whole key slice as acquired, with a box about what the large panel shows."""
     height, width = locator.slice_hu.shape
@@ -37,7 +37,7 @@ def draw_slice(
     x0, y0 = field.pixel(top, left, size)
     x1, y1 = field.pixel(top + rows, left + columns, size)
     edges = edge_letters(view.row_direction, view.col_direction)
-    _finish(picture, corner, size, (x0, y0, x1, y1), edges if letters else {})
+    _finish(picture, corner, size, (x0, y0, x1, y1), edges, letters)
 
 
 def draw_coronal(
@@ -47,7 +47,7 @@ def draw_coronal(
     corner: tuple[int, int],
     size: int,
     *,
-    letters: bool = True,
+    letters: int = 13,
 ) -> None:
     """The coronal plane through the nodule, with a box of the same side about it."""
     rows, columns = locator.coronal_hu.shape
@@ -58,9 +58,7 @@ def draw_coronal(
     x, y = field.pixel(*locator.centre, size)
     half = side_mm / field.side_mm * size / 2
     edges = edge_letters(_RIGHT_LEFT, _HEAD_FEET)
-    _finish(
-        picture, corner, size, (x - half, y - half, x + half, y + half), edges if letters else {}
-    )
+    _finish(picture, corner, size, (x - half, y - half, x + half, y + half), edges, letters)
 
 
 def _paste(
@@ -79,8 +77,9 @@ def _finish(
     size: int,
     box: tuple[float, float, float, float],
     edges: Mapping[str, str],
+    letters: int,
 ) -> None:
-    """Frame, box about the nodule and letters at the edges."""
+    """Frame, box about the nodule and letters of that size at the edges."""
     pen, (x, y) = Pen(picture), corner
     grow = max(0.0, (_LEAST_BOX - (box[2] - box[0])) / 2)
     x0, y0, x1, y1 = (
@@ -90,4 +89,4 @@ def _finish(
     for out, colour in ((1, ink.GROUND), (0, ink.TEAL)):
         pen.box((x + x0 - out, y + y0 - out, x + x1 + out, y + y1 + out), outline=colour)
     pen.box((x - 1, y - 1, x + size, y + size), outline=ink.LINE)
-    pen.edge_letters(corner, size, edges, size=13)
+    pen.edge_letters(corner, size, edges, size=letters)

@@ -13,6 +13,9 @@ from sr_templates.pen import Pen
 LEVELS = (0.25, 0.5, 0.75)
 """At which a map's contours are drawn."""
 
+FAINT = 0.2
+"""Heat below it is hardly seen; a map that has no more says so."""
+
 _LINE_STEP = 20
 
 
@@ -21,10 +24,10 @@ def draw_map_key(picture: Image.Image, view: NoduleView, legend: Legend, style: 
     pen = Pen(picture)
     x, y = layout.KEY
     pen.text((x, y - 8), f"Where the networks looked ({legend.method})", size=14, width=284)
-    if style is MapStyle.OVERLAY:
+    if style == MapStyle.OVERLAY:
         _draw_bar(picture, pen)
     left, baseline = x + 30, y + 16
-    if style is MapStyle.CONTOUR:
+    if style == MapStyle.CONTOUR:
         for level in LEVELS:
             pen.box((x, baseline - 6, x + 20, baseline - 5), fill=level_colour(level))
             pen.text((left, baseline), f"{level:g} of the map's maximum", size=13, colour=ink.QUIET)

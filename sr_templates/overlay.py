@@ -27,7 +27,7 @@ from sr_templates.legend import (
     image_text,
 )
 from sr_templates.locator import draw_coronal, draw_slice
-from sr_templates.map_key import LEVELS, draw_map_key, level_colour
+from sr_templates.map_key import FAINT, LEVELS, draw_map_key, level_colour
 from sr_templates.orientation import edge_letters
 from sr_templates.panel import Field, add_line, grey, hatch, softened, windowed, with_heat
 from sr_templates.pen import Pen
@@ -36,6 +36,7 @@ __all__ = ["FRAME_BYTES", "render_capture"]
 
 NO_HEAT = ("no heat: nothing shown here", "spoke for malignancy")
 NO_HEAT_ON_THIS = "no heat on this slice"
+FAINT_ON_THIS = f"heat below {FAINT:g} on this slice"
 NOT_SHOWN = "not shown to the networks"
 
 
@@ -151,7 +152,7 @@ class _Drawing:
 
     def _map(self, name: str, field: Field, index: int) -> Image.Image:
         shades, heat = self.shades[index], self.view.maps[name][index]
-        if self.style is MapStyle.OVERLAY:
+        if self.style == MapStyle.OVERLAY:
             panel = with_heat(shades, heat, field, SMALL)
         else:
             panel = grey(shades, field, SMALL)
@@ -168,12 +169,13 @@ class _Drawing:
     def _say_if_blank(self, pen: Pen, name: str, index: int) -> None:
         """Words where a map has nothing to show, lest a grey panel look like a forgotten one."""
         heat, (x, y) = self.view.maps[name], layout.MAPS[name]
+        hottest = float(np.nan_to_num(heat[index]).max())
         if not self.view.shown[name][index].any():
             lines: tuple[str, ...] = (NOT_SHOWN,)
         elif not np.nan_to_num(heat).any():
             lines = NO_HEAT
-        elif not np.nan_to_num(heat[index]).any():
-            lines = (NO_HEAT_ON_THIS,)
+        elif hottest < FAINT:
+            lines = (FAINT_ON_THIS if hottest else NO_HEAT_ON_THIS,)
         else:
             return
         for number, line in enumerate(lines):

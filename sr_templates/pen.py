@@ -128,7 +128,7 @@ class Pen:
         self, corner: tuple[float, float], panel: float, edges: Mapping[str, str], *, size: int
     ) -> None:
         """Letters in the middle of a panel's edges: "left", "right", "top", "bottom"."""
-        (x, y), inset, middle = corner, 7, panel / 2
+        (x, y), inset, middle = corner, min(7.0, panel / 25), panel / 2
         places = {
             "left": ((x + inset, y + middle), "lm"),
             "right": ((x + panel - inset, y + middle), "rm"),

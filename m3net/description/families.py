@@ -137,7 +137,7 @@ FAMILIES = (
         words="surroundings",
         members=("rim_mean_hu", "rim_sd_hu", "dense_beyond", *_names("near_fraction_above_")),
         told="rim_mean_hu",
-        told_as="mean of 3 mm around",
+        told_as="3 mm around",
         unit="HU",
     ),
     Family(

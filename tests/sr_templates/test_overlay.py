@@ -118,6 +118,7 @@ def test_what_the_network_was_not_shown_is_dimmed_and_hatched():
     [
         ("blank", overlay.NO_HEAT[0]),
         ("blank here", overlay.NO_HEAT_ON_THIS),
+        ("faint here", overlay.FAINT_ON_THIS),
         ("not shown", overlay.NOT_SHOWN),
     ],
 )
@@ -127,10 +128,12 @@ def test_a_map_that_shows_nothing_says_why(words, what, said):
     maps["meso"] = np.zeros_like(maps["macro"])
     if what == "blank here":
         maps["meso"][2, 5, 5] = 1.0
+    if what == "faint here":
+        maps["meso"][:2], maps["meso"][2] = 0.19, 0.5
     if what == "not shown":
         shown["meso"] = np.zeros_like(shown["meso"])
     render_capture(replace(plain, maps=maps, shown=shown), legend())
-    pages_with = {"blank": 3, "blank here": 2, "not shown": 3}
+    pages_with = {"blank": 3, "blank here": 2, "faint here": 2, "not shown": 3}
     # the key says once what hatching means
     assert words.count(said) == pages_with[what] + (what == "not shown")
 
