@@ -36,7 +36,7 @@ def build_encapsulated_pdf(
     *,
     content: ReportContent,
     names: Mapping[str, str],
-    pictures: Mapping[str, NDArray[np.uint8]],
+    pictures: Mapping[str, Sequence[NDArray[np.uint8]]],
     sources: Sequence[Dataset],
     band: Band | None,
     revision: str,
@@ -47,7 +47,7 @@ def build_encapsulated_pdf(
     """The report as a PDF in a DICOM object; the same arguments, the same bytes.
 
     names    : per tracking UID what the nodule is called where it must not name the patient
-    pictures : per tracking UID the capture's key frame, (rows, columns, 3) uint8
+    pictures : per tracking UID pages of its capture, (rows, columns, 3) uint8 each
     sources  : headers of the slices that findings are drawn on
     revision : which revision it is, and what it replaces
     """
@@ -79,7 +79,7 @@ def build_encapsulated_pdf(
         revision=revision,
         headline=first_line(content, algorithm),
         nodules=[
-            _nodule(nodule, names, pictures.get(nodule.tracking_uid), band, algorithm)
+            _nodule(nodule, names, pictures.get(nodule.tracking_uid, ()), band, algorithm)
             for nodule in content.nodules
         ],
         refused=[
@@ -100,7 +100,7 @@ def build_encapsulated_pdf(
 def _nodule(
     nodule: NoduleFinding,
     names: Mapping[str, str],
-    picture: NDArray[np.uint8] | None,
+    pictures: Sequence[NDArray[np.uint8]],
     band: Band | None,
     algorithm: Algorithm,
 ) -> Nodule:
@@ -116,5 +116,5 @@ def _nodule(
             size,
         ),
         facts=(nodule.comment,),
-        picture=picture,
+        pictures=pictures,
     )

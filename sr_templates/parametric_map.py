@@ -39,6 +39,7 @@ class HeatVolume:
 
     name      : of the nodule; must not name the patient
     scale     : "micro", "meso" or "macro"
+    method    : how the map is made, by its name in the literature
     values    : (D, H, W) float32 in [0, 1]
     affine    : (4, 4), index (z, y, x) -> LPS mm; its axes are at right angles
     has_depth : False where every plane shows the same map
@@ -46,6 +47,7 @@ class HeatVolume:
 
     name: str
     scale: str
+    method: str
     values: NDArray[np.float32]
     affine: NDArray[np.float64]
     has_depth: bool
@@ -166,7 +168,7 @@ def _mapping(algorithm: Algorithm) -> hd.pm.RealWorldValueMapping:
 def _in_words(heat: HeatVolume, algorithm: Algorithm) -> str:
     warning = "" if algorithm.trained else f"{UNTRAINED}: "
     depth = "" if heat.has_depth else ", the same on every plane"
-    return f"{warning}{heat.name}, {heat.scale} heat map{depth}. {RESEARCH_USE}"
+    return f"{warning}{heat.name}, {heat.method} at scale {heat.scale}{depth}. {RESEARCH_USE}"
 
 
 def _refer(made: Dataset, sources: Sequence[Dataset]) -> None:

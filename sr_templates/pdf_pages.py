@@ -34,13 +34,19 @@ from sr_templates.pdf_text import printable
 _LEFT, _TOP, _BOTTOM = 18 * mm, 32 * mm, 22 * mm
 _WIDTH = A4[0] - 2 * _LEFT
 _INK, _QUIET, _RULE, _WARNING = map(HexColor, ("#15191f", "#5a6472", "#c4cad2", "#a3321a"))
-_PICTURE_PIXELS, _JPEG_QUALITY = 1600, 90
+_PICTURE_PIXELS, _JPEG_QUALITY, _PICTURE_SHARE = 1600, 90, 0.44
 
 _BODY = ParagraphStyle("body", fontName="Helvetica", fontSize=9.5, leading=13, textColor=_INK)
 _SMALL = ParagraphStyle("small", _BODY, fontSize=8, leading=10.5, textColor=_QUIET)
 _TITLE = ParagraphStyle("title", _BODY, fontName="Helvetica-Bold", fontSize=17, leading=22)
 _HEAD = ParagraphStyle(
-    "head", _BODY, fontName="Helvetica-Bold", fontSize=11.5, leading=15, spaceBefore=10
+    "head",
+    _BODY,
+    fontName="Helvetica-Bold",
+    fontSize=11.5,
+    leading=15,
+    spaceBefore=10,
+    keepWithNext=True,
 )
 _LEAD = ParagraphStyle("lead", _BODY, fontName="Helvetica-Bold", fontSize=11, leading=15)
 
@@ -51,13 +57,13 @@ class Nodule:
 
     cells   : for its row of the summary: probability, against the band, place, size
     facts   : sentences, the limits of its number first
-    picture : (rows, columns, 3) uint8
+    pictures: (rows, columns, 3) uint8 each
     """
 
     name: str
     cells: Sequence[str]
     facts: Sequence[str]
-    picture: NDArray[np.uint8] | None
+    pictures: Sequence[NDArray[np.uint8]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +93,18 @@ COLUMNS = ("Nodule", "Probability of malignancy", "Against the band", "Place", "
 
 def set_pages(pages: Pages) -> bytes:
     """The document as PDF."""
-    total = _build(pages, BytesIO(), total=0)
+    pictures = [[_encoded(picture) for picture in nodule.pictures] for nodule in pages.nodules]
+    total = _build(pages, pictures, BytesIO(), total=0)
     buffer = BytesIO()
-    _build(pages, buffer, total=total)
+    _build(pages, pictures, buffer, total=total)
     return buffer.getvalue()
 
 
-def _build(pages: Pages, buffer: BytesIO, *, total: int) -> int:
+_Pictures = Sequence[Sequence[bytes]]
+"""JPEG, per nodule."""
+
+
+def _build(pages: Pages, pictures: _Pictures, buffer: BytesIO, *, total: int) -> int:
     """Set everything once; returns the number of pages, which their foot must know beforehand."""
 
     def furnish(canvas: Canvas, document: BaseDocTemplate) -> None:
@@ -110,11 +121,11 @@ def _build(pages: Pages, buffer: BytesIO, *, total: int) -> int:
     )
     frame = Frame(_LEFT, _BOTTOM, _WIDTH, A4[1] - _TOP - _BOTTOM, 0, 0, 0, 0)
     document.addPageTemplates([PageTemplate(frames=[frame], onPage=furnish)])
-    document.build(_story(pages))
+    document.build(_story(pages, pictures))
     return int(document.page)
 
 
-def _story(pages: Pages) -> list[Flowable]:
+def _story(pages: Pages, pictures: _Pictures) -> list[Flowable]:
     story: list[Flowable] = [
         _paragraph(pages.title, _TITLE),
         Spacer(0, 4),
@@ -123,11 +134,11 @@ def _story(pages: Pages) -> list[Flowable]:
     ]
     if pages.nodules:
         story += [_summary(pages.nodules)]
-    for nodule in pages.nodules:
-        story += _nodule(nodule)
     if pages.refused:
         story += [_paragraph("Not analysed", _HEAD)]
         story += [_paragraph(f"{name}: {reason}", _BODY) for name, reason in pages.refused]
+    for nodule, of_nodule in zip(pages.nodules, pictures, strict=True):
+        story += _nodule(nodule, of_nodule)
     if pages.remarks:
         story += [_paragraph("Remarks", _HEAD)]
         story += [_paragraph(remark, _BODY) for remark in pages.remarks]
@@ -153,28 +164,35 @@ def _summary(nodules: Sequence[Nodule]) -> Table:
     return table
 
 
-def _nodule(nodule: Nodule) -> list[Flowable]:
-    """Heading, picture and first fact stay on one page."""
-    first: list[Flowable] = [_paragraph(nodule.name, _HEAD)]
-    if nodule.picture is not None:
-        first += [Spacer(0, 3), _picture(nodule.picture), Spacer(0, 4)]
+def _nodule(nodule: Nodule, pictures: Sequence[bytes]) -> list[Flowable]:
+    """Heading, first picture and first fact stay on one page; further pictures follow."""
+    first, *others = [_picture(each) for each in pictures] or [Spacer(0, 0)]
     facts = [_paragraph(fact, _BODY) for fact in nodule.facts]
-    return [KeepTogether([*first, *facts[:1]]), *facts[1:]]
+    heading = [_paragraph(nodule.name, _HEAD), Spacer(0, 3)]
+    return [
+        KeepTogether([*heading, first, Spacer(0, 4), *facts[:1]]),
+        *facts[1:],
+        *(part for other in others for part in (Spacer(0, 6), other)),
+    ]
 
 
-def _picture(rgb: NDArray[np.uint8]) -> Image:
-    """Across the page; the lossless one is the secondary capture."""
+def _encoded(rgb: NDArray[np.uint8]) -> bytes:
+    """For print; without loss it is in the capture."""
     picture = Picture.fromarray(rgb)
     if picture.width > _PICTURE_PIXELS:
         height = round(picture.height * _PICTURE_PIXELS / picture.width)
         picture = picture.resize((_PICTURE_PIXELS, height), Picture.Resampling.LANCZOS)
     buffer = BytesIO()
     picture.save(buffer, format="JPEG", quality=_JPEG_QUALITY, subsampling=0)
-    buffer.seek(0)
-    height = _WIDTH * picture.height / picture.width
-    most = 0.55 * (A4[1] - _TOP - _BOTTOM)
-    share = min(1.0, most / height)
-    return Image(buffer, width=share * _WIDTH, height=share * height)
+    return buffer.getvalue()
+
+
+def _picture(jpeg: bytes) -> Image:
+    """Across the page, and not higher than that two find room on one."""
+    with Picture.open(BytesIO(jpeg)) as picture:
+        height = _WIDTH * picture.height / picture.width
+    share = min(1.0, _PICTURE_SHARE * (A4[1] - _TOP - _BOTTOM) / height)
+    return Image(BytesIO(jpeg), width=share * _WIDTH, height=share * height, hAlign="LEFT")
 
 
 def _paragraph(text: str, style: ParagraphStyle) -> Paragraph:

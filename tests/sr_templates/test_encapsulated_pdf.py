@@ -32,7 +32,7 @@ REVISION = "Revision 2 of 4 Mar 2026 05:06, replaces revision 1"
 def built(content: ReportContent = FULL, **changes: object) -> Dataset:
     arguments = {
         "names": {},
-        "pictures": {ROUND.tracking_uid: PICTURE, OUTLINED.tracking_uid: PICTURE},
+        "pictures": {ROUND.tracking_uid: [PICTURE, PICTURE], OUTLINED.tracking_uid: [PICTURE]},
         "sources": [SLICE],
         "band": Band(low=0.35, high=0.65),
         "revision": REVISION,

@@ -18,6 +18,7 @@ AFFINE = np.array([[0, 0, 0.7, 10], [0, 0.8, 0, 20], [2.0, 0, 0, -30], [0, 0, 0,
 HEAT = HeatVolume(
     name="Nodule 1",
     scale="meso",
+    method="HiResCAM",
     values=np.random.default_rng(0).random((6, 8, 10), dtype=np.float32),
     affine=AFFINE,
     has_depth=True,
@@ -73,11 +74,11 @@ def test_the_quantity_is_coded_and_the_cts_frame_is_named() -> None:
 
 def test_what_it_is_stands_in_words() -> None:
     assert built().ImageComments == (
-        "Nodule 1, meso heat map. For research use; not a cleared medical device"
+        "Nodule 1, HiResCAM at scale meso. For research use; not a cleared medical device"
     )
     flat = built(replace(HEAT, has_depth=False), algorithm=UNTRAINED)
     assert flat.ImageComments.startswith(
-        "UNTRAINED, NOT A RESULT: Nodule 1, meso heat map, the same on every plane."
+        "UNTRAINED, NOT A RESULT: Nodule 1, HiResCAM at scale meso, the same on every plane."
     )
     (mapping,) = flat.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence
     assert mapping.LUTLabel == "UNTRAINED"
