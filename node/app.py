@@ -7,7 +7,7 @@ that each process carries only what it uses.
 import logging
 import signal
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -18,12 +18,11 @@ from sqlalchemy.exc import ArgumentError
 
 from m3net.errors import InferenceError, WeightsError
 from node import __version__, logs
-from node.config import DatabaseConfig, DestinationConfig, NodeConfig, StorageConfig
+from node.config import DatabaseConfig, NodeConfig, StorageConfig
 from node.core.completeness import StudyRules, WhenUnannotated
 from node.core.device import MANUFACTURER, MODEL_NAME
 from node.core.digest import analysis_id
 from node.core.errors import ConfigError
-from node.core.results import CaptureVariant, ReportVariant
 from node.logs import event
 from node.persistence.rows import JobTerms, Outbox
 from node.persistence.spool import Spool
@@ -119,8 +118,8 @@ def analysis_id_of(config: NodeConfig) -> str:
     """Hex sha256 over everything but the study that a result depends on.
 
     The weights and what changes a probability, the template, the device's identity, the settings
-    under [annotations] and [results], and the assumed character set.  Not the variants: those have
-    UIDs of their own.
+    under [annotations] and [results], and the assumed character set.  Not what stands beside report
+    and captures, and changes nothing of them.
     """
     from m3net.model_files import fingerprint
 
@@ -129,7 +128,7 @@ def analysis_id_of(config: NodeConfig) -> str:
         template_version=TEMPLATE_VERSION,
         settings={
             "annotations": config.annotations.model_dump(mode="json"),
-            "results": config.results.model_dump(mode="json"),
+            "results": config.results.model_dump(mode="json", exclude={"report_pdf"}),
             "assumed_character_set": config.receiver.assumed_character_set,
             "device": [MANUFACTURER, MODEL_NAME, __version__],
         },
@@ -141,29 +140,8 @@ def job_terms(config: NodeConfig) -> JobTerms:
     return JobTerms(analysis_id=analysis_id_of(config), max_attempts=config.worker.max_attempts)
 
 
-def variants_of(
-    destinations: Sequence[DestinationConfig],
-) -> tuple[tuple[ReportVariant, CaptureVariant], ...]:
-    """Every form that a destination may need, the richest first; never none."""
-    wanted = {
-        (report, captures)
-        for destination in destinations
-        for report in _reports(destination.report)
-        for captures in _captures(destination.captures)
-    } or {(ReportVariant.COMPREHENSIVE_3D, CaptureVariant.MULTI_FRAME)}
-    return tuple((r, c) for r in ReportVariant for c in CaptureVariant if (r, c) in wanted)
-
-
-def _reports(setting: str) -> list[ReportVariant]:
-    return list(ReportVariant) if setting == "auto" else [ReportVariant(setting)]
-
-
-def _captures(setting: str) -> list[CaptureVariant]:
-    return list(CaptureVariant) if setting == "auto" else [CaptureVariant(setting)]
-
-
 def result_settings(config: NodeConfig) -> "ResultSettings":
-    """How results look, and in which forms they are written."""
+    """How results look, and what is written beside report and captures."""
     from node.core.objects import ResultSettings
 
     return ResultSettings(
@@ -182,7 +160,7 @@ def result_settings(config: NodeConfig) -> "ResultSettings":
         assumed_character_set=config.receiver.assumed_character_set,
         max_diameter_mm=config.annotations.max_diameter_mm,
         max_nodules=config.annotations.max_nodules,
-        variants=variants_of(config.destinations),
+        companions=frozenset().union(*(each.wishes().companions for each in config.destinations)),
     )
 
 

@@ -1,16 +1,15 @@
 """The pictures of one nodule as secondary captures (PS3.3 A.8.1, A.8.5).
 
-One multi-frame true colour object for those who show it, else one object a frame.  There is no
-Pixel Spacing: the panels of a frame are zoomed differently and a viewer's ruler would lie.
+One multi-frame true colour object; `poorer` makes single images of it.  There is no Pixel Spacing:
+the panels of a frame are zoomed differently and a viewer's ruler would lie.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 
 import numpy as np
 from pydicom import Dataset
 from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage as MULTI_FRAME_CLASS
-from pydicom.uid import SecondaryCaptureImageStorage as SINGLE_FRAME_CLASS
 
 from sr_templates import codes
 from sr_templates.capture_view import CaptureFrame
@@ -21,7 +20,6 @@ from sr_templates.probability import UNTRAINED
 
 SERIES_DESCRIPTION = "AI nodule pictures (research use)"
 
-
 _LOSSINESS = (
     "LossyImageCompression",
     "LossyImageCompressionRatio",
@@ -29,20 +27,18 @@ _LOSSINESS = (
 )
 
 
-def build_captures(
+def build_capture(
     *,
     frames: Sequence[CaptureFrame],
     subject: Dataset,
-    identity_of: Callable[[int], ObjectIdentity],
+    identity: ObjectIdentity,
     algorithm: Algorithm,
-    multi_frame: bool,
     tracking_id: str,
     patient_orientation: tuple[str, str],
     max_bytes: int | None = None,
-) -> list[Dataset]:
-    """One dataset with all frames, or one for each; the same arguments, the same bytes.
+) -> Dataset:
+    """One object with all frames; the same arguments, the same bytes.
 
-    identity_of         : identity of the object with this 0-based number; a multi-frame is number 0
     patient_orientation : letters of the rows' and of the columns' direction
     max_bytes           : of pixels in all; too many raise ValueError, before anything is built
     """
@@ -51,26 +47,21 @@ def build_captures(
     size = sum(frame.rgb.nbytes for frame in frames)
     if max_bytes is not None and size > max_bytes:
         raise ValueError(f"{len(frames)} frames of {size} bytes, allowed {max_bytes}: show fewer")
-    groups = [list(frames)] if multi_frame else [[frame] for frame in frames]
-    captures = []
-    for number, group in enumerate(groups):
-        capture = new_object(
-            sop_class_uid=MULTI_FRAME_CLASS if multi_frame else SINGLE_FRAME_CLASS,
-            modality="OT",
-            series_description=SERIES_DESCRIPTION,
-            subject=subject,
-            algorithm=algorithm,
-            identity=identity_of(number),
-        )
-        _describe(capture, group, algorithm, tracking_id)
-        _copy_lossiness(subject, capture)
-        capture.PatientOrientation = list(patient_orientation)
-        if multi_frame:
-            _add_frames(capture, group)
-        _add_pixels(capture, group)
-        finish(capture)
-        captures.append(capture)
-    return captures
+    capture = new_object(
+        sop_class_uid=MULTI_FRAME_CLASS,
+        modality="OT",
+        series_description=SERIES_DESCRIPTION,
+        subject=subject,
+        algorithm=algorithm,
+        identity=identity,
+    )
+    _describe(capture, frames, algorithm, tracking_id)
+    _copy_lossiness(subject, capture)
+    capture.PatientOrientation = list(patient_orientation)
+    _add_frames(capture, frames)
+    _add_pixels(capture, frames)
+    finish(capture)
+    return capture
 
 
 def _describe(
@@ -91,9 +82,10 @@ def _describe(
     capture.DerivationDescription = (
         f"{warning}Grad-CAM of {algorithm.name} {algorithm.version} over CT, {tracking_id}"
     )[:1024]
-    shown = f", {frames[0].label}" if len(frames) == 1 else ""
-    capture.ImageComments = f"{warning}{tracking_id}{shown}"
-    sources = list(dict.fromkeys(source for frame in frames for source in frame.sources))
+    capture.ImageComments = f"{warning}{tracking_id}"
+    # Those of the key frame first: `poorer.frame_alone` goes by it.
+    by_importance = sorted(frames, key=lambda frame: not frame.key)
+    sources = list(dict.fromkeys(source for frame in by_importance for source in frame.sources))
     capture.SourceImageSequence = [_source(source) for source in sources]
 
 

@@ -1,5 +1,6 @@
 """The node's configuration: one TOML, parsed once, handed out section by section."""
 
+from node.config.profiles import PROFILES, Profile
 from node.config.sections import (
     DatabaseConfig,
     DeliveryConfig,
@@ -18,9 +19,10 @@ from node.config.sections import (
     as_destination,
 )
 from node.config.source import find_config, load_config
-from node.config.toml import commented_toml
+from node.config.toml import commented_toml, toml_value
 
 __all__ = [
+    "PROFILES",
     "DatabaseConfig",
     "DeliveryConfig",
     "DestinationConfig",
@@ -29,6 +31,7 @@ __all__ = [
     "LogConfig",
     "ModelConfig",
     "NodeConfig",
+    "Profile",
     "ReceiverConfig",
     "ResultsConfig",
     "ServeConfig",
@@ -39,4 +42,5 @@ __all__ = [
     "commented_toml",
     "find_config",
     "load_config",
+    "toml_value",
 ]

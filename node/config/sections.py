@@ -5,6 +5,7 @@ default except where a destination is.
 """
 
 from collections import Counter
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -20,7 +21,9 @@ from pydantic import (
 )
 from pydantic.networks import IPvAnyNetwork
 
-from node.core.results import CaptureVariant, ReportVariant
+from node.config.profiles import PROFILES, CompanionName, Compression, Profile, ProfileName
+from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
+from node.core.variants import Wishes
 from sr_templates.capture_view import MapStyle
 from sr_templates.character_sets import is_known
 
@@ -238,6 +241,9 @@ class ResultsConfig(Section):
     indeterminate_half_width: Annotated[float, Field(ge=0, le=0.5)] = 0.15
     """How far from the model's threshold a probability is indeterminate: 0.15 about 0.5 is 35 % to
     65 %, in which results take no side. A choice of the site's, not a measured interval."""
+    report_pdf: bool = False
+    """Every destination gets the report as a PDF too, whatever its companions. It changes nothing
+    of what is said, and makes no new results."""
     device_serial: Annotated[str, StringConstraints(min_length=1, max_length=64)] = "1"
     """Serial number that results name as the device's; tells several nodes apart."""
 
@@ -263,12 +269,51 @@ class _Destination(Section):
     """Name in commands, logs and the diary; must differ from the others'."""
     timeout_s: Seconds = 30.0
     """Longest wait for the destination's answer to one message."""
-    report: Literal["auto"] | ReportVariant = "auto"
+    profile: ProfileName = "standard"
+    """What it is, which decides the settings below where they are left out: "standard", a PACS;
+    "ohif", "weasis", one behind which that viewer reads; "basic", one that shows single images and
+    documents only. `m3node check` says what each comes to."""
+    report: Literal["auto"] | ReportVariant | None = Field(default=None, examples=["auto"])
     """"comprehensive_3d" (SR .88.34), "comprehensive" (.88.33), or "auto": the former, and the
     latter where the destination rejects it."""
-    captures: Literal["auto"] | CaptureVariant = "auto"
-    """"multi_frame" (one object a nodule), "single_frame" (one object a slice), or "auto": the
-    former, and the latter where the destination rejects it."""
+    captures: Literal["auto"] | CaptureVariant | None = Field(default=None, examples=["auto"])
+    """"multi_frame" (one object a nodule), "single_frame" (its first frame and its key slice, an
+    object each), or "auto": the former, and the latter where the destination rejects it."""
+    compression: Compression | None = Field(default=None, examples=["accepted"])
+    """"accepted": pictures travel in JPEG-LS Lossless where the destination takes that, with the
+    very same pixels; "never": always uncompressed."""
+    companions: tuple[CompanionName, ...] | None = Field(
+        default=None, examples=[["presentation_state", "key_objects"]]
+    )
+    """What it gets beside report and captures: "presentation_state" (outlines on the CT, GSPS),
+    "key_objects" (the key slices, KOS), "pdf" (the report as a document), "parametric_map" (the
+    heat maps as numbers). What it does not take is left out, and the diary says so."""
+    reject_superseded: bool | None = Field(default=None, examples=[False])
+    """Whether a rejection note (KOS, IHE IOCM) hides the earlier results that it holds once a newer
+    set is stored there."""
+
+    def settled(self) -> Profile:
+        """The settings, those that are left out as the profile has them."""
+        own = {
+            each.name: value
+            for each in fields(Profile)
+            if (value := getattr(self, each.name)) is not None
+        }
+        return replace(PROFILES[self.profile], **own)
+
+    def wishes(self) -> Wishes:
+        """What it is to get, and in which form."""
+        settled = self.settled()
+        return Wishes(
+            report=settled.report,
+            captures=settled.captures,
+            companions=frozenset(map(ArtifactKind, settled.companions)),
+        )
+
+    @property
+    def compressed(self) -> bool:
+        """Whether pictures may travel compressed."""
+        return self.settled().compression == "accepted"
 
 
 class DimseDestination(_Destination):
@@ -332,6 +377,21 @@ class NodeConfig(Section):
     serve: ServeConfig = ServeConfig()
     log: LogConfig = LogConfig()
     destinations: tuple[DestinationConfig, ...] = ()
+
+    @field_validator("destinations")
+    @classmethod
+    def _with_pdf(
+        cls, destinations: tuple[DestinationConfig, ...], info: ValidationInfo
+    ) -> tuple[DestinationConfig, ...]:
+        results = info.data.get("results")
+        if results is None or not results.report_pdf:
+            return destinations
+        return tuple(
+            each.model_copy(
+                update={"companions": tuple(dict.fromkeys((*each.settled().companions, "pdf")))}
+            )
+            for each in destinations
+        )
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:

@@ -46,11 +46,11 @@ def _section(name: str, section: BaseModel, values: Mapping[str, object]) -> str
         lines.append(_comment(field.description or ""))
         value = values.get(key, getattr(section, key))
         if value is None:
-            lines.append(f"# {key} = {_toml(_first_example(field))}")
+            lines.append(f"# {key} = {toml_value(_first_example(field))}")
         elif (name, key) in _DERIVED and key not in values:
-            lines.append(f"# {key} = {_toml(value)}")
+            lines.append(f"# {key} = {toml_value(value)}")
         else:
-            lines.append(f"{key} = {_toml(value)}")
+            lines.append(f"{key} = {toml_value(value)}")
     return "\n".join(lines)
 
 
@@ -64,7 +64,7 @@ def _example(name: str, kind: type[BaseModel]) -> str:
         value = name if key == "name" else field.default
         if field.examples:
             value = _first_example(field)
-        lines.append(f"# {key} = {_toml(value)}")
+        lines.append(f"# {key} = {toml_value(value)}")
     return "\n".join(lines)
 
 
@@ -82,14 +82,15 @@ def _comment(text: str) -> str:
     return "\n".join(f"## {line}" for line in lines)
 
 
-def _toml(value: object) -> str:
+def toml_value(value: object) -> str:
+    """The value as TOML has it."""
     match value:
         case Enum():
-            return _toml(value.value)
+            return toml_value(value.value)
         case bool() | int() | float() | str():
             return json.dumps(value, ensure_ascii=False)
         case Path():
-            return _toml(value.as_posix())
+            return toml_value(value.as_posix())
         case list() | tuple():
-            return "[" + ", ".join(_toml(item) for item in value) + "]"
+            return "[" + ", ".join(toml_value(item) for item in value) + "]"
     raise TypeError(f"no TOML for {type(value).__name__}")

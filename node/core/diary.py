@@ -28,6 +28,7 @@ class Kind(StrEnum):
     JOB_SUPERSEDED = "job.superseded"
     JOB_REPORTED_DEAD = "job.reported_dead"
     DELIVERY_VARIANT = "delivery.variant"
+    DELIVERY_LEFT_OUT = "delivery.left_out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +89,7 @@ _SENTENCES: Mapping[str, str] = {
     "delivery.claimed": "{work} begins, try {tries} of {max_attempts}",
     Kind.DELIVERY_VARIANT: "{work} uses report form {report_variant} with captures "
     "{capture_variant}",
+    Kind.DELIVERY_LEFT_OUT: "{work} goes without {artifact}: {because}",
     "delivery.done": "{work} done: {delivered} objects stored",
     "delivery.cancelled": "{work} withdrawn: {error}",
 }

@@ -45,11 +45,22 @@ class ConfigError(NodeError):
     """The configuration, or what it points at, cannot be used."""
 
 
-class DestinationUnreachable(NodeError):
+class _DestinationError(NodeError):
+    """What a destination makes of what is sent to it.
+
+    sop_instance_uid : the object that its answer is about; None if it is about whatever is sent
+    """
+
+    def __init__(self, message: str, *, sop_instance_uid: str | None = None) -> None:
+        super().__init__(message)
+        self.sop_instance_uid = sop_instance_uid
+
+
+class DestinationUnreachable(_DestinationError):
     """The destination cannot take anything just now; the same may succeed later."""
 
 
-class DestinationRefused(NodeError):
+class DestinationRefused(_DestinationError):
     """The destination will not take these objects, however often they are sent."""
 
 

@@ -1,6 +1,6 @@
-"""From an assessment to DICOM objects, in every variant that a destination may need.
+"""From an assessment to DICOM objects: one set, in the richest form.
 
-Captures come first, since the report refers to them; pictures are drawn once for all variants.
+Captures come first, since the report refers to them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pydicom import Dataset
-from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
+from pydicom.uid import Comprehensive3DSRStorage
 
 from m3net.annotations.vocabulary import LANGUAGES
 from m3net.card import ModelCard
@@ -24,7 +24,7 @@ from node.core.findings import (
     report_content,
 )
 from node.core.pictured import Look
-from node.core.results import Artifact, ArtifactKind, CaptureVariant, ReportVariant, Results
+from node.core.results import Artifact, ArtifactKind, Results
 from sr_templates.band import Band
 from sr_templates.capture_view import MapStyle
 from sr_templates.findings import (
@@ -36,26 +36,20 @@ from sr_templates.findings import (
 )
 from sr_templates.layout import FRAME_BYTES
 from sr_templates.measurement_report import build_report
-from sr_templates.secondary_capture import build_captures
+from sr_templates.secondary_capture import build_capture
 from sr_templates.uids import derive_uid
 
-Variant = tuple[ReportVariant, CaptureVariant]
-Captures = Mapping[str, Sequence[Dataset]]
+Captures = Mapping[str, Dataset]
 """Per tracking UID."""
-
-REPORT_CLASSES: Mapping[ReportVariant, str] = {
-    ReportVariant.COMPREHENSIVE_3D: Comprehensive3DSRStorage,
-    ReportVariant.COMPREHENSIVE: ComprehensiveSRStorage,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
     """What a result takes from its job's row, so that a rebuild is the same object.
 
-    at           : when the job was made, in the site's time zone; every date of every object
-    revision     : 1, 2, ... within the study; the Instance Number
-    predecessors : per variant the report that this one replaces
+    at          : when the job was made, in the site's time zone; every date of every object
+    revision    : 1, 2, ... within the study; the Instance Number
+    predecessor : the report that this one replaces
     """
 
     study_instance_uid: StudyInstanceUID
@@ -63,14 +57,14 @@ class Stamp:
     analysis_id: str
     revision: int
     at: datetime
-    predecessors: Mapping[Variant, PredecessorReference]
+    predecessor: PredecessorReference | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultSettings:
-    """What results say and how they look; all of it is in the analysis id, except the variants.
+    """What results say and how they look; all of it is in the analysis id, except the companions.
 
-    Those have UIDs of their own.
+    Those stand beside what is said, and change nothing of it.
 
     judge_unlabelled      : bidirectional and arrow marks without a finding count as nodules
     languages             : in which a text may call a mark a nodule
@@ -78,6 +72,7 @@ class ResultSettings:
     max_diameter_mm       : what reaches further is no nodule
     max_nodules           : a study in which more is marked is not analysed
     maps                  : how a heat map is laid over the CT
+    companions            : what some destination asks for beside report and captures
     """
 
     report_series_number: int
@@ -89,13 +84,13 @@ class ResultSettings:
     device_model: str
     device_serial: str
     software_version: str
-    variants: Sequence[Variant]
     judge_unlabelled: bool = False
     languages: Sequence[str] = LANGUAGES
     assumed_character_set: str | None = None
     max_diameter_mm: float = 100.0
     max_nodules: int = 500
     maps: MapStyle = MapStyle.OVERLAY
+    companions: frozenset[ArtifactKind] = frozenset()
 
     def band(self, card: ModelCard) -> Band | None:
         """In which a probability is indeterminate; None: this model makes no call."""
@@ -193,85 +188,45 @@ class _Author:
     def artifacts(
         self, content: ReportContent, described: Sequence[DescribedNodule]
     ) -> list[Artifact]:
-        """Every capture of every form, then every report of every variant."""
+        """The captures, then the report."""
         captures = {
-            form: self._captures(described, form)
-            for form in dict.fromkeys(form for _, form in self.settings.variants)
-        }
-        reports = {
-            (report, form): self._report(content, described, captures[form], report, form)
-            for report, form in self.settings.variants
-        }
-        return [
-            *(
-                Artifact(
-                    kind=ArtifactKind.CAPTURE,
-                    report_variant=None,
-                    capture_variant=form,
-                    dataset=dataset,
-                    tracking_uid=tracking_uid,
-                )
-                for form, of_nodule in captures.items()
-                for tracking_uid, datasets in of_nodule.items()
-                for dataset in datasets
-            ),
-            *(
-                Artifact(
-                    kind=ArtifactKind.REPORT,
-                    report_variant=report,
-                    capture_variant=form,
-                    dataset=dataset,
-                )
-                for (report, form), dataset in reports.items()
-            ),
-        ]
-
-    def _captures(self, described: Sequence[DescribedNodule], form: CaptureVariant) -> Captures:
-        return {
-            nodule.finding.tracking_uid: build_captures(
-                frames=nodule.frames,
-                subject=self.subject,
-                algorithm=self.algorithm,
-                identity_of=self._capture_identities(nodule, number, form),
-                tracking_id=nodule.name,
-                multi_frame=form is CaptureVariant.MULTI_FRAME,
-                patient_orientation=nodule.orientation,
-            )
+            nodule.finding.tracking_uid: self._capture(nodule, number)
             for number, nodule in enumerate(described)
         }
+        report = self._report(content, described, captures)
+        return [
+            *(
+                Artifact(kind=ArtifactKind.CAPTURE, dataset=dataset, tracking_uid=tracking_uid)
+                for tracking_uid, dataset in captures.items()
+            ),
+            Artifact(kind=ArtifactKind.REPORT, dataset=report),
+        ]
 
-    def _capture_identities(
-        self, nodule: DescribedNodule, number: int, form: CaptureVariant
-    ) -> Callable[[int], ObjectIdentity]:
-        stamp = self.stamp
-
-        def identity_of(frame: int) -> ObjectIdentity:
-            return ObjectIdentity(
-                sop_instance_uid=uids.capture_uid(
-                    study=stamp.study_instance_uid,
-                    input_digest=stamp.input_digest,
-                    analysis_id=stamp.analysis_id,
+    def _capture(self, nodule: DescribedNodule, number: int) -> Dataset:
+        return build_capture(
+            frames=nodule.frames,
+            subject=self.subject,
+            algorithm=self.algorithm,
+            identity=self._identity(
+                ArtifactKind.CAPTURE,
+                uids.capture_uid(
+                    study=self.stamp.study_instance_uid,
+                    input_digest=self.stamp.input_digest,
+                    analysis_id=self.stamp.analysis_id,
                     tracking_uid=nodule.finding.tracking_uid,
-                    captures=form,
-                    number=frame,
                 ),
-                series_instance_uid=uids.result_series_uid(
-                    stamp.study_instance_uid, ArtifactKind.CAPTURE
-                ),
-                series_number=self.settings.capture_series_number,
-                instance_number=stamp.revision * 10_000 + number * 100 + frame + 1,
-                at=stamp.at,
-            )
-
-        return identity_of
+                # Frames that stand alone are numbered on from their capture.
+                instance_number=self.stamp.revision * 10_000 + number * 100 + 1,
+            ),
+            tracking_id=nodule.name,
+            patient_orientation=nodule.orientation,
+        )
 
     def _report(
         self,
         content: ReportContent,
         described: Sequence[DescribedNodule],
         captures: Captures,
-        report: ReportVariant,
-        form: CaptureVariant,
     ) -> Dataset:
         stamp = self.stamp
         key_slices = {str(nodule.key.SOPInstanceUID): nodule.key for nodule in described}
@@ -280,30 +235,36 @@ class _Author:
             evidence=list(key_slices.values()) or [self.subject],
             subject=self.subject,
             algorithm=self.algorithm,
-            identity=self._report_identity(content.outcome, report, form),
-            sop_class_uid=REPORT_CLASSES[report],
-            captures=captures,
-            predecessor=stamp.predecessors.get((report, form)),
+            identity=self._identity(
+                ArtifactKind.REPORT,
+                self._report_uid(content.outcome),
+                instance_number=stamp.revision,
+            ),
+            sop_class_uid=Comprehensive3DSRStorage,
+            captures={uid: [capture] for uid, capture in captures.items()},
+            predecessor=stamp.predecessor,
             tracking_uid_of_study=derive_uid("m3node", "study", stamp.study_instance_uid),
         )
 
-    def _report_identity(
-        self, outcome: Outcome, report: ReportVariant, form: CaptureVariant
+    def _report_uid(self, outcome: Outcome) -> SOPInstanceUID:
+        return uids.report_uid(
+            study=self.stamp.study_instance_uid,
+            input_digest=self.stamp.input_digest,
+            analysis_id=self.stamp.analysis_id,
+            outcome=outcome,
+        )
+
+    def _identity(
+        self, kind: ArtifactKind, uid: SOPInstanceUID, *, instance_number: int
     ) -> ObjectIdentity:
-        stamp = self.stamp
+        number = {
+            ArtifactKind.REPORT: self.settings.report_series_number,
+            ArtifactKind.CAPTURE: self.settings.capture_series_number,
+        }[kind]
         return ObjectIdentity(
-            sop_instance_uid=uids.report_uid(
-                study=stamp.study_instance_uid,
-                input_digest=stamp.input_digest,
-                analysis_id=stamp.analysis_id,
-                outcome=outcome,
-                report=report,
-                captures=form,
-            ),
-            series_instance_uid=uids.result_series_uid(
-                stamp.study_instance_uid, ArtifactKind.REPORT
-            ),
-            series_number=self.settings.report_series_number,
-            instance_number=stamp.revision,
-            at=stamp.at,
+            sop_instance_uid=uid,
+            series_instance_uid=uids.result_series_uid(self.stamp.study_instance_uid, kind),
+            series_number=number,
+            instance_number=instance_number,
+            at=self.stamp.at,
         )

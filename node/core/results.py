@@ -1,4 +1,7 @@
-"""What one analysis leaves behind: objects to send, in the variants that destinations may need."""
+"""What one analysis leaves behind: one set of objects, in the richest form.
+
+What a destination needs in a poorer form is derived from the stored set (`sr_templates.poorer`).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,23 +31,42 @@ class CaptureVariant(StrEnum):
 
 
 class ArtifactKind(StrEnum):
-    """What a result object is."""
+    """What a result object is; each kind has a series of its own."""
 
     REPORT = "report"
     CAPTURE = "capture"
+    PRESENTATION_STATE = "presentation_state"
+    """Outlines and probabilities drawn on the CT, for viewers that draw no SR."""
+    KEY_OBJECTS = "key_objects"
+    """The key slices, chosen."""
+    PDF = "pdf"
+    """The report as a document."""
+    PARAMETRIC_MAP = "parametric_map"
+    """The heat maps as numbers."""
+    REJECTION_NOTE = "rejection_note"
+    """Which earlier results are to be hidden (IHE IOCM); made when it is sent."""
+
+
+COMPANIONS = (
+    ArtifactKind.PRESENTATION_STATE,
+    ArtifactKind.KEY_OBJECTS,
+    ArtifactKind.PDF,
+    ArtifactKind.PARAMETRIC_MAP,
+)
+"""What stands beside report and captures where somebody asks for it, in the order of sending.
+
+A companion refers to the CT alone, never to report or captures: it is the same in every form.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """One result object.
+    """One result object, in the richest form of its kind.
 
-    report_variant : None for captures; a report refers to the captures of its `capture_variant`
-    tracking_uid   : of the nodule that it shows; None if it is of the study
+    tracking_uid : of the nodule that it shows; None if it is of the study
     """
 
     kind: ArtifactKind
-    report_variant: ReportVariant | None
-    capture_variant: CaptureVariant
     dataset: Dataset
     tracking_uid: str | None = None
 

@@ -28,18 +28,14 @@ def report_uid(
     input_digest: str,
     analysis_id: str,
     outcome: str,
-    report: ReportVariant,
-    captures: CaptureVariant,
 ) -> SOPInstanceUID:
-    """The UID of one variant of the report.
+    """The UID of the report in its richest form.
 
     The outcome is in it: a technical failure and the result of a later, lucky requeue of the same
     job are two documents.
     """
     return SOPInstanceUID(
-        derive_uid(
-            _NAMESPACE, "report", study, input_digest, analysis_id, outcome, report, captures
-        )
+        derive_uid(_NAMESPACE, "report", study, input_digest, analysis_id, outcome)
     )
 
 
@@ -49,22 +45,28 @@ def capture_uid(
     input_digest: str,
     analysis_id: str,
     tracking_uid: str,
-    captures: CaptureVariant,
-    number: int,
 ) -> SOPInstanceUID:
-    """The UID of one capture object; `number` counts the single frames of one nodule."""
+    """The UID of one nodule's capture with all its frames."""
     return SOPInstanceUID(
-        derive_uid(
-            _NAMESPACE,
-            "capture",
-            study,
-            input_digest,
-            analysis_id,
-            tracking_uid,
-            captures,
-            str(number),
-        )
+        derive_uid(_NAMESPACE, "capture", study, input_digest, analysis_id, tracking_uid)
     )
+
+
+def companion_uid(report: SOPInstanceUID, kind: ArtifactKind, number: int = 0) -> SOPInstanceUID:
+    """The UID of one companion of a report, in its richest form; `number` from 0 in its kind."""
+    return SOPInstanceUID(derive_uid(_NAMESPACE, "companion", report, kind.value, str(number)))
+
+
+def report_uid_in(
+    report: SOPInstanceUID, *, variant: ReportVariant, captures: CaptureVariant
+) -> SOPInstanceUID:
+    """The UID of the report in a poorer form, from its own in the richest."""
+    return SOPInstanceUID(derive_uid(_NAMESPACE, "report in", report, variant, captures))
+
+
+def frame_uid(capture: SOPInstanceUID, frame: int) -> SOPInstanceUID:
+    """The UID of one frame of a capture, from 1, as an object of its own."""
+    return SOPInstanceUID(derive_uid(_NAMESPACE, "frame", capture, str(frame)))
 
 
 def device_uid(software_version: str) -> str:

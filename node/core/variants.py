@@ -1,15 +1,16 @@
-"""Which of a job's objects go to one destination: the richest form that it takes.
+"""Which of a job's objects go to one destination, and in which form: the richest that it takes.
 
-A job leaves every variant that a destination may need; each report refers to the captures of its
-own set.  Where a destination rejects a storage class, the next poorer form of that kind is tried.
+A job leaves one set, in the richest form; poorer forms are derived from it.  Jobs of versions
+before this one left every form that a destination might need, and those are sent as they are.
+Where a destination rejects a storage class, the next poorer form of that kind is tried.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 from node.core.errors import DestinationRefused
-from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
+from node.core.results import COMPANIONS, ArtifactKind, CaptureVariant, ReportVariant
 
 _REPORTS = (ReportVariant.COMPREHENSIVE_3D, ReportVariant.COMPREHENSIVE)
 _CAPTURES = (CaptureVariant.MULTI_FRAME, CaptureVariant.SINGLE_FRAME)
@@ -20,22 +21,17 @@ class HasVariant(Protocol):
 
     @property
     def kind(self) -> ArtifactKind:
-        """Report or capture."""
+        """Report, capture, ..."""
         ...
 
     @property
     def report_variant(self) -> ReportVariant | None:
-        """None for captures."""
+        """Of a report alone."""
         ...
 
     @property
-    def capture_variant(self) -> CaptureVariant:
-        """Of a report: the captures that it refers to."""
-        ...
-
-    @property
-    def sop_class_uid(self) -> str:
-        """The storage class."""
+    def capture_variant(self) -> CaptureVariant | None:
+        """Of a report: of the captures that it refers to; None for companions."""
         ...
 
 
@@ -50,12 +46,17 @@ class Form:
     captures: CaptureVariant
 
 
+RICHEST = Form(report=_REPORTS[0], captures=_CAPTURES[0])
+"""In which a job writes its results."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
     """What the configuration says of one destination; "auto" is richest first."""
 
     report: Literal["auto"] | ReportVariant
     captures: Literal["auto"] | CaptureVariant
+    companions: frozenset[ArtifactKind] = frozenset()
 
     def first(self, report: ReportVariant | None, captures: CaptureVariant | None) -> Form:
         """The form to begin with; the arguments are what an earlier try has found out.
@@ -72,32 +73,53 @@ class Wishes:
         if rejected is ArtifactKind.REPORT:
             poorest = self.report != "auto" or form.report == _REPORTS[-1]
             return None if poorest else replace(form, report=_REPORTS[-1])
-        poorest = self.captures != "auto" or form.captures == _CAPTURES[-1]
-        return None if poorest else replace(form, captures=_CAPTURES[-1])
+        if rejected is ArtifactKind.CAPTURE:
+            poorest = self.captures != "auto" or form.captures == _CAPTURES[-1]
+            return None if poorest else replace(form, captures=_CAPTURES[-1])
+        return None
 
 
-def in_form(artifacts: Sequence[AnyArtifact], form: Form) -> list[AnyArtifact]:
-    """The captures of that form, then the report that refers to them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen(Generic[AnyArtifact]):
+    """The stored objects of one job for one destination.
 
-    Without captures, reports of one class are all alike, and the first is taken.
-    Raises DestinationRefused if the job wrote no such report.
+    derive : whether captures and report are not in the form asked for, and to be derived from these
     """
-    every_capture = [a for a in artifacts if a.kind is ArtifactKind.CAPTURE]
-    captures = [a for a in every_capture if a.capture_variant is form.captures]
-    reports = [
-        a
-        for a in artifacts
-        if a.kind is ArtifactKind.REPORT
-        and a.report_variant is form.report
-        and (not every_capture or a.capture_variant is form.captures)
-    ]
-    if not reports:
+
+    captures: Sequence[AnyArtifact]
+    companions: Sequence[AnyArtifact]
+    report: AnyArtifact
+    derive: bool
+
+
+def choose(
+    artifacts: Sequence[AnyArtifact], form: Form, companions: Collection[ArtifactKind] = ()
+) -> Chosen[AnyArtifact]:
+    """What is sent or derived from; companions in the order of `COMPANIONS`.
+
+    Raises DestinationRefused if the job wrote no report from which this form can be had.
+    """
+    captures = [a for a in artifacts if a.kind is ArtifactKind.CAPTURE]
+    reports = {form_of(a): a for a in artifacts if a.kind is ArtifactKind.REPORT}
+    # Of a version before, without captures: reports of one class are all alike.
+    alike = [a for a in reports.values() if not captures and a.report_variant is form.report]
+    report = reports.get(form) or reports.get(RICHEST) or next(iter(alike), None)
+    if report is None:
         raise DestinationRefused(
             f"the job wrote no {form.report} report with {form.captures} captures; requeue the job"
         )
-    return [*captures, reports[0]]
+    return Chosen(
+        captures=[a for a in captures if a.capture_variant is report.capture_variant],
+        companions=[
+            a for kind in COMPANIONS if kind in companions for a in artifacts if a.kind is kind
+        ],
+        report=report,
+        derive=form not in reports and RICHEST in reports,
+    )
 
 
-def kind_of(sop_class_uid: str, artifacts: Sequence[AnyArtifact]) -> ArtifactKind | None:
-    """The kind of the artifacts of that storage class; None if there are none."""
-    return next((a.kind for a in artifacts if a.sop_class_uid == sop_class_uid), None)
+def form_of(report: HasVariant) -> Form | None:
+    """The form of a report, and of the captures that it refers to; None of anything else."""
+    if report.report_variant is None or report.capture_variant is None:
+        return None
+    return Form(report=report.report_variant, captures=report.capture_variant)

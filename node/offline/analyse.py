@@ -1,7 +1,7 @@
 """Studies from folders to a folder of results: the whole way of `m3node analyse`."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from m3net.uids import StudyInstanceUID
 from node.app import analysis_id_of, now_utc, result_settings
 from node.config import NodeConfig
-from node.core.results import CaptureVariant, ReportVariant
 from node.offline.gathering import Gathered, GatheredStudy, Odd, gather
 from node.offline.judging import Judge, Task, plan
 from node.offline.out_folder import OutFolder, Record, open_out_folder
@@ -206,10 +205,9 @@ class _Desk:
 
     @cached_property
     def _judge(self) -> Judge:
-        richest = ((ReportVariant.COMPREHENSIVE_3D, CaptureVariant.MULTI_FRAME),)
         return Judge(
             classifier=self._classifier,
-            settings=replace(result_settings(self.config), variants=richest),
+            settings=result_settings(self.config),
             analysis_id=self.analysis_id,
         )
 

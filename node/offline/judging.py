@@ -118,5 +118,4 @@ class Judge:
             analysis_id=self.analysis_id,
             revision=1,
             at=now.astimezone(),
-            predecessors={},
         )

@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -27,6 +27,7 @@ from node.config import (
     ReceiverConfig,
     StorageConfig,
     as_destination,
+    toml_value,
 )
 from node.core.errors import NodeError
 from node.core.states import State
@@ -98,6 +99,7 @@ def check_node(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
     ]
     for destination in config.destinations:
         what = f"destination {destination.name}"
+        checks.append((what, lambda d=destination: _profile(d)))  # type: ignore[misc]  # bound now
         checks.append((what, lambda d=destination: _destination(d, reach)))  # type: ignore[misc]  # bound now
         if isinstance(destination, DicomwebDestination):
             checks.append((what, lambda d=destination: _certificate(d)))  # type: ignore[misc]  # ditto
@@ -194,6 +196,12 @@ def _receiver(config: ReceiverConfig, reach: Reach) -> Iterator[Finding]:
 def _any_destination(config: NodeConfig) -> Iterator[Finding]:
     if not config.destinations:
         yield warn("destinations", "none is configured: results stay in the storage directory")
+
+
+def _profile(config: DestinationConfig) -> Iterator[Finding]:
+    settled = asdict(config.settled())
+    says = ", ".join(f"{key} = {toml_value(value)}" for key, value in settled.items())
+    yield ok(f"profile of {config.name}", f"{config.profile}: {says}")
 
 
 def _destination(config: DestinationConfig, reach: Reach) -> Iterator[Finding]:

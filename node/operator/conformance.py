@@ -8,6 +8,7 @@ A test fails if the file lags behind.
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 
 import pydicom
 import pynetdicom
@@ -19,7 +20,16 @@ from m3net.annotations.coding import Sort, listed_codes
 from m3net.annotations.vocabulary import LANGUAGES
 from m3net.ct.enhanced import ENHANCED_CT
 from m3net.uids import SOPClassUID
-from node.config import DeliveryConfig, ReceiverConfig, StorageConfig, StudyConfig
+from node.config import (
+    PROFILES,
+    DeliveryConfig,
+    Profile,
+    ReceiverConfig,
+    StorageConfig,
+    StudyConfig,
+    toml_value,
+)
+from node.dicom.compression import COMPRESSED
 from node.dicom.elements import MAX_DEPTH, MAX_ELEMENTS
 from node.dicom.sop_classes import CT_IMAGE_STORAGE, interpreted, recognised, standard_storage
 from node.dicom.statuses import STORED
@@ -38,7 +48,7 @@ RESULT_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.88.34": "report, tried first",
     "1.2.840.10008.5.1.4.1.1.88.33": "report, where the destination rejects the former",
     "1.2.840.10008.5.1.4.1.1.7.4": "capture, one object a nodule, tried first",
-    "1.2.840.10008.5.1.4.1.1.7": "capture, one object a slice, where it rejects the former",
+    "1.2.840.10008.5.1.4.1.1.7": "capture, its first and its key frame, where that one is rejected",
 }
 
 
@@ -246,8 +256,22 @@ def _scu() -> list[str]:
         ),
         "",
         "One association a delivery, called by `destinations.calling_ae_title`; one presentation "
-        "context a class, with Explicit and Implicit VR Little Endian. Captures are sent before "
-        "the report that refers to them.",
+        "context a class, with Explicit and Implicit VR Little Endian, and one more for captures, "
+        f"with {COMPRESSED.name} ({COMPRESSED}) alone, unless `destinations.compression` is "
+        '"never". A capture goes out compressed where that context is accepted, else uncompressed '
+        "with the very same pixels. Captures are sent first, then what the destination asks for "
+        "beside them (`destinations.companions`; what it does not take is left out), and the "
+        "report last.",
+        "",
+        "A job writes Comprehensive 3D SR and multi-frame captures; the other two classes are "
+        "derived from them when a destination needs them, under UIDs of their own that stay the "
+        "same however often they are derived.",
+        "",
+        "### Profiles",
+        "",
+        "`destinations.profile` decides the settings that a destination leaves out.",
+        "",
+        *_profiles(),
         "",
         *_table(
             ("Answer", "Taken as"),
@@ -267,12 +291,25 @@ def _scu() -> list[str]:
     ]
 
 
+def _profiles() -> list[str]:
+    keys = [field.name for field in fields(Profile)]
+    return _table(
+        ("Profile", *(f"`{key}`" for key in keys)),
+        [
+            (name, *(toml_value(getattr(profile, key)) for key in keys))
+            for name, profile in PROFILES.items()
+        ],
+    )
+
+
 def _stow() -> list[str]:
     return [
         "## STOW-RS user agent",
         "",
         "`POST {url}/studies`, one instance a request, multipart/related of application/dicom in "
-        "Explicit VR Little Endian; the answer is asked for as application/dicom+json and read "
+        f"Explicit VR Little Endian, captures in {COMPRESSED.name}; a capture that is refused so "
+        '(unless as an unknown class), and all after it, or with `compression = "never"`, in '
+        "Explicit VR Little Endian. The answer is asked for as application/dicom+json and read "
         "for that instance.",
         "",
         *_table(

@@ -4,21 +4,23 @@ Each object that a destination has confirmed is written down at once; a try that
 on from there.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from random import Random
 from typing import Protocol
 
+from m3net.uids import SOPInstanceUID
 from node.config import DeliveryConfig, DestinationConfig
 from node.core.errors import DestinationRefused, LeaseLost, VariantRejected
-from node.core.results import CaptureVariant, ReportVariant
-from node.core.variants import Form, Wishes, in_form, kind_of
+from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.lease_holder import Clock, KeepsLeases, LeaseHolder, keep_working, log
 from node.outbound.connect import connect
-from node.outbound.destination import ArtifactFile, Destination
+from node.outbound.destination import Destination, OutgoingObject
+from node.outbound.outgoing import objects_in
 from node.persistence.process_identity import this_process
-from node.persistence.rows import DeliveryLease, StoredArtifact
+from node.persistence.rows import DeliveryLease, SentObject
 from node.persistence.spool import Spool
 
 
@@ -32,7 +34,7 @@ class KeepsDeliveries(KeepsLeases, Protocol):
         ...
 
     def mark_delivered(
-        self, lease: DeliveryLease, artifact_id: int, *, status: int, now: datetime
+        self, lease: DeliveryLease, sent: SentObject, *, status: int, now: datetime
     ) -> bool:
         """The destination has confirmed one object; False if the lease is lost."""
         ...
@@ -46,6 +48,12 @@ class KeepsDeliveries(KeepsLeases, Protocol):
         now: datetime,
     ) -> None:
         """The form that the destination takes is known to later tries."""
+        ...
+
+    def note_left_out(
+        self, lease: DeliveryLease, kind: ArtifactKind, *, because: str, now: datetime
+    ) -> None:
+        """The diary says what was not sent beside the report."""
         ...
 
     def finish_delivery(self, lease: DeliveryLease, *, now: datetime) -> None:
@@ -129,37 +137,29 @@ class Courier:
 
     def _send(self, lease: DeliveryLease) -> None:
         """Send the richest form that the destination takes, and remember which it was."""
-        wishes = Wishes(report=self._destination.report, captures=self._destination.captures)
+        wishes = self._destination.wishes()
         form = wishes.first(lease.report_variant, lease.capture_variant)
+        companions = wishes.companions
         destination = self._connect(self._destination)
         confirmed = set(lease.already_delivered)
         while True:
+            objects = objects_in(form, lease, self._spool, companions=companions)
             try:
-                self._send_form(lease, form, destination, confirmed)
-            except VariantRejected as rejected:
-                kind = kind_of(rejected.sop_class_uid, lease.artifacts)
-                poorer = None if kind is None else wishes.poorer(form, kind)
+                self._send_objects(lease, objects, destination, confirmed)
+            except DestinationRefused as refused:
+                kind = _kind_of(refused, objects)
+                if kind is not None and kind in companions:
+                    self._leave_out(lease, kind, refused)
+                    companions = companions - {kind}
+                    continue
+                rejected = kind if isinstance(refused, VariantRejected) else None
+                poorer = None if rejected is None else wishes.poorer(form, rejected)
                 if poorer is None:
                     raise
-                log("falls_back", lease, because=str(rejected))
+                log("falls_back", lease, because=str(refused))
                 form = poorer
             else:
-                return
-
-    def _send_form(
-        self, lease: DeliveryLease, form: Form, destination: Destination, confirmed: set[int]
-    ) -> None:
-        """Send what is not confirmed yet; `confirmed` grows with every answer."""
-
-        def on_stored(artifact: ArtifactFile, status: int) -> None:
-            confirmed.add(artifact.artifact_id)
-            now = self._clock()
-            if not self._store.mark_delivered(lease, artifact.artifact_id, status=status, now=now):
-                # Whoever holds it now sends the rest; a newer report may be on its way already.
-                raise LeaseLost(f"delivery {lease.number}: attempt {lease.attempt} is over")
-
-        files = [self._file(artifact) for artifact in in_form(lease.artifacts, form)]
-        destination.send([file for file in files if file.artifact_id not in confirmed], on_stored)
+                break
         if (form.report, form.captures) != (lease.report_variant, lease.capture_variant):
             self._store.note_variant(
                 lease,
@@ -168,16 +168,40 @@ class Courier:
                 now=self._clock(),
             )
 
-    def _file(self, artifact: StoredArtifact) -> ArtifactFile:
-        path = self._spool.locate(artifact.path)
-        if artifact.artifact_id is None or not path.exists():
-            raise DestinationRefused(
-                f"the stored result {artifact.sop_instance_uid} is gone from this node's storage; "
-                "requeue the job"
-            )
-        return ArtifactFile(
-            artifact_id=artifact.artifact_id,
-            sop_class_uid=artifact.sop_class_uid,
-            sop_instance_uid=artifact.sop_instance_uid,
-            path=path,
+    def _send_objects(
+        self,
+        lease: DeliveryLease,
+        objects: Sequence[OutgoingObject],
+        destination: Destination,
+        confirmed: set[SOPInstanceUID],
+    ) -> None:
+        """Send what is not confirmed yet; `confirmed` grows with every answer."""
+
+        def on_stored(stored: OutgoingObject, status: int) -> None:
+            confirmed.add(stored.sent.sop_instance_uid)
+            now = self._clock()
+            if not self._store.mark_delivered(lease, stored.sent, status=status, now=now):
+                # Whoever holds it now sends the rest; a newer report may be on its way already.
+                raise LeaseLost(f"delivery {lease.number}: attempt {lease.attempt} is over")
+
+        destination.send(
+            [each for each in objects if each.sent.sop_instance_uid not in confirmed], on_stored
         )
+
+    def _leave_out(
+        self, lease: DeliveryLease, kind: ArtifactKind, because: DestinationRefused
+    ) -> None:
+        """What stands beside the report must not keep it from being sent; the diary says so."""
+        log("leaves_out", lease, level=logging.WARNING, kind=kind, because=str(because))
+        self._store.note_left_out(lease, kind, because=str(because), now=self._clock())
+
+
+def _kind_of(refused: DestinationRefused, objects: Sequence[OutgoingObject]) -> ArtifactKind | None:
+    """What was refused: an object, or all of one class; None if whatever is sent is."""
+    for each in objects:
+        if isinstance(refused, VariantRejected):
+            if each.sop_class_uid == refused.sop_class_uid:
+                return each.sent.kind
+        elif each.sop_instance_uid == refused.sop_instance_uid:
+            return each.sent.kind
+    return None

@@ -6,34 +6,48 @@ C-STORE statuses as its warning and failure reasons (PS3.18 10.5.3).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from pydicom import Dataset
+from pydicom.uid import UID
 
 from node.core.errors import DestinationRefused, DestinationUnreachable, VariantRejected
 from node.dicom.statuses import SOP_CLASS_NOT_SUPPORTED, STORED
+from node.persistence.rows import SentObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArtifactFile:
-    """One result object, ready to be sent."""
+class OutgoingObject:
+    """One result object, ready to be sent.
 
-    artifact_id: int
-    sop_class_uid: str
-    sop_instance_uid: str
-    path: Path
+    transfer_syntax_uid : in which `read` gives it
+    read                : the object, from disk
+    """
+
+    sent: SentObject
+    transfer_syntax_uid: UID
+    read: Callable[[], Dataset]
+
+    @property
+    def sop_class_uid(self) -> str:
+        """The storage class."""
+        return self.sent.sop_class_uid
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """Its own UID."""
+        return self.sent.sop_instance_uid
 
 
-OnStored = Callable[[ArtifactFile, int], None]
+OnStored = Callable[[OutgoingObject, int], None]
 """Called with each object and its status as soon as the destination has confirmed it."""
 
 
 class Destination(Protocol):
     """Something that keeps DICOM objects for others to read."""
 
-    def send(self, artifacts: Sequence[ArtifactFile], on_stored: OnStored) -> None:
-        """All artifacts are stored there, in this order.
+    def send(self, objects: Sequence[OutgoingObject], on_stored: OnStored) -> None:
+        """All objects are stored there, in this order, compressed where that is taken.
 
         Raises VariantRejected if it does not take one of the storage classes (none of that class
         was sent), DestinationRefused if it will never take an object, DestinationUnreachable if
@@ -46,7 +60,7 @@ class Destination(Protocol):
         ...
 
 
-def require_stored(status: int, artifact: ArtifactFile, *, said: str = "") -> None:
+def require_stored(status: int, sent: OutgoingObject, *, said: str = "") -> None:
     """Nothing happens if the status means that the object is there; else the narrowest error.
 
     said : what the destination added in words, free of patient data
@@ -56,12 +70,14 @@ def require_stored(status: int, artifact: ArtifactFile, *, said: str = "") -> No
     words = f"status {status:04X}" + (f" ({said})" if said else "")
     if status == SOP_CLASS_NOT_SUPPORTED:
         raise VariantRejected(
-            f"does not take SOP class {artifact.sop_class_uid}: {words}",
-            sop_class_uid=artifact.sop_class_uid,
+            f"does not take SOP class {sent.sop_class_uid}: {words}",
+            sop_class_uid=sent.sop_class_uid,
         )
     if status & 0xFF00 == 0xA700:
         raise DestinationUnreachable(f"is out of resources: {words}")
-    raise DestinationRefused(f"refused {artifact.sop_instance_uid}: {words}")
+    raise DestinationRefused(
+        f"refused {sent.sop_instance_uid}: {words}", sop_instance_uid=sent.sop_instance_uid
+    )
 
 
 def without_identity(comment: str, dataset: Dataset) -> str:

@@ -11,11 +11,17 @@ from xml.etree.ElementTree import ParseError
 
 import requests
 from dicomweb_client import DICOMwebClient
-from pydicom import dcmread
+from pydicom import Dataset
 
 from node.config import DicomwebDestination
-from node.core.errors import ConfigError, DestinationRefused, DestinationUnreachable
-from node.outbound.destination import ArtifactFile, OnStored, require_stored
+from node.core.errors import (
+    ConfigError,
+    DestinationRefused,
+    DestinationUnreachable,
+    VariantRejected,
+)
+from node.dicom.compression import is_compressed, plain
+from node.outbound.destination import OnStored, OutgoingObject, require_stored
 
 _JSON = "application/dicom+json"
 _FAILED_SOP_SEQUENCE = "00081198"
@@ -35,6 +41,8 @@ _UNREADABLE = (
 )
 """What an answer that is no Store Instances Response Module makes its readers raise."""
 _TRY_AGAIN = frozenset({408, 429})
+_ABOUT_THE_OBJECT = frozenset({400, 406, 409, 415, 422, 500, 501})
+"""Answers that an object may cause, by its content or by its encoding."""
 _NO_SEARCH_HERE = frozenset({405, 501})
 
 Answer = Mapping[str, Any]
@@ -47,11 +55,22 @@ class DicomwebService:
     def __init__(self, config: DicomwebDestination) -> None:
         self._config = config
 
-    def send(self, artifacts: Sequence[ArtifactFile], on_stored: OnStored) -> None:
-        """Store the artifacts one by one, each with its own answer read."""
+    def send(self, objects: Sequence[OutgoingObject], on_stored: OnStored) -> None:
+        """Store the objects one by one, each with its own answer read.
+
+        Nothing is negotiated here: what is refused as it is stored is sent once more uncompressed,
+        and so is then all that follows.
+        """
+        as_stored = self._config.compressed
         with self._session() as session:
-            for artifact in artifacts:
-                on_stored(artifact, self._store(session, artifact))
+            for each in objects:
+                dataset, status = each.read(), None
+                if as_stored and is_compressed(dataset):
+                    status = self._store_compressed(session, each, dataset)
+                    as_stored = status is not None
+                if status is None:
+                    status = self._store(session, each, plain(dataset))
+                on_stored(each, status)
 
     def verify(self) -> None:
         """A search for one study is answered; servers that only store may refuse to search."""
@@ -70,7 +89,20 @@ class DicomwebService:
                 if answer.status_code not in _NO_SEARCH_HERE:
                     self._require_ok(answer)
 
-    def _store(self, session: requests.Session, artifact: ArtifactFile) -> int:
+    def _store_compressed(
+        self, session: requests.Session, sent: OutgoingObject, dataset: Dataset
+    ) -> int | None:
+        """The status of the object; None if it may be its encoding that is not wanted."""
+        try:
+            return self._store(session, sent, dataset)
+        except VariantRejected:
+            raise
+        except (DestinationRefused, DestinationUnreachable) as error:
+            if error.sop_instance_uid is None:
+                raise
+            return None
+
+    def _store(self, session: requests.Session, sent: OutgoingObject, dataset: Dataset) -> int:
         received: list[requests.Response] = []
         session.hooks["response"] = [lambda response, **_: received.append(response)]
         client = DICOMwebClient(
@@ -82,34 +114,35 @@ class DicomwebService:
         )
         client.set_http_retry_params(retry=False)
         try:
-            decoded = client.store_instances([dcmread(artifact.path)])
-            return _status(received[-1], decoded.to_json_dict(), artifact)
+            decoded = client.store_instances([dataset])
+            return _status(received[-1], decoded.to_json_dict(), sent)
         except requests.HTTPError as error:
-            self._require_named_failure(received[-1], artifact)
-            self._require_ok(received[-1])
+            self._require_named_failure(received[-1], sent)
+            self._require_ok(received[-1], sent)
             raise DestinationRefused(f"answered HTTP {received[-1].status_code}") from error
         except _UNREADABLE as error:
             raise DestinationRefused(
                 f"gave an answer that cannot be read ({type(error).__name__}); whether "
-                f"{artifact.sop_instance_uid} is stored is not known"
+                f"{sent.sop_instance_uid} is stored is not known"
             ) from error
         except requests.RequestException as error:
             raise self._unanswered(error) from error
 
-    def _require_named_failure(self, response: requests.Response, artifact: ArtifactFile) -> None:
+    def _require_named_failure(self, response: requests.Response, sent: OutgoingObject) -> None:
         """Raises the reason that an error answer names for this instance, if it names one."""
-        reason = _failure(_json_of(response) or {}, artifact)
+        reason = _failure(_json_of(response) or {}, sent)
         if reason is not None:
-            require_stored(reason, artifact, said=f"HTTP {response.status_code}")
+            require_stored(reason, sent, said=f"HTTP {response.status_code}")
 
-    def _require_ok(self, response: requests.Response) -> None:
+    def _require_ok(self, response: requests.Response, sent: OutgoingObject | None = None) -> None:
         code = response.status_code
         if code < 400:
             return
         words = f"{self._config.url} answered HTTP {code} {response.reason}"
+        about = sent.sop_instance_uid if sent and code in _ABOUT_THE_OBJECT else None
         if code >= 500 or code in _TRY_AGAIN:
-            raise DestinationUnreachable(words)
-        raise DestinationRefused(words)
+            raise DestinationUnreachable(words, sop_instance_uid=about)
+        raise DestinationRefused(words, sop_instance_uid=about)
 
     def _unanswered(self, error: requests.RequestException) -> Exception:
         words = f"{self._config.url}: {type(error).__name__}"
@@ -161,7 +194,7 @@ def read_headers(path: Path) -> dict[str, str]:
     return headers
 
 
-def _status(response: requests.Response, decoded: Answer, artifact: ArtifactFile) -> int:
+def _status(response: requests.Response, decoded: Answer, sent: OutgoingObject) -> int:
     """The status of this instance in an answer of the 200 family; raises if it failed.
 
     An empty body counts as stored with 200 alone: 202 means that something went wrong.
@@ -169,32 +202,32 @@ def _status(response: requests.Response, decoded: Answer, artifact: ArtifactFile
     if not response.content and response.status_code == 200:
         return 0x0000
     answer = _json_of(response) or decoded
-    reason = _failure(answer, artifact)
+    reason = _failure(answer, sent)
     if reason is not None:
-        require_stored(reason, artifact, said=f"HTTP {response.status_code}")
+        require_stored(reason, sent, said=f"HTTP {response.status_code}")
         return reason
-    item = _item_of(answer, _REFERENCED_SOP_SEQUENCE, artifact)
+    item = _item_of(answer, _REFERENCED_SOP_SEQUENCE, sent)
     if item is None:
         raise DestinationRefused(
             f"answered HTTP {response.status_code} without saying that "
-            f"{artifact.sop_instance_uid} is stored"
+            f"{sent.sop_instance_uid} is stored"
         )
     return _number(item, _WARNING_REASON) or 0x0000
 
 
-def _failure(answer: Answer, artifact: ArtifactFile) -> int | None:
-    item = _item_of(answer, _FAILED_SOP_SEQUENCE, artifact)
+def _failure(answer: Answer, sent: OutgoingObject) -> int | None:
+    item = _item_of(answer, _FAILED_SOP_SEQUENCE, sent)
     if item is None:
         return None
     return _number(item, _FAILURE_REASON) or _PROCESSING_FAILURE
 
 
-def _item_of(answer: Answer, sequence: str, artifact: ArtifactFile) -> Answer | None:
+def _item_of(answer: Answer, sequence: str, sent: OutgoingObject) -> Answer | None:
     """The item about this instance; failures that name no instance are about the only one sent."""
     items: list[Answer] = answer.get(sequence, {}).get("Value", [])
     for item in items:
         uid = item.get(_REFERENCED_SOP_INSTANCE_UID, {}).get("Value", [None])[0]
-        if uid == artifact.sop_instance_uid or (uid is None and sequence == _FAILED_SOP_SEQUENCE):
+        if uid == sent.sop_instance_uid or (uid is None and sequence == _FAILED_SOP_SEQUENCE):
             return item
     return None
 

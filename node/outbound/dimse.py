@@ -1,12 +1,12 @@
 """A destination that takes results over C-STORE."""
 
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
 
-from pydicom import Dataset, dcmread
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom import Dataset
+from pydicom.uid import UID
 from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ASSOCIATE
@@ -14,11 +14,14 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # m
 
 from node.config import DimseDestination
 from node.core.errors import DestinationRefused, DestinationUnreachable, VariantRejected
+from node.dicom.compression import PLAIN, plain
 from node.dicom.pynetdicom_fixes import prepare
-from node.outbound.destination import ArtifactFile, OnStored, require_stored, without_identity
+from node.outbound.destination import OnStored, OutgoingObject, require_stored, without_identity
 from sr_templates.character_sets import write_raw_as_it_is
 
-_TRANSFER_SYNTAXES: list[str | UID] = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
+Context = tuple[str, tuple[UID, ...]]
+"""A SOP class, and the transfer syntaxes of which the destination chooses one."""
+
 _REJECTED_PERMANENT = 1
 
 
@@ -28,63 +31,89 @@ class StorageProvider:
     def __init__(self, config: DimseDestination) -> None:
         self._config = config
 
-    def send(self, artifacts: Sequence[ArtifactFile], on_stored: OnStored) -> None:
-        """Store all artifacts over one association, each in the transfer syntax agreed upon.
+    def send(self, objects: Sequence[OutgoingObject], on_stored: OnStored) -> None:
+        """Store all objects over one association, each as it is stored, else uncompressed.
 
         All contexts are looked at before the first object goes out, so a destination that takes
         only some of the classes never holds half a set.
         """
-        if not artifacts:
+        if not objects:
             return
-        classes = list(dict.fromkeys(artifact.sop_class_uid for artifact in artifacts))
-        with self._association(classes) as association:
-            for artifact in artifacts:
-                on_stored(artifact, self._store(association, artifact))
+        contexts = [(each.sop_class_uid, one) for each in objects for one in self._proposed(each)]
+        with self._association(list(dict.fromkeys(contexts))) as association:
+            for each in objects:
+                on_stored(each, self._store(association, each))
 
     def verify(self) -> None:
         """C-ECHO."""
-        with self._association([Verification]) as association:
+        with self._association([(Verification, PLAIN)]) as association:
             answer = association.send_c_echo()
             if "Status" not in answer:
                 raise DestinationUnreachable(f"no answer to a C-ECHO in {self._config.timeout_s} s")
             if answer.Status != 0x0000:
                 raise DestinationRefused(f"answered a C-ECHO with status {answer.Status:04X}")
 
-    def _store(self, association: Association, artifact: ArtifactFile) -> int:
-        dataset = dcmread(artifact.path)
-        for context in association.accepted_contexts:
-            if context.abstract_syntax == artifact.sop_class_uid:
-                implicit_vr = context.transfer_syntax[0] == ImplicitVRLittleEndian
-                write_raw_as_it_is(dataset, implicit_vr=implicit_vr)
+    def _proposed(self, each: OutgoingObject) -> list[tuple[UID, ...]]:
+        """The transfer syntaxes for the object: those of a context each.
+
+        The compressed one has a context of its own, since of several a destination chooses one by
+        rules of its own; so it may accept both, and ours is the choice.
+        """
+        as_stored = each.transfer_syntax_uid
+        if as_stored.is_encapsulated and self._config.compressed:
+            return [(as_stored,), PLAIN]
+        return [PLAIN]
+
+    def _store(self, association: Association, each: OutgoingObject) -> int:
+        syntax = self._agreed(association, each)
+        dataset = each.read()
+        if not syntax.is_encapsulated:
+            dataset = plain(dataset)
+        write_raw_as_it_is(dataset, implicit_vr=syntax.is_implicit_VR)
         try:
             answer = association.send_c_store(dataset)
         except RuntimeError as error:  # pynetdicom: the association is gone
             raise DestinationUnreachable("closed the association before all was sent") from error
         if "Status" not in answer:
             raise DestinationUnreachable(
-                f"no answer to a C-STORE of {artifact.sop_instance_uid}: it aborted, the "
+                f"no answer to a C-STORE of {each.sop_instance_uid}: it aborted, the "
                 f"connection broke, or {self._config.timeout_s} s went by"
             )
         status = int(answer.Status)
-        require_stored(status, artifact, said=_said(answer, dataset))
+        require_stored(status, each, said=_said(answer, dataset))
         return status
 
+    def _agreed(self, association: Association, each: OutgoingObject) -> UID:
+        """The transfer syntax in which the object goes out: as it is stored, else uncompressed."""
+        accepted = [
+            UID(context.transfer_syntax[0])
+            for context in association.accepted_contexts
+            if context.abstract_syntax == each.sop_class_uid
+        ]
+        for syntax in (each.transfer_syntax_uid, *PLAIN):
+            if syntax in accepted:
+                return syntax
+        raise VariantRejected(
+            f"takes SOP class {each.sop_class_uid} in no uncompressed transfer syntax",
+            sop_class_uid=each.sop_class_uid,
+        )
+
     @contextmanager
-    def _association(self, sop_classes: Sequence[str]) -> Iterator[Association]:
+    def _association(self, contexts: Sequence[Context]) -> Iterator[Association]:
         """An association on which every class may be sent; aborted if anything goes wrong.
 
         What timed out once is never used again: a late answer would be taken for the next one.
         """
-        association = self._request(sop_classes)
+        association = self._request(contexts)
         try:
-            _require_all(association, sop_classes)
+            _require_all(association, contexts)
             yield association
         except BaseException:
             association.abort()
             raise
         association.release()
 
-    def _request(self, sop_classes: Iterable[str]) -> Association:
+    def _request(self, contexts: Sequence[Context]) -> Association:
         config = self._config
         prepare()
         ae = AE(ae_title=config.calling_ae_title)
@@ -95,7 +124,7 @@ class StorageProvider:
             association = ae.associate(
                 config.host,
                 config.port,
-                contexts=[build_context(uid, _TRANSFER_SYNTAXES) for uid in sop_classes],
+                contexts=[build_context(uid, list(syntaxes)) for uid, syntaxes in contexts],
                 ae_title=config.ae_title,
                 evt_handlers=[(evt.EVT_CONN_OPEN, _limit_socket, [config.timeout_s])],
             )
@@ -109,24 +138,23 @@ class StorageProvider:
             if answer.result == _REJECTED_PERMANENT:
                 raise DestinationRefused(f"{words}; called as {config.calling_ae_title}")
             raise DestinationUnreachable(words)
-        _require_all(association, [])
+        if association.rejected_contexts:  # all of them
+            _require_all(association, contexts)
         raise DestinationUnreachable(f"{where} accepts no connection, or answered no request")
 
 
-def _require_all(association: Association, sop_classes: Sequence[str]) -> None:
-    """Every proposed class was accepted."""
-    for context in association.rejected_contexts:
-        uid = str(context.abstract_syntax)
-        raise VariantRejected(
-            f"rejects the presentation context of SOP class {uid}: {context.status}",
-            sop_class_uid=uid,
-        )
+def _require_all(association: Association, contexts: Sequence[Context]) -> None:
+    """Every proposed class was accepted, in one transfer syntax at least."""
     accepted = {context.abstract_syntax for context in association.accepted_contexts}
-    for uid in sop_classes:
-        if uid not in accepted:
-            raise VariantRejected(
-                f"left the presentation context of SOP class {uid} unanswered", sop_class_uid=uid
-            )
+    refused = {str(each.abstract_syntax): each for each in association.rejected_contexts}
+    for uid in dict.fromkeys(uid for uid, _ in contexts):
+        if uid in accepted:
+            continue
+        if uid in refused:
+            words = f"rejects the presentation context of SOP class {uid}: {refused[uid].status}"
+        else:
+            words = f"left the presentation context of SOP class {uid} unanswered"
+        raise VariantRejected(words, sop_class_uid=uid)
 
 
 def _limit_socket(connected: evt.Event, timeout_s: float) -> None:

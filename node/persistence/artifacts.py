@@ -7,7 +7,7 @@ from sqlalchemy import Connection, insert, select
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.persistence.rows import StoredArtifact
-from node.persistence.schema import Artifact
+from node.persistence.schema import Artifact, Job
 from sr_templates.findings import Outcome
 
 
@@ -44,10 +44,9 @@ def artifacts_of(
     )
     return tuple(
         StoredArtifact(
-            artifact_id=row.id,
             kind=ArtifactKind(row.kind),
             report_variant=row.report_variant and ReportVariant(row.report_variant),
-            capture_variant=CaptureVariant(row.capture_variant),
+            capture_variant=row.capture_variant and CaptureVariant(row.capture_variant),
             sop_class_uid=SOPClassUID(row.sop_class_uid),
             sop_instance_uid=SOPInstanceUID(row.sop_instance_uid),
             series_instance_uid=SeriesInstanceUID(row.series_instance_uid),
@@ -57,3 +56,11 @@ def artifacts_of(
         )
         for row in rows
     )
+
+
+def results_of(connection: Connection, job_id: int | None) -> tuple[StoredArtifact, ...]:
+    """What a job left behind that is done; nothing of no job."""
+    if job_id is None:
+        return ()
+    outcome = connection.execute(select(Job.outcome).where(Job.id == job_id)).scalar_one()
+    return artifacts_of(connection, job_id, Outcome(outcome)) if outcome else ()

@@ -8,19 +8,19 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import aliased
 
-from m3net.uids import StudyInstanceUID
+from m3net.uids import SOPInstanceUID, StudyInstanceUID
 from node.core.diary import Kind
 from node.core.errors import LeaseLost, NotAllowed, UnknownEntry
-from node.core.results import CaptureVariant, ReportVariant
+from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.core.states import State, Step
 from node.persistence import work
-from node.persistence.artifacts import artifacts_of
+from node.persistence.artifacts import artifacts_of, results_of
 from node.persistence.conditions import in_states
 from node.persistence.leases import Leases
 from node.persistence.outdated import is_outdated, newest_reported
 from node.persistence.queueing import queue_deliveries
-from node.persistence.rows import DeliveryLease, Outbox
-from node.persistence.schema import Delivered, Delivery
+from node.persistence.rows import DeliveryLease, Outbox, SentObject
+from node.persistence.schema import Delivered, Delivery, Job
 from node.persistence.transactions import lock_study, record
 from sr_templates.findings import Outcome
 
@@ -48,8 +48,11 @@ class Deliveries(Leases):
             if row is None:
                 return None
             confirmed = connection.execute(
-                select(Delivered.artifact_id).where(Delivered.delivery_id == row.id)
+                select(Delivered.sop_instance_uid).where(Delivered.delivery_id == row.id)
             ).scalars()
+            replaces = connection.execute(
+                select(Job.predecessor_id).where(Job.id == row.job_id)
+            ).scalar_one()
             return DeliveryLease(
                 work=Delivery,
                 number=row.id,
@@ -62,7 +65,8 @@ class Deliveries(Leases):
                 job_id=row.job_id,
                 outcome=Outcome(row.outcome),
                 artifacts=artifacts_of(connection, row.job_id, Outcome(row.outcome)),
-                already_delivered=frozenset(confirmed),
+                predecessor=results_of(connection, replaces),
+                already_delivered=frozenset(map(SOPInstanceUID, confirmed)),
                 report_variant=row.report_variant and ReportVariant(row.report_variant),
                 capture_variant=row.capture_variant and CaptureVariant(row.capture_variant),
             )
@@ -96,8 +100,25 @@ class Deliveries(Leases):
                 capture_variant=capture_variant,
             )
 
+    def note_left_out(
+        self, lease: DeliveryLease, kind: ArtifactKind, *, because: str, now: datetime
+    ) -> None:
+        """The diary says what this destination did not take beside the report."""
+        with self._write() as connection:
+            record(
+                connection,
+                Kind.DELIVERY_LEFT_OUT,
+                study=lease.study_instance_uid,
+                now=now,
+                job_id=lease.job_id,
+                delivery_id=lease.delivery_id,
+                destination=lease.destination,
+                artifact=kind.replace("_", " "),
+                because=because,
+            )
+
     def mark_delivered(
-        self, lease: DeliveryLease, artifact_id: int, *, status: int, now: datetime
+        self, lease: DeliveryLease, sent: SentObject, *, status: int, now: datetime
     ) -> bool:
         """The destination has confirmed one object; a later try passes it by.
 
@@ -109,7 +130,13 @@ class Deliveries(Leases):
             connection.execute(
                 insert(Delivered)
                 .values(
-                    delivery_id=lease.delivery_id, artifact_id=artifact_id, status=status, at=now
+                    delivery_id=lease.delivery_id,
+                    kind=sent.kind,
+                    sop_class_uid=sent.sop_class_uid,
+                    sop_instance_uid=sent.sop_instance_uid,
+                    series_instance_uid=sent.series_instance_uid,
+                    status=status,
+                    at=now,
                 )
                 .on_conflict_do_nothing()
             )

@@ -13,7 +13,7 @@ from m3net.uids import SOPInstanceUID, StudyInstanceUID
 from node.core.diary import Kind
 from node.core.states import State, Step
 from node.persistence import work
-from node.persistence.artifacts import add_artifacts, artifacts_of
+from node.persistence.artifacts import add_artifacts, results_of
 from node.persistence.codec import facts_from_row, inputs_from_json, instance_ids
 from node.persistence.conditions import in_states
 from node.persistence.leases import Leases
@@ -220,13 +220,7 @@ def _lease(connection: Connection, row: Row[Any]) -> JobLease:
         input_digest=row.input_digest,
         predecessor=row.predecessor_id
         and Predecessor(
-            job_id=row.predecessor_id,
-            artifacts=_results_of(connection, row.predecessor_id),
+            job_id=row.predecessor_id, artifacts=results_of(connection, row.predecessor_id)
         ),
         failed=row.error,
     )
-
-
-def _results_of(connection: Connection, job_id: int) -> tuple[StoredArtifact, ...]:
-    outcome = connection.execute(select(Job.outcome).where(Job.id == job_id)).scalar_one()
-    return artifacts_of(connection, job_id, Outcome(outcome)) if outcome else ()

@@ -67,19 +67,29 @@ class UnreadInstance:
 class StoredArtifact:
     """One result object in the spool.
 
-    artifact_id : its row; None until the store has it
+    report_variant  : of a report alone
+    capture_variant : of a report: of the captures that it refers to; None for companions
     """
 
     kind: ArtifactKind
     report_variant: ReportVariant | None
-    capture_variant: CaptureVariant
+    capture_variant: CaptureVariant | None
     sop_class_uid: SOPClassUID
     sop_instance_uid: SOPInstanceUID
     series_instance_uid: SeriesInstanceUID
     path: str
     sha256: str
     size: int
-    artifact_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentObject:
+    """One result object as a destination holds it, stored here or derived from what is."""
+
+    kind: ArtifactKind
+    sop_class_uid: SOPClassUID
+    sop_instance_uid: SOPInstanceUID
+    series_instance_uid: SeriesInstanceUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,8 +191,9 @@ class JobLease(Lease):
 class DeliveryLease(Lease):
     """One job's results for one destination, held by this process.
 
-    artifacts         : every variant, in the order in which the job wrote them
-    already_delivered : artifact ids that the destination has confirmed in earlier tries
+    artifacts         : in the order in which the job wrote them
+    predecessor       : of the job whose report this one's replaces
+    already_delivered : objects that the destination has confirmed in earlier tries
     report_variant    : chosen in an earlier try, or None
     """
 
@@ -190,7 +201,8 @@ class DeliveryLease(Lease):
     job_id: int
     outcome: Outcome
     artifacts: tuple[StoredArtifact, ...]
-    already_delivered: frozenset[int]
+    predecessor: tuple[StoredArtifact, ...]
+    already_delivered: frozenset[SOPInstanceUID]
     report_variant: ReportVariant | None
     capture_variant: CaptureVariant | None
 

@@ -89,6 +89,8 @@ class Study(Base):
     change   : grows with everything that may change the judgement of completeness
     judge_at : when to judge again; None: not before something arrives
     waiting_for : the sentence of the last judgement, while it waits
+    numbered_above : the greatest Series Number of the study when its first job was taken: that of
+                     every result is greater; the same for all results of the study
     """
 
     __tablename__ = "study"
@@ -103,6 +105,7 @@ class Study(Base):
     change: Mapped[int]
     judge_at: Mapped[datetime | None]
     waiting_for: Mapped[str | None]
+    numbered_above: Mapped[int | None] = mapped_column(BigInteger)
 
     __table_args__ = (
         Index(None, "judge_at"),
@@ -308,7 +311,11 @@ class Job(LeasedWork):
 
 
 class Artifact(Base):
-    """One result object of a job; `outcome` tells a result from an earlier technical failure."""
+    """One result object of a job, in the richest form; versions before wrote the poorer ones too.
+
+    outcome         : tells a result from an earlier technical failure
+    capture_variant : of a report: of the captures that it refers to
+    """
 
     __tablename__ = "artifact"
 
@@ -317,7 +324,7 @@ class Artifact(Base):
     outcome: Mapped[str]
     kind: Mapped[str]
     report_variant: Mapped[str | None]
-    capture_variant: Mapped[str]
+    capture_variant: Mapped[str | None]
     sop_class_uid: Mapped[str]
     sop_instance_uid: Mapped[str]
     series_instance_uid: Mapped[str]
@@ -328,6 +335,9 @@ class Artifact(Base):
     __table_args__ = (
         UniqueConstraint("job_id", "sop_instance_uid"),
         CheckConstraint("(kind = 'report') = (report_variant IS NOT NULL)", name="variant"),
+        CheckConstraint(
+            "(kind IN ('report', 'capture')) = (capture_variant IS NOT NULL)", name="captures"
+        ),
     )
 
 
@@ -364,14 +374,22 @@ class Delivery(LeasedWork):
 
 
 class Delivered(Base):
-    """One object that a destination has confirmed, with its status as the destination gave it."""
+    """One object that a destination has confirmed: what it holds, stored here or derived.
+
+    status      : as the destination gave it
+    rejected_by : SOP Instance UID of the rejection note that hides it there
+    """
 
     __tablename__ = "delivered"
 
     delivery_id: Mapped[int] = mapped_column(ForeignKey(Delivery.id), primary_key=True)
-    artifact_id: Mapped[int] = mapped_column(ForeignKey(Artifact.id), primary_key=True)
+    sop_instance_uid: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    sop_class_uid: Mapped[str]
+    series_instance_uid: Mapped[str]
     status: Mapped[int]
     at: Mapped[datetime]
+    rejected_by: Mapped[str | None]
 
 
 class EventLog(Base):

@@ -18,9 +18,11 @@ from typing import Protocol
 from m3net.prediction import Classifier
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID
 from node.config import WorkerConfig
-from node.core.objects import ResultSettings, Stamp, Variant
+from node.core.objects import ResultSettings, Stamp
 from node.core.pipeline import Paths, analyse, report_failure
-from node.core.results import Artifact, Results
+from node.core.results import COMPANIONS, Artifact, ArtifactKind, Results
+from node.core.variants import RICHEST, form_of
+from node.dicom.compression import compressed
 from node.lease_holder import Clock, KeepsLeases, LeaseHolder, keep_working, log
 from node.persistence.process_identity import this_process
 from node.persistence.rows import JobLease, JobResult, Outbox, StoredArtifact
@@ -202,34 +204,34 @@ def stamp_of(lease: JobLease) -> Stamp:
         analysis_id=lease.analysis_id,
         revision=lease.revision,
         at=lease.created_at.astimezone(),
-        predecessors=_predecessors(lease),
+        predecessor=_predecessor(lease),
     )
 
 
-def _predecessors(lease: JobLease) -> dict[Variant, PredecessorReference]:
-    if lease.predecessor is None:
-        return {}
-    return {
-        (artifact.report_variant, artifact.capture_variant): PredecessorReference(
-            study_instance_uid=lease.study_instance_uid,
-            series_instance_uid=artifact.series_instance_uid,
-            sop_class_uid=artifact.sop_class_uid,
-            sop_instance_uid=artifact.sop_instance_uid,
-        )
-        for artifact in lease.predecessor.artifacts
-        if artifact.report_variant is not None
-    }
+def _predecessor(lease: JobLease) -> PredecessorReference | None:
+    """The report that this job's replaces, in its richest form that there is."""
+    before = () if lease.predecessor is None else lease.predecessor.artifacts
+    reports = [a for a in before if a.kind is ArtifactKind.REPORT]
+    if not reports:
+        return None
+    report = next((a for a in reports if form_of(a) == RICHEST), reports[0])
+    return PredecessorReference(
+        study_instance_uid=lease.study_instance_uid,
+        series_instance_uid=report.series_instance_uid,
+        sop_class_uid=report.sop_class_uid,
+        sop_instance_uid=report.sop_instance_uid,
+    )
 
 
 def store_artifact(artifact: Artifact, spool: Spool) -> StoredArtifact:
-    """The object is durable in the spool."""
+    """The object is durable in the spool, its pixels compressed."""
     buffer = BytesIO()
-    artifact.dataset.save_as(buffer, enforce_file_format=True)
-    file = spool.write([buffer.getvalue()])
+    compressed(artifact.dataset).save_as(buffer, enforce_file_format=True)
+    file = spool.write([buffer.getbuffer()])
     return StoredArtifact(
         kind=artifact.kind,
-        report_variant=artifact.report_variant,
-        capture_variant=artifact.capture_variant,
+        report_variant=RICHEST.report if artifact.kind is ArtifactKind.REPORT else None,
+        capture_variant=None if artifact.kind in COMPANIONS else RICHEST.captures,
         sop_class_uid=SOPClassUID(artifact.dataset.SOPClassUID),
         sop_instance_uid=SOPInstanceUID(artifact.dataset.SOPInstanceUID),
         series_instance_uid=SeriesInstanceUID(artifact.dataset.SeriesInstanceUID),

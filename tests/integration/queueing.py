@@ -5,16 +5,19 @@ from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
+from pydicom import Dataset
 from pydicom.uid import UID
 
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
 from node.core.inputs import Intent, StudyInputs
+from node.core.results import Artifact
 from node.inbound.intake import Intake
 from node.persistence.rows import JobResult, JobTerms, Outbox, StoredArtifact
 from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store
+from node.work.worker import store_artifact
 from sr_templates.findings import Outcome
-from tests.results import STUDY_UID, every_variant
+from tests.results import STUDY_UID, OldArtifact, every_variant, one_set
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 
@@ -44,40 +47,38 @@ def queue_results(
     *,
     max_attempts: int = 5,
     revision: int = 1,
+    companions: Sequence[Artifact] = (),
+    before: bool = False,
+    follows: str | None = None,
 ) -> None:
-    """`tests.results.every_variant` is done and waits for its destinations.
+    """`tests.results.one_set` is done and waits for its destinations.
 
     Objects of a later revision have UIDs of their own: "." and the revision are added.
+
+    companions : what the job leaves between captures and report
+    before     : the job was done by a version before, which left `tests.results.every_variant`
+    follows    : SOP Instance UID of the report in its richest form that this one names as replaced
     """
-    written = []
-    for kind, report, captures, dataset in every_variant():
-        if revision > 1:
+    *captures, report = one_set(follows=follows)
+    objects: list[Artifact | OldArtifact] = [*captures, *companions, report]
+    if before:
+        objects = list(every_variant())
+    if revision > 1:
+        for dataset in (each.dataset for each in objects):
             dataset.SOPInstanceUID = UID(f"{dataset.SOPInstanceUID}.{revision}")
             dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-        buffer = BytesIO()
-        dataset.save_as(buffer, enforce_file_format=True)
-        file = spool.write([buffer.getvalue()])
-        written.append(
-            StoredArtifact(
-                kind=kind,
-                report_variant=report,
-                capture_variant=captures,
-                sop_class_uid=SOPClassUID(dataset.SOPClassUID),
-                sop_instance_uid=SOPInstanceUID(dataset.SOPInstanceUID),
-                series_instance_uid=SeriesInstanceUID(dataset.SeriesInstanceUID),
-                path=file.path,
-                sha256=file.sha256,
-                size=file.size,
-            )
-        )
-        if not written[1:]:
-            intake.accept(
-                buffer.getvalue(),
-                sop_class_uid=str(dataset.SOPClassUID),
-                sop_instance_uid=str(dataset.SOPInstanceUID),
-                transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
-                sender_id=None,
-            )
+    written = [
+        store_artifact(each, spool) if isinstance(each, Artifact) else _stored_before(each, spool)
+        for each in objects
+    ]
+    first = objects[0].dataset
+    intake.accept(
+        _encoded(first),
+        sop_class_uid=str(first.SOPClassUID),
+        sop_instance_uid=str(first.SOPInstanceUID),
+        transfer_syntax_uid=str(first.file_meta.TransferSyntaxUID),
+        sender_id=None,
+    )
     inputs = StudyInputs(
         study_instance_uid=StudyInstanceUID(STUDY_UID),
         intent=Intent.REPORT_NOT_ANNOTATED,
@@ -100,3 +101,25 @@ def queue_results(
         outbox=Outbox(destinations=destinations, max_attempts=max_attempts),
         now=NOON,
     )
+
+
+def _stored_before(artifact: OldArtifact, spool: Spool) -> StoredArtifact:
+    dataset = artifact.dataset
+    file = spool.write([_encoded(dataset)])
+    return StoredArtifact(
+        kind=artifact.kind,
+        report_variant=artifact.report_variant,
+        capture_variant=artifact.capture_variant,
+        sop_class_uid=SOPClassUID(dataset.SOPClassUID),
+        sop_instance_uid=SOPInstanceUID(dataset.SOPInstanceUID),
+        series_instance_uid=SeriesInstanceUID(dataset.SeriesInstanceUID),
+        path=file.path,
+        sha256=file.sha256,
+        size=file.size,
+    )
+
+
+def _encoded(dataset: Dataset) -> bytes:
+    buffer = BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()

@@ -10,26 +10,44 @@ from typing import Any
 
 import pytest
 from pydicom import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    JPEGLSLossless,
+)
 from pynetdicom import AE, evt
 
+from m3net.uids import StudyInstanceUID
 from node.config import (
     DeliveryConfig,
     DestinationConfig,
     DicomwebDestination,
     DimseDestination,
 )
-from node.core.results import CaptureVariant, ReportVariant
+from node.core.diary import sentence
+from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.core.states import State
 from node.outbound import deliverer
 from node.outbound.deliverer import Courier
-from node.outbound.destination import ArtifactFile, OnStored
+from node.outbound.destination import OnStored, OutgoingObject
 from node.persistence.rows import DeliveryRow
 from node.persistence.spool import Spool
 from node.persistence.store import Store
 from tests.integration.queueing import NOON, open_node, queue_results
 from tests.peers import free_port, orthanc, storescp, wait_until
-from tests.results import SC_MULTI, SC_SINGLE, SR, SR_3D, capture_uid, report_uid
+from tests.results import (
+    SC_MULTI,
+    SC_SINGLE,
+    SR,
+    SR_3D,
+    STUDY_UID,
+    capture_uid,
+    companion,
+    old_report_uid,
+    pixels,
+    report_uid,
+)
 
 MULTI, SINGLE = CaptureVariant.MULTI_FRAME, CaptureVariant.SINGLE_FRAME
 REPORT_3D, REPORT = ReportVariant.COMPREHENSIVE_3D, ReportVariant.COMPREHENSIVE
@@ -119,8 +137,7 @@ def test_objects_are_encoded_as_the_peer_wants_them(tmp_path: Path, syntax: str)
         assert queue.row().state is State.DONE
         capture, report = peer.received()
     assert capture.file_meta.TransferSyntaxUID == report.file_meta.TransferSyntaxUID == syntax
-    assert capture.pixel_array.shape == (3, 16, 16, 3)
-    assert capture.pixel_array[0, 0, 0].tolist() == [1, 2, 3]
+    assert capture.PixelData == pixels().tobytes()
 
 
 def test_a_peer_that_rejects_comprehensive_3d_gets_comprehensive_with_its_own_set(
@@ -153,6 +170,164 @@ def test_a_peer_that_knows_old_classes_only_gets_single_frames_and_their_report(
     report = received[-1]
     referenced = report.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID
     assert referenced == capture_uid(SINGLE, 1)
+
+
+def test_single_frames_are_the_first_and_the_key_frame_and_say_which_slice_they_show(
+    tmp_path: Path,
+) -> None:
+    with storescp(tmp_path, accepts={SR: [EXPLICIT], SC_SINGLE: [EXPLICIT]}) as peer:
+        Queue(tmp_path, dimse(peer.port)).courier.deliver_one()
+        first, key, _ = peer.received()
+    assert [each.ImageComments for each in (first, key)] == [
+        "Nodule 1, slice 1",
+        "Nodule 1, slice 2",
+    ]
+    assert [each.PixelData for each in (first, key)] == [
+        pixels()[0].tobytes(),
+        pixels()[1].tobytes(),
+    ]
+    (source,) = key.SourceImageSequence
+    assert source.ReferencedSOPInstanceUID == "2.25.502"
+    assert len(first.SourceImageSequence) == 3
+    assert "NumberOfFrames" not in key
+    assert key.InstanceNumber == 2
+
+
+@pytest.mark.parametrize("compression", ["accepted", "never"])
+def test_pictures_travel_compressed_where_that_is_taken_and_wished(
+    tmp_path: Path, compression: str
+) -> None:
+    with storescp(tmp_path, options=("+xa",)) as peer:
+        Queue(tmp_path, dimse(peer.port, compression=compression)).courier.deliver_one()
+        capture, report = peer.received()
+    assert capture.file_meta.TransferSyntaxUID == (
+        JPEGLSLossless if compression == "accepted" else EXPLICIT
+    )
+    assert report.file_meta.TransferSyntaxUID == EXPLICIT
+    assert capture.pixel_array.tobytes() == pixels().tobytes()
+
+
+def test_a_peer_that_takes_no_compressed_pictures_gets_the_very_same_pixels(
+    tmp_path: Path,
+) -> None:
+    with storescp(tmp_path) as peer:  # dcmtk's default: uncompressed alone
+        Queue(tmp_path, dimse(peer.port)).courier.deliver_one()
+        capture, _ = peer.received()
+    assert capture.file_meta.TransferSyntaxUID == EXPLICIT
+    assert capture.PixelData == pixels().tobytes()
+
+
+def test_single_frames_travel_compressed_too(tmp_path: Path) -> None:
+    accepts = {SR: [EXPLICIT], SC_SINGLE: [JPEGLSLossless, EXPLICIT]}
+    with storescp(tmp_path, accepts=accepts) as peer:
+        Queue(tmp_path, dimse(peer.port)).courier.deliver_one()
+        first, key, _ = peer.received()
+    assert key.file_meta.TransferSyntaxUID == JPEGLSLossless
+    assert [each.pixel_array.tobytes() for each in (first, key)] == [
+        pixels()[0].tobytes(),
+        pixels()[1].tobytes(),
+    ]
+
+
+def test_a_peer_that_takes_pictures_in_lossy_jpeg_alone_gets_none_and_a_person_is_told(
+    tmp_path: Path,
+) -> None:
+    with pacs(transfer_syntaxes=(JPEGBaseline8Bit,)) as (port, received):
+        queue = Queue(tmp_path, dimse(port))
+        queue.courier.deliver_one()
+    assert received == []
+    assert queue.row().state is State.DEAD
+    assert "rejects the presentation context of SOP class" in str(queue.row().error)
+
+
+def test_a_retry_after_half_of_the_single_frames_sends_the_rest_under_the_same_uids(
+    tmp_path: Path,
+) -> None:
+    with pacs(sop_classes=(SR, SC_SINGLE), answers=(0x0000, 0xA700)) as (port, received):
+        queue = Queue(tmp_path, dimse(port))
+        queue.courier.deliver_one()
+        assert queue.row().state is State.QUEUED
+        assert queue.try_again()
+    assert received == [
+        capture_uid(SINGLE, 1),
+        capture_uid(SINGLE, 2),
+        capture_uid(SINGLE, 2),
+        report_uid(REPORT, SINGLE),
+    ]
+    assert (queue.row().state, queue.row().delivered) == (State.DONE, 3)
+
+
+def test_what_a_version_before_left_behind_is_sent_as_it_is(tmp_path: Path) -> None:
+    with storescp(tmp_path, accepts={SR: [IMPLICIT], SC_SINGLE: [IMPLICIT]}) as peer:
+        queue = Queue(tmp_path, dimse(peer.port), before=True)
+        queue.courier.deliver_one()
+        assert [each.SOPInstanceUID for each in peer.received()] == [
+            "2.25.211",
+            "2.25.212",
+            old_report_uid(REPORT, SINGLE),
+        ]
+    assert queue.row().state is State.DONE
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["by a version before", "by this one"])
+def test_a_report_in_a_poorer_form_names_its_predecessor_in_that_form(
+    tmp_path: Path, before: bool
+) -> None:
+    store, spool, intake = open_node(tmp_path / "node")
+    queue_results(store, spool, intake, ["pacs"], before=before)
+    follows = old_report_uid(REPORT_3D, MULTI) if before else report_uid(REPORT_3D, MULTI)
+    queue_results(store, spool, intake, ["pacs"], revision=2, follows=follows)
+    with storescp(tmp_path, accepts={SR: [EXPLICIT], SC_SINGLE: [EXPLICIT]}) as peer:
+        Courier(QUICK, dimse(peer.port), store, spool, clock=Clock(), rng=Random(1)).deliver_one()
+        *_, report = peer.received()
+    (series,) = report.PredecessorDocumentsSequence[0].ReferencedSeriesSequence
+    (named,) = series.ReferencedSOPSequence
+    assert named.ReferencedSOPClassUID == SR
+    assert named.ReferencedSOPInstanceUID == (
+        old_report_uid(REPORT, SINGLE) if before else report_uid(REPORT, SINGLE)
+    )
+
+
+KEYS = companion(ArtifactKind.KEY_OBJECTS, "1.2.840.10008.5.1.4.1.1.88.59", 1)
+STATE = companion(ArtifactKind.PRESENTATION_STATE, "1.2.840.10008.5.1.4.1.1.11.1", 2)
+
+
+def test_companions_that_are_asked_for_go_out_between_captures_and_report(tmp_path: Path) -> None:
+    with storescp(tmp_path) as peer:
+        wish = dimse(peer.port, companions=["key_objects", "presentation_state"])
+        Queue(tmp_path, wish, companions=[KEYS, STATE]).courier.deliver_one()
+        assert [each.SOPInstanceUID for each in peer.received()] == [
+            capture_uid(MULTI),
+            "2.25.402",
+            "2.25.401",
+            report_uid(REPORT_3D, MULTI),
+        ]
+
+
+def test_companions_that_nobody_asked_for_stay(tmp_path: Path) -> None:
+    with pacs() as (port, received):
+        Queue(tmp_path, dimse(port), companions=[KEYS, STATE]).courier.deliver_one()
+    assert received == [capture_uid(MULTI), report_uid(REPORT_3D, MULTI)]
+
+
+@pytest.mark.parametrize("how", ["its class", "the object itself"])
+def test_a_companion_that_is_not_taken_keeps_no_report_from_being_sent(
+    tmp_path: Path, how: str
+) -> None:
+    classes: tuple[str, ...] = (SR_3D, SC_MULTI)
+    answers: tuple[int, ...] = ()
+    if how == "the object itself":
+        classes, answers = (*classes, KEYS.dataset.SOPClassUID), (0x0000, 0xC000)
+    with pacs(sop_classes=classes, answers=answers) as (port, received):
+        queue = Queue(tmp_path, dimse(port, companions=["key_objects"]), companions=[KEYS])
+        queue.courier.deliver_one()
+    assert [uid for uid in received if uid != "2.25.401"] == [
+        capture_uid(MULTI),
+        report_uid(REPORT_3D, MULTI),
+    ]
+    assert queue.row().state is State.DONE
+    told = [sentence(event) for event in queue.store.diary(StudyInstanceUID(STUDY_UID))]
+    assert any("delivery 1 to pacs goes without key objects: " in line for line in told)
 
 
 def test_a_form_that_the_configuration_fixes_has_no_fallback(tmp_path: Path) -> None:
@@ -356,10 +531,10 @@ class Slow:
     def __init__(self, meanwhile: Callable[[], None]) -> None:
         self.meanwhile = meanwhile
 
-    def send(self, artifacts: Sequence[ArtifactFile], on_stored: OnStored) -> None:
-        on_stored(artifacts[0], 0x0000)
+    def send(self, objects: Sequence[OutgoingObject], on_stored: OnStored) -> None:
+        on_stored(objects[0], 0x0000)
         self.meanwhile()
-        on_stored(artifacts[1], 0x0000)
+        on_stored(objects[1], 0x0000)
 
     def verify(self) -> None:
         raise AssertionError("nobody asks")

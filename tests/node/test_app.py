@@ -1,17 +1,17 @@
-"""The composition root: what of the configuration makes another analysis, and which forms."""
+"""The composition root: what of the configuration makes another analysis, and what is written."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from node.app import analysis_id_of, open_database, variants_of
-from node.config import DatabaseConfig, DimseDestination, NodeConfig
+from node.app import analysis_id_of, open_database, result_settings
+from node.config import DatabaseConfig, NodeConfig
 from node.core.errors import ConfigError
-from node.core.results import CaptureVariant, ReportVariant
+from node.core.results import ArtifactKind
 
 
-def configured(**sections: dict[str, Any]) -> NodeConfig:
+def configured(**sections: Any) -> NodeConfig:
     return NodeConfig.model_validate(sections)
 
 
@@ -42,28 +42,25 @@ def test_a_setting_that_changes_no_content_is_the_same_analysis(change: dict[str
     assert analysis_id_of(configured(**change)) == analysis_id_of(configured())
 
 
-def destination(**forms: str) -> DimseDestination:
-    return DimseDestination.model_validate(
-        {"name": "d", "host": "h", "port": 1, "ae_title": "D"} | forms
+def test_what_some_destination_asks_for_beside_the_report_is_written() -> None:
+    viewer = {"kind": "dimse", "host": "h", "port": 1, "ae_title": "D"}
+    config = configured(
+        destinations=[
+            {"name": "pacs", **viewer},
+            {"name": "desk", **viewer, "profile": "weasis", "companions": ["key_objects"]},
+            {"name": "old", **viewer, "profile": "basic"},
+        ]
     )
+    assert result_settings(config).companions == {ArtifactKind.KEY_OBJECTS, ArtifactKind.PDF}
+    assert result_settings(configured()).companions == frozenset()
 
 
-def test_auto_may_need_every_form() -> None:
-    assert variants_of([destination()]) == (
-        (ReportVariant.COMPREHENSIVE_3D, CaptureVariant.MULTI_FRAME),
-        (ReportVariant.COMPREHENSIVE_3D, CaptureVariant.SINGLE_FRAME),
-        (ReportVariant.COMPREHENSIVE, CaptureVariant.MULTI_FRAME),
-        (ReportVariant.COMPREHENSIVE, CaptureVariant.SINGLE_FRAME),
-    )
-
-
-def test_forms_that_are_fixed_are_the_only_ones() -> None:
-    fixed = destination(report="comprehensive", captures="single_frame")
-    assert variants_of([fixed]) == ((ReportVariant.COMPREHENSIVE, CaptureVariant.SINGLE_FRAME),)
-
-
-def test_without_a_destination_one_form_is_written() -> None:
-    assert variants_of([]) == ((ReportVariant.COMPREHENSIVE_3D, CaptureVariant.MULTI_FRAME),)
+def test_a_pdf_for_everybody_is_no_other_analysis() -> None:
+    pacs = {"kind": "dimse", "name": "pacs", "host": "h", "port": 1, "ae_title": "D"}
+    config = configured(destinations=[pacs], results={"report_pdf": True})
+    assert result_settings(config).companions == {ArtifactKind.PDF}
+    assert config.destinations[0].wishes().companions == {ArtifactKind.PDF}
+    assert analysis_id_of(config) == analysis_id_of(configured())
 
 
 def test_a_password_file_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pynetdicom.dsutils import encode
 from sr_templates.character_sets import UNICODE, character_set_of, decode, write_raw_as_it_is
 from sr_templates.measurement_report import build_report
 from sr_templates.overlay import render_capture
-from sr_templates.secondary_capture import build_captures
+from sr_templates.secondary_capture import build_capture
 from tests.required import require_binary
 from tests.sr_templates.encoded_text import (
     DEFINED_TERMS,
@@ -65,12 +65,11 @@ def results(subject: Dataset) -> tuple[Dataset, Dataset]:
         predecessor=None,
         tracking_uid_of_study="2.25.74",
     )
-    (capture,) = build_captures(
+    capture = build_capture(
         frames=FRAMES,
         subject=subject,
-        identity_of=lambda number: identity(number + 1, uid="2.25.90", series="2.25.61"),
+        identity=identity(1, uid="2.25.90", series="2.25.61"),
         algorithm=ALGORITHM,
-        multi_frame=False,
         tracking_id="Nodule 1",
         patient_orientation=("L", "P"),
     )

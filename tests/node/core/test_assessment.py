@@ -221,5 +221,4 @@ STAMP = Stamp(
     analysis_id="analysis",
     revision=1,
     at=datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC),
-    predecessors={},
 )

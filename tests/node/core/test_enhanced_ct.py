@@ -20,7 +20,7 @@ from node.inbound.facts import read_facts
 from sr_templates.findings import Outcome
 from tests import synthetic
 from tests.enhanced import cite_frames, descending, enhanced_ct, legacy_converted, shuffled
-from tests.node.core.test_pipeline import RICHEST, SHAPE, files, mask, run
+from tests.node.core.test_pipeline import SHAPE, files, mask, run
 from tests.required import require_binary, unavailable
 
 MASK = mask(slice(20, 23))
@@ -212,10 +212,7 @@ def _tracking_uids(report: Dataset) -> list[Dataset]:
 
 def _images_drawn_on(results: Results) -> list[Dataset]:
     (report,) = [
-        artifact.dataset
-        for artifact in results.artifacts
-        if artifact.kind is ArtifactKind.REPORT
-        and (artifact.report_variant, artifact.capture_variant) == RICHEST
+        artifact.dataset for artifact in results.artifacts if artifact.kind is ArtifactKind.REPORT
     ]
     return [item.ContentSequence[0].ReferencedSOPSequence[0] for item in _scoords(report)]
 

@@ -13,13 +13,12 @@ from m3net.weights import load_classifier
 from node.core.inputs import StudyInputs
 from node.core.objects import ResultSettings, Stamp
 from node.core.pipeline import analyse, report_failure
-from node.core.results import ArtifactKind, CaptureVariant, ReportVariant, Results
+from node.core.results import ArtifactKind, Results
 from node.core.selection import select
 from node.inbound.facts import read_facts
 from sr_templates.findings import Outcome, PredecessorReference
 from tests import synthetic
 
-RICHEST = (ReportVariant.COMPREHENSIVE_3D, CaptureVariant.MULTI_FRAME)
 SHAPE = (60, 24, 24)
 SETTINGS = ResultSettings(
     report_series_number=9101,
@@ -31,7 +30,6 @@ SETTINGS = ResultSettings(
     device_model="m3node",
     device_serial="1",
     software_version="0.1.0",
-    variants=(RICHEST,),
 )
 
 
@@ -71,7 +69,6 @@ def files(folder: Path, ct: list[Dataset], *annotations: Dataset) -> Files:
         analysis_id="analysis",
         revision=3,
         at=datetime(2026, 5, 6, 7, 8, 9, tzinfo=timezone(timedelta(hours=2))),
-        predecessors={},
     )
     return Files(selection.inputs, paths, stamp)
 
@@ -169,36 +166,22 @@ def test_another_analysis_has_other_uids_in_the_same_series(
     assert one.SeriesInstanceUID == other.SeriesInstanceUID
 
 
-def test_each_variant_refers_to_the_captures_of_its_own_set(
+def test_the_report_refers_to_its_slices_and_its_captures(
     tmp_path: Path, classifier: TorchClassifier
 ) -> None:
     ct = synthetic.ct_series(shape=SHAPE)
-    given = files(tmp_path, ct, synthetic.segmentation(ct, [mask(slice(20, 23))]))
-    results = analyse(
-        given.inputs,
-        paths=given.paths,
-        classifier=classifier,
-        stamp=given.stamp,
-        settings=replace(
-            SETTINGS, variants=tuple((r, c) for r in ReportVariant for c in CaptureVariant)
-        ),
+    results = run(
+        files(tmp_path, ct, synthetic.segmentation(ct, [mask(slice(20, 23))])), classifier
     )
-    reports = [a for a in results.artifacts if a.kind is ArtifactKind.REPORT]
-    assert len({a.dataset.SOPInstanceUID for a in results.artifacts}) == len(results.artifacts)
-    for report in reports:
-        own = {
-            a.dataset.SOPInstanceUID
-            for a in results.artifacts
-            if a.kind is ArtifactKind.CAPTURE and a.capture_variant is report.capture_variant
-        }
-        referred = {
-            item.ReferencedSOPInstanceUID
-            for study in report.dataset.CurrentRequestedProcedureEvidenceSequence
-            for series in study.ReferencedSeriesSequence
-            for item in series.ReferencedSOPSequence
-        }
-        slices = {dataset.SOPInstanceUID for dataset in ct}
-        assert referred - slices == own
+    assert [a.kind for a in results.artifacts] == [ArtifactKind.CAPTURE, ArtifactKind.REPORT]
+    capture, report = (a.dataset for a in results.artifacts)
+    referred = {
+        item.ReferencedSOPInstanceUID
+        for study in report.CurrentRequestedProcedureEvidenceSequence
+        for series in study.ReferencedSeriesSequence
+        for item in series.ReferencedSOPSequence
+    }
+    assert referred - {dataset.SOPInstanceUID for dataset in ct} == {capture.SOPInstanceUID}
 
 
 def test_a_gap_through_the_nodule_is_not_analysed(
@@ -385,7 +368,7 @@ def test_a_newer_report_names_its_predecessor(tmp_path: Path, classifier: TorchC
         sop_class_uid="1.2.840.10008.5.1.4.1.1.88.34",
         sop_instance_uid="2.25.6",
     )
-    stamp = replace(given.stamp, predecessors={RICHEST: before})
+    stamp = replace(given.stamp, predecessor=before)
     report = report_of(run(replace(given, stamp=stamp), classifier))
     series = report.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
     assert series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "2.25.6"

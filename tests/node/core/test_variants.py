@@ -6,7 +6,7 @@ import pytest
 
 from node.core.errors import DestinationRefused
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
-from node.core.variants import Form, Wishes, in_form, kind_of
+from node.core.variants import RICHEST, Form, Wishes, choose
 
 REPORT_3D, REPORT = ReportVariant.COMPREHENSIVE_3D, ReportVariant.COMPREHENSIVE
 MULTI, SINGLE = CaptureVariant.MULTI_FRAME, CaptureVariant.SINGLE_FRAME
@@ -17,20 +17,25 @@ AUTO = Wishes(report="auto", captures="auto")
 class Some:
     name: str
     kind: ArtifactKind
-    report_variant: ReportVariant | None
-    capture_variant: CaptureVariant
-    sop_class_uid: str
+    report_variant: ReportVariant | None = None
+    capture_variant: CaptureVariant | None = None
 
 
 def report(name: str, variant: ReportVariant, captures: CaptureVariant) -> Some:
-    return Some(name, ArtifactKind.REPORT, variant, captures, f"class of {variant}")
+    return Some(name, ArtifactKind.REPORT, variant, captures)
 
 
 def capture(name: str, captures: CaptureVariant) -> Some:
-    return Some(name, ArtifactKind.CAPTURE, None, captures, f"class of {captures}")
+    return Some(name, ArtifactKind.CAPTURE, None, captures)
 
 
-ALL = [
+NOW = [
+    capture("nodule 1", MULTI),
+    Some("the report on paper", ArtifactKind.PDF),
+    Some("outlines", ArtifactKind.PRESENTATION_STATE),
+    report("the report", REPORT_3D, MULTI),
+]
+BEFORE = [
     report("3d + multi", REPORT_3D, MULTI),
     report("3d + single", REPORT_3D, SINGLE),
     report("2d + multi", REPORT, MULTI),
@@ -41,27 +46,46 @@ ALL = [
 ]
 
 
-def names(form: Form, artifacts: list[Some] = ALL) -> list[str]:
-    return [artifact.name for artifact in in_form(artifacts, form)]
+def names(form: Form, artifacts: list[Some]) -> tuple[list[str], bool]:
+    """What is chosen, captures first, and whether the form is to be derived from it."""
+    chosen = choose(artifacts, form)
+    return [each.name for each in (*chosen.captures, chosen.report)], chosen.derive
 
 
-def test_captures_come_before_the_report_that_refers_to_them() -> None:
-    assert names(Form(report=REPORT_3D, captures=MULTI)) == ["nodule 1", "3d + multi"]
-    assert names(Form(report=REPORT, captures=SINGLE)) == [
-        "nodule 1, slice 1",
-        "nodule 1, slice 2",
-        "2d + single",
+@pytest.mark.parametrize("variant", ReportVariant)
+@pytest.mark.parametrize("captures", CaptureVariant)
+def test_every_form_is_the_stored_one_or_derived_from_it(
+    variant: ReportVariant, captures: CaptureVariant
+) -> None:
+    form = Form(report=variant, captures=captures)
+    assert names(form, NOW) == (["nodule 1", "the report"], form != RICHEST)
+
+
+def test_what_a_version_before_left_is_sent_as_it_is() -> None:
+    assert names(RICHEST, BEFORE) == (["nodule 1", "3d + multi"], False)
+    assert names(Form(report=REPORT, captures=SINGLE), BEFORE) == (
+        ["nodule 1, slice 1", "nodule 1, slice 2", "2d + single"],
+        False,
+    )
+
+
+def test_of_a_version_before_without_captures_any_report_of_the_class_will_do() -> None:
+    only = [report("2d", REPORT, MULTI)]
+    assert names(Form(report=REPORT, captures=SINGLE), only) == (["2d"], False)
+
+
+def test_a_form_that_cannot_be_had_is_refused() -> None:
+    with pytest.raises(DestinationRefused, match="wrote no comprehensive_3d report"):
+        choose([BEFORE[3], BEFORE[5]], RICHEST)
+
+
+def test_companions_are_those_that_are_asked_for_in_the_order_of_sending() -> None:
+    both = {ArtifactKind.PDF, ArtifactKind.PRESENTATION_STATE, ArtifactKind.KEY_OBJECTS}
+    assert [each.name for each in choose(NOW, RICHEST, both).companions] == [
+        "outlines",
+        "the report on paper",
     ]
-
-
-def test_without_captures_any_report_of_the_class_will_do() -> None:
-    only = [report("3d", REPORT_3D, MULTI), report("2d", REPORT, MULTI)]
-    assert names(Form(report=REPORT, captures=SINGLE), only) == ["2d"]
-
-
-def test_a_form_that_the_job_did_not_write_is_refused() -> None:
-    with pytest.raises(DestinationRefused, match="wrote no comprehensive report"):
-        in_form([ALL[0], ALL[4]], Form(report=REPORT, captures=MULTI))
+    assert choose(NOW, RICHEST).companions == []
 
 
 def test_auto_begins_with_the_richest_form() -> None:
@@ -91,9 +115,3 @@ def test_there_is_nothing_below_the_poorest_form_or_beside_a_setting() -> None:
     richest = Form(report=REPORT_3D, captures=MULTI)
     assert fixed.poorer(richest, ArtifactKind.REPORT) is None
     assert fixed.poorer(richest, ArtifactKind.CAPTURE) is None
-
-
-def test_a_rejected_class_is_traced_to_its_kind() -> None:
-    assert kind_of("class of multi_frame", ALL) is ArtifactKind.CAPTURE
-    assert kind_of("class of comprehensive_3d", ALL) is ArtifactKind.REPORT
-    assert kind_of("1.2.3", ALL) is None

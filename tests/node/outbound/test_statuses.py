@@ -4,21 +4,29 @@ from pathlib import Path
 
 import pytest
 from pydicom import Dataset
+from pydicom.uid import ExplicitVRLittleEndian
 
+from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID
 from node.core.errors import (
     ConfigError,
     DestinationRefused,
     DestinationUnreachable,
     VariantRejected,
 )
-from node.outbound.destination import ArtifactFile, require_stored, without_identity
+from node.core.results import ArtifactKind
+from node.outbound.destination import OutgoingObject, require_stored, without_identity
 from node.outbound.dicomweb import read_headers
+from node.persistence.rows import SentObject
 
-REPORT = ArtifactFile(
-    artifact_id=1,
-    sop_class_uid="1.2.840.10008.5.1.4.1.1.88.34",
-    sop_instance_uid="2.25.5",
-    path=Path("unused"),
+REPORT = OutgoingObject(
+    sent=SentObject(
+        kind=ArtifactKind.REPORT,
+        sop_class_uid=SOPClassUID("1.2.840.10008.5.1.4.1.1.88.34"),
+        sop_instance_uid=SOPInstanceUID("2.25.5"),
+        series_instance_uid=SeriesInstanceUID("2.25.6"),
+    ),
+    transfer_syntax_uid=ExplicitVRLittleEndian,
+    read=Dataset,
 )
 
 

@@ -15,6 +15,7 @@ from node.persistence.rows import (
     JobTerms,
     Outbox,
     ReceivedInstance,
+    SentObject,
     StoredArtifact,
 )
 from node.persistence.spool import StoredFile
@@ -129,6 +130,16 @@ def artifact(name: str, *, kind: ArtifactKind = ArtifactKind.REPORT) -> StoredAr
         path=file.path,
         sha256=file.sha256,
         size=file.size,
+    )
+
+
+def sent(artifact: StoredArtifact) -> SentObject:
+    """The object as it is sent."""
+    return SentObject(
+        kind=artifact.kind,
+        sop_class_uid=artifact.sop_class_uid,
+        sop_instance_uid=artifact.sop_instance_uid,
+        series_instance_uid=artifact.series_instance_uid,
     )
 
 

@@ -9,7 +9,7 @@ from node.core.states import State
 from node.persistence.rows import DeliveryLease
 from node.persistence.store import Store
 from tests.node.core.facts_of import STUDY
-from tests.node.persistence.filling import NOON, at, claimed, finish, queued
+from tests.node.persistence.filling import NOON, at, claimed, finish, queued, sent
 
 
 def claim(store: Store, destination: str = "pacs", *, seconds: float = 0) -> DeliveryLease:
@@ -48,8 +48,7 @@ def test_what_was_confirmed_and_the_form_that_was_taken_are_known_to_the_next_tr
     filled: Store,
 ) -> None:
     lease = claim(filled)
-    capture = lease.artifacts[0].artifact_id
-    assert capture is not None
+    capture = sent(lease.artifacts[0])
     filled.note_variant(
         lease,
         report_variant=ReportVariant.COMPREHENSIVE,
@@ -60,7 +59,7 @@ def test_what_was_confirmed_and_the_form_that_was_taken_are_known_to_the_next_tr
     filled.mark_delivered(lease, capture, status=0x0000, now=NOON)
     filled.retry(lease, error="aborted", not_before=at(5), now=NOON)
     second = claim(filled, seconds=5)
-    assert second.already_delivered == {capture}
+    assert second.already_delivered == {capture.sop_instance_uid}
     assert second.report_variant is ReportVariant.COMPREHENSIVE
     assert second.tries == 2
 
@@ -116,8 +115,7 @@ def test_a_deliverys_life_in_words(filled: Store) -> None:
     filled.retry(claim(filled), error="refused", not_before=at(5), now=NOON)
     lease = claim(filled, seconds=5)
     for item in lease.artifacts:
-        assert item.artifact_id is not None
-        filled.mark_delivered(lease, item.artifact_id, status=0, now=NOON)
+        filled.mark_delivered(lease, sent(item), status=0, now=NOON)
     filled.finish_delivery(lease, now=at(6))
     assert [sentence(event) for event in filled.diary(STUDY)][-4:] == [
         "delivery 1 to pacs begins, try 1 of 3",

@@ -189,6 +189,7 @@ ROWS["delivery"] = [
     delivery(2, 2, "dead", "technical_failure"),
     delivery(3, 2, "queued", "not_annotated"),
 ]
+ROWS["delivered"] = [{"delivery_id": 3, "artifact_id": 2, "status": 0xB000, "at": NOON}]
 
 
 @pytest.fixture
@@ -274,6 +275,7 @@ def test_the_queue_goes_on(store: Store) -> None:
     sent = store.claim_delivery(destination="pacs", owner="host:1:1", lease_s=60, now=NOON)
     assert sent is not None
     assert (sent.number, sent.study_instance_uid) == (3, STUDY)
+    assert sent.already_delivered == {"2.25.2"}
     lease = store.claim_job(owner="host:1:1", lease_s=60, now=NOON)
     assert lease is not None
     assert (lease.number, [facts.kind for facts in lease.inputs.ct]) == (4, ["CT"])

@@ -31,6 +31,7 @@ from tests.node.persistence.filling import (
     ct_slice,
     finish,
     queued,
+    sent,
 )
 from tests.node.persistence.history import fill
 from tests.node.persistence.postgresql import emptied
@@ -112,9 +113,7 @@ def delivery(store: Store) -> None:
         lease = store.claim_delivery(destination="pacs", owner="host-a:1:1", lease_s=60, now=NOON)
         assert lease is not None
         if settled:
-            number = lease.artifacts[0].artifact_id
-            assert number is not None
-            store.mark_delivered(lease, number, status=0, now=NOON)
+            store.mark_delivered(lease, sent(lease.artifacts[0]), status=0, now=NOON)
             store.finish_delivery(lease, now=NOON)
         else:
             store.retry(lease, error="x", not_before=NOON, now=NOON)

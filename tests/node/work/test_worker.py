@@ -18,7 +18,7 @@ from m3net.weights import load_classifier
 from node.config import ReceiverConfig, WorkerConfig
 from node.core.completeness import StudyRules, WhenUnannotated
 from node.core.objects import ResultSettings
-from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
+from node.core.results import ArtifactKind
 from node.core.states import State
 from node.inbound.intake import Intake
 from node.inbound.reading import Reading
@@ -42,7 +42,6 @@ SETTINGS = ResultSettings(
     device_model="m3node",
     device_serial="1",
     software_version="0.1.0",
-    variants=((ReportVariant.COMPREHENSIVE_3D, CaptureVariant.MULTI_FRAME),),
 )
 
 
