@@ -12,8 +12,12 @@ from pydicom.uid import UID
 from m3net.annotations.segmentation_frames import Frames
 from m3net.annotations.segments import is_labelmap
 from m3net.attributes import PARSER_ERRORS, is_encapsulated
+from m3net.codestream import require_sizes
 from m3net.errors import AnnotationUnusable
 from m3net.nodule import Mask, Point
+
+MOST_PIXELS = 2**26
+"""Of a frame: 8192 x 8192."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,10 @@ def _require_pixels(dataset: Dataset, positions: int) -> None:
         raise AnnotationUnusable(
             f"the segmentation has {claimed} frames of pixels and {positions} positions"
         )
+    if dataset.Rows * dataset.Columns > MOST_PIXELS:
+        raise AnnotationUnusable(
+            f"the segmentation has frames of {dataset.Rows} x {dataset.Columns}, which no CT has"
+        )
     if is_encapsulated(dataset):
         return
     needed = claimed * dataset.Rows * dataset.Columns * dataset.BitsAllocated / 8
@@ -83,6 +91,7 @@ def _decoded(dataset: Dataset, indices: Sequence[int]) -> Iterator[NDArray[np.ge
     # pydicom cuts a frame short where it begins within a byte
     within_bytes = dataset.BitsAllocated == 1 and dataset.Rows * dataset.Columns % 8 != 0
     try:
+        require_sizes(dataset)
         if within_bytes:
             pixels = pixel_array(dataset, allow_excess_frames=False)
             whole = pixels.reshape(-1, dataset.Rows, dataset.Columns)

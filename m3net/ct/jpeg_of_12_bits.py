@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.uid import UID
 
+from m3net.codestream import require_size
+
 TRANSFER_SYNTAXES = frozenset(
     {
         UID("1.2.840.10008.1.2.4.51"),  # extended, processes 2 and 4
@@ -17,16 +19,15 @@ TRANSFER_SYNTAXES = frozenset(
     }
 )
 
-_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
-
 
 def decode(frame: bytes, *, rows: int, columns: int, transfer_syntax: UID) -> NDArray[np.uint16]:
     """(Y, X) stored values of one greyscale frame.
 
     Raises ValueError if it is no such JPEG, or not of these rows and columns.
     """
-    precision = _precision(frame, rows=rows, columns=columns)
+    precision = require_size(frame, rows=rows, columns=columns).precision  # GDCM trusts it
+    if not 8 < precision <= 12:
+        raise ValueError(f"{precision} bits a sample")
     fragment = gdcm.Fragment()
     fragment.SetByteStringValue(frame)
     fragments = gdcm.SequenceOfFragments.New()
@@ -48,24 +49,3 @@ def decode(frame: bytes, *, rows: int, columns: int, transfer_syntax: UID) -> ND
     # GDCM's char* comes as str
     values = np.frombuffer(decoded.encode("utf-8", "surrogateescape"), dtype="<u2")
     return values.reshape(rows, columns)
-
-
-def _precision(frame: bytes, *, rows: int, columns: int) -> int:
-    """Bits a sample, by the frame's own header (ISO/IEC 10918-1 B.2.2), which GDCM trusts."""
-    at = 2
-    while at + 10 <= len(frame) and frame[at] == 0xFF:
-        marker = frame[at + 1]
-        if marker in _START_OF_FRAME:
-            own = int.from_bytes(frame[at + 5 : at + 7]), int.from_bytes(frame[at + 7 : at + 9])
-            if own != (rows, columns) or frame[at + 9] != 1:
-                raise ValueError(f"the frame is of {own}, expected {(rows, columns)}")
-            if not 8 < frame[at + 4] <= 12:
-                raise ValueError(f"{frame[at + 4]} bits a sample")
-            return frame[at + 4]
-        if marker == 0xFF:
-            at += 1
-        elif marker in _ALONE:
-            at += 2
-        else:
-            at += 2 + int.from_bytes(frame[at + 2 : at + 4])
-    raise ValueError("the frame has no header")

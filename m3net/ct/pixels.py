@@ -17,9 +17,11 @@ from pydicom.uid import (
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
     JPEGLSNearLossless,
+    RLELossless,
 )
 
 from m3net import attributes
+from m3net.codestream import require_size
 from m3net.ct.jpeg_of_12_bits import TRANSFER_SYNTAXES as JPEG_OF_12_BITS
 from m3net.ct.jpeg_of_12_bits import decode as decode_jpeg_of_12_bits
 from m3net.errors import SeriesUnusable
@@ -173,6 +175,8 @@ def _decoded(dataset: Dataset, pixels: StoredPixels) -> NDArray[np.generic]:
     data = bytes(dataset.PixelData)
     if syntax.is_encapsulated:
         frame = _one_frame(data)
+        if syntax != RLELossless:
+            require_size(frame, rows=pixels.rows, columns=pixels.columns)
         if syntax in JPEG_OF_12_BITS and pixels.bits_stored > 8:
             return decode_jpeg_of_12_bits(
                 frame, rows=pixels.rows, columns=pixels.columns, transfer_syntax=syntax

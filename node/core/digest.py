@@ -20,6 +20,7 @@ from pydicom.tag import BaseTag
 from pydicom.valuerep import PersonName
 
 from m3net.attributes import PARSER_ERRORS, is_encapsulated
+from m3net.codestream import require_sizes
 from node.core.inputs import StudyInputs
 from sr_templates.character_sets import (
     SPECIFIC_CHARACTER_SET,
@@ -254,6 +255,7 @@ def _decoded_pixels(dataset: Dataset) -> str:
     size = int(dataset.Rows) * int(dataset.Columns)
     if size > _MAX_FRAME or size * int(dataset.get("NumberOfFrames") or 1) > _MAX_VOXELS:
         raise ValueError("more voxels than are decoded on arrival")
+    require_sizes(dataset)
     digest, zeros = hashlib.sha256(), 0
     for frame in iter_pixels(dataset):
         voxels = frame.tobytes()

@@ -130,12 +130,15 @@ def test_frames_that_begin_within_a_byte_are_read_whole(columns: int) -> None:
 
 def test_pixels_that_are_claimed_and_not_there_are_said() -> None:
     claiming = segmentation("BINARY", [[1] * 8])
-    claiming.Rows = claiming.Columns = 65535
+    claiming.Rows, claiming.Columns = 8192, 8192
     with pytest.raises(AnnotationUnusable) as refused:
         read_planes(claiming, frames(0), [1])
     assert str(refused.value) == (
-        "the segmentation's pixels are too few: 2 bytes for 1 x 65535 x 65535"
+        "the segmentation's pixels are too few: 2 bytes for 1 x 8192 x 8192"
     )
+    claiming.Rows = 8193
+    with pytest.raises(AnnotationUnusable, match="frames of 8193 x 8192, which no CT has"):
+        read_planes(claiming, frames(0), [1])
     with pytest.raises(AnnotationUnusable, match="has 1 frames of pixels and 2 positions"):
         read_planes(segmentation("BINARY", [[1] * 8]), frames(0, 1), [1])
 
