@@ -1,4 +1,4 @@
-"""The pictures of one nodule as secondary captures (PS3.3 A.8.1, A.8.5).
+"""The pictures of one nodule, or of all of a study, as secondary captures (PS3.3 A.8.1, A.8.5).
 
 One multi-frame true colour object; `poorer` makes single images of it.  There is no Pixel Spacing:
 the panels of a frame are zoomed differently and a viewer's ruler would lie.
@@ -33,13 +33,16 @@ def build_capture(
     subject: Dataset,
     identity: ObjectIdentity,
     algorithm: Algorithm,
+    shows: str,
     tracking_id: str,
-    patient_orientation: tuple[str, str],
+    patient_orientation: tuple[str, str] | None,
     max_bytes: int | None = None,
 ) -> Dataset:
     """One object with all frames; the same arguments, the same bytes.
 
-    patient_orientation : letters of the rows' and of the columns' direction
+    shows               : what of the algorithm, such as "Grad-CAM"
+    tracking_id         : the nodule's name, or which nodules it shows
+    patient_orientation : letters of the rows' and of the columns' direction; None: of several
     max_bytes           : of pixels in all; too many raise ValueError, before anything is built
     """
     if not frames:
@@ -55,9 +58,9 @@ def build_capture(
         algorithm=algorithm,
         identity=identity,
     )
-    _describe(capture, frames, algorithm, tracking_id)
+    _describe(capture, frames, algorithm, shows=shows, tracking_id=tracking_id)
     _copy_lossiness(subject, capture)
-    capture.PatientOrientation = list(patient_orientation)
+    capture.PatientOrientation = list(patient_orientation or ())
     _add_frames(capture, frames)
     _add_pixels(capture, frames)
     finish(capture)
@@ -65,7 +68,12 @@ def build_capture(
 
 
 def _describe(
-    capture: Dataset, frames: Sequence[CaptureFrame], algorithm: Algorithm, tracking_id: str
+    capture: Dataset,
+    frames: Sequence[CaptureFrame],
+    algorithm: Algorithm,
+    *,
+    shows: str,
+    tracking_id: str,
 ) -> None:
     capture.ConversionType = "WSD"
     capture.DateOfSecondaryCapture = capture.ContentDate
@@ -80,7 +88,7 @@ def _describe(
     capture.RecognizableVisualFeatures = "NO"
     warning = "" if algorithm.trained else f"{UNTRAINED}: "
     capture.DerivationDescription = (
-        f"{warning}Grad-CAM of {algorithm.name} {algorithm.version} over CT, {tracking_id}"
+        f"{warning}{shows} of {algorithm.name} {algorithm.version} over CT, {tracking_id}"
     )[:1024]
     capture.ImageComments = f"{warning}{tracking_id}"
     # Those of the key frame first: `poorer.frame_alone` goes by it.

@@ -73,8 +73,9 @@ def _page(
     pen = Pen(picture)
     draw_banner(pen, trained=trained)
     last = first + len(nodules) - 1
-    shown = f"{of} nodules" if len(nodules) == of else f"Nodules {first} to {last} of {of}"
-    pen.text((layout.CENTRE_LEFT, 57), shown, size=23)
+    label = _label(first, last, of)
+    title = f"{label[0].upper()}{label[1:]}"
+    pen.text((layout.CENTRE_LEFT, 57), title, size=23)
     order = "by probability of malignancy" if trained else "in the order of the annotation"
     pen.text((layout.CENTRE_LEFT, 75), order, size=14, colour=ink.QUIET)
     lines = pen.lines(" ".join(above), size=14, width=layout.RIGHT - layout.LEFT)
@@ -87,9 +88,15 @@ def _page(
     _draw_footer(pen, nodules[0].legend)
     return CaptureFrame(
         rgb=np.asarray(picture, dtype=np.uint8).copy(),
-        label=f"all {of} nodules" if len(nodules) == of else f"nodules {first} to {last} of {of}",
+        label=label,
         sources=tuple(dict.fromkeys(each.view.slices[each.view.key].source for each in nodules)),
     )
+
+
+def _label(first: int, last: int, of: int) -> str:
+    if first == 1 and last == of:
+        return f"all {of} nodules" if of > 1 else "1 nodule"
+    return f"nodules {first} to {last} of {of}"
 
 
 def _draw_row(picture: Image.Image, listed: Listed, top: int) -> None:

@@ -27,6 +27,7 @@ from sr_templates.identity import names_patient
 from sr_templates.orientation import letters
 from sr_templates.overlay import render_capture
 from sr_templates.probability import UNTRAINED, percent_text
+from sr_templates.study_page import Listed, render_study
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +35,14 @@ class DescribedNodule:
     """One judged nodule, ready for report and capture.
 
     name        : its tracking identifier, or "Nodule 3" where that one names the patient
+    listed      : what its pictures are drawn from
     orientation : letters of the rows' and of the columns' direction
     key         : header of the slice on which the finding is drawn
     """
 
     name: str
     finding: NoduleFinding
+    listed: Listed
     frames: Sequence[CaptureFrame]
     orientation: tuple[str, str]
     key: Dataset
@@ -109,6 +112,7 @@ def describe_nodule(
     return DescribedNodule(
         name=name,
         finding=finding,
+        listed=Listed(view=view, legend=legend),
         frames=render_capture(view, legend, look.maps),
         orientation=(letters(view.row_direction), letters(view.col_direction)),
         key=key_header,
@@ -157,6 +161,22 @@ def report_content(
             for each in assessment.refused
         ],
         remarks=(*assessment.unread, *assessment.remarks, *((card.meaning,) if described else ())),
+    )
+
+
+def study_pages(
+    assessment: Assessment, described: Sequence[DescribedNodule], subject: Dataset
+) -> list[CaptureFrame]:
+    """The pages that list all nodules, where there are several; none without a judged one."""
+    if not described or len(described) + len(assessment.refused) < 2:
+        return []
+    return render_study(
+        [nodule.listed for nodule in described],
+        not_analysed=[
+            name_without_patient(refused.tracking_id, subject, number)
+            for number, refused in enumerate(assessment.refused, start=len(described) + 1)
+        ],
+        warnings=omissions(assessment),
     )
 
 

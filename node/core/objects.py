@@ -22,11 +22,12 @@ from node.core.findings import (
     nodule_rows,
     omissions,
     report_content,
+    study_pages,
 )
 from node.core.pictured import Look
 from node.core.results import Artifact, ArtifactKind, Results
 from sr_templates.band import Band
-from sr_templates.capture_view import MapStyle
+from sr_templates.capture_view import CaptureFrame, MapStyle
 from sr_templates.findings import (
     Algorithm,
     ObjectIdentity,
@@ -149,7 +150,7 @@ def build_results(
         headline=content.headline,
         remarks=tuple(content.remarks),
         nodules=nodule_rows(assessment, subject),
-        artifacts=author.artifacts(content, described),
+        artifacts=author.artifacts(content, described, study_pages(assessment, described, subject)),
     )
 
 
@@ -186,15 +187,22 @@ class _Author:
     subject: Dataset
 
     def artifacts(
-        self, content: ReportContent, described: Sequence[DescribedNodule]
+        self,
+        content: ReportContent,
+        described: Sequence[DescribedNodule],
+        pages: Sequence[CaptureFrame],
     ) -> list[Artifact]:
-        """The captures, then the report."""
+        """The captures, those of the whole study first, then the report."""
         captures = {
             nodule.finding.tracking_uid: self._capture(nodule, number)
-            for number, nodule in enumerate(described)
+            for number, nodule in enumerate(described, start=1)
         }
         report = self._report(content, described, captures)
         return [
+            *(
+                Artifact(kind=ArtifactKind.CAPTURE, dataset=self._study_page(page, number))
+                for number, page in enumerate(pages, start=1)
+            ),
             *(
                 Artifact(kind=ArtifactKind.CAPTURE, dataset=dataset, tracking_uid=tracking_uid)
                 for tracking_uid, dataset in captures.items()
@@ -202,7 +210,29 @@ class _Author:
             Artifact(kind=ArtifactKind.REPORT, dataset=report),
         ]
 
+    def _study_page(self, page: CaptureFrame, number: int) -> Dataset:
+        """A page, from 1, as an object: where single images are wanted, none is left out."""
+        return build_capture(
+            frames=[page],
+            subject=self.subject,
+            algorithm=self.algorithm,
+            identity=self._identity(
+                ArtifactKind.CAPTURE,
+                uids.study_page_uid(
+                    study=self.stamp.study_instance_uid,
+                    input_digest=self.stamp.input_digest,
+                    analysis_id=self.stamp.analysis_id,
+                    page=number,
+                ),
+                instance_number=self.stamp.revision * 10_000 + number,
+            ),
+            shows="Probabilities",
+            tracking_id=page.label,
+            patient_orientation=None,
+        )
+
     def _capture(self, nodule: DescribedNodule, number: int) -> Dataset:
+        """Of the nodule with this number from 1."""
         return build_capture(
             frames=nodule.frames,
             subject=self.subject,
@@ -218,6 +248,7 @@ class _Author:
                 # Frames that stand alone are numbered on from their capture.
                 instance_number=self.stamp.revision * 10_000 + number * 100 + 1,
             ),
+            shows=nodule.listed.legend.method,
             tracking_id=nodule.name,
             patient_orientation=nodule.orientation,
         )

@@ -52,6 +52,19 @@ def capture_uid(
     )
 
 
+def study_page_uid(
+    *,
+    study: StudyInstanceUID,
+    input_digest: str,
+    analysis_id: str,
+    page: int,
+) -> SOPInstanceUID:
+    """The UID of one page, from 1, of those that list all nodules."""
+    return SOPInstanceUID(
+        derive_uid(_NAMESPACE, "study page", study, input_digest, analysis_id, str(page))
+    )
+
+
 def companion_uid(report: SOPInstanceUID, kind: ArtifactKind, number: int = 0) -> SOPInstanceUID:
     """The UID of one companion of a report, in its richest form; `number` from 0 in its kind."""
     return SOPInstanceUID(derive_uid(_NAMESPACE, "companion", report, kind.value, str(number)))

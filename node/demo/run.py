@@ -121,6 +121,12 @@ def _show(
             name = f"{number:02d}-{word[:30]}" if word else f"{number:02d}"
             frames = write_frames([ds for _, ds in captures], output / "png", name)
             pictures[nodule.tracking_uid] = (captures[0][0], frames)
+    of_nodules = {uid for nodule in read.nodules for uid in nodule.captures}
+    of_all = [
+        ds for uid, (_, ds) in by_uid.items() if ds.Modality == "OT" and uid not in of_nodules
+    ]
+    if of_all:
+        write_frames(of_all, output / "png", "00-all-nodules")
     _require_explained(read, pictures)
     show_report(console, read, report_path=report_path, pictures=pictures)
 

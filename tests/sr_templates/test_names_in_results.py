@@ -70,6 +70,7 @@ def results(subject: Dataset) -> tuple[Dataset, Dataset]:
         subject=subject,
         identity=identity(1, uid="2.25.90", series="2.25.61"),
         algorithm=ALGORITHM,
+        shows="HiResCAM",
         tracking_id="Nodule 1",
         patient_orientation=("L", "P"),
     )

@@ -20,6 +20,7 @@ def capture(**changes: object) -> Dataset:
         "subject": SLICE,
         "identity": identity(1, uid="2.25.90", series="2.25.61"),
         "algorithm": ALGORITHM,
+        "shows": "HiResCAM",
         "tracking_id": "Nodule 1",
         "patient_orientation": ("L", "P"),
     }
@@ -47,7 +48,7 @@ def test_what_a_viewer_must_know_is_stated():
     assert built.BurnedInAnnotation == "NO"
     assert built.ContentQualification == "RESEARCH"
     assert built.PatientOrientation == ["L", "P"]
-    assert built.DerivationDescription == "Grad-CAM of M3Net small 0.1.0 over CT, Nodule 1"
+    assert built.DerivationDescription == "HiResCAM of M3Net small 0.1.0 over CT, Nodule 1"
     assert "PixelSpacing" not in built
     assert "FrameOfReferenceUID" not in built
     assert (built.PatientName, built.AccessionNumber) == ("Phantom^Small", "A1")

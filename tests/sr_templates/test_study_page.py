@@ -45,7 +45,7 @@ def names(words: Sequence[str]) -> list[str]:
 def test_the_most_suspicious_comes_first(words):
     (page,) = render_study(listed(0.1, 0.9, 0.5))
     assert names(words) == ["Nodule 2", "Nodule 3", "Nodule 1"]
-    assert "3 nodules" in words
+    assert "All 3 nodules" in words
     assert page.label == "all 3 nodules"
     assert page.rgb.shape == (768, 1024, 3)
 

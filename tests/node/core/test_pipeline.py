@@ -117,7 +117,16 @@ def test_every_marked_nodule_has_a_probability_where_it_lies(
     assert results.nodules[1].centre_index == pytest.approx((40.5, 11.5, 15.5))
     assert all(0 < n.probability < 1 for n in results.nodules if n.probability is not None)
     captures = [a for a in results.artifacts if a.kind is ArtifactKind.CAPTURE]
-    assert len(captures) == 2
+    of_all, *of_nodules = (a.dataset for a in captures)
+    assert [a.tracking_uid for a in captures] == [
+        None,
+        *(nodule.tracking_uid for nodule in results.nodules),
+    ]
+    assert of_all.ImageComments == "UNTRAINED, NOT A RESULT: all 2 nodules"
+    assert of_all.DerivationDescription.endswith("untrained-1 over CT, all 2 nodules")
+    assert (of_all.NumberOfFrames, of_all.InstanceNumber) == (1, 30001)
+    assert len(of_all.SourceImageSequence) == 2
+    assert [dataset.InstanceNumber for dataset in of_nodules] == [30101, 30201]
     assert "60 of 60 slices of the CT series were received" in results.remarks[1]
 
 
