@@ -75,7 +75,7 @@ def report_in(
         for series in study.ReferencedSeriesSequence:
             series.ReferencedSOPSequence = _replaced(series.ReferencedSOPSequence, instead)
     if predecessor is not None:
-        for study in other.PredecessorDocumentsSequence:
+        for study in other.get("PredecessorDocumentsSequence", []):
             for series in study.ReferencedSeriesSequence:
                 series.ReferencedSOPSequence = [_item(predecessor)]
     return other

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -212,6 +213,16 @@ class Orthanc:
         """The SOP Instance UIDs of everything that it really holds."""
         instances = self.get("/instances?expand")
         return {instance["MainDicomTags"]["SOPInstanceUID"] for instance in instances}
+
+    def stored(self, sop_instance_uid: str) -> Dataset:
+        """One instance, as it lies there."""
+        (found,) = (
+            each["ID"]
+            for each in self.get("/instances?expand")
+            if each["MainDicomTags"]["SOPInstanceUID"] == sop_instance_uid
+        )
+        with urlopen(f"{self.url}/instances/{found}/file", timeout=10) as answer:
+            return dcmread(BytesIO(answer.read()))
 
     def tags(self, sop_instance_uid: str) -> dict[str, Any]:
         """One instance's attributes by keyword."""

@@ -158,6 +158,13 @@ def pixels(frames: int = _FRAMES) -> NDArray[np.uint8]:
 def _report(report: ReportVariant, captures: CaptureVariant, uid: str, capture: str) -> Dataset:
     dataset = _object(_REPORT_CLASS[report], uid)
     dataset.Modality = "SR"
+    dataset.Manufacturer = dataset.ManufacturerModelName = "m3node"
+    dataset.DeviceSerialNumber, dataset.SoftwareVersions = "1", "0.1.0"
+    equipment = Dataset()
+    equipment.DeviceUID = "2.25.1004"
+    dataset.ContributingEquipmentSequence = [equipment]
+    dataset.ContentDate, dataset.ContentTime = "20260102", "120000.000000"
+    dataset.TimezoneOffsetFromUTC = "+0100"
     dataset.SeriesInstanceUID = "2.25.1003"
     dataset.CompletionFlag = "COMPLETE"
     dataset.VerificationFlag = "UNVERIFIED"

@@ -226,10 +226,12 @@ class AnnotationsConfig(Section):
 class ResultsConfig(Section):
     """The objects that this node writes. A change here makes new results of old studies."""
 
-    report_series_number: Annotated[int, Field(ge=1)] = 9101
-    """Series Number of the reports."""
-    capture_series_number: Annotated[int, Field(ge=1)] = 9102
-    """Series Number of the heat map captures."""
+    report_series_number: Annotated[int, Field(ge=1, le=2_000_000_000)] = 9101
+    """Series Number of the reports; where the CT's is not smaller, 99101, 999101, ..., so that no
+    viewer that goes by the number opens a study on its results."""
+    capture_series_number: Annotated[int, Field(ge=1, le=2_000_000_000)] = 9102
+    """Series Number of the heat map captures; greater in the same way. What stands beside them
+    follows."""
     max_frames: Annotated[int, Field(ge=2, le=57)] = 9
     """Most frames in the capture of one nodule: an overview, then slices with heat maps; of a
     nodule on more slices, some are left out evenly."""

@@ -29,6 +29,7 @@ class Kind(StrEnum):
     JOB_REPORTED_DEAD = "job.reported_dead"
     DELIVERY_VARIANT = "delivery.variant"
     DELIVERY_LEFT_OUT = "delivery.left_out"
+    DELIVERY_REJECTS = "delivery.rejects"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,7 @@ _SENTENCES: Mapping[str, str] = {
     Kind.DELIVERY_VARIANT: "{work} uses report form {report_variant} with captures "
     "{capture_variant}",
     Kind.DELIVERY_LEFT_OUT: "{work} goes without {artifact}: {because}",
+    Kind.DELIVERY_REJECTS: "{work} rejected {rejected} earlier objects there",
     "delivery.done": "{work} done: {delivered} objects stored",
     "delivery.cancelled": "{work} withdrawn: {error}",
 }

@@ -26,6 +26,7 @@ from node.core.findings import (
 )
 from node.core.pictured import Look
 from node.core.results import Artifact, ArtifactKind, Results
+from node.core.series_numbers import series_numbers
 from sr_templates.band import Band
 from sr_templates.capture_view import CaptureFrame, MapStyle
 from sr_templates.findings import (
@@ -51,6 +52,7 @@ class Stamp:
     at          : when the job was made, in the site's time zone; every date of every object
     revision    : 1, 2, ... within the study; the Instance Number
     predecessor : the report that this one replaces
+    numbered_above : what the Series Numbers of all results of the study are greater than
     """
 
     study_instance_uid: StudyInstanceUID
@@ -59,6 +61,7 @@ class Stamp:
     revision: int
     at: datetime
     predecessor: PredecessorReference | None = None
+    numbered_above: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,14 +291,15 @@ class _Author:
     def _identity(
         self, kind: ArtifactKind, uid: SOPInstanceUID, *, instance_number: int
     ) -> ObjectIdentity:
-        number = {
-            ArtifactKind.REPORT: self.settings.report_series_number,
-            ArtifactKind.CAPTURE: self.settings.capture_series_number,
-        }[kind]
+        numbers = series_numbers(
+            report=self.settings.report_series_number,
+            captures=self.settings.capture_series_number,
+            above=self.stamp.numbered_above,
+        )
         return ObjectIdentity(
             sop_instance_uid=uid,
             series_instance_uid=uids.result_series_uid(self.stamp.study_instance_uid, kind),
-            series_number=number,
+            series_number=numbers[kind],
             instance_number=instance_number,
             at=self.stamp.at,
         )

@@ -5,6 +5,8 @@ series, and a result that a PACS routes back is recognised without asking the da
 Instance UIDs come from everything that the content comes from.
 """
 
+from collections.abc import Sequence
+
 from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from sr_templates.uids import derive_uid
@@ -68,6 +70,11 @@ def study_page_uid(
 def companion_uid(report: SOPInstanceUID, kind: ArtifactKind, number: int = 0) -> SOPInstanceUID:
     """The UID of one companion of a report, in its richest form; `number` from 0 in its kind."""
     return SOPInstanceUID(derive_uid(_NAMESPACE, "companion", report, kind.value, str(number)))
+
+
+def rejection_uid(report: SOPInstanceUID, rejected: Sequence[SOPInstanceUID]) -> SOPInstanceUID:
+    """The UID of the note by which a report replaces these objects, in ascending order."""
+    return SOPInstanceUID(derive_uid(_NAMESPACE, "rejection", report, *rejected))
 
 
 def report_uid_in(

@@ -15,13 +15,16 @@ from m3net.uids import SOPInstanceUID
 from node.config import DeliveryConfig, DestinationConfig
 from node.core.errors import DestinationRefused, LeaseLost, VariantRejected
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
+from node.core.variants import Form
 from node.lease_holder import Clock, KeepsLeases, LeaseHolder, keep_working, log
 from node.outbound.connect import connect
 from node.outbound.destination import Destination, OutgoingObject
 from node.outbound.outgoing import objects_in
+from node.outbound.rejection import rejection_note
 from node.persistence.process_identity import this_process
 from node.persistence.rows import DeliveryLease, SentObject
 from node.persistence.spool import Spool
+from sr_templates.findings import Outcome
 
 
 class KeepsDeliveries(KeepsLeases, Protocol):
@@ -54,6 +57,22 @@ class KeepsDeliveries(KeepsLeases, Protocol):
         self, lease: DeliveryLease, kind: ArtifactKind, *, because: str, now: datetime
     ) -> None:
         """The diary says what was not sent beside the report."""
+        ...
+
+    def superseded(self, lease: DeliveryLease) -> Sequence[SentObject]:
+        """Earlier results of the study that the destination holds and no note has rejected."""
+        ...
+
+    def mark_rejected(
+        self,
+        lease: DeliveryLease,
+        note: SentObject,
+        rejected: Sequence[SentObject],
+        *,
+        status: int,
+        now: datetime,
+    ) -> bool:
+        """The destination has confirmed a note that rejects these objects."""
         ...
 
     def finish_delivery(self, lease: DeliveryLease, *, now: datetime) -> None:
@@ -160,6 +179,12 @@ class Courier:
                 form = poorer
             else:
                 break
+        self._note_form(lease, form)
+        wanted = self._destination.settled().reject_superseded
+        if wanted and lease.outcome is not Outcome.TECHNICAL_FAILURE:
+            self._reject_superseded(lease, objects[-1], destination)
+
+    def _note_form(self, lease: DeliveryLease, form: Form) -> None:
         if (form.report, form.captures) != (lease.report_variant, lease.capture_variant):
             self._store.note_variant(
                 lease,
@@ -187,6 +212,24 @@ class Courier:
         destination.send(
             [each for each in objects if each.sent.sop_instance_uid not in confirmed], on_stored
         )
+
+    def _reject_superseded(
+        self, lease: DeliveryLease, report: OutgoingObject, destination: Destination
+    ) -> None:
+        """What the destination holds of earlier results is hidden, now that it has the newer.
+
+        A technical failure hides nothing: what was found before may still be all there is.
+        """
+        superseded = self._store.superseded(lease)
+        if not superseded:
+            return
+
+        def on_stored(note: OutgoingObject, status: int) -> None:
+            self._store.mark_rejected(
+                lease, note.sent, superseded, status=status, now=self._clock()
+            )
+
+        destination.send([rejection_note(lease, report, superseded)], on_stored)
 
     def _leave_out(
         self, lease: DeliveryLease, kind: ArtifactKind, because: DestinationRefused

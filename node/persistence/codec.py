@@ -50,6 +50,12 @@ def facts_from_row(row: Mapping[str, Any]) -> InstanceFacts:
     return _FACTS.validate_python(value)
 
 
+def series_number_in(facts: str) -> int | None:
+    """The Series Number that the facts of a row hold."""
+    number: int | None = json.loads(facts).get("series_number")
+    return number
+
+
 def inputs_to_json(inputs: StudyInputs, ids: Mapping[SOPInstanceUID, int]) -> dict[str, Any]:
     """The inputs with instances as ids of their rows: the very versions that were judged."""
     return {

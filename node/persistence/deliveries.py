@@ -1,14 +1,26 @@
 """The deliverer's transactions."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, exists, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import aliased
 
-from m3net.uids import SOPInstanceUID, StudyInstanceUID
+from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
 from node.core.diary import Kind
 from node.core.errors import LeaseLost, NotAllowed, UnknownEntry
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
@@ -126,22 +138,85 @@ class Deliveries(Leases):
         send nothing further.
         """
         with self._write() as connection:
-            insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-            connection.execute(
-                insert(Delivered)
-                .values(
-                    delivery_id=lease.delivery_id,
-                    kind=sent.kind,
-                    sop_class_uid=sent.sop_class_uid,
-                    sop_instance_uid=sent.sop_instance_uid,
-                    series_instance_uid=sent.series_instance_uid,
-                    status=status,
-                    at=now,
+            _mark(connection, lease, sent, status=status, now=now)
+            return _is_held(connection, lease)
+
+    def superseded(self, lease: DeliveryLease) -> tuple[SentObject, ...]:
+        """Earlier results of the study that this destination holds and no note has rejected.
+
+        Of earlier revisions, and of a technical failure of the same job that has a result now.
+        """
+        own, earlier = aliased(Job), aliased(Job)
+        overtaken = or_(
+            earlier.revision < own.revision,
+            and_(earlier.id == own.id, Delivery.outcome != lease.outcome),
+        )
+        with self._read() as connection:
+            rows = connection.execute(
+                select(
+                    Delivered.kind,
+                    Delivered.sop_class_uid,
+                    Delivered.sop_instance_uid,
+                    Delivered.series_instance_uid,
                 )
-                .on_conflict_do_nothing()
+                .join(Delivery, Delivery.id == Delivered.delivery_id)
+                .join(earlier, earlier.id == Delivery.job_id)
+                .join(own, own.id == lease.job_id)
+                .where(
+                    Delivery.study_instance_uid == lease.study_instance_uid,
+                    Delivery.destination == lease.destination,
+                    Delivered.rejected_by.is_(None),
+                    Delivered.kind != ArtifactKind.REJECTION_NOTE,
+                    overtaken,
+                )
+                .distinct()
+                .order_by(Delivered.sop_instance_uid)
+            ).all()
+        return tuple(
+            SentObject(
+                kind=ArtifactKind(row.kind),
+                sop_class_uid=SOPClassUID(row.sop_class_uid),
+                sop_instance_uid=SOPInstanceUID(row.sop_instance_uid),
+                series_instance_uid=SeriesInstanceUID(row.series_instance_uid),
             )
-            held = select(Delivery.id).where(work.held(lease))
-            return connection.execute(held).one_or_none() is not None
+            for row in rows
+        )
+
+    def mark_rejected(
+        self,
+        lease: DeliveryLease,
+        note: SentObject,
+        rejected: Sequence[SentObject],
+        *,
+        status: int,
+        now: datetime,
+    ) -> bool:
+        """The destination has confirmed a note that rejects these objects, as `mark_delivered`."""
+        with self._write() as connection:
+            _mark(connection, lease, note, status=status, now=now)
+            here = select(Delivery.id).where(
+                Delivery.study_instance_uid == lease.study_instance_uid,
+                Delivery.destination == lease.destination,
+            )
+            connection.execute(
+                update(Delivered)
+                .where(
+                    Delivered.delivery_id.in_(here),
+                    Delivered.sop_instance_uid.in_([each.sop_instance_uid for each in rejected]),
+                )
+                .values(rejected_by=note.sop_instance_uid)
+            )
+            record(
+                connection,
+                Kind.DELIVERY_REJECTS,
+                study=lease.study_instance_uid,
+                now=now,
+                job_id=lease.job_id,
+                delivery_id=lease.delivery_id,
+                destination=lease.destination,
+                rejected=len(rejected),
+            )
+            return _is_held(connection, lease)
 
     def finish_delivery(self, lease: DeliveryLease, *, now: datetime) -> None:
         """The destination has everything.  Raises LeaseLost."""
@@ -191,6 +266,30 @@ class Deliveries(Leases):
             if not work.requeue(connection, Delivery, delivery_id, now=now):
                 raise NotAllowed(f"delivery {delivery_id} is {row.state} already")
             return delivery_id
+
+
+def _mark(
+    connection: Connection, lease: DeliveryLease, sent: SentObject, *, status: int, now: datetime
+) -> None:
+    insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    connection.execute(
+        insert(Delivered)
+        .values(
+            delivery_id=lease.delivery_id,
+            kind=sent.kind,
+            sop_class_uid=sent.sop_class_uid,
+            sop_instance_uid=sent.sop_instance_uid,
+            series_instance_uid=sent.series_instance_uid,
+            status=status,
+            at=now,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def _is_held(connection: Connection, lease: DeliveryLease) -> bool:
+    held = select(Delivery.id).where(work.held(lease))
+    return connection.execute(held).one_or_none() is not None
 
 
 def _delivery(connection: Connection, delivery_id: int) -> Row[Any]:

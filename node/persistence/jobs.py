@@ -11,16 +11,22 @@ from sqlalchemy.orm import aliased
 
 from m3net.uids import SOPInstanceUID, StudyInstanceUID
 from node.core.diary import Kind
+from node.core.inputs import Role
 from node.core.states import State, Step
 from node.persistence import work
 from node.persistence.artifacts import add_artifacts, results_of
-from node.persistence.codec import facts_from_row, inputs_from_json, instance_ids
+from node.persistence.codec import (
+    facts_from_row,
+    inputs_from_json,
+    instance_ids,
+    series_number_in,
+)
 from node.persistence.conditions import in_states
 from node.persistence.leases import Leases
 from node.persistence.outdated import reported_after, withdraw_outdated
 from node.persistence.queueing import queue_deliveries
 from node.persistence.rows import JobLease, JobResult, Outbox, Predecessor, StoredArtifact
-from node.persistence.schema import Instance, Job
+from node.persistence.schema import Instance, Job, Study
 from node.persistence.transactions import lock_study, record
 from sr_templates.findings import Outcome
 
@@ -47,7 +53,7 @@ class Jobs(Leases):
                 if row is None:
                     return None
                 try:
-                    return _lease(connection, row)
+                    lease = _lease(connection, row)
                 except UNREADABLE as error:
                     work.bury(
                         connection,
@@ -58,6 +64,15 @@ class Jobs(Leases):
                         now=now,
                     )
                     return None
+                connection.execute(
+                    update(Study)
+                    .where(
+                        Study.study_instance_uid == row.study_instance_uid,
+                        Study.numbered_above.is_(None),
+                    )
+                    .values(numbered_above=lease.numbered_above)
+                )
+                return lease
         except IntegrityError:
             # Two jobs of one study, claimed at the same moment on PostgreSQL: uq_job_running
             # lets one of them through.
@@ -223,4 +238,20 @@ def _lease(connection: Connection, row: Row[Any]) -> JobLease:
             job_id=row.predecessor_id, artifacts=results_of(connection, row.predecessor_id)
         ),
         failed=row.error,
+        numbered_above=_numbered_above(connection, study, instances),
     )
+
+
+def _numbered_above(connection: Connection, study: str, instances: Sequence[Row[Any]]) -> int:
+    """As it was when the first job of the study was taken, or as it is now."""
+    fixed: int | None = connection.execute(
+        select(Study.numbered_above).where(Study.study_instance_uid == study)
+    ).scalar_one()
+    if fixed is not None:
+        return fixed
+    scans = {
+        item.series_instance_uid: item.facts
+        for item in instances
+        if item.facts is not None and item.role in (Role.CT, Role.LOCALIZER)
+    }
+    return max((series_number_in(facts) or 0 for facts in scans.values()), default=0)

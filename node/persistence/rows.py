@@ -170,6 +170,7 @@ class JobLease(Lease):
     paths       : spool path of every instance of `inputs`
     predecessor : fixed at the first claim, so that a rebuild names the same one
     failed      : why the last try failed; for a dead job, why it is dead
+    numbered_above : what the Series Numbers of all results of the study are greater than
     """
 
     inputs: StudyInputs
@@ -180,6 +181,7 @@ class JobLease(Lease):
     input_digest: str
     predecessor: Predecessor | None
     failed: str | None
+    numbered_above: int
 
     @property
     def job_id(self) -> int:

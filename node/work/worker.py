@@ -205,6 +205,7 @@ def stamp_of(lease: JobLease) -> Stamp:
         revision=lease.revision,
         at=lease.created_at.astimezone(),
         predecessor=_predecessor(lease),
+        numbered_above=lease.numbered_above,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import create_engine, update
 
-from m3net.uids import StudyInstanceUID
+from m3net.uids import SeriesInstanceUID, StudyInstanceUID
 from node.core.diary import sentence
 from node.core.digest import inputs_digest
 from node.core.errors import LeaseLost, NotAllowed, UnknownEntry
@@ -16,7 +16,7 @@ from node.persistence.rows import JobLease, JobResult, JobTerms, Outbox
 from node.persistence.schema import Instance
 from node.persistence.store import Store
 from sr_templates.findings import Outcome
-from tests.node.core.facts_of import STUDY, ct_slice
+from tests.node.core.facts_of import STUDY, THIN, ct_slice
 from tests.node.persistence.filling import (
     MODEL,
     NOON,
@@ -159,6 +159,17 @@ def test_the_jobs_of_a_study_run_one_at_a_time_in_the_order_of_their_revisions(
     assert store.claim_job(owner="host-b:1:1", lease_s=60, now=NOON) is None
     finish(store, first)
     assert claimed(store, owner="host-b:1:1").revision == 2
+
+
+def test_results_are_numbered_behind_the_ct_as_it_was_when_the_first_job_was_taken(
+    store: Store,
+) -> None:
+    arrive(store, ct_slice(0, series=THIN, series_number=3_000_566))
+    queued(store, 0)
+    assert claimed(store).numbered_above == 3_000_566
+    arrive(store, ct_slice(7, series=SeriesInstanceUID("1.2.3.12"), series_number=4_000_000))
+    queued(store, 0, 1)
+    assert claimed(store, now=at(100)).numbered_above == 3_000_566, "for all results of a study"
 
 
 def test_the_predecessor_is_the_latest_result_and_stays_the_same_in_a_rebuild(
