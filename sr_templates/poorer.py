@@ -41,14 +41,15 @@ def frame_alone(capture: Dataset, frame: int, *, sop_instance_uid: str) -> Datas
     """
     alone = deepcopy(capture)
     frames = int(capture.NumberOfFrames)
-    labels = capture.FrameLabelVector
+    labels = capture.get("FrameLabelVector")
     for keyword in _OF_MANY_FRAMES:
         if keyword in alone:
             del alone[keyword]
     _rename(alone, sop_class_uid=SINGLE_FRAME_CLASS, sop_instance_uid=sop_instance_uid)
     alone.InstanceNumber = int(capture.InstanceNumber) + frame - 1
-    label = labels if isinstance(labels, str) else labels[frame - 1]
-    alone.ImageComments = f"{capture.ImageComments}, {label}"
+    if labels:  # of one frame there are none, and it is called what the capture is
+        label = labels if isinstance(labels, str) else labels[frame - 1]
+        alone.ImageComments = f"{capture.ImageComments}, {label}"
     if frame == int(capture.get("RepresentativeFrameNumber") or 0):
         alone.SourceImageSequence = [deepcopy(capture.SourceImageSequence[0])]
     alone["PixelData"].value = _pixels(capture, frame, frames)

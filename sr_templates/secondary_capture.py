@@ -120,6 +120,8 @@ def _source(image: ImageReference) -> Dataset:
 
 def _add_frames(capture: Dataset, frames: Sequence[CaptureFrame]) -> None:
     capture.NumberOfFrames = len(frames)
+    if len(frames) == 1:  # then there is no increment (PS3.3 C.7.6.6)
+        return
     capture.FrameIncrementPointer = 0x00182002  # Frame Label Vector
     capture.FrameLabelVector = [long_string(frame.label) for frame in frames]
     keys = [number for number, frame in enumerate(frames, start=1) if frame.key]

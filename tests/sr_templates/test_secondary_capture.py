@@ -1,4 +1,5 @@
 from copy import deepcopy
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -7,6 +8,7 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 
 from sr_templates.overlay import FRAME_BYTES, render_capture
+from sr_templates.poorer import frame_alone, frames_alone
 from sr_templates.secondary_capture import build_capture
 from tests import validators
 from tests.sr_templates.examples import ALGORITHM, SLICE, UNTRAINED, identity, legend, view
@@ -73,6 +75,26 @@ def test_untrained_weights_are_named_in_the_header_too():
 
 def test_the_same_arguments_give_the_same_bytes():
     assert encoded(capture()) == encoded(capture())
+
+
+@pytest.mark.peers
+def test_a_page_of_all_nodules_is_one_frame_and_valid_as_it_is_and_alone(tmp_path):
+    page = replace(FRAMES[0], label="all 2 nodules", sources=FRAMES[0].sources + FRAMES[1].sources)
+    built = capture(
+        frames=[page],
+        shows="Probabilities",
+        tracking_id="all 2 nodules",
+        patient_orientation=None,
+    )
+    assert built.NumberOfFrames == 1
+    assert len(built.SourceImageSequence) == 2
+    assert frames_alone(built) == [1]
+    alone = frame_alone(built, 1, sop_instance_uid="2.25.99")
+    assert alone.ImageComments == "all 2 nodules"
+    for number, dataset in enumerate((built, alone)):
+        path = tmp_path / f"{number}.dcm"
+        path.write_bytes(encoded(dataset))
+        assert validators.dciodvfy(path) == []
 
 
 def test_too_many_bytes_are_refused_before_anything_is_built():
