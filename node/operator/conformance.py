@@ -47,7 +47,7 @@ _CODES_READ_AS = {
 RESULT_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.88.34": "report, tried first",
     "1.2.840.10008.5.1.4.1.1.88.33": "report, where the destination rejects the former",
-    "1.2.840.10008.5.1.4.1.1.7.4": "capture, one object a nodule and one a page of all nodules, tried first",
+    "1.2.840.10008.5.1.4.1.1.7.4": "capture, one a nodule, one a page of all; tried first",
     "1.2.840.10008.5.1.4.1.1.7": "capture, its first and its key frame, where that one is rejected",
 }
 
