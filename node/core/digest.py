@@ -13,10 +13,9 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from pydicom import Dataset
-from pydicom.datadict import tag_for_keyword
 from pydicom.multival import MultiValue
 from pydicom.pixels.utils import iter_pixels
-from pydicom.tag import BaseTag
+from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import PersonName
 
 from m3net.attributes import PARSER_ERRORS, is_encapsulated
@@ -167,7 +166,7 @@ def _keyed(dataset: Dataset, keywords: Iterable[str]) -> list[object]:
     present = dataset.keys()
     found: list[object] = []
     for keyword in sorted(keywords):
-        tag = BaseTag(tag_for_keyword(keyword) or 0)
+        tag = Tag(keyword)
         if tag in present:
             value = _value(dataset, tag, character_set)
             if value:  # an empty element says as much as an absent one

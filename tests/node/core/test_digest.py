@@ -23,6 +23,8 @@ from node.core.digest import (
     image_digest,
     inputs_digest,
     issuer_key,
+    later_occurrences,
+    next_occurrence,
     patient_key,
 )
 from node.core.inputs import Intent, StudyInputs
@@ -118,6 +120,34 @@ def test_a_segmentation_sent_in_rle_is_the_same_segmentation() -> None:
     native = annotation_digest(mask)
     mask.compress(RLELossless, voxels, generate_instance_uid=False)
     assert annotation_digest(mask) == native
+
+
+def test_lengths_and_padding_of_an_encoding_are_no_content() -> None:
+    plain = annotation_digest(ct_image(0))
+    for tag, vr, value in ((0x00080000, "UL", 77), (0xFFFCFFFC, "OB", b"\0\0\1\1")):
+        padded = ct_image(0)
+        padded.add_new(tag, vr, value)
+        assert annotation_digest(padded) == plain
+    more = ct_image(0)
+    more.add_new(0x00080001, "UL", 77)
+    assert annotation_digest(more) != plain
+
+
+def test_a_number_is_its_value_however_it_is_written() -> None:
+    nothing = image_digest(ct_image(0, RescaleIntercept="0"))
+    for written in ("-0", "0.0", "+0", "-0.00", "0e3"):
+        assert image_digest(ct_image(0, RescaleIntercept=written)) == nothing
+    assert image_digest(ct_image(0, RescaleIntercept="0.001")) != nothing
+
+
+def test_inputs_that_come_back_have_the_next_key() -> None:
+    first = next_occurrence("abc")
+    assert (first, next_occurrence(first), next_occurrence("abc+41")) == (
+        "abc+1",
+        "abc+2",
+        "abc+42",
+    )
+    assert later_occurrences("abc") == "abc+%"
 
 
 def test_bits_behind_the_last_voxel_are_no_content() -> None:
