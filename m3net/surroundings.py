@@ -97,11 +97,19 @@ def check_surroundings(placed: PlacedNodule, *, max_diameter_mm: float) -> str |
             "it is no nodule"
         )
     found = measure(placed)
-    reason = _refusal(found)
+    reason = why_no_nodule(found)
     if reason is not None:
         raise NoduleUnusable(reason)
     bare = placed.nodule.mask is None and placed.nodule.diameter_mm is None
-    little = LITTLE_LUNG_ABOUT_A_POINT_BELOW if bare else LITTLE_LUNG_BELOW
+    return doubt_of(found, about_a_point=bare)
+
+
+def doubt_of(found: Surroundings, *, about_a_point: bool) -> str | None:
+    """Why a nodule in lung may not be there; None if nothing speaks against it.
+
+    about_a_point : how large the nodule is was not marked
+    """
+    little = LITTLE_LUNG_ABOUT_A_POINT_BELOW if about_a_point else LITTLE_LUNG_BELOW
     about = f"{100 * found.lung:.0f} % of what lies 2 to 8 mm beyond it is lung"
     if found.lung < little:
         return f"only {about}: it may lie in chest wall, mediastinum or beside consolidation"
@@ -114,7 +122,8 @@ def check_surroundings(placed: PlacedNodule, *, max_diameter_mm: float) -> str |
     return None
 
 
-def _refusal(found: Surroundings) -> str | None:
+def why_no_nodule(found: Surroundings) -> str | None:
+    """Why no nodule in lung can be there; None if one can."""
     if found.outside >= OUTSIDE_FROM or (
         found.outside >= OUTSIDE_WITH_LITTLE_LUNG_FROM and found.lung < LITTLE_LUNG_BELOW
     ):

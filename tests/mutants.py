@@ -14,6 +14,7 @@ there are any.
 
 import argparse
 import ast
+import compileall
 import json
 import multiprocessing
 import os
@@ -25,6 +26,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from importlib.util import cache_from_source
 from pathlib import Path
 from queue import Queue
 
@@ -223,6 +225,7 @@ def survives(mutant: Mutant, *, tree: Path, timeout_s: float) -> bool:
     """Whether the mirroring tests pass in `tree` with the fault in it."""
     target = tree / mutant.file
     target.write_text(mutated(mutant))
+    Path(cache_from_source(target)).unlink(missing_ok=True)  # it may be as old and as long
     try:
         run = _FORKS.Process(target=_run_tests, args=(tree, tests_of(mutant.file)))
         run.start()
@@ -236,7 +239,15 @@ def survives(mutant: Mutant, *, tree: Path, timeout_s: float) -> bool:
 
 
 _FORKS = multiprocessing.get_context("forkserver")
-_SLOW_TO_IMPORT = ["highdicom", "numpy", "pydantic", "pydicom", "scipy.ndimage", "torch"]
+_SLOW_TO_IMPORT = [
+    "highdicom",
+    "hypothesis.strategies",
+    "numpy",
+    "pydantic",
+    "pydicom",
+    "scipy.ndimage",
+    "torch",
+]
 """What every run would import anew; all that is the project's own is imported in its tree."""
 
 
@@ -249,8 +260,8 @@ def _run_tests(tree: Path, tests: Sequence[str]) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not lidc and not peers"]
-    sys.exit(pytest.main([*options, *tests]))
+    options = ["-x", "-q", "--assert=plain", "-p", "no:cacheprovider"]
+    sys.exit(pytest.main([*options, "-m", "not lidc and not peers", *tests]))
 
 
 def _all_files(only: Sequence[str]) -> Iterator[str]:
@@ -265,6 +276,7 @@ def _copied_tree(folder: Path) -> Path:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in FILES:
         shutil.copyfile(ROOT / name, folder / name)
+    compileall.compile_dir(folder, quiet=2)  # no run writes what it compiles
     return folder
 
 

@@ -11,7 +11,13 @@ from m3net.ct.series import read_series_files
 from m3net.errors import NoduleUnusable
 from m3net.nodule import Mask, Nodule, Point
 from m3net.placed import PlacedNodule
-from m3net.surroundings import Surroundings, check_surroundings, measure
+from m3net.surroundings import (
+    Surroundings,
+    check_surroundings,
+    doubt_of,
+    measure,
+    why_no_nodule,
+)
 from m3net.volume import CTVolume
 from tests import lidc
 
@@ -262,6 +268,158 @@ def test_a_faint_ground_glass_nodule_and_a_circle_of_twice_its_size_are_not_refu
     hu = with_nodule(centre, -650)
     for diameter_mm in (10.0, 20.0, None):
         assert not verdict(at(centre, diameter_mm=diameter_mm, hu=hu)).startswith("refused")
+
+
+SOUND = Surroundings(
+    lung=0.9, further=0.9, outside=0.0, air=0.0, tissue=0.9, dense=0.0, contrast_hu=700.0
+)
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        ({}, None),
+        ({"outside": 0.25}, "outside the body or at its surface"),
+        ({"outside": 0.249}, None),
+        ({"outside": 0.1, "lung": 0.349}, "outside the body or at its surface"),
+        ({"outside": 0.1, "lung": 0.35}, None),
+        ({"outside": 0.099, "lung": 0.349}, None),
+        ({"air": 0.51}, "nothing but air is marked"),
+        ({"air": 0.5}, None),
+        ({"dense": 0.25, "further": 0.549}, "bone or contrast that goes on beyond it"),
+        ({"dense": 0.25, "further": 0.55}, None),
+        ({"dense": 0.249, "further": 0.549}, None),
+        ({"further": 0.099}, "not marked in the lung: 10 % of what lies 2 to 8 mm beyond it"),
+        ({"further": 0.04}, "not marked in the lung: 4 % of what lies 2 to 8 mm beyond it"),
+        ({"further": 0.0}, "between -1000 and -500 HU, expected 10 % or more"),
+        ({"further": 0.1}, None),
+        ({"contrast_hu": 40.9}, "nothing is marked but lung: it is 41 HU denser than the lung"),
+        ({"contrast_hu": -3.0}, "it is -3 HU denser than the lung about it, expected 41 HU"),
+        ({"contrast_hu": 41.0}, None),
+    ],
+)
+def test_why_no_nodule_can_be_there(found: dict[str, float], reason: str | None) -> None:
+    said = why_no_nodule(replace(SOUND, **found))
+    assert said is None if reason is None else reason in str(said)
+
+
+@pytest.mark.parametrize(
+    ("found", "about_a_point", "doubt"),
+    [
+        ({}, False, None),
+        ({}, True, None),
+        ({"lung": 0.349}, False, "only 35 % of what lies 2 to 8 mm beyond it is lung"),
+        ({"lung": 0.35}, False, None),
+        ({"lung": 0.499}, True, "only 50 % of what lies 2 to 8 mm beyond it is lung"),
+        ({"lung": 0.5}, True, None),
+        ({"dense": 0.1}, False, "it may be a rib or a vessel"),
+        ({"dense": 0.099}, False, None),
+        ({"air": 0.2}, False, "20 % of what is marked is air: it may be an airway"),
+        ({"air": 0.199}, False, None),
+        ({"tissue": 0.0}, False, "nothing that is marked is denser than lung"),
+        ({"tissue": 0.001}, False, None),
+        ({"lung": 0.2, "dense": 0.2, "air": 0.3, "tissue": 0.0}, False, "only 20 %"),
+    ],
+)
+def test_why_a_nodule_may_not_be_there(
+    found: dict[str, float], about_a_point: bool, doubt: str | None
+) -> None:
+    said = doubt_of(replace(SOUND, **found), about_a_point=about_a_point)
+    assert said is None if doubt is None else doubt in str(said)
+
+
+def one_voxel(hu: NDArray[np.int16]) -> PlacedNodule:
+    """The middle one of 31 x 31 x 31 voxels of 1 mm, marked."""
+    ct = replace(volume(hu), affine=np.eye(4)[[2, 1, 0, 3]])
+    affine = ct.affine.copy()
+    affine[:3, 3] = 15.0
+    mask = Mask(voxels=np.ones((1, 1, 1), dtype=np.bool_), affine=affine)
+    return PlacedNodule(nodule=nodule((15.0, 15.0, 15.0), mask=mask), volume=ct)
+
+
+def filled(value: int) -> NDArray[np.int16]:
+    return np.full((31, 31, 31), value, dtype=np.int16)
+
+
+@pytest.mark.parametrize(
+    ("away_mm", "counts"), [(1, False), (2, False), (3, True), (8, True), (9, False)]
+)
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_the_lung_about_a_mark_is_what_lies_two_to_eight_millimetres_beyond_it(
+    away_mm: int, counts: bool, axis: int
+) -> None:
+    hu = filled(TISSUE)
+    hu[tuple(15 + away_mm if each == axis else 15 for each in range(3))] = LUNG
+    assert (measure(one_voxel(hu)).lung > 0) is counts
+
+
+@pytest.mark.parametrize(
+    ("value", "lung", "air", "tissue"),
+    [
+        (-1000, 0, 1, 0),
+        (-999, 1, 1, 0),
+        (-901, 1, 1, 0),
+        (-900, 1, 0, 0),
+        (-751, 1, 0, 0),
+        (-750, 1, 0, 1),
+        (-501, 1, 0, 1),
+        (-500, 0, 0, 1),
+    ],
+)
+def test_air_lung_and_tissue_are_told_by_their_hu(
+    value: int, lung: int, air: int, tissue: int
+) -> None:
+    found = measure(one_voxel(filled(value)))
+    assert (found.lung, found.further, found.air, found.tissue) == (lung, lung, air, tissue)
+    assert found.outside == 0.0
+
+
+def test_contrast_is_the_marks_mean_less_that_of_the_lung_about_it() -> None:
+    hu = filled(TISSUE)
+    hu[10:21, 10:21, 10:21] = -700
+    hu[20, 10:21, 10:21] = -800
+    hu[15, 15, 15] = -650
+    placed = one_voxel(hu)
+    shell = measure(placed)
+    assert 50.0 < shell.contrast_hu < 70.0
+    hu[20, 10:21, 10:21] = -700
+    assert measure(one_voxel(hu)).contrast_hu == pytest.approx(50.0)
+    assert measure(one_voxel(filled(TISSUE))).contrast_hu == math.inf
+
+
+@pytest.mark.parametrize(
+    ("value", "begin", "width", "goes_on"),
+    [
+        (150, 9, 15, True),  # 4 x 15 voxels of 1 mm3 further than 8 mm away
+        (149, 9, 15, False),
+        (150, 9, 14, False),
+        (150, 10, 15, False),
+    ],
+)
+def test_what_is_dense_goes_on_if_sixty_cubic_millimetres_of_it_are_eight_millimetres_away(
+    value: int, begin: int, width: int, goes_on: bool
+) -> None:
+    hu = filled(LUNG)
+    hu[15, 15, 15 : 15 + begin] = value
+    hu[15, 8 : 8 + width, 15 + begin : 15 + 13] = value
+    hu[15, 15, 15 + begin :] = np.where(np.arange(16 - begin) < 13 - begin, value, LUNG)
+    assert measure(one_voxel(hu)).dense == (1.0 if goes_on else 0.0)
+    apart = hu.copy()
+    apart[15, 15, 16] = LUNG
+    assert measure(one_voxel(apart)).dense == 0.0
+
+
+@pytest.mark.parametrize(("pixels", "has_outside"), [(125, True), (124, False)])
+@pytest.mark.parametrize("axis", [1, 2])
+def test_a_field_of_view_of_a_quarter_of_a_metre_shows_the_outside(
+    pixels: int, has_outside: bool, axis: int
+) -> None:
+    shape = [12, 130, 130]
+    shape[axis] = pixels
+    ct = volume(np.full(shape, AIR, dtype=np.int16))
+    x, y, z = ct.to_mm((6, 60, 60)).tolist()
+    found = measure(PlacedNodule(nodule=nodule((x, y, z), 4.0), volume=ct))
+    assert (found.outside > 0) is has_outside
 
 
 PLACES = {
