@@ -40,7 +40,7 @@ def draw_map_key(picture: Image.Image, view: NoduleView, legend: Legend, style: 
     picture.paste(swatch, (x, int(baseline) - 12))
     pen.text((left, baseline), "not shown to the networks", size=13, colour=ink.QUIET)
     baseline += _LINE_STEP + 8
-    for line in _notes(view):
+    for line in _notes(view, legend):
         pen.text((x, baseline), line, size=13, colour=ink.QUIET, width=layout.RIGHT - x)
         baseline += 18
 
@@ -51,8 +51,10 @@ def level_colour(level: float) -> ink.Colour:
     return red, green, blue
 
 
-def _notes(view: NoduleView) -> list[str]:
+def _notes(view: NoduleView, legend: Legend) -> list[str]:
     notes = ["each map by its own maximum;", "heat spoke for malignancy,", "and is no proof of it"]
+    if legend.trained and legend.grounds is not None:
+        notes += ["no map shows the measurements'", "part: it is on the overview"]
     if view.flat_scales:
         notes += [f"{' and '.join(sorted(view.flat_scales))}: no depth axis,"]
         notes += ["the same map on every slice"]

@@ -219,6 +219,14 @@ def test_a_fifth_of_the_width_and_a_tenth_of_the_height_are_a_corner():
     assert not in_a_corner(818, 691)
 
 
+def test_pages_of_maps_say_that_measurements_count_too(words):
+    render_capture(view(), legend())
+    assert "no map shows the measurements'" in words
+    words.clear()
+    render_capture(view(), legend(grounds=None))
+    assert "no map shows the measurements'" not in words
+
+
 def test_what_has_no_room_is_said_to_be_in_the_report(words):
     told = legend(notes=["a long note about how this nodule was read from its annotation"] * 9)
     render_capture(view(), told)
