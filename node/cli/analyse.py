@@ -140,7 +140,7 @@ def _say(analysis: "Analysis") -> None:
     counted = Counter(study.outcome.replace("_", " ") for study in analysis.studies)
     click.echo(", ".join(f"{number} {outcome}" for outcome, number in sorted(counted.items())))
     click.echo(
-        f"{len(analysis.studies)} studies, {sum(s.finished for s in analysis.studies)} of them "
+        f"{len(analysis.studies)} stud{'y' if len(analysis.studies) == 1 else 'ies'}, {sum(s.finished for s in analysis.studies)} of them "
         f"finished before; {len(analysis.skipped)} files skipped, {len(analysis.unread)} refused"
     )
     click.echo(f"table: {analysis.results}")
