@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from node.cli.options import config_option, json_option, loaded_or_default
+from node.core.results import COMPANIONS, ArtifactKind
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -39,12 +40,20 @@ DONE, FAILED, INCOMPLETE = 0, 1, 3
     metavar="DEVICE",
     help='What the network runs on: "auto", "cpu", "cuda", "cuda:1"; default: as configured.',
 )
+@click.option(
+    "--with",
+    "companions",
+    type=click.Choice([kind.value for kind in COMPANIONS]),
+    multiple=True,
+    help="Make this too, beside report and captures; may be given several times.",
+)
 @json_option
 @config_option
 def analyse(
     paths: tuple[Path, ...],
     out: Path,
     device: str | None,
+    companions: tuple[str, ...],
     as_json: bool,
     config_path: Path | None,
 ) -> None:
@@ -71,6 +80,7 @@ def analyse(
             out=out,
             config=config,
             device=device,
+            companions=[ArtifactKind(each) for each in companions],
             on_file=watch.on_file,
             on_study=watch.on_study,
         )
@@ -139,9 +149,10 @@ def _say(analysis: "Analysis") -> None:
         click.echo("no study was found", err=True)
     counted = Counter(study.outcome.replace("_", " ") for study in analysis.studies)
     click.echo(", ".join(f"{number} {outcome}" for outcome, number in sorted(counted.items())))
+    studies, before = len(analysis.studies), sum(study.finished for study in analysis.studies)
     click.echo(
-        f"{len(analysis.studies)} stud{'y' if len(analysis.studies) == 1 else 'ies'}, {sum(s.finished for s in analysis.studies)} of them "
-        f"finished before; {len(analysis.skipped)} files skipped, {len(analysis.unread)} refused"
+        f"{studies} stud{'y' if studies == 1 else 'ies'}, {before} finished before; "
+        f"{len(analysis.skipped)} files skipped, {len(analysis.unread)} refused"
     )
     click.echo(f"table: {analysis.results}")
 

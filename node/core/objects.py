@@ -6,6 +6,7 @@ Captures come first, since the report refers to them.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from pydicom import Dataset
 from pydicom.uid import Comprehensive3DSRStorage
@@ -15,6 +16,7 @@ from m3net.card import ModelCard
 from m3net.uids import SOPInstanceUID, StudyInstanceUID
 from node.core import uids
 from node.core.assessment import Assessment
+from node.core.companions import Companions
 from node.core.findings import (
     DescribedNodule,
     describe_nodule,
@@ -24,7 +26,7 @@ from node.core.findings import (
     report_content,
     study_pages,
 )
-from node.core.pictured import Look
+from node.core.pictured import Look, method_of
 from node.core.results import Artifact, ArtifactKind, Results
 from node.core.series_numbers import series_numbers
 from sr_templates.band import Band
@@ -62,6 +64,11 @@ class Stamp:
     at: datetime
     predecessor: PredecessorReference | None = None
     numbered_above: int = 0
+
+    def in_words(self) -> str:
+        """ "Revision 2 of 28 Nov 2026 03:05, replaces an earlier one"."""
+        replaces = "" if self.predecessor is None else ", replaces an earlier one"
+        return f"Revision {self.revision} of {self.at.day} {self.at:%b %Y %H:%M}{replaces}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,18 +149,34 @@ def build_results(
             )
         )
     content = report_content(assessment, described, card, subject)
+    nodules = nodule_rows(assessment, subject)
     author = _Author(
         algorithm=_algorithm(card, fingerprint, stamp, settings),
         stamp=stamp,
         settings=settings,
         subject=subject,
     )
+    companions = Companions(
+        assessment=assessment,
+        content=content,
+        described=described,
+        names={nodule.tracking_uid: nodule.tracking_id for nodule in nodules},
+        band=settings.band(card),
+        method=method_of(card),
+        revision=stamp.in_words(),
+        subject=subject,
+        algorithm=author.algorithm,
+        identity_of=partial(author.companion_identity, content.outcome),
+    )
+    *captures, report = author.artifacts(
+        content, described, study_pages(assessment, described, subject)
+    )
     return Results(
         outcome=assessment.outcome,
         headline=content.headline,
         remarks=tuple(content.remarks),
-        nodules=nodule_rows(assessment, subject),
-        artifacts=author.artifacts(content, described, study_pages(assessment, described, subject)),
+        nodules=nodules,
+        artifacts=[*captures, *companions.build(settings.companions), report],
     )
 
 
@@ -286,6 +309,16 @@ class _Author:
             input_digest=self.stamp.input_digest,
             analysis_id=self.stamp.analysis_id,
             outcome=outcome,
+        )
+
+    def companion_identity(
+        self, outcome: Outcome, kind: ArtifactKind, number: int
+    ) -> ObjectIdentity:
+        """Of the companion with this number, from 0, of a kind."""
+        return self._identity(
+            kind,
+            uids.companion_uid(self._report_uid(outcome), kind, number),
+            instance_number=self.stamp.revision * 10_000 + number + 1,
         )
 
     def _identity(

@@ -1,7 +1,7 @@
 """Studies from folders to a folder of results: the whole way of `m3node analyse`."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from m3net.uids import StudyInstanceUID
 from node.app import analysis_id_of, now_utc, result_settings
 from node.config import NodeConfig
+from node.core.results import ArtifactKind
 from node.offline.gathering import Gathered, GatheredStudy, Odd, gather
 from node.offline.judging import Judge, Task, plan
 from node.offline.out_folder import OutFolder, Record, open_out_folder
@@ -85,6 +86,7 @@ def analyse_paths(
     out: Path,
     config: NodeConfig = _DEFAULT,
     device: str | None = None,
+    companions: Collection[ArtifactKind] = (),
     clock: Callable[[], datetime] = now_utc,
     on_file: Callable[[int, int], None] | None = None,
     on_study: Callable[[AnalysedStudy, int, int], None] | None = None,
@@ -94,11 +96,12 @@ def analyse_paths(
     Studies that `out` has already, from the same inputs, weights and settings, are not judged
     again.  Killed at any point, the same call goes on where it was.
 
-    paths    : files and folders with chest CTs, their annotations, LIDC-IDRI's XML, anything else
-    config   : its [model], [annotations], [results] and [receiver] sections count
-    device   : "auto", "cpu", "cuda:1"; None: as the configuration says
-    on_file  : called with the number of files read, and of all
-    on_study : called with each study, its number from 1, and the number of all
+    paths      : files and folders with chest CTs, annotations, LIDC-IDRI's XML, anything else
+    config     : its [model], [annotations], [results] and [receiver] sections count
+    device     : "auto", "cpu", "cuda:1"; None: as the configuration says
+    companions : what is made beside report and captures, of `node.core.results.COMPANIONS`
+    on_file    : called with the number of files read, and of all
+    on_study   : called with each study, its number from 1, and the number of all
 
     Raises ConfigError if `out` is not to be written into, WeightsError and InferenceError if there
     is no network or no such device, and OSError if the disk is full.
@@ -107,7 +110,13 @@ def analyse_paths(
         found = gather(
             paths, config=config.receiver, work=folder.work, leave_out=out, progress=on_file
         )
-        desk = _Desk(folder=folder, config=config, device=device, clock=clock)
+        desk = _Desk(
+            folder=folder,
+            config=config,
+            device=device,
+            companions=frozenset(companions),
+            clock=clock,
+        )
         studies = []
         for number, study in enumerate(found.studies, start=1):
             studies.append(desk.settle(study))
@@ -133,6 +142,7 @@ class _Desk:
     folder: OutFolder
     config: NodeConfig
     device: str | None
+    companions: frozenset[ArtifactKind]
     clock: Callable[[], datetime]
     analysis_id: str = field(init=False)
 
@@ -144,7 +154,10 @@ class _Desk:
         now = self.clock()
         task = plan(study, now=now)
         record = self.folder.finished(
-            study.uid, input_digest=task.digest, analysis_id=self.analysis_id
+            study.uid,
+            input_digest=task.digest,
+            analysis_id=self.analysis_id,
+            companions=self.companions,
         )
         finished = record is not None
         if record is None:
@@ -191,6 +204,7 @@ class _Desk:
             outcome=str(outcome),
             headline=str(lines[0]["headline"]),
             lines=lines,
+            companions=sorted(self.companions),
             files=sorted(files.contents),
         )
 
@@ -207,7 +221,7 @@ class _Desk:
     def _judge(self) -> Judge:
         return Judge(
             classifier=self._classifier,
-            settings=result_settings(self.config),
+            settings=replace(result_settings(self.config), companions=self.companions),
             analysis_id=self.analysis_id,
         )
 

@@ -14,7 +14,7 @@ from node.core.completeness import (
     readiness,
 )
 from node.core.digest import inputs_digest
-from node.core.inputs import StudyInputs
+from node.core.inputs import Role, StudyInputs
 from node.core.objects import ResultSettings, Stamp
 from node.core.pipeline import analyse, report_failure
 from node.core.results import Results
@@ -77,7 +77,7 @@ class Judge:
         One study at which the machinery fails must not keep the others from being judged; and what
         kept it from being judged may keep its report from being made as well.
         """
-        stamp = self._stamp(inputs, now)
+        stamp = self._stamp(inputs, study, now)
         failed = ""
         for made in (self._analyse, self._report_failure):
             try:
@@ -111,11 +111,19 @@ class Judge:
             settings=self.settings,
         )
 
-    def _stamp(self, inputs: StudyInputs, now: datetime) -> Stamp:
+    def _stamp(self, inputs: StudyInputs, study: GatheredStudy, now: datetime) -> Stamp:
         return Stamp(
             study_instance_uid=inputs.study_instance_uid,
             input_digest=inputs_digest(inputs),
             analysis_id=self.analysis_id,
             revision=1,
             at=now.astimezone(),
+            numbered_above=max(
+                (
+                    facts.series_number or 0
+                    for facts in study.instances()
+                    if facts.role in (Role.CT, Role.LOCALIZER)
+                ),
+                default=0,
+            ),
         )

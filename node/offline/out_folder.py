@@ -18,7 +18,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,8 @@ _OLD = ".replaced"
 class Record:
     """What `study.json` says.
 
-    files : names of what lies beside it
+    companions : what was made beside report and captures
+    files      : names of what lies beside it
     """
 
     input_digest: str
@@ -48,6 +49,7 @@ class Record:
     outcome: str
     headline: str
     lines: Sequence[Line]
+    companions: Sequence[str]
     files: Sequence[str]
 
     def to_json(self) -> str:
@@ -58,6 +60,7 @@ class Record:
                 "analysis_id": self.analysis_id,
                 "outcome": self.outcome,
                 "headline": self.headline,
+                "companions": list(self.companions),
                 "files": list(self.files),
                 "lines": list(self.lines),
             },
@@ -87,9 +90,16 @@ class OutFolder:
         return self._root / f"study_{study}"
 
     def finished(
-        self, study: StudyInstanceUID, *, input_digest: str, analysis_id: str
+        self,
+        study: StudyInstanceUID,
+        *,
+        input_digest: str,
+        analysis_id: str,
+        companions: Collection[str],
     ) -> Record | None:
         """The study's record, if these inputs were analysed so, and everything is still there.
+
+        companions : what must be there beside report and captures
 
         A study at which the machinery failed is not finished.
         """
@@ -97,7 +107,7 @@ class OutFolder:
         if record is None or record.outcome == Outcome.TECHNICAL_FAILURE:
             return None
         same = (record.input_digest, record.analysis_id) == (input_digest, analysis_id)
-        return record if same else None
+        return record if same and set(companions) <= set(record.companions) else None
 
     def keep(self, study: StudyInstanceUID, record: Record, files: Mapping[str, bytes]) -> None:
         """The study's results are here for good, in place of any earlier ones."""

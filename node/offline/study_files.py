@@ -1,4 +1,4 @@
-"""The files of one analysed study: its objects, and the captures' frames as PNG."""
+"""The files of one analysed study: its objects, the captures' frames as PNG, the document."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,6 +37,8 @@ def study_files(results: Results) -> StudyFiles:
         made = {name: _encoded(artifact.dataset)}
         if artifact.kind is ArtifactKind.CAPTURE:
             made |= _frames(artifact.dataset, name.removesuffix(".dcm"))
+        elif artifact.kind is ArtifactKind.PDF:
+            made["report.pdf"] = _document(artifact.dataset)
         contents |= made
         if artifact.tracking_uid is not None:
             of_nodule[artifact.tracking_uid] = (*of_nodule.get(artifact.tracking_uid, ()), *made)
@@ -55,6 +57,10 @@ def _encoded(dataset: Dataset) -> bytes:
     buffer = BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
+
+
+def _document(dataset: Dataset) -> bytes:
+    return bytes(dataset.EncapsulatedDocument)[: int(dataset.EncapsulatedDocumentLength)]
 
 
 def _frames(capture: Dataset, stem: str) -> dict[str, bytes]:

@@ -13,7 +13,7 @@ from tests.node.offline.conftest import write
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("M3NODE_MODEL__WEIGHTS", "untrained")
-    monkeypatch.setenv("M3NODE_RESULTS__MAX_FRAMES", "1")
+    monkeypatch.setenv("M3NODE_RESULTS__MAX_FRAMES", "2")
 
 
 def test_the_exit_status_says_whether_all_was_analysed(cli: Cli, tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_the_exit_status_says_whether_all_was_analysed(cli: Cli, tmp_path: Path)
     assert said.out.splitlines() == [
         f"1/1  {uid}: UNTRAINED, NOT A RESULT. 1 of 1 nodule analysed.",
         "1 analysed",
-        "1 study, 0 of them finished before; 0 files skipped, 0 refused",
+        "1 study, 0 finished before; 0 files skipped, 0 refused",
         f"table: {out / 'results.jsonl'}",
     ]
     write(tmp_path / "in" / "bare", studies.phantom("bare", slices=8).ct)

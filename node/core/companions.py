@@ -1,0 +1,147 @@
+"""What stands beside report and captures where a destination asks for it.
+
+A companion says what the report says, in a form that some viewer shows better.  It refers to the CT
+alone, so it is the same whatever form report and captures have.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydicom import Dataset
+
+from m3net.ct.series import slice_headers
+from m3net.uids import FrameKey, SOPInstanceUID
+from node.core.assessment import Assessment
+from node.core.findings import DescribedNodule
+from node.core.results import Artifact, ArtifactKind
+from sr_templates.band import Band
+from sr_templates.encapsulated_pdf import build_encapsulated_pdf
+from sr_templates.findings import Algorithm, ObjectIdentity, ReportContent
+from sr_templates.key_objects import KeyImage, build_key_objects
+from sr_templates.parametric_map import HeatVolume, build_parametric_map
+from sr_templates.presentation_state import (
+    Drawn,
+    KeySlice,
+    build_presentation_state,
+    split_by_state,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Companions:
+    """Makes the companions of one report.
+
+    described   : the judged nodules, in the assessment's order
+    names       : per tracking UID of any nodule its name, which does not name the patient
+    method      : how the heat maps are made
+    revision    : which revision of the report it is, in words
+    identity_of : of the object with this number, from 0, of a kind
+    """
+
+    assessment: Assessment
+    content: ReportContent
+    described: Sequence[DescribedNodule]
+    names: Mapping[str, str]
+    band: Band | None
+    method: str
+    revision: str
+    subject: Dataset
+    algorithm: Algorithm
+    identity_of: Callable[[ArtifactKind, int], ObjectIdentity]
+
+    def build(self, kinds: Collection[ArtifactKind]) -> list[Artifact]:
+        """Those that are asked for; a study without a judged nodule has none but the PDF."""
+        makers: Mapping[ArtifactKind, Callable[[], Iterator[Artifact]]] = {
+            ArtifactKind.PRESENTATION_STATE: self._presentation_states,
+            ArtifactKind.KEY_OBJECTS: self._key_objects,
+            ArtifactKind.PDF: self._pdf,
+            ArtifactKind.PARAMETRIC_MAP: self._parametric_maps,
+        }
+        return [artifact for kind, make in makers.items() if kind in kinds for artifact in make()]
+
+    def _presentation_states(self) -> Iterator[Artifact]:
+        kind = ArtifactKind.PRESENTATION_STATE
+        drawn = [
+            Drawn(finding=nodule.finding, name=nodule.name, slice=self._key_slice(nodule))
+            for nodule in self.described
+        ]
+        for number, group in enumerate(split_by_state(drawn)):
+            state = build_presentation_state(
+                group,
+                subject=self.subject,
+                algorithm=self.algorithm,
+                identity=self.identity_of(kind, number),
+            )
+            yield Artifact(kind=kind, dataset=state)
+
+    def _key_slice(self, nodule: DescribedNodule) -> KeySlice:
+        assert self.assessment.volume is not None, "judged in a volume"  # noqa: S101
+        image = nodule.finding.region.image
+        frame = FrameKey(SOPInstanceUID(image.sop_instance_uid), image.frame_number or 1)
+        header = slice_headers(nodule.key)[frame]
+        between_rows, between_columns = self.assessment.volume.spacing_mm[1:]
+        return KeySlice(
+            header=nodule.key,
+            rescale=(float(header.RescaleSlope), float(header.RescaleIntercept)),
+            spacing_mm=(between_rows, between_columns),
+        )
+
+    def _key_objects(self) -> Iterator[Artifact]:
+        if not self.described:
+            return
+        kind = ArtifactKind.KEY_OBJECTS
+        selection = build_key_objects(
+            [
+                KeyImage(finding=nodule.finding, name=nodule.name, header=nodule.key)
+                for nodule in self.described
+            ],
+            subject=self.subject,
+            algorithm=self.algorithm,
+            identity=self.identity_of(kind, 0),
+        )
+        yield Artifact(kind=kind, dataset=selection)
+
+    def _pdf(self) -> Iterator[Artifact]:
+        kind = ArtifactKind.PDF
+        document = build_encapsulated_pdf(
+            content=self.content,
+            names=self.names,
+            pictures={
+                nodule.finding.tracking_uid: [
+                    nodule.frames[0].rgb,
+                    *(frame.rgb for frame in nodule.frames[1:] if frame.key),
+                ]
+                for nodule in self.described
+            },
+            sources=[nodule.key for nodule in self.described],
+            band=self.band,
+            revision=self.revision,
+            subject=self.subject,
+            algorithm=self.algorithm,
+            identity=self.identity_of(kind, 0),
+        )
+        yield Artifact(kind=kind, dataset=document)
+
+    def _parametric_maps(self) -> Iterator[Artifact]:
+        kind = ArtifactKind.PARAMETRIC_MAP
+        maps = [
+            (nodule, scale, heat)
+            for nodule, judged in zip(self.described, self.assessment.judged, strict=True)
+            for scale, heat in judged.prediction.heat_maps.items()
+        ]
+        for number, (nodule, scale, heat) in enumerate(maps):
+            made = build_parametric_map(
+                HeatVolume(
+                    name=nodule.name,
+                    scale=scale.value,
+                    method=self.method,
+                    values=heat.values,
+                    affine=heat.affine,
+                    has_depth=heat.has_depth,
+                ),
+                sources=[nodule.key],
+                subject=self.subject,
+                algorithm=self.algorithm,
+                identity=self.identity_of(kind, number),
+            )
+            yield Artifact(kind=kind, dataset=made, tracking_uid=nodule.finding.tracking_uid)

@@ -1,0 +1,169 @@
+"""What stands beside report and captures: of the same nodules and study, and of the CT alone."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset, dcmread
+
+from node.core.results import COMPANIONS, ArtifactKind
+from node.core.uids import is_own_series
+from node.offline import AnalysedStudy, analyse_paths
+from tests import validators
+from tests.acceptance import studies
+from tests.node.offline.conftest import NOW, UNTRAINED, write
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def phantom() -> list[Dataset]:
+    return studies.marked(studies.phantom("companions", slices=40), "Nodule 3", "Nodule 2")
+
+
+def analysed(folder: Path, datasets: list[Dataset]) -> AnalysedStudy:
+    write(folder / "in", datasets)
+    (study,) = analyse_paths(
+        [folder / "in"],
+        out=folder / "out",
+        config=UNTRAINED,
+        companions=COMPANIONS,
+        clock=lambda: NOW,
+    ).studies
+    return study
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, phantom: list[Dataset]) -> AnalysedStudy:
+    return analysed(tmp_path_factory.mktemp("companions"), phantom)
+
+
+@pytest.fixture(scope="module")
+def objects(study: AnalysedStudy) -> dict[str, Dataset]:
+    return {path.name: dcmread(path) for path in sorted(study.folder.glob("*.dcm"))}
+
+
+def test_each_kind_has_a_series_of_its_own_and_its_objects_are_numbered(
+    objects: dict[str, Dataset],
+) -> None:
+    series = {(ds.Modality, int(ds.SeriesNumber)) for ds in objects.values()}
+    assert series == {
+        ("SR", 9101),
+        ("OT", 9102),
+        ("PR", 9103),
+        ("KO", 9104),
+        ("DOC", 9105),
+        ("OT", 9106),
+    }
+    assert len({ds.SeriesInstanceUID for ds in objects.values()}) == len(ArtifactKind) - 1
+    maps = [ds for name, ds in objects.items() if "parametric_map" in name]
+    assert sorted(int(ds.InstanceNumber) for ds in maps) == [10001 + n for n in range(6)]
+
+
+def test_they_are_ours_wherever_they_come_back_from(objects: dict[str, Dataset]) -> None:
+    for dataset in objects.values():
+        assert is_own_series(dataset.StudyInstanceUID, dataset.SeriesInstanceUID)
+
+
+def test_they_refer_to_the_ct_alone(objects: dict[str, Dataset], phantom: list[Dataset]) -> None:
+    slices = {str(ds.SOPInstanceUID) for ds in phantom if ds.Modality == "CT"}
+    for name, dataset in objects.items():
+        if name.startswith(("report", "nodule")) and "parametric" not in name:
+            continue
+        referred = set(_referred(dataset))
+        assert referred, name
+        assert referred <= slices, name
+
+
+def _referred(dataset: Dataset) -> Iterator[str]:
+    for element in dataset.iterall():
+        if element.keyword == "ReferencedSOPInstanceUID":
+            yield str(element.value)
+
+
+def test_the_outline_lies_where_the_report_draws_it(objects: dict[str, Dataset]) -> None:
+    scoords = sorted(tuple(_graphic_data(ds)) for ds in _items(objects["report.dcm"], "SCOORD"))
+    state = objects["presentation_state.dcm"]
+    drawn = sorted(
+        tuple(float(v) for v in annotation.GraphicObjectSequence[0].GraphicData)
+        for annotation in state.GraphicAnnotationSequence
+    )
+    assert drawn == scoords
+    assert len(drawn) == 2
+
+
+def _items(dataset: Dataset, value_type: str) -> Iterator[Dataset]:
+    for item in dataset.get("ContentSequence", []):
+        if item.ValueType == value_type:
+            yield item
+        yield from _items(item, value_type)
+
+
+def _graphic_data(item: Dataset) -> list[float]:
+    return [float(value) for value in item.GraphicData]
+
+
+def test_every_scale_of_every_nodule_has_a_map_in_the_cts_frame(
+    objects: dict[str, Dataset], phantom: list[Dataset]
+) -> None:
+    maps = {name: ds for name, ds in objects.items() if "parametric_map" in name}
+    assert Counter(name.split("-parametric")[0] for name in maps) == {"nodule-1": 3, "nodule-2": 3}
+    for dataset in maps.values():
+        assert dataset.FrameOfReferenceUID == phantom[0].FrameOfReferenceUID
+        assert dataset.ImageComments.startswith("UNTRAINED, NOT A RESULT: Nodule ")
+
+
+def test_the_document_lies_in_the_folder_as_well(study: AnalysedStudy) -> None:
+    assert (study.folder / "report.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_the_same_analysis_makes_the_same_bytes(
+    study: AnalysedStudy, phantom: list[Dataset], tmp_path: Path
+) -> None:
+    again = analysed(tmp_path, phantom)
+    names = sorted(path.name for path in study.folder.glob("*.dcm"))
+    assert names == sorted(path.name for path in again.folder.glob("*.dcm"))
+    for name in names:
+        assert (study.folder / name).read_bytes() == (again.folder / name).read_bytes(), name
+
+
+def test_a_study_that_is_not_analysed_has_the_document_alone(
+    phantom: list[Dataset], tmp_path: Path
+) -> None:
+    study = analysed(tmp_path, [*phantom[:-1], studies.of_another_patient(phantom[-1])])
+    assert study.outcome == "not_analysed"
+    assert sorted(path.name for path in study.folder.iterdir()) == [
+        "pdf.dcm",
+        "report.dcm",
+        "report.pdf",
+        "study.json",
+    ]
+
+
+def test_what_was_not_asked_for_before_is_made_now(tmp_path: Path, phantom: list[Dataset]) -> None:
+    write(tmp_path / "in", phantom)
+
+    def finished(*companions: ArtifactKind) -> bool:
+        (study,) = analyse_paths(
+            [tmp_path / "in"],
+            out=tmp_path / "out",
+            config=UNTRAINED,
+            companions=companions,
+            clock=lambda: NOW,
+        ).studies
+        return study.finished
+
+    asked = (ArtifactKind.KEY_OBJECTS,)
+    assert [finished(), finished(*asked), finished(*asked), finished()] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+
+
+@pytest.mark.peers
+def test_dciodvfy_finds_no_error(study: AnalysedStudy) -> None:
+    for path in sorted(study.folder.glob("*.dcm")):
+        assert validators.dciodvfy(path) == [], path.name
