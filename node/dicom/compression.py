@@ -19,11 +19,17 @@ _CODEC = "pyjpegls"  # decodes these captures several times faster than gdcm
 
 
 def compressed(dataset: Dataset) -> Dataset:
-    """The same object with its pixels in `COMPRESSED`; one without integer pixels as it is."""
+    """The same object with its pixels in `COMPRESSED`; where that gains nothing, as it is.
+
+    Pure noise would need more bytes than before, for which the codec has no room.
+    """
     if "PixelData" not in dataset or is_compressed(dataset):
         return dataset
     smaller = deepcopy(dataset)  # what is immutable in it is shared, its pixels too
-    smaller.compress(COMPRESSED, encoding_plugin=_CODEC, generate_instance_uid=False)
+    try:
+        smaller.compress(COMPRESSED, encoding_plugin=_CODEC, generate_instance_uid=False)
+    except RuntimeError:
+        return dataset
     return smaller
 
 
