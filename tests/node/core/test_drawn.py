@@ -120,6 +120,9 @@ def test_a_reference_names_a_frame_only_of_an_image_of_several() -> None:
     drawn = draw(nodule(multi_frame, (5, 10, 15)), multi_frame, max_slices=16)
     assert drawn.images() == ["2.25.7"]
     assert drawn.region(header).image.frame_number == 15
+    for count, frame_number in ((2, 15), (1, None), (None, None)):
+        header.NumberOfFrames = count
+        assert drawn.region(header).image.frame_number == frame_number
 
 
 def test_the_capture_shows_the_ct_and_the_map_on_one_grid() -> None:
