@@ -1,16 +1,24 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 from pydicom import Dataset
 
-from m3net.nodule import Nodule
+from m3net.nodule import Nodule, RefusedNodule
 from m3net.prediction import HeatMap, Prediction
 from m3net.scales import Scale
 from m3net.volume import CTVolume
 from m3net.weights import load_card
 from node.core.assessment import Assessment, JudgedNodule
-from node.core.findings import DescribedNodule, describe_nodule, name_without_patient, omissions
+from node.core.findings import (
+    DescribedNodule,
+    describe_nodule,
+    name_without_patient,
+    nodule_rows,
+    omissions,
+    report_content,
+)
 from node.core.pictured import Look
 from sr_templates.capture_view import MapStyle
 from sr_templates.findings import Outcome
@@ -92,3 +100,28 @@ def test_pictures_say_when_another_nodule_was_not_analysed() -> None:
     assert omissions(partly) == (
         "0 of 0 nodules analysed. Not every annotation was read. The report says why.",
     )
+
+
+def test_nodules_that_are_called_by_the_patients_name_are_numbered_judged_before_refused() -> None:
+    ct = volume()
+    subject = Dataset()
+    subject.PatientName, subject.PatientID = "Doe^Jane", "4711-A"
+    mark = replace(masked(ct, (4, 9, 14), (3, 3, 3)), tracking_id="Doe^Jane 1")
+    refused = [
+        RefusedNodule(tracking_uid=f"2.25.{n}", tracking_id=name, sources=(), reason="it is small")
+        for n, name in enumerate(("Doe^Jane 2", "RUL", "Doe^Jane 3"))
+    ]
+    assessment = Assessment(
+        outcome=Outcome.PARTLY_ANALYSED,
+        volume=ct,
+        judged=[
+            JudgedNodule(nodule=mark, prediction=Prediction(probability=0.5, heat_maps={})),
+        ],
+        refused=refused,
+    )
+    rows = nodule_rows(assessment, subject)
+    assert [row.tracking_id for row in rows] == ["Nodule 1", "Nodule 2", "RUL", "Nodule 4"]
+    assert rows[0].centre_index == pytest.approx((5, 10, 15))
+    content = report_content(assessment, [described(ct, mark)], load_card("untrained"), subject)
+    assert "NOT analysed: Nodule 2, RUL, Nodule 4: it is small." in content.headline
+    assert "Doe" not in content.headline
