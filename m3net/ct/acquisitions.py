@@ -131,10 +131,8 @@ def _by_time(
 ) -> Labels:
     times = [each.taken_at_s for each in traits]
     known = sorted({time for time in times if time is not None})
-    block, blocks = 0, {}
-    for index, time in enumerate(known):
-        block += index > 0 and time - known[index - 1] > PAUSE_S
-        blocks[time] = block
+    paused = np.diff(known, prepend=known[:1]) > PAUSE_S
+    blocks = dict(zip(known, np.cumsum(paused).tolist(), strict=True))
     return _sweeps(heights, [None if time is None else blocks[time] for time in times])
 
 

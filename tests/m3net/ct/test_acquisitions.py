@@ -144,6 +144,7 @@ def test_traits_are_what_the_header_says_and_nothing_where_it_says_nonsense() ->
         ("1970010301", 2 * 86400 + 3600),
         ("19700103000000.5", 2 * 86400 + 0.5),
         ("19700103000000.123456", 2 * 86400 + 0.123456),
+        ("19700103000000.1234569", 2 * 86400 + 0.123456),
         # the offset from UTC plays no part
         ("19700103000000+0100", 2 * 86400),
         ("19700103000000.5-0500", 2 * 86400 + 0.5),
@@ -205,3 +206,64 @@ def test_two_reconstructions_that_share_one_place_are_two() -> None:
 def test_pairs_that_continue_one_another_are_put_together_again() -> None:
     traits = [replace(PLAIN, convolution_kernel=kernel) for kernel in "AABBC"]
     assert heaps([0.0, 2.5, 5.0, 7.5, 7.5], traits) == [[0, 1, 2, 3], [4]]
+
+
+def counted(heights: Sequence[float], *, absent: int | None = None) -> list[list[int]]:
+    """Slices that their instance numbers alone could tell apart."""
+    traits = [replace(PLAIN, instance_number=number) for number in range(1, len(heights) + 1)]
+    if absent is not None:
+        traits[absent] = replace(PLAIN, instance_number=None)
+    return heaps(heights, traits)
+
+
+ALL = list(range(16))
+
+
+@pytest.mark.parametrize(("longer", "told"), [(0.19, True), (0.21, False)])
+def test_instance_numbers_tell_passes_of_even_steps(longer: float, told: bool) -> None:
+    uneven = [*ASIDE[:5], *(z + longer for z in ASIDE[5:])]
+    assert counted(UP + uneven) == ([FIRST, SECOND] if told else [ALL])
+
+
+@pytest.mark.parametrize(("step", "told"), [(2.59, True), (2.61, False)])
+def test_instance_numbers_tell_passes_of_one_step(step: float, told: bool) -> None:
+    second = [1.25 + step * z for z in range(8)]
+    assert counted(UP + second) == ([FIRST, SECOND] if told else [ALL])
+
+
+def test_instance_numbers_tell_nothing_where_one_is_absent_or_two_slices_stand_at_one_place() -> (
+    None
+):
+    assert counted(UP + ASIDE, absent=5) == [ALL]
+    assert counted([*UP, *(z + 0.05 for z in UP)]) == [ALL]
+    assert counted([*UP, *(z + 0.15 for z in UP)]) == [FIRST, SECOND]
+
+
+@pytest.mark.parametrize(
+    ("beyond", "continues"),
+    [
+        ([20.0, 22.5, 25.0], True),
+        ([20.05, 22.55, 25.05], True),
+        ([20.0, 25.0, 30.0], False),  # at another step
+        ([22.5, 25.0, 27.5], False),  # behind a gap
+        ([20.0, 25.0, 27.5], True),  # with a gap of its own
+    ],
+)
+def test_a_heap_continues_another_at_its_step_and_without_a_gap_between(
+    beyond: list[float], continues: bool
+) -> None:
+    traits = [replace(PLAIN, convolution_kernel=kernel) for kernel in "AAAAAAAABBBC"]
+    found = heaps([*UP, *beyond, 0.0], traits)
+    assert found == ([[*FIRST, 8, 9, 10], [11]] if continues else [FIRST, [8, 9, 10], [11]])
+
+
+def test_slices_without_a_time_are_of_the_scan_that_has_one() -> None:
+    traits = [replace(PLAIN, taken_at_s=None if z == 3 else 100.0 + z / 4) for z in range(8)]
+    assert heaps(UP, traits) == [FIRST]
+    assert heaps(UP, [PLAIN] * 8) == [FIRST]
+
+
+def test_three_passes_with_pauses_between_are_three() -> None:
+    thirds = [3.0 * z + n for n in range(3) for z in range(8)]
+    traits = [replace(PLAIN, taken_at_s=10.0 * n + z / 4) for n in range(3) for z in range(8)]
+    assert heaps(thirds, traits) == [FIRST, SECOND, list(range(16, 24))]
