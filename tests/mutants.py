@@ -47,6 +47,9 @@ FILES = ("setup.cfg", "pyproject.toml", "README.md")
 
 _ANNOTATIONS = "tests/m3net/annotations"
 MIRRORS = {
+    "m3net/ct/frame_pixels.py": ["tests/m3net/ct/test_enhanced.py"],
+    "m3net/ct/frame_types.py": ["tests/m3net/ct/test_enhanced.py"],
+    "m3net/ct/jpeg_of_12_bits.py": ["tests/m3net/ct/test_pixels.py"],
     "m3net/ct/layout.py": ["tests/m3net/ct/test_series.py"],
     "m3net/volume.py": ["tests/m3net/ct/test_series.py"],
     "m3net/annotations/attributes.py": [f"{_ANNOTATIONS}/test_structure_set.py"],
@@ -75,6 +78,8 @@ MIRRORS = {
         f"{_ANNOTATIONS}/test_regions.py",
         f"{_ANNOTATIONS}/test_measurement_report.py",
     ],
+    "node/core/inputs.py": ["tests/node/core/test_selection.py"],
+    "node/core/objects.py": ["tests/node/core/test_pipeline.py"],
     "node/core/slices.py": ["tests/node/core/test_selection.py"],
     "node/core/series_choice.py": ["tests/node/core/test_selection.py"],
     "node/core/assessment.py": ["tests/node/core/test_assessment.py"],

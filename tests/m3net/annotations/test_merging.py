@@ -142,6 +142,20 @@ def test_the_finer_mark_gives_the_place_and_among_equals_the_later() -> None:
     assert [source.sop_instance_uid for source in kept.nodule.sources] == ["a", "b"]
 
 
+def test_of_two_uids_of_one_nodule_the_first_is_kept_and_one_that_is_given_before_any_derived() -> (
+    None
+):
+    for one, other, kept_uid in (("7", "8", "7"), ("7", None, "7"), (None, "8", "8")):
+        marks = [
+            mark(0, object_uid="a", uid=one, diameter_mm=9.0),
+            mark(1, object_uid="b", uid=other, diameter_mm=9.0),
+        ]
+        (kept,), _ = merged(*marks)
+        assert (kept.nodule.tracking_uid, kept.own_uid) == (kept_uid, True)
+    (kept,), _ = merged(mark(0, object_uid="a"), mark(1, object_uid="b"))
+    assert (kept.nodule.tracking_uid, kept.own_uid) == ("derived a 0", False)
+
+
 def test_a_stated_diameter_and_a_uid_of_its_own_are_kept_from_either_mark() -> None:
     stated = mark(0, object_uid="a", diameter_mm=9.0)
     fine = replace(mark(1, object_uid="b", uid="7", diameter_mm=5.0), fineness=1, stated=False)

@@ -469,6 +469,10 @@ def test_only_the_largest_piece_has_the_uid_and_the_diameter_that_are_stated() -
 
 def test_what_is_refused_is_named_by_its_place_where_it_has_no_name() -> None:
     away = {"centre_mm": (0.0, 0.0, 500.0)}
-    refused = laid_over(marked("1.1", **away), marked("1.2", "Nodule 4", **away)).refused
-    assert [each.tracking_id for each in refused] == ["Nodule of mark 1", "Nodule 4"]
+    refused = laid_over(
+        marked("1.1", **away),
+        marked("1.2", "Nodule 4", **away),
+        marked("1.3", "Nodule 5", refused="it is nowhere"),
+    ).refused
+    assert [each.tracking_id for each in refused] == ["Nodule of mark 1", "Nodule 4", "Nodule 5"]
     assert refused[0].tracking_uid == derived_uid("nodule", "1.1", "mark 1")
