@@ -49,7 +49,42 @@ RESULT_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.88.33": "report, where the destination rejects the former",
     "1.2.840.10008.5.1.4.1.1.7.4": "capture, one a nodule, one a page of all; tried first",
     "1.2.840.10008.5.1.4.1.1.7": "capture, its first and its key frame, where that one is rejected",
+    "1.2.840.10008.5.1.4.1.1.11.1": 'companion "presentation_state"',
+    "1.2.840.10008.5.1.4.1.1.88.59": 'companion "key_objects", and the rejection note',
+    "1.2.840.10008.5.1.4.1.1.104.1": 'companion "pdf"',
+    "1.2.840.10008.5.1.4.1.1.30": 'companion "parametric_map"',
 }
+
+_COMPANIONS = (
+    (
+        "presentation_state",
+        "each nodule's outline or circle on its key slice, with its number, in PIXEL units; "
+        "Modality LUT to HU, lung window (-600 / 1500 HU), whole image; one object a CT series and "
+        "rescale. dcmtk's viewers open no presentation state without a Patient's Name",
+    ),
+    (
+        "key_objects",
+        "TID 2010, (113000, DCM, Of Interest): the key slices, or frames, in the order of the "
+        "report, with the numbers as description",
+    ),
+    (
+        "pdf",
+        "the report's words and pictures on A4 pages. Every page names the patient, so Burned In "
+        "Annotation is YES; a name that Windows-1252 cannot write stands in the header alone",
+    ),
+    (
+        "parametric_map",
+        "one object a nodule and scale: 32 bit floats in [0, 1] on the patch's own grid, in the "
+        "CT's Frame of Reference; quantity (130403, DCM, Gradient-weighted class activation), "
+        "unit 1",
+    ),
+    (
+        "(rejection note)",
+        "TID 2010, (113037, DCM, Rejected for Patient Safety Reasons): hides superseded results; "
+        "113039 would let an archive delete the evidence of what was once reported, and 113001 "
+        "leaves it to the archive whether they are still shown",
+    ),
+)
 
 
 def statement() -> str:
@@ -266,6 +301,13 @@ def _scu() -> list[str]:
         "A job writes Comprehensive 3D SR and multi-frame captures; the other two classes are "
         "derived from them when a destination needs them, under UIDs of their own that stay the "
         "same however often they are derived.",
+        "",
+        "### Companions",
+        "",
+        "A companion refers to the CT alone, and stands in a series of its own behind the "
+        "report's. A study in which no nodule was judged has the document alone.",
+        "",
+        *_table(("`companions`", "What it is"), _COMPANIONS),
         "",
         "### Profiles",
         "",

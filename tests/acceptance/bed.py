@@ -220,12 +220,18 @@ class Bed:
 
 
 @contextmanager
-def bed(directory: Path, *, more_destinations: str = "") -> Iterator[Bed]:
+def bed(
+    directory: Path,
+    *,
+    settings: Mapping[str, str] | None = None,
+    more_destinations: str = "",
+) -> Iterator[Bed]:
     """A bed with its PACS up and its node not yet started; all of it ends with the block.
 
+    settings          : environment variables of the node
     more_destinations : further [[destinations]] in TOML, beside the PACS
     """
-    made = Bed(directory, more_destinations=more_destinations)
+    made = Bed(directory, settings, more_destinations)
     try:
         with made.pacs:
             yield made
