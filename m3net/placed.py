@@ -114,6 +114,21 @@ class PlacedNodule:
         inside[tuple((np.rint(centre) - box.first).astype(int))] = True
         return Voxels(box=box, inside=inside)
 
+    def key_slice(self, voxels: Voxels) -> int:
+        """The received slice on which most of it is marked; of equals, the nearest to its centre.
+
+        It is the slice that the nodule is measured and drawn on.  Where none is both received and
+        marked: the received one that is nearest to the centre.
+        """
+        areas = {
+            voxels.box.first[0] + z: int(area)
+            for z, area in enumerate(voxels.inside.sum(axis=(1, 2)))
+            if area and self.volume.has_slice(voxels.box.first[0] + z)
+        }
+        centre = float(self.centre_index[0])
+        received = (z for z in range(self.volume.shape[0]) if self.volume.has_slice(z))
+        return min(areas or received, key=lambda z: (-areas.get(z, 0), abs(z - centre), z))
+
     def radius_mm(self, bare_radius_mm: float) -> float:
         """Half its diameter; of a bare centre what is given."""
         return self.nodule.diameter_mm / 2 if self.nodule.diameter_mm else bare_radius_mm

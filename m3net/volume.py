@@ -71,6 +71,10 @@ class CTVolume:
         z, y, x = np.linalg.norm(self.affine[:3, :3], axis=0)
         return float(z), float(y), float(x)
 
+    def has_slice(self, z: int) -> bool:
+        """Whether the slice lies in the scan and was received."""
+        return 0 <= z < self.shape[0] and self.frames[z] is not None
+
     def to_mm(self, index: ArrayLike) -> NDArray[np.float64]:
         """Index (..., 3) as (z, y, x) -> LPS mm (..., 3)."""
         return transform(self.affine, index)

@@ -38,7 +38,7 @@ class DrawnNodule:
     """Where a nodule is drawn.
 
     voxels : on the CT's own grid
-    key    : the slice on which the report draws it: of those it is on, the nearest to its centre
+    key    : the slice on which the report draws it: where most of it is marked
     shown  : the slices of the capture, `key` among them; none that was not received
     """
 
@@ -154,11 +154,11 @@ def draw(nodule: Nodule, volume: CTVolume, *, max_slices: int) -> DrawnNodule:
     placed = PlacedNodule(nodule=nodule, volume=volume)
     voxels = placed.voxels(bare_radius_mm=NOMINAL_RADIUS_MM)
     marked = voxels.slices()
-    key = _key_slice(placed, marked)
+    key = placed.key_slice(voxels)
     chosen = choose_slices(
         first=marked[0], last=marked[-1], key=key, total=volume.shape[0], at_most=max_slices
     )
-    shown = tuple(z for z in chosen if _received(volume, z))
+    shown = tuple(z for z in chosen if volume.has_slice(z))
     return DrawnNodule(placed=placed, voxels=voxels, key=key, shown=shown)
 
 
@@ -181,19 +181,6 @@ def number_in_viewers(header: Dataset, frame: FrameKey) -> int | None:
 def _is_multi_frame(header: Dataset) -> bool:
     """Whether a reference to one slice of the image must name its frame."""
     return (attributes.whole(header, "NumberOfFrames") or 1) > 1
-
-
-def _key_slice(placed: PlacedNodule, marked: list[int]) -> int:
-    volume = placed.volume
-    on = [z for z in marked if _received(volume, z)]
-    centre = float(placed.centre_index[0])
-    if not on:
-        on = [z for z in range(volume.shape[0]) if _received(volume, z)]
-    return min(on, key=lambda z: (abs(z - centre), z))
-
-
-def _received(volume: CTVolume, z: int) -> bool:
-    return 0 <= z < volume.shape[0] and volume.frames[z] is not None
 
 
 def _frame(volume: CTVolume, z: int) -> FrameKey:

@@ -1,0 +1,90 @@
+"""What is measured of a nodule from its mark, in the CT: axes, volume and density.
+
+What is marked is taken as it is: a generous outline gives a generous size.  A circle or a point
+states no outline, and nothing is measured from it.  Nothing is measured either where the series, or
+the image, ends within the nodule.
+
+- Axes: on the key slice (`m3net.axes`).  Not said below 3 mm (Bankier et al. 2017, Radiology
+  285:584), nor where the key slice is the first or the last of the scan: the largest section may
+  lie beyond it.
+- Volume: of the mask's voxels.  Not said of a mask on fewer than three slices, where half a slice
+  at either end is half of it.
+- Density: the mean HU of the CT's voxels that are marked.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from m3net.axes import axes_mm
+from m3net.consistency import Consistency, consistency_of
+from m3net.grid import GridBox
+from m3net.placed import PlacedNodule, Voxels
+from m3net.volume import AIR_HU, CTVolume
+
+LEAST_AXIS_MM = 3.0
+FEWEST_SLICES = 3
+FEWEST_VOXELS = 20
+"""For a volume and a mean HU."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Of one nodule; None: it could not be measured safely.
+
+    long_axis_mm, short_axis_mm : on the key slice, `PlacedNodule.key_slice`; both or none
+    """
+
+    long_axis_mm: float | None = None
+    short_axis_mm: float | None = None
+    volume_mm3: float | None = None
+    mean_hu: float | None = None
+    consistency: Consistency | None = None
+
+
+def measure(placed: PlacedNodule, *, thickness_mm: float | None) -> Measured:
+    """What can safely be measured from the nodule's mask; nothing without one.
+
+    thickness_mm : of the CT's slices; None: not stated
+    """
+    mask, volume = placed.nodule.mask, placed.volume
+    if mask is None:
+        return Measured()
+    voxels = placed.voxels(bare_radius_mm=0.0)
+    slices = voxels.slices()
+    if not all(volume.has_slice(z) for z in slices) or _ends_with_image(voxels, volume):
+        return Measured()
+    long_mm, short_mm = _axes_mm(placed, voxels)
+    marked = int(mask.voxels.sum())
+    first, last = slices[0], slices[-1]
+    whole = first > 0 and last < volume.shape[0] - 1
+    tall = whole and last - first + 1 >= FEWEST_SLICES and marked >= FEWEST_VOXELS
+    box_hu = voxels.box.cut(volume.hu, of=GridBox.whole(volume.hu), fill=AIR_HU)
+    hu = box_hu[voxels.inside]
+    return Measured(
+        long_axis_mm=long_mm,
+        short_axis_mm=short_mm,
+        volume_mm3=marked * abs(float(np.linalg.det(mask.affine[:3, :3]))) if tall else None,
+        mean_hu=float(hu.mean()) if len(hu) >= FEWEST_VOXELS else None,
+        consistency=(
+            consistency_of(box_hu, voxels.inside, volume.spacing_mm, thickness_mm=thickness_mm)
+            if whole
+            else None
+        ),
+    )
+
+
+def _axes_mm(placed: PlacedNodule, voxels: Voxels) -> tuple[float, float] | tuple[None, None]:
+    volume = placed.volume
+    key = placed.key_slice(voxels)
+    if key in (0, volume.shape[0] - 1):
+        return None, None
+    plane = voxels.inside[key - voxels.box.first[0]]
+    long_mm, short_mm = axes_mm(plane, volume.spacing_mm[1:])
+    return (long_mm, short_mm) if long_mm >= LEAST_AXIS_MM else (None, None)
+
+
+def _ends_with_image(voxels: Voxels, volume: CTVolume) -> bool:
+    """Whether the mark reaches the first or last row or column: it may have been cut off there."""
+    places = np.argwhere(voxels.inside)[:, 1:] + np.array(voxels.box.first[1:])
+    return bool(np.any(places <= 0) or np.any(places >= np.array(volume.shape[1:]) - 1))
