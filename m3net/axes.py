@@ -86,7 +86,7 @@ def _widest_across(ends: Points, body: Plane, spacing: Points, along: Points) ->
     padded = np.pad(within, ((0, 0), (1, 1))).astype(np.int8)
     begins, stops = (np.argwhere(np.diff(padded, axis=1) == sign) for sign in (1, -1))
     runs = stops[:, 1] - begins[:, 1]  # both in the order of lines, then places
-    return float(runs.max(initial=1)) * step
+    return float(runs.max(initial=1) * step)
 
 
 def _share_of(body: Plane, index: Points) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ class ModelCard:
     trained        : False for a seeded initialisation; its results are no results
     threshold      : probability at which the model would part malignant from benign; None: no call
     meaning        : what the probability means, in one sentence for a radiologist
+    in_short       : the same in a few words that follow a probability; may be empty
     preprocessing  : in words; the settings themselves are in `config`
     temperature    : the logits are divided by it before the softmax; fitted, else 1
     config         : `M3NetConfig.to_json()` of the network that the weights belong to
@@ -28,6 +29,7 @@ class ModelCard:
     training_data: str
     licence: str
     metrics: Mapping[str, float] = field(default_factory=dict)
+    in_short: str = ""
     attribution: str = ""
     temperature: float = 1.0
     config: Mapping[str, Any] = field(default_factory=dict)

@@ -42,6 +42,9 @@ class Measured:
     consistency: Consistency | None = None
 
 
+NOT_MEASURED = Measured()
+
+
 def measure(placed: PlacedNodule, *, thickness_mm: float | None) -> Measured:
     """What can safely be measured from the nodule's mask; nothing without one.
 
@@ -49,11 +52,11 @@ def measure(placed: PlacedNodule, *, thickness_mm: float | None) -> Measured:
     """
     mask, volume = placed.nodule.mask, placed.volume
     if mask is None:
-        return Measured()
+        return NOT_MEASURED
     voxels = placed.voxels(bare_radius_mm=0.0)
     slices = voxels.slices()
     if not all(volume.has_slice(z) for z in slices) or _ends_with_image(voxels, volume):
-        return Measured()
+        return NOT_MEASURED
     long_mm, short_mm = _axes_mm(placed, voxels)
     marked = int(mask.voxels.sum())
     first, last = slices[0], slices[-1]

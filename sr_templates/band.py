@@ -7,7 +7,7 @@ and 43 % is no finding either way.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sr_templates.probability import threshold_text
+from sr_templates.probability import threshold_text, whole_percent
 
 
 class Call(StrEnum):
@@ -33,10 +33,11 @@ class Band:
         return cls(low=round(low, 6), high=round(high, 6))
 
     def call(self, probability: float) -> Call:
-        """Where the probability lies."""
-        if probability < self.low:
+        """Where the probability lies, in whole percents as it is told."""
+        told = whole_percent(probability)
+        if told < round(100 * self.low, 4):
             return Call.BELOW
-        return Call.ABOVE if probability > self.high else Call.WITHIN
+        return Call.ABOVE if told > round(100 * self.high, 4) else Call.WITHIN
 
     def in_words(self, probability: float) -> str:
         """The same for people: "above the indeterminate band of 35 % to 65 %"."""

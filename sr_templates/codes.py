@@ -10,7 +10,10 @@ COMMENT = Code("121106", "DCM", "Comment")
 SHORT_LABEL = Code("125309", "DCM", "Short label")
 """What a viewer may write beside the outline."""
 PROCEDURE = codes.LN.CTUnspecifiedBodyRegion
-"""Must be in CID 100, or pixelmed's validator reports an error."""
+"""Must be in CID 100, which has no CT of a named region, or pixelmed's validator reports an error:
+the region stands beside the slices, as the target region."""
+TARGET_REGION = Code("123014", "DCM", "Target Region")
+CHEST = Code("51185008", "SCT", "Chest")
 
 QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
 FINDING = codes.DCM.Finding
@@ -33,7 +36,30 @@ UNTRAINED_OUTPUT = Code("UNTRAINED_OUTPUT", PRIVATE_SCHEME, UNTRAINED)
 """What untrained weights give.  It is no probability of cancer, so it must not have that code; and
 viewers write a measurement's name and number onto the CT, and nothing else of the report."""
 
+LONG_AXIS = Code("103339001", "SCT", "Long Axis")
+SHORT_AXIS = Code("103340004", "SCT", "Short Axis")
 DIAMETER = codes.SCT.Diameter
+MEAN = codes.SCT.Mean
+VOLUME = codes.SCT.Volume
+ATTENUATION = codes.DCM.AttenuationCoefficient
+CUBIC_MILLIMETER = codes.UCUM.CubicMillimeter
+HOUNSFIELD_UNIT = codes.UCUM.HounsfieldUnit
+FROM_MARK = Code("FROM_MARK", PRIVATE_SCHEME, "Measured from the mark")
+AS_ANNOTATED = Code("AS_ANNOTATED", PRIVATE_SCHEME, "Stated by the annotation")
+"""Measurement Methods: of our numbers, and of those that came with the mark.  CID 6147, the defined
+context group, has response criteria only."""
+
+TEXTURE = Code("C41144", "NCIt", "Texture")
+SOLID = Code("RID50151", "RADLEX", "Solid pulmonary nodule")
+PART_SOLID = Code("RID50152", "RADLEX", "Part-solid pulmonary nodule")
+GROUND_GLASS = Code("RID50153", "RADLEX", "Non-solid pulmonary nodule")
+
+RIGHT = Code("24028007", "SCT", "Right")
+LEFT = Code("7771000", "SCT", "Left")
+UPPER_LOBE = Code("45653009", "SCT", "Upper lobe of lung")
+MIDDLE_LOBE = Code("40020002", "SCT", "Middle lobe of lung")
+LOWER_LOBE = Code("90572001", "SCT", "Lower lobe of lung")
+
 PERCENT = Code("%", "UCUM", "Percent")
 MILLIMETER = codes.UCUM.Millimeter
 MALIGNANCY = Code("RID36042", "RADLEX", "Malignancy")

@@ -81,7 +81,7 @@ def _zone_of(subject: Dataset) -> timezone | None:
 
 
 def _equipment(algorithm: Algorithm, at: datetime) -> Dataset:
-    """Contributing Equipment, PS3.3 C.12.1.1.5: this node, and the model that it ran."""
+    """Contributing Equipment, PS3.3 C.12.1.1.5: this node, the model that it ran, its hashes."""
     item = Dataset()
     item.PurposeOfReferenceCodeSequence = [coded(codes.PROCESSING_EQUIPMENT)]
     item.Manufacturer = long_string(algorithm.manufacturer)
@@ -91,7 +91,8 @@ def _equipment(algorithm: Algorithm, at: datetime) -> Dataset:
     item.DeviceUID = UID(algorithm.device_uid)
     item.ContributionDateTime = at.strftime("%Y%m%d%H%M%S.%f") + at.strftime("%z")[:5]
     state = "" if algorithm.trained else f" ({UNTRAINED})"
-    item.ContributionDescription = f"{algorithm.name} {algorithm.version}{state}; {RESEARCH_USE}"
+    named = f"{algorithm.name} {algorithm.version}{state}"
+    item.ContributionDescription = "; ".join((named, RESEARCH_USE, *algorithm.fingerprints))
     return item
 
 

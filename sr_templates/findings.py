@@ -163,12 +163,14 @@ class Algorithm:
     version: str
     manufacturer: str
     parameters: tuple[str, ...]
-    """One "key = value" each: weights' sha256, threshold, precision ..."""
+    """One "key = value" each, for people: threshold, preset ..."""
     device_uid: str
     device_model: str
     device_serial: str
     software_version: str
     trained: bool
+    fingerprints: tuple[str, ...] = ()
+    """One "key = value" each, hashes that tell models and analyses apart; not in what is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,11 +202,13 @@ class ReportContent:
     """The report of one study.
 
     headline : the first readable line; says at once what happened
+    summary  : of several nodules one line each, by risk
     remarks  : further sentences, one each: chosen series, ignored specks, lossy input ...
     """
 
     outcome: Outcome
     headline: str
+    summary: Sequence[str] = ()
     nodules: Sequence[NoduleFinding] = ()
     refused: Sequence[RefusedFinding] = ()
     remarks: Sequence[str] = ()

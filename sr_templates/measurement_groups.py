@@ -13,9 +13,13 @@ from sr_templates.band import Call
 from sr_templates.findings import (
     Algorithm,
     Circle,
+    Consistency,
+    Lobe,
+    Location,
     NoduleFinding,
     Polyline,
     RefusedFinding,
+    Side,
 )
 from sr_templates.probability import UNTRAINED, percent, percent_text
 
@@ -29,35 +33,13 @@ def nodule_group(nodule: NoduleFinding, algorithm: Algorithm, pictures: Sequence
     """TID 1410 for one nodule, extended by a label, its visual explanation and a line."""
     if nodule.call is not None and not algorithm.trained:
         raise ValueError(f"{nodule.tracking_uid}: untrained weights make no call")
-    measurements = [
-        hd.sr.Measurement(
-            name=codes.PROBABILITY_OF_CANCER if algorithm.trained else codes.UNTRAINED_OUTPUT,
-            value=percent(nodule.probability),
-            unit=codes.PERCENT,
-            algorithm_id=hd.sr.AlgorithmIdentification(
-                name=algorithm.name,
-                version=algorithm.version,
-                manufacturer=algorithm.manufacturer,
-                parameters=algorithm.parameters,
-                family=codes.ARTIFICIAL_INTELLIGENCE,
-            ),
-        )
-    ]
-    if nodule.diameter_mm is not None:
-        diameter = round(nodule.diameter_mm, 2)
-        measurements.append(
-            hd.sr.Measurement(name=codes.DIAMETER, value=diameter, unit=codes.MILLIMETER)
-        )
-    calls = []
-    if nodule.call is Call.ABOVE:
-        calls.append(hd.sr.QualitativeEvaluation(codes.MALIGNANCY, codes.MALIGNANT))
     group = hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(nodule.tracking_id, nodule.tracking_uid),
         referenced_region=_region(nodule.region),
         finding_type=codes.NODULE,
-        finding_sites=[hd.sr.FindingSite(codes.LUNG)],
-        measurements=measurements,
-        qualitative_evaluations=calls,
+        finding_sites=[_site(nodule.location)],
+        measurements=[_probability(nodule, algorithm), *_sizes(nodule)],
+        qualitative_evaluations=_evaluations(nodule),
     )
     group[0].ContentSequence.extend(
         [
@@ -67,6 +49,83 @@ def nodule_group(nodule: NoduleFinding, algorithm: Algorithm, pictures: Sequence
         ]
     )
     return group
+
+
+def _probability(nodule: NoduleFinding, algorithm: Algorithm) -> hd.sr.Measurement:
+    return hd.sr.Measurement(
+        name=codes.PROBABILITY_OF_CANCER if algorithm.trained else codes.UNTRAINED_OUTPUT,
+        value=percent(nodule.probability),
+        unit=codes.PERCENT,
+        algorithm_id=hd.sr.AlgorithmIdentification(
+            name=algorithm.name,
+            version=algorithm.version,
+            manufacturer=algorithm.manufacturer,
+            parameters=algorithm.parameters,
+            family=codes.ARTIFICIAL_INTELLIGENCE,
+        ),
+    )
+
+
+def _sizes(nodule: NoduleFinding) -> list[hd.sr.Measurement]:
+    """What was measured from the mark; a diameter alone as the annotation gives it (TID 1419)."""
+    of = nodule.measurements
+    found = [
+        hd.sr.Measurement(
+            name=name,
+            value=round(value, digits),
+            unit=unit,
+            derivation=derivation,
+            method=codes.FROM_MARK,
+        )
+        for name, value, digits, unit, derivation in (
+            (codes.LONG_AXIS, of.long_axis_mm, 1, codes.MILLIMETER, None),
+            (codes.SHORT_AXIS, of.short_axis_mm, 1, codes.MILLIMETER, None),
+            (codes.DIAMETER, of.mean_axis_mm, 1, codes.MILLIMETER, codes.MEAN),
+            (codes.VOLUME, of.volume_mm3, None, codes.CUBIC_MILLIMETER, None),
+            (codes.ATTENUATION, of.mean_hu, None, codes.HOUNSFIELD_UNIT, codes.MEAN),
+        )
+        if value is not None
+    ]
+    if of.long_axis_mm is None and nodule.diameter_mm is not None:
+        stated = hd.sr.Measurement(
+            name=codes.DIAMETER,
+            value=round(nodule.diameter_mm, 1),
+            unit=codes.MILLIMETER,
+            method=codes.AS_ANNOTATED,
+        )
+        found.insert(0, stated)
+    return found
+
+
+def _evaluations(nodule: NoduleFinding) -> list[hd.sr.QualitativeEvaluation]:
+    found = []
+    if nodule.call is Call.ABOVE:
+        found.append(hd.sr.QualitativeEvaluation(codes.MALIGNANCY, codes.MALIGNANT))
+    if nodule.measurements.consistency is not None:
+        texture = _TEXTURES[nodule.measurements.consistency]
+        found.append(hd.sr.QualitativeEvaluation(codes.TEXTURE, texture))
+    return found
+
+
+def _site(location: Location) -> hd.sr.FindingSite:
+    """The lung, or its lobe if it is known, with the side (CID 244)."""
+    return hd.sr.FindingSite(
+        anatomic_location=codes.LUNG if location.lobe is None else _LOBES[location.lobe],
+        laterality=None if location.side is None else _SIDES[location.side],
+    )
+
+
+_TEXTURES = {
+    Consistency.SOLID: codes.SOLID,
+    Consistency.PART_SOLID: codes.PART_SOLID,
+    Consistency.GROUND_GLASS: codes.GROUND_GLASS,
+}
+_LOBES = {
+    Lobe.UPPER: codes.UPPER_LOBE,
+    Lobe.MIDDLE: codes.MIDDLE_LOBE,
+    Lobe.LOWER: codes.LOWER_LOBE,
+}
+_SIDES = {Side.LEFT: codes.LEFT, Side.RIGHT: codes.RIGHT}
 
 
 def _label(nodule: NoduleFinding, algorithm: Algorithm) -> str:

@@ -5,6 +5,7 @@
     CONTAINER (126000, DCM, Imaging Measurement Report)
               without any nodule (126001, DCM, Oncology Measurement Report)
       TEXT Summary                 the headline: what happened, in one line, before all else
+      TEXT Summary                 of several nodules one each, by risk
       CODE Language | Observer: device | CODE Procedure reported
       TEXT Comment                 for research use
       CONTAINER Image Library      the slices that the tree refers to
@@ -89,7 +90,7 @@ def build_report(
     report.PerformedProcedureCodeSequence = []
     report.ReferencedPerformedProcedureStepSequence = []
     refer_to_requests(report)
-    if content.nodules and not algorithm.trained:
+    if content.nodules:
         report.CodingSchemeIdentificationSequence = [_private_scheme()]
     if predecessor is not None:
         report.PredecessorDocumentsSequence = evidence_items([header_of(predecessor)])
@@ -137,6 +138,7 @@ def _root(
     images = [dataset for dataset in evidence if "Rows" in dataset or dataset.Modality == "CT"]
     root.ContentSequence = [
         text(codes.SUMMARY, headline),
+        *(text(codes.SUMMARY, line) for line in content.summary),
         *context,
         text(codes.COMMENT, f"{RESEARCH_USE}."),
         *([_image_library(images, content)] if images else []),
@@ -162,7 +164,7 @@ def _evaluations(content: ReportContent) -> list[Dataset]:
 
 
 def _image_library(images: Sequence[Dataset], content: ReportContent) -> hd.sr.ContainerContentItem:
-    """TID 1600 without descriptors: whoever shows the report has the slices' headers."""
+    """TID 1600, of its descriptors the region alone: who shows the report has the headers."""
     group = hd.sr.ContainerContentItem(
         codes.IMAGE_LIBRARY_GROUP, relationship_type=Relation.CONTAINS
     )
@@ -175,8 +177,11 @@ def _image_library(images: Sequence[Dataset], content: ReportContent) -> hd.sr.C
         )
         for uid in (str(one.SOPInstanceUID) for one in images)
     }
+    region = hd.sr.CodeContentItem(
+        codes.TARGET_REGION, codes.CHEST, relationship_type=Relation.HAS_ACQ_CONTEXT
+    )
     group.ContentSequence = hd.sr.ContentSequence(
-        [image(codes.SOURCE, one, frames[str(one.SOPInstanceUID)]) for one in images]
+        [region, *(image(codes.SOURCE, one, frames[str(one.SOPInstanceUID)]) for one in images)]
     )
     library = hd.sr.ContainerContentItem(codes.IMAGE_LIBRARY, relationship_type=Relation.CONTAINS)
     library.ContentSequence = hd.sr.ContentSequence([group])

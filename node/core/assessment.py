@@ -9,6 +9,8 @@ from m3net.annotations.nodules import find_nodules
 from m3net.annotations.types import Annotation, PassedOver, References
 from m3net.ct.series import read_series_files
 from m3net.errors import AnnotationUnusable, NoduleUnusable, StudyError
+from m3net.lungs import Side, find_lungs
+from m3net.measurements import NOT_MEASURED, Measured, measure
 from m3net.nodule import Nodule, RefusedNodule
 from m3net.placed import PlacedNodule
 from m3net.prediction import Classifier, Prediction
@@ -17,6 +19,7 @@ from m3net.uids import SOPInstanceUID
 from m3net.volume import CTVolume, goes_beyond, why_not_whole
 from node.core.conversions import conversions_of, followed, planes_of
 from node.core.inputs import StudyInputs
+from node.core.limits import limits_of
 from node.core.not_judged import name_passed_over
 from node.core.reading import read_annotation
 from node.core.series_choice import marked_frames
@@ -28,14 +31,19 @@ _MOST_SENTENCES = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedNodule:
-    """A nodule, and what the model says of it.
+    """A nodule, what the model says of it, and what was measured.
 
     doubt : why it may be none in the lung; None if nothing speaks against it
+    side  : None if not sure
+    limits: what its number must be read with
     """
 
     nodule: Nodule
     prediction: Prediction
     doubt: str | None = None
+    measured: Measured = NOT_MEASURED
+    side: Side | None = None
+    limits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +51,7 @@ class Assessment:
     """How the analysis of a study ended.
 
     volume  : None if the study was not analysed
+    judged  : the highest probability first; with untrained weights as they were marked
     reasons : of the study as a whole; each refused nodule has its own
     unread  : one sentence per annotation object that was refused or cannot be read yet
     remarks : further sentences for the report
@@ -103,10 +112,7 @@ def assess(
     return Assessment(
         outcome=_outcome(judged=len(nodules), failed=len(refused) + len(unread)),
         volume=volume,
-        judged=tuple(
-            JudgedNodule(nodule=nodule, prediction=prediction, doubt=doubt)
-            for (nodule, doubt), prediction in zip(in_lung, predictions, strict=True)
-        ),
+        judged=_by_risk(_judged(in_lung, predictions, volume, inputs, classifier), classifier),
         refused=refused,
         unread=unread,
         remarks=(
@@ -175,6 +181,48 @@ def _in_lung(
         else:
             kept.append((nodule, doubt))
     return kept, refused
+
+
+def _judged(
+    in_lung: Sequence[tuple[Nodule, str | None]],
+    predictions: Sequence[Prediction],
+    volume: CTVolume,
+    inputs: StudyInputs,
+    classifier: Classifier,
+) -> list[JudgedNodule]:
+    """What the model says of each, with what was measured."""
+    lungs = find_lungs(volume) if in_lung else None
+    thickness_mm = max((facts.slice_thickness_mm or 0.0 for facts in inputs.ct), default=0.0)
+    judged = []
+    for (nodule, doubt), prediction in zip(in_lung, predictions, strict=True):
+        placed = PlacedNodule(nodule=nodule, volume=volume)
+        measured = measure(placed, thickness_mm=thickness_mm or None)
+        limits = limits_of(
+            placed,
+            measured,
+            card=classifier.card,
+            doubt=doubt,
+            needed=classifier.slices_needed(volume, nodule),
+            thickness_mm=thickness_mm or None,
+            not_received=len(inputs.missing),
+        )
+        judged.append(
+            JudgedNodule(
+                nodule=nodule,
+                prediction=prediction,
+                doubt=doubt,
+                measured=measured,
+                side=None if lungs is None else lungs.side_of(nodule.centre_mm),
+                limits=limits,
+            )
+        )
+    return judged
+
+
+def _by_risk(judged: Sequence[JudgedNodule], classifier: Classifier) -> tuple[JudgedNodule, ...]:
+    if not classifier.card.trained:
+        return tuple(judged)
+    return tuple(sorted(judged, key=lambda each: -each.prediction.probability))
 
 
 def _refusal(nodule: Nodule, reason: str) -> RefusedNodule:

@@ -178,6 +178,13 @@ def number_in_viewers(header: Dataset, frame: FrameKey) -> int | None:
     return attributes.whole(header, "InstanceNumber")
 
 
+def count_in_viewers(header: Dataset, volume: CTVolume) -> int:
+    """Of how many it is one: the frames of its object, or the images of its series that came."""
+    if _is_multi_frame(header):
+        return attributes.whole(header, "NumberOfFrames") or 1
+    return sum(frame is not None for frame in volume.frames) + len(volume.left_out)
+
+
 def _is_multi_frame(header: Dataset) -> bool:
     """Whether a reference to one slice of the image must name its frame."""
     return (attributes.whole(header, "NumberOfFrames") or 1) > 1

@@ -5,28 +5,34 @@ from dataclasses import dataclass
 
 from pydicom import Dataset
 
+from m3net import attributes
 from m3net.card import ModelCard
 from m3net.prediction import Prediction
 from m3net.uids import SOPInstanceUID
 from m3net.volume import CTVolume
 from node.core.assessment import Assessment, JudgedNodule
-from node.core.drawn import NOMINAL_RADIUS_MM, draw, number_in_viewers
+from node.core.drawn import NOMINAL_RADIUS_MM, count_in_viewers, draw, number_in_viewers
 from node.core.not_judged import count_passed_over
 from node.core.pictured import Look, grounds_of, meaning_in_short, method_of
 from node.core.results import NoduleResult
-from node.core.wording import count_of, headline
+from node.core.wording import count_of, headline, summary_line
 from sr_templates.band import Band
 from sr_templates.capture_view import CaptureFrame, Legend
 from sr_templates.findings import (
+    Consistency,
+    Location,
+    Measurements,
     NoduleFinding,
     Outcome,
     RefusedFinding,
     ReportContent,
+    Side,
 )
 from sr_templates.identity import names_patient
 from sr_templates.orientation import letters
 from sr_templates.overlay import render_capture
 from sr_templates.probability import UNTRAINED, percent_text
+from sr_templates.spoken import image_in_words, lung_in_words, measured_in_words
 from sr_templates.study_page import Listed, render_study
 
 
@@ -71,11 +77,17 @@ def describe_nodule(
     key_header = headers[drawn.key_frame.sop_instance_uid]
     view = drawn.view(prediction, headers)
     notes = (
-        *((judged.doubt,) if judged.doubt is not None else ()),
         *_extent_note(judged),
         *_blank_maps(prediction),
         *nodule.notes,
         *prediction.notes,
+    )
+    measurements = _measurements(judged)
+    location = Location(
+        side=None if judged.side is None else Side(judged.side.value),
+        series_number=attributes.whole(key_header, "SeriesNumber"),
+        image_number=number_in_viewers(key_header, drawn.key_frame),
+        images=count_in_viewers(key_header, volume),
     )
     legend = Legend(
         tracking_id=name,
@@ -85,6 +97,9 @@ def describe_nodule(
         model_name=card.name,
         model_version=card.version,
         trained=card.trained,
+        measurements=measurements,
+        location=location,
+        limits=judged.limits,
         meaning=meaning_in_short(card),
         method=method_of(card),
         revision=look.revision,
@@ -100,14 +115,11 @@ def describe_nodule(
         diameter_mm=nodule.diameter_mm,
         region=drawn.region(key_header),
         comment=_comment(
-            card,
-            prediction.probability,
-            band=band,
-            place=_place(
-                number_in_viewers(key_header, drawn.key_frame), drawn.key + 1, volume.shape[0]
-            ),
-            notes=notes,
+            judged, card, band=band, measurements=measurements, location=location, notes=notes
         ),
+        measurements=measurements,
+        location=location,
+        limits=judged.limits,
     )
     return DescribedNodule(
         name=name,
@@ -134,6 +146,10 @@ def report_content(
     subject: Dataset,
 ) -> ReportContent:
     """The whole report, before it is DICOM."""
+    refused = [
+        (name_without_patient(each.tracking_id, subject, number), each.reason)
+        for number, each in enumerate(assessment.refused, start=len(described) + 1)
+    ]
     return ReportContent(
         outcome=assessment.outcome,
         headline=headline(
@@ -145,14 +161,18 @@ def report_content(
                 for each, judged in zip(described, assessment.judged, strict=True)
                 if judged.doubt is not None
             ],
-            refused=[
-                (name_without_patient(each.tracking_id, subject, number), each.reason)
-                for number, each in enumerate(assessment.refused, start=len(described) + 1)
-            ],
+            refused=refused,
             reasons=assessment.reasons,
             unread=assessment.unread,
             passed_over=count_passed_over(assessment.passed_over),
+            in_short=card.in_short,
         ),
+        summary=[
+            *(summary_line(each.name, each.finding, trained=card.trained) for each in described),
+            *(f"{name}: not analysed." for name, _ in refused),
+        ]
+        if len(described) + len(refused) > 1
+        else [],
         nodules=[each.finding for each in described],
         refused=[
             RefusedFinding(
@@ -180,21 +200,29 @@ def study_pages(
     )
 
 
-def nodule_rows(assessment: Assessment, subject: Dataset) -> list[NoduleResult]:
-    """One row per marked nodule, first the judged, then the refused."""
+def nodule_rows(
+    assessment: Assessment, described: Sequence[DescribedNodule], subject: Dataset
+) -> list[NoduleResult]:
+    """One row per marked nodule, first the judged, then the refused.
+
+    described : the judged ones, in the assessment's order
+    """
     rows = []
-    for number, judged in enumerate(assessment.judged, start=1):
+    for each, judged in zip(described, assessment.judged, strict=True):
         assert assessment.volume is not None, "judged in a volume"  # noqa: S101
         z, y, x = (float(value) for value in assessment.volume.to_index(judged.nodule.centre_mm))
         rows.append(
             NoduleResult(
                 tracking_uid=judged.nodule.tracking_uid,
-                tracking_id=name_without_patient(judged.nodule.tracking_id, subject, number),
+                tracking_id=each.name,
                 centre_mm=judged.nodule.centre_mm,
                 centre_index=(z, y, x),
                 diameter_mm=judged.nodule.diameter_mm,
                 probability=judged.prediction.probability,
                 reason=None,
+                measurements=each.finding.measurements,
+                location=each.finding.location,
+                limits=judged.limits,
             )
         )
     for number, refused in enumerate(assessment.refused, start=len(rows) + 1):
@@ -224,10 +252,16 @@ def omissions(assessment: Assessment) -> tuple[str, ...]:
     return (f"{counted}{unread} The report says why.",)
 
 
-def _place(image: int | None, number: int, slices: int) -> str:
-    """The key slice by the number under which viewers show it, and by its place in the scan."""
-    place = f"slice {number} of {slices}"
-    return place if image is None else f"CT image {image}, {place}"
+def _measurements(judged: JudgedNodule) -> Measurements:
+    measured = judged.measured
+    consistency = measured.consistency
+    return Measurements(
+        long_axis_mm=measured.long_axis_mm,
+        short_axis_mm=measured.short_axis_mm,
+        volume_mm3=measured.volume_mm3,
+        mean_hu=measured.mean_hu,
+        consistency=None if consistency is None else Consistency(consistency.value),
+    )
 
 
 def _extent_note(judged: JudgedNodule) -> tuple[str, ...]:
@@ -248,13 +282,26 @@ def _blank_maps(prediction: Prediction) -> tuple[str, ...]:
 
 
 def _comment(
-    card: ModelCard, probability: float, *, band: Band | None, place: str, notes: Sequence[str]
+    judged: JudgedNodule,
+    card: ModelCard,
+    *,
+    band: Band | None,
+    measurements: Measurements,
+    location: Location,
+    notes: Sequence[str],
 ) -> str:
-    """The finding in one line."""
-    parts = [
-        f"Probability of malignancy {percent_text(probability)}" if card.trained else UNTRAINED
+    """The finding in one line: the number, where and how large, its limits, what else is noted."""
+    probability = judged.prediction.probability
+    first = (
+        f"Probability of malignancy {percent_text(probability)}" if card.trained else UNTRAINED,
+        "" if band is None else band.in_words(probability),
+        lung_in_words(location),
+        image_in_words(location),
+        measured_in_words(measurements),
+    )
+    sentences = [
+        "; ".join(part for part in first if part),
+        *([f"Limits: {'; '.join(judged.limits)}"] if judged.limits else ()),
+        *(note.rstrip(".") for note in notes),
     ]
-    if band is not None:
-        parts.append(band.in_words(probability))
-    sentences = ["; ".join([*parts, place]), *(note.rstrip(".") for note in notes)]
     return f"{'. '.join(sentences)}."

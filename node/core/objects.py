@@ -149,7 +149,7 @@ def build_results(
             )
         )
     content = report_content(assessment, described, card, subject)
-    nodules = nodule_rows(assessment, subject)
+    nodules = nodule_rows(assessment, described, subject)
     author = _Author(
         algorithm=_algorithm(card, fingerprint, stamp, settings),
         stamp=stamp,
@@ -192,9 +192,8 @@ def _algorithm(
             f"preset = {card.preset}",
             f"threshold = {threshold}",
             f"indeterminate within = {settings.indeterminate_half_width:.3f}",
-            f"model = {fingerprint}",
-            f"analysis = {stamp.analysis_id}",
         ),
+        fingerprints=(f"model = {fingerprint}", f"analysis = {stamp.analysis_id}"),
         device_uid=uids.device_uid(settings.software_version),
         device_model=settings.device_model,
         device_serial=settings.device_serial,

@@ -5,8 +5,9 @@ The first line says what happened before anything else; nothing in it can be tak
 
 from collections.abc import Sequence
 
-from sr_templates.findings import Outcome
+from sr_templates.findings import NoduleFinding, Outcome
 from sr_templates.probability import UNTRAINED, percent_text
+from sr_templates.spoken import image_in_words, lung_in_words, size_in_words
 
 
 def headline(
@@ -19,6 +20,7 @@ def headline(
     reasons: Sequence[str] = (),
     unread: Sequence[str] = (),
     passed_over: str = "",
+    in_short: str = "",
 ) -> str:
     """The first readable line of the report.
 
@@ -28,6 +30,7 @@ def headline(
     reasons       : why the study as a whole was not
     unread        : one per annotation object that was not
     passed_over   : what is drawn and was not read as a nodule, counted; empty: nothing
+    in_short      : what the probability means, as the model's card has it
     """
     why_not = [*reasons, *_by_reason(refused, alone=len(refused) + len(probabilities) == 1)]
     match outcome:
@@ -48,7 +51,7 @@ def headline(
                     count_of(len(probabilities), len(refused)),
                     *((f"NOT analysed: {_sentence(_listed(why_not))}",) if why_not else ()),
                     *((f"NOT read: {_sentence(_listed(unread))}",) if unread else ()),
-                    *((_highest(probabilities),) if trained else ()),
+                    *((_highest(probabilities, in_short),) if trained else ()),
                     *_doubtful(doubts, alone=len(probabilities) == 1),
                     *((passed_over,) if passed_over else ()),
                 )
@@ -67,11 +70,23 @@ def count_of(analysed: int, refused: int) -> str:
     return f"{analysed} of {total} nodule{'' if total == 1 else 's'} analysed."
 
 
-def _highest(probabilities: Sequence[tuple[str, float]]) -> str:
+def _highest(probabilities: Sequence[tuple[str, float]], in_short: str) -> str:
     name, p = max(probabilities, key=lambda each: each[1])
+    meaning = f", {in_short}" if in_short else ""
     if len(probabilities) == 1:
-        return f"Probability of malignancy {percent_text(p)}."
-    return f"Highest probability of malignancy {percent_text(p)} ({name})."
+        return f"Probability of malignancy {percent_text(p)}{meaning}."
+    return f"Highest probability of malignancy {percent_text(p)} ({name}){meaning}."
+
+
+def summary_line(name: str, finding: NoduleFinding, *, trained: bool) -> str:
+    """One nodule among several: its name, number, place and size."""
+    parts = (
+        percent_text(finding.probability) if trained else UNTRAINED,
+        lung_in_words(finding.location),
+        size_in_words(finding.measurements),
+        image_in_words(finding.location),
+    )
+    return f"{name}: {'; '.join(part for part in parts if part)}."
 
 
 def _by_reason(refused: Sequence[tuple[str, str]], *, alone: bool) -> list[str]:

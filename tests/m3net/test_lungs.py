@@ -36,9 +36,7 @@ def chest(
 ) -> CTVolume:
     """A body, an elliptical cylinder about x = 0, with holes of lung; LPS, axial."""
     shape = np.round(np.array([height_mm, field_mm, field_mm]) / spacing_mm).astype(int)
-    z, y, x = (
-        (np.arange(n) - (n - 1) / 2) * mm for n, mm in zip(shape, spacing_mm, strict=True)
-    )
+    z, y, x = ((np.arange(n) - (n - 1) / 2) * mm for n, mm in zip(shape, spacing_mm, strict=True))
     z, y, x = np.meshgrid(z, y, x + middle_mm, indexing="ij")
     hu = np.full(z.shape, AIR, dtype=np.int16)
     hu[(x / body_mm) ** 2 + (y / 110) ** 2 < 1] = TISSUE

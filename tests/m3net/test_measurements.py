@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from m3net.consistency import Consistency
-from m3net.measurements import Measured, measure
+from m3net.measurements import NOT_MEASURED, measure
 from m3net.nodule import Mask, Nodule, Point
 from m3net.placed import PlacedNodule
 from m3net.uids import FrameKey, SOPInstanceUID
@@ -16,9 +16,7 @@ from m3net.volume import CTVolume, transform
 LUNG_HU, GLASS_HU, SOLID_HU = -850, -550, 30
 TILT = np.radians(20)
 AXIAL = np.eye(3)
-OBLIQUE = np.array(
-    [[1, 0, 0], [0, np.cos(TILT), -np.sin(TILT)], [0, np.sin(TILT), np.cos(TILT)]]
-)
+OBLIQUE = np.array([[1, 0, 0], [0, np.cos(TILT), -np.sin(TILT)], [0, np.sin(TILT), np.cos(TILT)]])
 
 
 def body(
@@ -108,7 +106,7 @@ def test_nothing_is_measured_of_a_circle_or_a_point() -> None:
     ball = body((9.0, 9.0, 9.0))
     for diameter_mm in (None, 9.0):
         bare = replace(ball, nodule=replace(ball.nodule, mask=None, diameter_mm=diameter_mm))
-        assert measure(bare, thickness_mm=1.0) == Measured()
+        assert measure(bare, thickness_mm=1.0) == NOT_MEASURED
 
 
 def test_no_axes_are_said_below_three_millimetres() -> None:
@@ -137,8 +135,9 @@ def test_nothing_is_measured_across_a_missing_slice() -> None:
     ball = body((9.0, 9.0, 9.0))
     frames = list(ball.volume.frames)
     frames[len(frames) // 2 + 2] = None
-    assert measure(replace(ball, volume=replace(ball.volume, frames=frames)), thickness_mm=1.0) == (
-        Measured()
+    assert (
+        measure(replace(ball, volume=replace(ball.volume, frames=frames)), thickness_mm=1.0)
+        == NOT_MEASURED
     )
 
 
@@ -148,7 +147,7 @@ def test_nothing_is_measured_where_the_image_ends_in_the_nodule() -> None:
     affine = ball.volume.affine.copy()
     affine[:3, 3] = ball.volume.to_mm((0, 0, edge))
     cut = replace(ball.volume, hu=ball.volume.hu[:, :, edge:], affine=affine)
-    assert measure(replace(ball, volume=cut), thickness_mm=1.0) == Measured()
+    assert measure(replace(ball, volume=cut), thickness_mm=1.0) == NOT_MEASURED
 
 
 @pytest.mark.parametrize(

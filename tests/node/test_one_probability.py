@@ -9,12 +9,12 @@ from rich.console import Console
 
 from m3net.weights import load_card
 from node.cli.rows import show_nodules
-from node.core import findings
 from node.core.wording import headline
 from node.demo.present import show_report
 from node.demo.reading import read_report
-from sr_templates.band import Band
 from sr_templates.findings import Outcome
+from tests.node.core.test_drawn import masked, volume
+from tests.node.core.test_findings import described
 from tests.sr_templates.examples import FULL, ROUND
 from tests.sr_templates.test_measurement_report import report
 from tests.sr_templates.test_probability import TOLD
@@ -28,12 +28,12 @@ def test_the_headline(probability: float, told: str) -> None:
 
 @pytest.mark.parametrize(("probability", "told"), TOLD)
 def test_the_comment(probability: float, told: str) -> None:
+    ct = volume()
     card = replace(load_card("untrained"), trained=True)
-    band = Band(low=0.0, high=1.0)
-    comment = findings._comment(card, probability, band=band, place="slice 6 of 10", notes=())
-    assert comment == (
-        f"Probability of malignancy {told}; indeterminate: within 0 % to 100 %; slice 6 of 10."
-    )
+    comment = described(
+        ct, masked(ct, (4, 9, 14), (3, 3, 3)), probability=probability, card=card
+    ).finding.comment
+    assert comment.startswith(f"Probability of malignancy {told}; Im 495")
 
 
 @pytest.mark.parametrize(("probability", "told"), TOLD)

@@ -19,13 +19,18 @@ from sr_templates.capture_view import (
 from sr_templates.findings import (
     Algorithm,
     Circle,
+    Consistency,
     ImageReference,
+    Lobe,
+    Location,
+    Measurements,
     NoduleFinding,
     ObjectIdentity,
     Outcome,
     Polyline,
     RefusedFinding,
     ReportContent,
+    Side,
 )
 from tests.synthetic import ct_series
 
@@ -37,7 +42,8 @@ ALGORITHM = Algorithm(
     name="M3Net small",
     version="0.1.0",
     manufacturer="m3node",
-    parameters=("threshold = 0.5", "weights sha256 = 3f9a2c11"),
+    parameters=("preset = small", "threshold = 0.5"),
+    fingerprints=("model = 3f9a2c11", "analysis = 77aa"),
     device_uid="2.25.40",
     device_model="m3node",
     device_serial="2.25.40",
@@ -57,7 +63,7 @@ ROUND = NoduleFinding(
     call=Call.ABOVE,
     diameter_mm=12.4,
     region=Circle(image=REFERENCE, centre=(10.5, 8.5), radius=3.0),
-    comment="Nodule 1: probability of malignancy 87.3 %, above the band of 35 % to 65 %",
+    comment="Nodule 1: probability of malignancy 87 %, above the band of 35 % to 65 %",
 )
 OUTLINED = NoduleFinding(
     tracking_uid="2.25.72",
@@ -66,7 +72,18 @@ OUTLINED = NoduleFinding(
     call=Call.BELOW,
     diameter_mm=None,
     region=Polyline(image=REFERENCE, points=((2.0, 2.0), (6.0, 2.0), (4.0, 6.0))),
-    comment="Nodule 2: probability of malignancy 4.1 %, below the band of 35 % to 65 %",
+    comment="Nodule 2: probability of malignancy < 5 %, below the band of 35 % to 65 %",
+    measurements=Measurements(
+        long_axis_mm=33.36,
+        short_axis_mm=24.44,
+        volume_mm3=9123.4,
+        mean_hu=-34.6,
+        consistency=Consistency.PART_SOLID,
+    ),
+    location=Location(
+        side=Side.LEFT, lobe=Lobe.LOWER, series_number=4, image_number=43, images=133
+    ),
+    limits=("slices of 2.5 mm", "one annotation's outline"),
 )
 REFUSED = RefusedFinding(
     tracking_uid="2.25.73", tracking_id="Nodule 3", reason="its centre is outside the CT"
@@ -74,6 +91,7 @@ REFUSED = RefusedFinding(
 FULL = ReportContent(
     outcome=Outcome.PARTLY_ANALYSED,
     headline="2 of 3 nodules analysed; Nodule 3 was not",
+    summary=("Nodule 1: 87 %.", "Nodule 2: < 5 %; left lung.", "Nodule 3: not analysed."),
     nodules=(ROUND, OUTLINED),
     refused=(REFUSED,),
     remarks=("8 of 8 slices read.", "The CT was compressed with loss."),

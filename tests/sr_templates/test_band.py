@@ -11,12 +11,14 @@ BAND = Band.about(0.5, half_width=0.15)
     ("probability", "call", "words"),
     [
         (0.04, Call.BELOW, "below the indeterminate band of 35 % to 65 %"),
-        (0.3499, Call.BELOW, "below the indeterminate band of 35 % to 65 %"),
+        (0.3443, Call.BELOW, "below the indeterminate band of 35 % to 65 %"),
+        (0.3451, Call.WITHIN, "indeterminate: within 35 % to 65 %"),  # told as 35 %
         (0.35, Call.WITHIN, "indeterminate: within 35 % to 65 %"),
         (0.435, Call.WITHIN, "indeterminate: within 35 % to 65 %"),
         (0.5, Call.WITHIN, "indeterminate: within 35 % to 65 %"),
         (0.65, Call.WITHIN, "indeterminate: within 35 % to 65 %"),
-        (0.6501, Call.ABOVE, "above the indeterminate band of 35 % to 65 %"),
+        (0.6543, Call.WITHIN, "indeterminate: within 35 % to 65 %"),  # told as 65 %
+        (0.6551, Call.ABOVE, "above the indeterminate band of 35 % to 65 %"),
         (0.999, Call.ABOVE, "above the indeterminate band of 35 % to 65 %"),
     ],
 )

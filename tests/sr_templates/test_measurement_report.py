@@ -100,7 +100,7 @@ def test_a_report_reads_back_with_its_nodules():
 
 def test_a_label_says_which_nodule_it_is_and_never_calls_untrained_output_a_probability():
     labels = items(report(), "125309")
-    assert [item.TextValue for item in labels] == ["Nodule 1: 87.3 %", "Nodule 2: 4.1 %"]
+    assert [item.TextValue for item in labels] == ["Nodule 1: 87 %", "Nodule 2: < 5 %"]
     assert {item.RelationshipType for item in labels} == {"HAS CONCEPT MOD"}
     nodules = [replace(nodule, call=None) for nodule in FULL.nodules]
     untrained = items(report(replace(FULL, nodules=nodules), algorithm=UNTRAINED), "125309")

@@ -12,34 +12,43 @@ from tests.sr_templates.examples import FULL, ROUND, legend, view
 from tests.sr_templates.test_measurement_report import items, report
 
 TOLD = [
-    (0.9996, "99.9 %"),
-    (0.99951, "99.9 %"),
-    (0.99949, "99.9 %"),
-    (1.0, "99.9 %"),
-    (0.999, "99.9 %"),
-    (0.9985, "99.9 %"),
-    (0.9984, "99.8 %"),
-    (0.873, "87.3 %"),
-    (0.125496, "12.5 %"),
-    (0.5, "50.0 %"),
-    (0.0016, "0.2 %"),
-    (0.001, "0.1 %"),
-    (0.0004, "0.1 %"),
-    (0.0, "0.1 %"),
+    (1.0, "> 95 %"),
+    (0.996, "> 95 %"),
+    (0.9551, "> 95 %"),
+    (0.95, "95 %"),
+    (0.873, "87 %"),
+    (0.5, "50 %"),
+    (0.435, "44 %"),
+    (0.125496, "13 %"),
+    (0.05, "5 %"),
+    (0.0449, "5 %"),
+    (0.0444, "< 5 %"),
+    (0.0016, "< 5 %"),
+    (0.0, "< 5 %"),
+]
+NUMBERS = [
+    (0.9996, 99.9),
+    (1.0, 99.9),
+    (0.996, 99.6),
+    (0.873, 87.3),
+    (0.125496, 12.5),
+    (0.0016, 0.2),
+    (0.0004, 0.1),
+    (0.0, 0.1),
 ]
 
 
 @pytest.mark.parametrize(("probability", "told"), TOLD)
-def test_no_probability_is_rounded_to_certainty(probability: float, told: str) -> None:
+def test_no_more_is_told_than_the_calibration_bears(probability: float, told: str) -> None:
     assert percent_text(probability) == told
-    assert f"{percent(probability)} %" == told
+    assert percent_text(percent(probability) / 100) == told  # whoever has only the report
 
 
-@pytest.mark.parametrize(("probability", "told"), TOLD)
-def test_the_number_of_the_report_is_the_one_in_words(probability: float, told: str) -> None:
+@pytest.mark.parametrize(("probability", "number"), NUMBERS)
+def test_the_number_of_the_report_is_never_certainty(probability: float, number: float) -> None:
     built = report(replace(FULL, nodules=(replace(ROUND, probability=probability),)))
-    (number,) = items(built, codes.PROBABILITY_OF_CANCER.value)
-    assert f"{number.MeasuredValueSequence[0].NumericValue} %" == told
+    (item,) = items(built, codes.PROBABILITY_OF_CANCER.value)
+    assert item.MeasuredValueSequence[0].NumericValue == number
 
 
 @pytest.mark.parametrize(("probability", "told"), TOLD)

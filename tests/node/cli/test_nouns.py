@@ -91,7 +91,7 @@ def test_a_study_is_shown_by_its_accession_number_with_its_nodules(
     assert said.status == 0
     assert "1 of 1 nodule analysed" in said.out
     assert "Nodule 1" in said.out
-    assert "73.1 %" in said.out
+    assert "73 %" in said.out
     assert "40.0, 30.0, 20.0" in said.out
     assert names_no_patient(said.out)
     data = cli("study", "show", STUDY, "--json", "--config", config_file).json()

@@ -5,6 +5,10 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 
+import m3net.consistency
+import m3net.lungs
+from m3net.card import ModelCard
+from m3net.measurements import Measured
 from m3net.nodule import Nodule, RefusedNodule
 from m3net.prediction import HeatMap, Prediction
 from m3net.scales import Scale
@@ -20,14 +24,23 @@ from node.core.findings import (
     report_content,
 )
 from node.core.pictured import Look
+from sr_templates.band import Band
 from sr_templates.capture_view import MapStyle
-from sr_templates.findings import Outcome
+from sr_templates.findings import Consistency, Location, Outcome, Side
 from tests.node.core.test_drawn import headers, masked, nodule, volume
 
 
 def described(
-    ct: CTVolume, mark: Nodule, *, heat: float = 1.0, probability: float = 0.5
+    ct: CTVolume,
+    mark: Nodule,
+    *,
+    heat: float = 1.0,
+    probability: float = 0.5,
+    card: ModelCard | None = None,
+    band: Band | None = None,
+    said: dict[str, object] | None = None,
 ) -> DescribedNodule:
+    """said : more of what was found of the judged nodule"""
     maps = HeatMap(
         values=np.full((4, 16, 16), heat, np.float32),
         shown=np.ones((4, 16, 16), bool),
@@ -39,12 +52,13 @@ def described(
         JudgedNodule(
             nodule=mark,
             prediction=Prediction(probability=probability, heat_maps={Scale.MICRO: maps}),
+            **(said or {}),  # type: ignore[arg-type]
         ),
         ct,
         name="Nodule 1",
         warnings=(),
-        card=load_card("untrained"),
-        band=None,
+        card=card or load_card("untrained"),
+        band=band,
         header_of=of.__getitem__,
         look=Look(
             max_slices=3,
@@ -58,7 +72,44 @@ def described(
 def test_the_comment_names_the_slice_as_viewers_do() -> None:
     ct = volume()
     comment = described(ct, masked(ct, (4, 9, 14), (3, 3, 3))).finding.comment
-    assert comment == "UNTRAINED, NOT A RESULT; CT image 495, slice 6 of 10."
+    assert comment == "UNTRAINED, NOT A RESULT; Im 495."
+
+
+def test_the_first_line_says_how_likely_where_how_large_and_with_which_limits() -> None:
+    ct = volume()
+    card = replace(load_card("untrained"), trained=True)
+    it = described(
+        ct,
+        masked(ct, (4, 9, 14), (3, 3, 3)),
+        probability=0.9962,
+        card=card,
+        band=Band.about(0.5, half_width=0.15),
+        said={
+            "measured": Measured(
+                long_axis_mm=33.4,
+                short_axis_mm=24.5,
+                volume_mm3=9123.0,
+                mean_hu=34.6,
+                consistency=m3net.consistency.Consistency.SOLID,
+            ),
+            "side": m3net.lungs.Side.LEFT,
+            "limits": ("slices of 2.5 mm", "one annotation's outline"),
+        },
+    )
+    assert it.finding.comment == (
+        "Probability of malignancy > 95 %; above the indeterminate band of 35 % to 65 %; "
+        "left lung; Im 495; 33 x 25 mm, mean 29 mm, 9.1 mL, mean 35 HU, solid "
+        "(measured from the mark). Limits: slices of 2.5 mm; one annotation's outline."
+    )
+    assert it.finding.location == Location(side=Side.LEFT, image_number=495, images=10)
+    assert it.finding.limits == ("slices of 2.5 mm", "one annotation's outline")
+
+
+def test_sides_and_densities_have_one_name_in_measuring_and_in_reporting() -> None:
+    assert [each.value for each in m3net.lungs.Side] == [each.value for each in Side]
+    assert [each.value for each in m3net.consistency.Consistency] == [
+        each.value for each in Consistency
+    ]
 
 
 def test_a_bare_point_says_how_it_is_drawn() -> None:
@@ -119,9 +170,10 @@ def test_nodules_that_are_called_by_the_patients_name_are_numbered_judged_before
         ],
         refused=refused,
     )
-    rows = nodule_rows(assessment, subject)
+    told = [described(ct, mark)]
+    rows = nodule_rows(assessment, told, subject)
     assert [row.tracking_id for row in rows] == ["Nodule 1", "Nodule 2", "RUL", "Nodule 4"]
     assert rows[0].centre_index == pytest.approx((5, 10, 15))
-    content = report_content(assessment, [described(ct, mark)], load_card("untrained"), subject)
+    content = report_content(assessment, told, load_card("untrained"), subject)
     assert "NOT analysed: Nodule 2, RUL, Nodule 4: it is small." in content.headline
     assert "Doe" not in content.headline

@@ -19,7 +19,7 @@ def test_an_annotation_that_draws_something_else_does_not_mark_nothing() -> None
     assert headline(
         Outcome.ANALYSED, trained=True, probabilities=[("A", 0.5)], passed_over=passed
     ) == (
-        "1 of 1 nodule analysed. Probability of malignancy 50.0 %. "
+        "1 of 1 nodule analysed. Probability of malignancy 50 %. "
         "1 segment was not read as a nodule: Tissue."
     )
 
@@ -27,14 +27,14 @@ def test_an_annotation_that_draws_something_else_does_not_mark_nothing() -> None
 def test_one_nodule_is_stated_with_its_probability() -> None:
     assert (
         headline(Outcome.ANALYSED, trained=True, probabilities=[("Nodule 1", 0.873)])
-        == "1 of 1 nodule analysed. Probability of malignancy 87.3 %."
+        == "1 of 1 nodule analysed. Probability of malignancy 87 %."
     )
 
 
 def test_of_several_the_highest_is_named() -> None:
     assert (
         headline(Outcome.ANALYSED, trained=True, probabilities=[("A", 0.1), ("B", 0.62)])
-        == "2 of 2 nodules analysed. Highest probability of malignancy 62.0 % (B)."
+        == "2 of 2 nodules analysed. Highest probability of malignancy 62 % (B)."
     )
 
 
@@ -46,7 +46,7 @@ def test_a_refused_nodule_stands_before_the_probability() -> None:
         refused=[("D", "its centre lies outside the CT")],
     ) == (
         "3 of 4 nodules analysed. NOT analysed: D: its centre lies outside the CT. "
-        "Highest probability of malignancy 62.0 % (B)."
+        "Highest probability of malignancy 62 % (B)."
     )
 
 
@@ -70,7 +70,7 @@ def test_an_object_that_was_not_read_is_named() -> None:
         unread=["RT Structure Set not supported yet"],
     ) == (
         "1 of 1 nodule analysed. NOT read: RT Structure Set not supported yet. "
-        "Probability of malignancy 50.0 %."
+        "Probability of malignancy 50 %."
     )
 
 

@@ -24,6 +24,7 @@ def test_the_card_tells_ours_and_three_baselines_under_the_names_of_the_shipped_
         {
             "table": {key: _row(0.9 - 0.01 * n) for n, key in enumerate(rows)},
             "moved_by_a_slice": {"less": spread, "more": spread},
+            "long_axes_mm": [12.0, 4.4469, 59.93],
         },
         version="1",
         temperature=1.0,
@@ -31,3 +32,5 @@ def test_the_card_tells_ours_and_three_baselines_under_the_names_of_the_shipped_
     assert card.metrics.keys() == load_card("default").metrics.keys()
     assert (card.metrics["auc"], card.metrics["auc_low"]) == (0.9, 0.88)
     assert card.metrics["auc_of_size_alone"] == 0.84
+    assert (card.metrics["long_axis_mm_least"], card.metrics["long_axis_mm_most"]) == (4.4, 59.9)
+    assert card.in_short == load_card("default").in_short

@@ -1,0 +1,82 @@
+"""What a nodule's number must be read with, in short clauses, the gravest first."""
+
+from m3net.card import ModelCard
+from m3net.measurements import Measured
+from m3net.nodule import Nodule
+from m3net.placed import PlacedNodule
+from m3net.volume import CTVolume, goes_beyond
+
+THIN_MM = 1.5
+"""Slices that are thicker are named: the Fleischner Society asks for 1.5 mm at most."""
+FEW_SLICES = 2
+LEAST_AXIS, MOST_AXIS = "long_axis_mm_least", "long_axis_mm_most"
+"""Of a card's metrics: the long axes of the nodules that the model learnt from."""
+
+
+def limits_of(
+    placed: PlacedNodule,
+    measured: Measured,
+    *,
+    card: ModelCard,
+    doubt: str | None,
+    needed: range,
+    thickness_mm: float | None,
+    not_received: int,
+) -> tuple[str, ...]:
+    """The limits that hold for one nodule.
+
+    doubt        : why it may be none in the lung; None if nothing speaks against it
+    needed       : the slices that judging it needs; they may lie beyond the scan
+    thickness_mm : of the CT's slices; None: not stated
+    not_received : instances that the annotation refers to and that never came
+    """
+    found = (
+        doubt,
+        _mark(placed.nodule),
+        _range(measured, card),
+        _slices(placed, thickness_mm),
+        _border(placed, needed),
+        _incomplete(placed.volume, not_received),
+        "the CT was compressed with loss" if placed.volume.lossy else None,
+    )
+    return tuple(limit for limit in found if limit is not None)
+
+
+def _mark(nodule: Nodule) -> str:
+    if nodule.mask is not None:
+        return "one annotation's outline"
+    return "a point, no outline" if nodule.diameter_mm is None else "a circle, no outline"
+
+
+def _range(measured: Measured, card: ModelCard) -> str | None:
+    least, most = card.metrics.get(LEAST_AXIS), card.metrics.get(MOST_AXIS)
+    long_mm = measured.long_axis_mm
+    if long_mm is None or least is None or most is None or least <= long_mm <= most:
+        return None
+    which = "smaller" if long_mm < least else "larger"
+    return f"{which} than any nodule that the model learnt from ({least:.0f} to {most:.0f} mm)"
+
+
+def _slices(placed: PlacedNodule, thickness_mm: float | None) -> str | None:
+    between_mm = placed.volume.spacing_mm[0]
+    thick = max(thickness_mm or 0.0, between_mm)
+    on = len(placed.voxels(bare_radius_mm=0.0).slices()) if placed.nodule.mask is not None else None
+    if on is not None and on <= FEW_SLICES:
+        return f"on {on} slice{'' if on == 1 else 's'} of {thick:.3g} mm"
+    return f"slices of {thick:.3g} mm" if thick > THIN_MM + 0.01 else None
+
+
+def _border(placed: PlacedNodule, needed: range) -> str | None:
+    slices = placed.voxels(bare_radius_mm=0.0).slices()
+    if slices[0] <= 0 or slices[-1] >= placed.volume.shape[0] - 1:
+        return "the scan ends in it"
+    if goes_beyond(placed.volume, needed):
+        return "the scan ends beside it"
+    return None
+
+
+def _incomplete(volume: CTVolume, not_received: int) -> str | None:
+    absent = max(len(volume.missing), not_received)
+    if not absent:
+        return None
+    return f"incomplete series: {absent} slice{'' if absent == 1 else 's'} not received"

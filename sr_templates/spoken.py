@@ -1,0 +1,60 @@
+"""Sizes and places in words: the same in report, picture and lists.
+
+Lengths are told in whole millimetres, halves up (Bankier et al. 2017, Radiology 285:584); the mean
+is taken before it is rounded.
+"""
+
+from sr_templates.findings import Location, Measurements
+
+
+def size_in_words(measured: Measurements) -> str:
+    """ "33 x 24 mm, mean 29 mm"; empty if no axis was measured."""
+    long_mm, short_mm, mean_mm = (
+        measured.long_axis_mm,
+        measured.short_axis_mm,
+        measured.mean_axis_mm,
+    )
+    if long_mm is None or short_mm is None or mean_mm is None:
+        return ""
+    return f"{_whole(long_mm)} x {_whole(short_mm)} mm, mean {_whole(mean_mm)} mm"
+
+
+def volume_in_words(volume_mm3: float) -> str:
+    """ "382 mm3"; from a millilitre on "9.1 mL"."""
+    return f"{_whole(volume_mm3)} mm3" if volume_mm3 < 1000 else f"{volume_mm3 / 1000:.1f} mL"
+
+
+def measured_in_words(measured: Measurements) -> str:
+    """Everything that was measured, and from what; empty if nothing was."""
+    parts = [
+        size_in_words(measured),
+        "" if measured.volume_mm3 is None else volume_in_words(measured.volume_mm3),
+        "" if measured.mean_hu is None else f"mean {measured.mean_hu:.0f} HU",
+        "" if measured.consistency is None else measured.consistency.value,
+    ]
+    told = ", ".join(part for part in parts if part)
+    return f"{told} (measured from the mark)" if told else ""
+
+
+def lung_in_words(location: Location) -> str:
+    """ "left lung, lower lobe"; empty if neither is known."""
+    side = "" if location.side is None else f"{location.side.value} lung"
+    lobe = "" if location.lobe is None else location.lobe.value
+    return ", ".join(part for part in (side, lobe) if part)
+
+
+def image_in_words(location: Location) -> str:
+    """ "Se 4, Im 43 / 133": the key slice as a PACS shows it; empty if it has no number.
+
+    A number beyond the count, as in a series that does not begin at 1, stands without the count.
+    """
+    number, images = location.image_number, location.images
+    if number is None:
+        return ""
+    series = "" if location.series_number is None else f"Se {location.series_number}, "
+    counted = images is not None and 1 <= number <= images
+    return f"{series}Im {number} / {images}" if counted else f"{series}Im {number}"
+
+
+def _whole(value: float) -> int:
+    return int(value + 0.5)

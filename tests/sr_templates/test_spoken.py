@@ -1,0 +1,62 @@
+"""Sizes and places as people read them."""
+
+import pytest
+
+from sr_templates.findings import Consistency, Lobe, Location, Measurements, Side
+from sr_templates.spoken import (
+    image_in_words,
+    lung_in_words,
+    measured_in_words,
+    size_in_words,
+    volume_in_words,
+)
+
+
+def test_lengths_are_whole_millimetres_and_the_mean_is_taken_before_rounding() -> None:
+    assert size_in_words(Measurements(long_axis_mm=8.4, short_axis_mm=5.4)) == "8 x 5 mm, mean 7 mm"
+    assert size_in_words(Measurements(long_axis_mm=8.5)) == ""
+
+
+@pytest.mark.parametrize(
+    ("volume_mm3", "told"),
+    [(381.7, "382 mm3"), (999.4, "999 mm3"), (1000.0, "1.0 mL"), (9123.0, "9.1 mL")],
+)
+def test_a_volume_is_told_in_cubic_millimetres_or_millilitres(volume_mm3: float, told: str) -> None:
+    assert volume_in_words(volume_mm3) == told
+
+
+def test_what_was_not_measured_is_not_told() -> None:
+    assert measured_in_words(Measurements()) == ""
+    assert measured_in_words(
+        Measurements(mean_hu=-612.2, consistency=Consistency.GROUND_GLASS)
+    ) == ("mean -612 HU, ground glass (measured from the mark)")
+
+
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [
+        (Location(), ""),
+        (Location(side=Side.LEFT), "left lung"),
+        (Location(side=Side.RIGHT, lobe=Lobe.MIDDLE), "right lung, middle lobe"),
+    ],
+)
+def test_the_lung_is_told_as_far_as_it_is_known(location: Location, told: str) -> None:
+    assert lung_in_words(location) == told
+
+
+@pytest.mark.parametrize(
+    ("series", "image", "images", "told"),
+    [
+        (4, 43, 133, "Se 4, Im 43 / 133"),
+        (None, 43, 133, "Im 43 / 133"),
+        (4, 143, 133, "Se 4, Im 143"),
+        (4, 0, 133, "Se 4, Im 0"),
+        (4, 43, None, "Se 4, Im 43"),
+        (4, None, 133, ""),
+    ],
+)
+def test_the_key_slice_has_the_numbers_that_a_pacs_shows(
+    series: int | None, image: int | None, images: int | None, told: str
+) -> None:
+    location = Location(series_number=series, image_number=image, images=images)
+    assert image_in_words(location) == told
