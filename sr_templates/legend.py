@@ -1,15 +1,16 @@
 """The words and scales around the pictures: banner, name and place, limits, result, model."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sr_templates import layout
 from sr_templates import pen as ink
 from sr_templates.band import Call
 from sr_templates.capture_view import CaptureSlice, Legend
 from sr_templates.envelope import RESEARCH_USE
-from sr_templates.findings import Measurements
 from sr_templates.pen import Pen
 from sr_templates.probability import UNTRAINED, percent_text
+from sr_templates.spoken import image_in_words, lung_in_words, measured_in_words, size_in_words
 
 REST_IN_REPORT = "... the report says the rest"
 """Stands where there are more words than room."""
@@ -46,29 +47,24 @@ def limits_line(legend: Legend) -> str:
 
 
 def first_line(legend: Legend) -> str:
-    """Side and size: "right lung, long 12.1 x short 9.3 mm"."""
-    side = legend.location.side
-    parts = [] if side is None else [f"{side.value} lung"]
-    if legend.location.lobe is not None:
-        parts.append(legend.location.lobe.value)
-    return ", ".join([*parts, *size_words(legend.measurements, legend.diameter_mm)])
+    """Side and size: "right lung, 12 x 9 mm, mean 11 mm"."""
+    size = size_in_words(legend.measurements) or marked_size(legend.diameter_mm)
+    return ", ".join(part for part in (lung_in_words(legend.location), size) if part)
 
 
-def size_words(measured: Measurements, diameter_mm: float | None) -> list[str]:
-    """The axes; without them what the mark gives."""
-    if measured.long_axis_mm is not None and measured.short_axis_mm is not None:
-        return [f"long {measured.long_axis_mm:.1f} x short {measured.short_axis_mm:.1f} mm"]
-    return [] if diameter_mm is None else [f"marked as {diameter_mm:.1f} mm"]
+def marked_size(diameter_mm: float | None) -> str:
+    """What the mark itself gives, where nothing was measured."""
+    return "" if diameter_mm is None else f"marked as {diameter_mm:.0f} mm"
 
 
 def image_text(legend: Legend, image_number: int | None, *, position_mm: float) -> str:
     """ "Se 4, Im 43 / 133", as a PACS shows it; where the CT has no such number, the position."""
+    shown = image_in_words(replace(legend.location, image_number=image_number))
+    if shown:
+        return shown
     place = legend.location
     series = "" if place.series_number is None else f"Se {place.series_number}, "
-    if image_number is None:
-        return f"{series}at {position_mm:.1f} mm"
-    counted = place.images is not None and image_number <= place.images
-    return f"{series}Im {image_number}{f' / {place.images}' if counted else ''}"
+    return f"{series}at {position_mm:.1f} mm"
 
 
 def draw_place(pen: Pen, legend: Legend, this: CaptureSlice, beneath: str) -> None:
@@ -101,29 +97,14 @@ def draw_result(pen: Pen, legend: Legend) -> None:
 
     x = layout.SECOND
     baseline = top + 26
-    for line in facts(legend):
+    told = measured_in_words(legend.measurements)
+    for line in pen.lines(told, size=14, width=layout.RIGHT - x) if told else []:
         pen.text((x, baseline), line, size=14, width=layout.RIGHT - x)
         baseline += 18
     notes = [
         line for note in legend.notes for line in pen.lines(note, size=13, width=layout.RIGHT - x)
     ]
     draw_lines(pen, notes, (x, baseline), size=13, step=17, last=top + 106, colour=ink.QUIET)
-
-
-def facts(legend: Legend) -> list[str]:
-    """What was measured, in full: one line or two."""
-    m = legend.measurements
-    axes = size_words(m, None)
-    if m.mean_axis_mm is not None:
-        axes.append(f"mean {m.mean_axis_mm:.1f} mm")
-    rest = [
-        *([] if m.volume_mm3 is None else [f"volume {m.volume_mm3:,.0f} mm³".replace(",", " ")]),
-        *([] if m.mean_hu is None else [f"mean {m.mean_hu:.0f} HU"]),
-        *([] if m.consistency is None else [m.consistency.value]),
-    ]
-    if axes:
-        axes[-1] += ", measured from the mark"
-    return [line for line in (", ".join(axes), ", ".join(rest)) if line]
 
 
 def draw_footer(pen: Pen, legend: Legend, *, pages: str) -> None:

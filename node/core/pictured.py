@@ -30,7 +30,12 @@ def method_of(card: ModelCard) -> str:
 
 
 def meaning_in_short(card: ModelCard) -> str:
-    """What the probability means, and what it does not: the card's first clause, and its "not"s."""
+    """What the probability means, and what it does not.
+
+    Of a card that does not say it in short: its first clause, and its "not"s.
+    """
+    if card.in_short:
+        return card.in_short
     first, *others = (clause.strip() for clause in card.meaning.split(";"))
     return "; ".join([first, *(clause for clause in others if clause.startswith("not "))])
 

@@ -6,7 +6,14 @@ import highdicom as hd
 import pytest
 from pydicom import Dataset
 
-from sr_templates.findings import Outcome, PredecessorReference, ReportContent
+from sr_templates.findings import (
+    Lobe,
+    Location,
+    Outcome,
+    PredecessorReference,
+    ReportContent,
+    Side,
+)
 from sr_templates.measurement_report import build_report
 from tests import validators
 from tests.sr_templates.examples import (
@@ -93,9 +100,78 @@ def test_a_report_reads_back_with_its_nodules():
     assert first.roi.value.tolist() == [[10.5, 8.5], [13.5, 8.5]]
     (call,) = first.get_qualitative_evaluations()
     assert (call.name.value, call.value.value) == ("RID36042", "21594007")
-    assert [m.value for m in second.get_measurements()] == [4.1]
+    assert [(m.name.meaning, m.value, m.unit.value) for m in second.get_measurements()] == [
+        ("Probability of cancer", 4.1, "%"),
+        ("Long Axis", 33.4, "mm"),
+        ("Short Axis", 24.4, "mm"),
+        ("Diameter", 28.9, "mm"),
+        ("Volume", 9123, "mm3"),
+        ("Attenuation Coefficient", -35, "[hnsf'U]"),
+    ]
     assert second.roi.value.tolist() == [[2, 2], [6, 2], [4, 6], [2, 2]]
-    assert second.get_qualitative_evaluations() == []
+    (density,) = second.get_qualitative_evaluations()
+    assert (density.name.value, density.value.value) == ("C41144", "RID50152")
+
+
+def test_every_size_says_what_it_was_taken_from():
+    built = report()
+    said = [
+        (
+            number.ConceptNameCodeSequence[0].CodeMeaning,
+            [(c.ConceptNameCodeSequence[0].CodeValue, c.ConceptCodeSequence[0].CodeValue)
+             for c in number.ContentSequence],
+        )
+        for code in ("81827009", "103339001", "103340004", "118565006", "112031")
+        for number in items(built, code)
+    ]  # fmt: skip
+    method, derivation = "370129005", "121401"
+    assert said == [
+        ("Diameter", [(method, "AS_ANNOTATED")]),
+        ("Diameter", [(method, "FROM_MARK"), (derivation, "373098007")]),
+        ("Long Axis", [(method, "FROM_MARK")]),
+        ("Short Axis", [(method, "FROM_MARK")]),
+        ("Volume", [(method, "FROM_MARK")]),
+        ("Attenuation Coefficient", [(method, "FROM_MARK"), (derivation, "373098007")]),
+    ]
+
+
+def test_the_finding_site_has_side_and_lobe_only_where_they_are_known():
+    first, second = items(report(), "363698007")
+    assert first.ConceptCodeSequence[0].CodeValue == "39607008"
+    assert "ContentSequence" not in first
+    assert second.ConceptCodeSequence[0].CodeValue == "90572001"
+    (side,) = second.ContentSequence
+    assert side.ConceptNameCodeSequence[0].CodeValue == "272741003"
+    assert side.ConceptCodeSequence[0].CodeValue == "7771000"
+
+
+@pytest.mark.parametrize(("side", "code"), [(Side.LEFT, "7771000"), (Side.RIGHT, "24028007")])
+@pytest.mark.parametrize(
+    ("lobe", "site"),
+    [
+        (None, "39607008"),
+        (Lobe.UPPER, "45653009"),
+        (Lobe.MIDDLE, "40020002"),
+        (Lobe.LOWER, "90572001"),
+    ],
+)
+def test_sides_and_lobes_have_their_codes(side, code, lobe, site):
+    nodule = replace(ROUND, location=Location(side=side, lobe=lobe))
+    (found,) = items(report(replace(FULL, nodules=(nodule,))), "363698007")
+    assert found.ConceptCodeSequence[0].CodeValue == site
+    assert found.ContentSequence[0].ConceptCodeSequence[0].CodeValue == code
+
+
+def test_of_several_nodules_a_list_follows_the_headline():
+    first, *lines = [item.TextValue for item in items(report(), "121111")]
+    assert first == "2 of 3 nodules analysed; Nodule 3 was not"
+    assert lines == ["Nodule 1: 87 %.", "Nodule 2: < 5 %; left lung.", "Nodule 3: not analysed."]
+
+
+def test_the_slices_are_of_the_chest():
+    (region,) = items(report(), "123014")
+    assert region.ConceptCodeSequence[0].CodeValue == "51185008"
+    assert region.RelationshipType == "HAS ACQ CONTEXT"
 
 
 def test_a_label_says_which_nodule_it_is_and_never_calls_untrained_output_a_probability():
@@ -116,7 +192,17 @@ def test_the_algorithm_stands_beneath_the_probability():
     assert said["111001"] == "M3Net small"
     assert said["111003"] == "0.1.0"
     texts = [item.TextValue for item in items(probability, "111002")]
-    assert texts == ["threshold = 0.5", "weights sha256 = 3f9a2c11"]
+    assert texts == ["preset = small", "threshold = 0.5"]
+
+
+def test_hashes_stand_where_nobody_reads_them():
+    built = report()
+    assert "3f9a2c11" not in str(built.ContentSequence)
+    (equipment,) = built.ContributingEquipmentSequence
+    assert equipment.ContributionDescription == (
+        "M3Net small 0.1.0; For research use; not a cleared medical device; model = 3f9a2c11; "
+        "analysis = 77aa"
+    )
 
 
 def test_the_headline_is_the_first_thing_that_is_read():
@@ -167,7 +253,8 @@ def test_what_untrained_weights_give_is_not_a_probability_of_cancer():
     assert items(built, "111047") == []
     (scheme,) = built.CodingSchemeIdentificationSequence
     assert scheme.CodingSchemeDesignator == first.name.scheme_designator == "99M3NODE"
-    assert "CodingSchemeIdentificationSequence" not in report()
+    unannotated = report(without_nodule(Outcome.NOT_ANNOTATED))
+    assert "CodingSchemeIdentificationSequence" not in unannotated
 
 
 def test_a_report_with_nothing_to_draw_has_a_title_that_viewers_show_as_text():
