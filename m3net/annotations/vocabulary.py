@@ -178,7 +178,7 @@ def vocabulary(languages: tuple[str, ...] = LANGUAGES) -> Vocabulary:
 
 def _other(token: str) -> Word:
     """A token that begins no phrase of the table."""
-    if not token.strip()[0].isalnum():
+    if not any(map(str.isalnum, token)):
         return _BREAK
     return _NUMBER if token.isdigit() or len(token) == 1 else _UNKNOWN
 

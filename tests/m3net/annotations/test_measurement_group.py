@@ -181,6 +181,12 @@ def test_a_label_speaks_before_the_tracking_identifier_and_this_before_a_comment
     assert read(tracking("Nodule 1"), text(liver, LABEL)).reading().meaning is Meaning.OTHER
 
 
+def test_a_comment_of_several_lines_is_read_as_several_thoughts() -> None:
+    assert read(text("Nodule 1\r\nRUL\n")).reading().meaning is Meaning.NODULE
+    assert read(text("liver\nstable")).reading().meaning is Meaning.OTHER
+    assert read(text("\n")).reading().meaning is Meaning.UNSAID
+
+
 @pytest.mark.parametrize(
     ("name", "value", "absent"),
     [

@@ -77,6 +77,16 @@ def test_an_outline_is_closed_where_its_ends_meet(apart: float, closed: bool) ->
             measure([drawn])
 
 
+def test_a_line_of_which_nothing_is_measured_encloses_nothing() -> None:
+    drawn = Region(
+        shape="POLYLINE",
+        points_mm=np.array([(0, 0, 0), (8, 0, 0), (8, 8, 0), (0, 8, 0)], dtype=np.float64),
+        frame_of_reference_uid=FrameOfReferenceUID("1.2"),
+    )
+    with pytest.raises(NoduleUnusable, match="is open, and outlines nothing"):
+        measure([drawn])
+
+
 def test_ends_a_tenth_of_a_millimetre_apart_meet() -> None:
     ends = [(0, 0, 0), (8, 0, 0), (8, 8, 0), (0, 8, 0), (0, 0.1, 0)]
     drawn = Region(
