@@ -1,16 +1,23 @@
-"""A report and a capture name the patient exactly as the CT does, in whatever character set."""
+"""Every result names the patient exactly as the CT does, in whatever character set."""
 
 import subprocess
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 from pynetdicom.dsutils import encode
 
 from sr_templates.character_sets import UNICODE, character_set_of, decode, write_raw_as_it_is
+from sr_templates.encapsulated_pdf import build_encapsulated_pdf
+from sr_templates.findings import PredecessorReference
+from sr_templates.key_objects import KeyImage, build_key_objects
 from sr_templates.measurement_report import build_report
 from sr_templates.overlay import render_capture
+from sr_templates.parametric_map import HeatVolume, build_parametric_map
+from sr_templates.presentation_state import Drawn, KeySlice, build_presentation_state
+from sr_templates.rejection_note import build_rejection_note
 from sr_templates.secondary_capture import build_capture
 from tests.required import require_binary
 from tests.sr_templates.encoded_text import (
@@ -25,6 +32,7 @@ from tests.sr_templates.examples import (
     ALGORITHM,
     COMPREHENSIVE_3D,
     FULL,
+    ROUND,
     SLICE,
     identity,
     legend,
@@ -52,8 +60,8 @@ def read_back(dataset: Dataset) -> Dataset:
     return dcmread(BytesIO(buffer.getvalue()))
 
 
-def results(subject: Dataset) -> tuple[Dataset, Dataset]:
-    """The report and a capture, written and read."""
+def results(subject: Dataset) -> list[Dataset]:
+    """The report, a capture and what stands beside them, written and read."""
     report = build_report(
         content=FULL,
         evidence=[SLICE],
@@ -74,7 +82,38 @@ def results(subject: Dataset) -> tuple[Dataset, Dataset]:
         tracking_id="Nodule 1",
         patient_orientation=("L", "P"),
     )
-    return read_back(report), read_back(capture)
+    return [read_back(each) for each in (report, capture, *companions(subject))]
+
+
+def companions(subject: Dataset) -> list[Dataset]:
+    """One of each kind, and a rejection note."""
+    ours = {"subject": subject, "algorithm": ALGORITHM, "identity": identity()}
+    key = KeySlice(header=SLICE, rescale=(1.0, -1024.0), spacing_mm=(0.8, 0.8))
+    heat = HeatVolume(
+        name="Nodule 1",
+        scale="meso",
+        method="HiResCAM",
+        values=np.zeros((2, 4, 4), np.float32),
+        affine=np.diag([1.0, 1, 1, 1])[[2, 1, 0, 3]],
+        has_depth=True,
+    )
+    return [
+        build_presentation_state([Drawn(finding=ROUND, name="Nodule 1", slice=key)], **ours),
+        build_key_objects([KeyImage(finding=ROUND, name="Nodule 1", header=SLICE)], **ours),
+        build_encapsulated_pdf(
+            content=FULL, names={}, pictures={}, sources=[SLICE], band=None, revision="", **ours
+        ),
+        build_parametric_map(heat, sources=[SLICE], **ours),
+        build_rejection_note([EARLIER], **ours),
+    ]
+
+
+EARLIER = PredecessorReference(
+    study_instance_uid=str(SLICE.StudyInstanceUID),
+    series_instance_uid="2.25.60",
+    sop_class_uid=COMPREHENSIVE_3D,
+    sop_instance_uid="2.25.59",
+)
 
 
 def raw(dataset: Dataset, keyword: str) -> bytes:
@@ -111,7 +150,7 @@ def test_dcmtk_reads_one_name_in_the_ct_and_in_its_results(sample: Sample, tmp_p
     for number, result in enumerate(results(dcmread(BytesIO(file)))):
         result.save_as(tmp_path / f"{number}.dcm")
         said[str(number)] = as_dcmtk_says(tmp_path / f"{number}.dcm")
-    assert said["0"] == said["1"] == said["ct"]
+    assert set(said.values()) == {said["ct"]}
     assert sample.name in said["ct"]
 
 
@@ -141,29 +180,31 @@ def test_what_is_undecodable_is_carried_byte_for_byte_under_the_same_declaration
 
 def test_beside_undecodable_text_our_own_is_ascii() -> None:
     subject = ct_with(None, PatientName=GB)
-    report, capture = results(subject)
+    report, capture, *others = results(subject)
     assert capture.SeriesDescription == "AI nodule pictures (research use)"
     assert report.ContentSequence[0].TextValue == "2 of 3 nodules analysed; Nodule 3 was not"
-    assert report.SeriesDescription.isascii()
+    for result in (report, *others):
+        assert result.SeriesDescription.isascii()
 
 
 def test_undecodable_text_in_a_request_is_carried_too_and_its_declaration_with_it() -> None:
     request = element(0x00400007, b"CT Th\xf6rax") + element(0x00401001, b"RP-1")
     own = element(0x00080005, b"ISO_IR 100") + element(0x00321060, b"Th\xf6rax")
     file = file_with(None, PatientName=GB, PatientID=b"P-1") + sequence(0x00400275, request, own)
-    report, capture = results(dcmread(BytesIO(file)))
+    report, capture, _, key_objects, *_ = results(dcmread(BytesIO(file)))
     first, second = capture.RequestAttributesSequence
     assert raw(first, "ScheduledProcedureStepDescription") == b"CT Th\xf6rax"
     assert second.RequestedProcedureDescription == "Thörax"
-    first, second = report.ReferencedRequestSequence
-    assert first.RequestedProcedureID == "RP-1"
-    assert second.RequestedProcedureDescription == "Thörax"
+    for document in (report, key_objects):
+        first, second = document.ReferencedRequestSequence
+        assert first.RequestedProcedureID == "RP-1"
+        assert second.RequestedProcedureDescription == "Thörax"
 
 
 def test_a_request_in_a_character_set_of_its_own_is_decoded() -> None:
     own = element(0x00080005, b"ISO_IR 144") + element(0x00321060, "Грудь".encode("iso8859_5"))
     file = file_with("ISO_IR 100", PatientName=b"M\xfcller") + sequence(0x00400275, own)
-    report, _ = results(dcmread(BytesIO(file)))
+    report, *_ = results(dcmread(BytesIO(file)))
     assert report.PatientName == "Müller"
     assert report.ReferencedRequestSequence[0].RequestedProcedureDescription == "Грудь"
 
@@ -172,7 +213,7 @@ def test_a_request_in_a_character_set_of_its_own_is_decoded() -> None:
 def test_sent_in_implicit_vr_the_bytes_are_still_the_same(
     character_set: str | None, name: bytes
 ) -> None:
-    report, _ = results(ct_with(character_set, PatientName=name))
+    report, *_ = results(ct_with(character_set, PatientName=name))
     write_raw_as_it_is(report, implicit_vr=True)
     sent = encode(report, is_implicit_vr=True, is_little_endian=True)
     assert sent is not None
