@@ -9,7 +9,7 @@ from sr_templates.band import Call
 from sr_templates.capture_view import CaptureSlice, Legend
 from sr_templates.envelope import RESEARCH_USE
 from sr_templates.pen import Pen
-from sr_templates.probability import UNTRAINED, percent_text
+from sr_templates.probability import UNTRAINED, percent_text, told_range
 from sr_templates.spoken import image_in_words, lung_in_words, measured_in_words, size_in_words
 
 REST_IN_REPORT = "... the report says the rest"
@@ -142,11 +142,19 @@ def draw_lines(
 
 
 def draw_bar(pen: Pen, legend: Legend, *, left: float, right: float, top: float) -> None:
-    """The probability as a bar with its scale beneath, and the ends of the band."""
+    """The probability as a bar with its scale beneath, and the ends of the band.
+
+    No more exact than the words: of "> 95 %" the last twentieth is filled faintly.
+    """
     tone = tone_of(legend)
     pen.box((left, top, right, top + 8), fill=ink.RAISED)
     filled = ink.QUIET if tone is ink.INK else tone  # the band's ends must show on it
-    pen.box((left, top, left + (right - left) * legend.probability, top + 8), fill=filled)
+    sure, at_most = (left + (right - left) * end for end in told_range(legend.probability))
+    if at_most > sure:
+        red, green, blue = ((a + b) // 2 for a, b in zip(filled, ink.RAISED, strict=True))
+        pen.box((sure, top, at_most, top + 8), fill=(red, green, blue))
+    if sure > left:
+        pen.box((left, top, sure, top + 8), fill=filled)
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         x = left + share * (right - left)
         anchor = {0.0: "ls", 1.0: "rs"}.get(share, "ms")

@@ -37,6 +37,14 @@ def percent_text(probability: float) -> str:
     return f"< {LEAST_TOLD} %" if whole < LEAST_TOLD else f"{whole} %"
 
 
+def told_range(probability: float) -> tuple[float, float]:
+    """Between what the words leave it, in [0, 1]: (0.87, 0.87) of "87 %", (0.95, 1) of "> 95 %"."""
+    whole = whole_percent(probability)
+    if whole > MOST_TOLD:
+        return MOST_TOLD / 100, 1.0
+    return (0.0, LEAST_TOLD / 100) if whole < LEAST_TOLD else (whole / 100, whole / 100)
+
+
 def threshold_text(threshold: float) -> str:
     """A threshold in %, to the digits that the model states: "50 %"; it is no result."""
     return f"{100 * threshold:g} %"

@@ -6,6 +6,7 @@ from datetime import datetime
 from m3net.card import ModelCard
 from m3net.evidence import Evidence, Measured
 from sr_templates.capture_view import Bar, Grounds, MapStyle
+from sr_templates.spoken import volume_in_words
 
 _METHODS = {"hirescam": "HiResCAM", "gradcam": "Grad-CAM"}
 
@@ -57,7 +58,10 @@ def grounds_of(evidence: Evidence | None) -> Grounds | None:
 
 
 def _in_words(measured: Measured) -> str:
-    """ "volume 560 mm³, median 225"."""
+    """ "steepness 463 HU/mm, median 285"; a volume as sizes are told everywhere."""
+    if measured.unit == "mm³":
+        own, usual = (volume_in_words(volume) for volume in (measured.value, measured.usual))
+        return f"{measured.told_as} {own}, median {usual}"
     value, median = (
         f"{number:,.{measured.decimals}f}".replace(",", " ")
         for number in (measured.value, measured.usual)

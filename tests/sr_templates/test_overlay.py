@@ -185,6 +185,15 @@ def test_the_bar_is_as_long_as_the_probability():
         assert abs(filled.max() - 110) <= 1
 
 
+@pytest.mark.parametrize(("probability", "solid", "faint"), [(0.997, 418, 440), (0.003, 0, 22)])
+def test_the_bar_is_no_more_exact_than_the_words(probability, solid, faint):
+    rgb = render_capture(view(), legend(probability=probability, band=None))[0].rgb
+    bar = rgb[layout.RESULT_TOP + 92, LEFT : LEFT + LARGE].astype(int)
+    ends = np.flatnonzero(np.abs(np.diff(bar, axis=0)).sum(axis=-1) > 20)
+    expected = [end for end in (solid, faint) if 0 < end < LARGE]
+    assert [abs(a - b) <= 1 for a, b in zip(ends, expected, strict=True)] == [True] * len(expected)
+
+
 def test_the_overview_comes_first_and_the_slices_in_the_slabs_order():
     frames = render_capture(view(), legend())
     assert [frame.label for frame in frames] == ["overview", "Im 1", "Im 2", "Im 3"]

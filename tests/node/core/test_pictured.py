@@ -9,13 +9,14 @@ from m3net.weights import load_card
 from node.core.pictured import grounds_of, meaning_in_short, method_of
 
 
-def test_the_meaning_is_the_cards_first_clause_and_what_it_is_not() -> None:
-    assert meaning_in_short(load_card("default")) == (
+def test_the_meaning_is_the_cards_own_or_its_first_clause_and_what_it_is_not() -> None:
+    assert meaning_in_short(load_card("default")) == "as radiologists would rate it, not histology"
+    assert meaning_in_short(replace(load_card("default"), in_short="")) == (
         "probability that radiologists would rate the nodule above 3 of 5 for suspicion of "
         "malignancy on average; not histology"
     )
-    bare = replace(load_card("default"), meaning="probability of cancer within a year")
-    assert meaning_in_short(bare) == "probability of cancer within a year"
+    bare = replace(load_card("default"), in_short="", meaning="probability of cancer in a year")
+    assert meaning_in_short(bare) == "probability of cancer in a year"
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_measurements_are_told_with_unit_and_median() -> None:
     )
     assert told is not None
     assert [bar.detail for bar in told.bars] == [
-        "volume 6 709 mm³, median 225",
+        "volume 6.7 mL, median 225 mm3",
         "short to long axis 0.46, median 0.66",
     ]
     assert (told.images, told.measurements, told.estimate) == (1.0, 2.0, 0.8)
