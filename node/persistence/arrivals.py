@@ -2,16 +2,19 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from contextlib import closing
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Row, Table, bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.engine.interfaces import DBAPICursor
 
 from node.core.diary import Kind
 from node.core.sender import Sender as SenderFacts
 from node.core.sender import SenderKind
+from node.persistence.prepared import Prepared
 from node.persistence.process_identity import is_dead_here, is_of_this_host
 from node.persistence.rows import Arrival, ReceivedInstance
 from node.persistence.schema import Contribution, Instance, Sender, Study
@@ -91,17 +94,17 @@ class Arrivals(Transactions):
         """
         brought: dict[tuple[int, str], Counter[Arrival]] = {}
         arrivals = []
-        with self._write() as connection:
+        with self._write() as connection, closing(connection.connection.cursor()) as cursor:
             for study, of_it in _by_study(received).items():
-                _upsert_study(connection, study, of_it)
+                _upsert_study(connection, cursor, study, of_it)
             for each in received:
-                arrival = _record(connection, each)
+                arrival = _record(connection, cursor, each)
                 arrivals.append(arrival)
                 if each.sender_id is not None:
                     key = each.sender_id, each.study_instance_uid
                     brought.setdefault(key, Counter())[arrival] += 1
             for (sender_id, study), counts in brought.items():
-                _contribute(connection, sender_id, study, counts, received[-1].at)
+                _contribute(connection, cursor, sender_id, study, counts, received[-1].at)
         return arrivals
 
 
@@ -116,9 +119,9 @@ _STUDY_SEEN = ("last_arrival_at", "judge_at")
 _STUDY_NAMED = ("patient_id", "patient_name", "accession_number", "study_date")
 
 
-def _study_upsert(insert_into: Any, *, rename: bool) -> Any:
+def _study_upsert(insert_into: Any, *, rename: bool) -> Prepared:
     statement = insert_into(Study.__table__).values(change=1)
-    return statement.on_conflict_do_update(
+    upsert = statement.on_conflict_do_update(
         index_elements=["study_instance_uid"],
         set_={
             **{name: statement.excluded[name] for name in _STUDY_SEEN},
@@ -126,6 +129,8 @@ def _study_upsert(insert_into: Any, *, rename: bool) -> Any:
             "change": Study.__table__.c.change + 1,
         },
     )
+    columns = ("study_instance_uid", *_STUDY_NAMED, "first_arrival_at", *_STUDY_SEEN, "change")
+    return Prepared(upsert, columns=columns)
 
 
 _UPSERTS = {
@@ -139,12 +144,32 @@ _ITSELF = (
     _INSTANCES.c.study_instance_uid == bindparam("study"),
     _INSTANCES.c.sop_instance_uid == bindparam("sop"),
 )
-_KNOWN = select(
-    _INSTANCES.c.id, _INSTANCES.c.version, _INSTANCES.c.current, _INSTANCES.c.sha256
-).where(*_ITSELF)
-_SUPERSEDE = update(_INSTANCES).where(*_ITSELF, _INSTANCES.c.current).values(current=False)
-_INSERT = insert(_INSTANCES)
-_COUNT = (
+_KNOWN = Prepared(
+    select(_INSTANCES.c.id, _INSTANCES.c.version, _INSTANCES.c.current, _INSTANCES.c.sha256).where(
+        *_ITSELF
+    )
+)
+_SUPERSEDE = Prepared(
+    update(_INSTANCES).where(*_ITSELF, _INSTANCES.c.current).values(current=False)
+)
+_INSERT = Prepared(
+    insert(_INSTANCES),
+    columns=(
+        "study_instance_uid",
+        "series_instance_uid",
+        "sop_instance_uid",
+        "sop_class_uid",
+        "transfer_syntax_uid",
+        "version",
+        "current",
+        "sha256",
+        "path",
+        "size",
+        "received_at",
+        "read_tries",
+    ),
+)
+_COUNT = Prepared(
     update(_CONTRIBUTIONS)
     .where(
         _CONTRIBUTIONS.c.sender_id == bindparam("sender"),
@@ -157,16 +182,20 @@ _COUNT = (
         }
     )
 )
-"""Built once: to build one takes longer than to execute it."""
+PREPARED = (_KNOWN, _SUPERSEDE, _INSERT, _COUNT)
+"""What is executed for every object."""
 
 
-def _upsert_study(connection: Connection, study: str, of_it: list[ReceivedInstance]) -> None:
+def _upsert_study(
+    connection: Connection, cursor: DBAPICursor, study: str, of_it: list[ReceivedInstance]
+) -> None:
     """The row is there, locked for this transaction, and will be judged again."""
     naming = [each for each in of_it if each.names_study]
     last = (naming or of_it)[-1]
     now = of_it[-1].at
-    connection.execute(
-        _UPSERTS[connection.dialect.name, bool(naming)],
+    _UPSERTS[connection.dialect.name, bool(naming)].execute(
+        connection,
+        cursor,
         {
             "study_instance_uid": study,
             "patient_id": last.identity.patient_id,
@@ -180,16 +209,25 @@ def _upsert_study(connection: Connection, study: str, of_it: list[ReceivedInstan
     )
 
 
-def _record(connection: Connection, received: ReceivedInstance) -> Arrival:
+class _Known(NamedTuple):
+    """A version that is here."""
+
+    id: int
+    version: int
+    current: bool
+    sha256: str
+
+
+def _record(connection: Connection, cursor: DBAPICursor, received: ReceivedInstance) -> Arrival:
     study, sop, file = received.study_instance_uid, received.sop_instance_uid, received.file
     itself = {"study": study, "sop": sop}
-    known = connection.execute(_KNOWN, itself).all()
+    known = [_Known(*row) for row in _KNOWN.execute(connection, cursor, itself).fetchall()]
     same = next((row for row in known if row.sha256 == file.sha256), None)
     if same is not None and same.current:
         return Arrival.SAME
     version = 1 + max((row.version for row in known), default=0)
     if known:
-        connection.execute(_SUPERSEDE, itself)
+        _SUPERSEDE.execute(connection, cursor, itself)
     if same is not None:
         connection.execute(
             update(Instance)
@@ -197,8 +235,9 @@ def _record(connection: Connection, received: ReceivedInstance) -> Arrival:
             .values(current=True, version=version, received_at=received.at)
         )
     else:
-        connection.execute(
-            _INSERT,
+        _INSERT.execute(
+            connection,
+            cursor,
             {
                 "study_instance_uid": study,
                 "series_instance_uid": received.series_instance_uid,
@@ -211,6 +250,7 @@ def _record(connection: Connection, received: ReceivedInstance) -> Arrival:
                 "path": file.path,
                 "size": file.size,
                 "received_at": received.at,
+                "read_tries": 0,
             },
         )
     if known and received.sender_id is None:
@@ -226,15 +266,21 @@ def _record(connection: Connection, received: ReceivedInstance) -> Arrival:
 
 
 def _contribute(
-    connection: Connection, sender_id: int, study: str, counts: Counter[Arrival], now: datetime
+    connection: Connection,
+    cursor: DBAPICursor,
+    sender_id: int,
+    study: str,
+    counts: Counter[Arrival],
+    now: datetime,
 ) -> None:
     more = {
         "new": counts[Arrival.NEW],
         "same": counts[Arrival.SAME],
         "newer": counts[Arrival.NEWER_VERSION],
     }
-    counted = connection.execute(
-        _COUNT,
+    counted = _COUNT.execute(
+        connection,
+        cursor,
         {
             "sender": sender_id,
             "study": study,

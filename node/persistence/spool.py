@@ -14,7 +14,7 @@ import hashlib
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +23,7 @@ from typing import BinaryIO
 
 from node.core.errors import OUT_OF_RESOURCES, Refused
 
+_FOLDERS = [f"{number:02x}" for number in range(256)]
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _BEGIN_WRITEBACK = 2
 """SYNC_FILE_RANGE_WRITE."""
@@ -45,13 +46,14 @@ class Spool:
     """A directory of content-addressed files; any number of processes and threads write to it."""
 
     def __init__(self, directory: Path) -> None:
-        """Make the directory if it is missing."""
+        """Make the directory, and those in it, if they are missing."""
         self.directory = directory
         self._parts = directory / "parts"
         self._parts.mkdir(parents=True, exist_ok=True)
+        for name in _FOLDERS:
+            (directory / name).mkdir(exist_ok=True)
         fsync_directory(directory)
         self._count = itertools.count()
-        self._made: set[Path] = set()
 
     def begin(self) -> "Part":
         """A file that grows; nothing of it stays if it is not kept.
@@ -59,7 +61,7 @@ class Spool:
         Raises Refused(0xA700) if the disk is full.
         """
         name = f"{os.getpid()}-{threading.get_ident()}-{next(self._count)}.part"
-        return Part(self._parts / name, self._folder)
+        return Part(self._parts / name, self.directory)
 
     def write(self, chunks: Iterable[bytes | memoryview]) -> StoredFile:
         """The content is durable under its own digest.
@@ -99,22 +101,13 @@ class Spool:
         disk = os.statvfs(self.directory)
         return disk.f_bavail * disk.f_frsize
 
-    def _folder(self, name: str) -> Path:
-        """The folder of that name; it is there for good."""
-        folder = self.directory / name
-        if folder not in self._made:
-            folder.mkdir(exist_ok=True)
-            fsync_directory(self.directory)
-            self._made.add(folder)
-        return folder
-
 
 class Part:
     """One file of the spool while it is written; used by one thread, and as a context manager."""
 
-    def __init__(self, path: Path, folder: Callable[[str], Path]) -> None:
+    def __init__(self, path: Path, spool: Path) -> None:
         self._path = path
-        self._folder = folder
+        self._spool = spool
         self._digest = hashlib.sha256()
         self._kept = False
         self._under_way = 0
@@ -158,7 +151,7 @@ class Part:
         """The content is durable under its own digest.  Raises Refused(0xA700) as `write` does."""
         name = self._digest.hexdigest()
         with _full_is_refused():
-            folder = self._folder(name[:2])
+            folder = self._spool / name[:2]
             target = folder / f"{name}.dcm"
             try:
                 os.link(self._path, target)

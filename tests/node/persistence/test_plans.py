@@ -5,7 +5,7 @@ Every statement that the store sends is caught on its way and explained by the d
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from sqlalchemy import Connection, Engine, event, text
 from m3net.uids import StudyInstanceUID
 from node.core.diary import Kind
 from node.core.states import State
+from node.persistence.arrivals import PREPARED
+from node.persistence.prepared import Prepared
 from node.persistence.process_identity import this_process
 from node.persistence.rows import Outbox
 from node.persistence.store import Store, open_store
@@ -222,6 +224,18 @@ def test_no_table_is_scanned(filled: Path, tmp_path: Path, name: str) -> None:
     store.close()
     assert found
     assert [(s, scans(s, plan), plan) for s, plan in found if scans(s, plan)] == []
+
+
+@pytest.mark.parametrize("prepared", PREPARED)
+def test_what_is_executed_for_every_object_scans_no_table(filled: Path, prepared: Prepared) -> None:
+    store = open_store(f"sqlite:///{filled}")
+    with store._engine.connect() as connection, closing(connection.connection.cursor()) as asked:
+        statement = prepared.text(store._engine.dialect)
+        nothing = [None] * statement.count("?")
+        asked.execute(f"EXPLAIN QUERY PLAN {statement}", nothing)
+        plan = [row[3] for row in asked.fetchall()]
+    store.close()
+    assert scans(statement, plan) == []
 
 
 def test_postgresql_uses_the_indexes_of_claims_and_ticks_as_well(postgresql_server: str) -> None:

@@ -1,0 +1,27 @@
+"""The receiver's process as `serve` runs it, on SQLite, with a disk of its own.
+
+python -m tests.benchmarks.ingest.node PORT FOLDER
+"""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from node.config import ReceiverConfig
+from node.inbound.dimse import receiver
+from tests.integration.queueing import open_node
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    port, folder = int(sys.argv[1]), Path(sys.argv[2])
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=stop.set).start())
+    store, _, intake = open_node(folder)
+    config = ReceiverConfig(port=port, max_associations=64)
+    receiver.run(config, intake, store, stop, drain_s=1)
+
+
+if __name__ == "__main__":
+    main()
