@@ -44,7 +44,7 @@ def new_object(
     new.SeriesNumber = identity.series_number
     new.InstanceNumber = identity.instance_number
     new.Modality = modality
-    new.SeriesDescription = series_description
+    new.SeriesDescription = _of_revision(series_description, identity.revision)
     new.Manufacturer = long_string(algorithm.manufacturer)
     new.ManufacturerModelName = long_string(algorithm.device_model)
     new.DeviceSerialNumber = long_string(algorithm.device_serial)
@@ -67,6 +67,14 @@ def finish(new: Dataset) -> None:
     """
     if holds_raw(new):
         speak_ascii(new)
+
+
+def _of_revision(description: str, revision: int) -> str:
+    """Told apart from the earlier one in the list of a PACS: "AI ..., revision 2 (...)"."""
+    if revision == 1:
+        return description
+    what, _, use = description.partition(" (")
+    return f"{what}, revision {revision}{' (' if use else ''}{use}"
 
 
 def _zone_of(subject: Dataset) -> timezone | None:

@@ -177,7 +177,8 @@ class Algorithm:
 class ObjectIdentity:
     """Everything about an object of ours that is not its content; all derived, nothing drawn.
 
-    at : the job's time with its zone; every date in the object comes from it
+    at       : the job's time with its zone; every date in the object comes from it
+    revision : 1, 2, ... of the study's results; from 2 on the series' description names it
     """
 
     sop_instance_uid: str
@@ -185,16 +186,21 @@ class ObjectIdentity:
     series_number: int
     instance_number: int
     at: datetime
+    revision: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredecessorReference:
-    """The report that this one replaces."""
+    """The report that this one replaces.
+
+    in_words : such as "revision 1 of 27 Nov 2026 14:12"
+    """
 
     study_instance_uid: str
     series_instance_uid: str
     sop_class_uid: str
     sop_instance_uid: str
+    in_words: str = "an earlier one"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,12 +208,14 @@ class ReportContent:
     """The report of one study.
 
     headline : the first readable line; says at once what happened
+    revision : of a report that replaces another, which one it is and which it replaces
     summary  : of several nodules one line each, by risk
     remarks  : further sentences, one each: chosen series, ignored specks, lossy input ...
     """
 
     outcome: Outcome
     headline: str
+    revision: str = ""
     summary: Sequence[str] = ()
     nodules: Sequence[NoduleFinding] = ()
     refused: Sequence[RefusedFinding] = ()

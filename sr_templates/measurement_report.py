@@ -5,6 +5,7 @@
     CONTAINER (126000, DCM, Imaging Measurement Report)
               without any nodule (126001, DCM, Oncology Measurement Report)
       TEXT Summary                 the headline: what happened, in one line, before all else
+      TEXT Summary                 of a revised report, which revision it is and what it replaces
       TEXT Summary                 of several nodules one each, by risk
       CODE Language | Observer: device | CODE Procedure reported
       TEXT Comment                 for research use
@@ -48,7 +49,16 @@ from sr_templates.measurement_groups import (
 )
 from sr_templates.probability import UNTRAINED
 
-SERIES_DESCRIPTION = "AI nodule report (research use)"
+SERIES_DESCRIPTIONS = {
+    Outcome.ANALYSED: "AI nodule report (research use)",
+    Outcome.PARTLY_ANALYSED: "AI report: NOT ALL ANALYSED (research use)",
+    Outcome.NOTHING_MARKED: "AI report: NO NODULE MARKED (research use)",
+    Outcome.NOT_ANNOTATED: "AI report: NOT ANNOTATED (research use)",
+    Outcome.NOT_ANALYSED: "AI report: NOT ANALYSED (research use)",
+    Outcome.TECHNICAL_FAILURE: "AI report: TECHNICAL FAILURE (research use)",
+}
+"""What the list of a PACS shows of a report that nobody has opened; 51 letters at most, so that
+", revision 12345" fits."""
 
 _COMPLETE = frozenset({Outcome.ANALYSED, Outcome.NOTHING_MARKED})
 
@@ -76,7 +86,7 @@ def build_report(
     report = new_object(
         sop_class_uid=sop_class_uid,
         modality="SR",
-        series_description=SERIES_DESCRIPTION,
+        series_description=SERIES_DESCRIPTIONS[content.outcome],
         subject=subject,
         algorithm=algorithm,
         identity=identity,
@@ -138,7 +148,7 @@ def _root(
     images = [dataset for dataset in evidence if "Rows" in dataset or dataset.Modality == "CT"]
     root.ContentSequence = [
         text(codes.SUMMARY, headline),
-        *(text(codes.SUMMARY, line) for line in content.summary),
+        *(text(codes.SUMMARY, line) for line in (content.revision, *content.summary) if line),
         *context,
         text(codes.COMMENT, f"{RESEARCH_USE}."),
         *([_image_library(images, content)] if images else []),

@@ -144,8 +144,13 @@ def report_content(
     described: Sequence[DescribedNodule],
     card: ModelCard,
     subject: Dataset,
+    *,
+    revision: str = "",
 ) -> ReportContent:
-    """The whole report, before it is DICOM."""
+    """The whole report, before it is DICOM.
+
+    revision : of one that replaces another, which one it is and which it replaces
+    """
     refused = [
         (name_without_patient(each.tracking_id, subject, number), each.reason)
         for number, each in enumerate(assessment.refused, start=len(described) + 1)
@@ -167,6 +172,7 @@ def report_content(
             passed_over=count_passed_over(assessment.passed_over),
             in_short=card.in_short,
         ),
+        revision=revision,
         summary=[
             *(summary_line(each.name, each.finding, trained=card.trained) for each in described),
             *(f"{name}: not analysed." for name, _ in refused),

@@ -66,9 +66,15 @@ class Stamp:
     numbered_above: int = 0
 
     def in_words(self) -> str:
-        """ "Revision 2 of 28 Nov 2026 03:05, replaces an earlier one"."""
-        replaces = "" if self.predecessor is None else ", replaces an earlier one"
-        return f"Revision {self.revision} of {self.at.day} {self.at:%b %Y %H:%M}{replaces}"
+        """ "Revision 2 of 28 Nov 2026 03:05, replaces revision 1 of 27 Nov 2026 14:12"."""
+        before = self.predecessor
+        replaces = "" if before is None else f", replaces {before.in_words}"
+        return f"R{revision_in_words(self.revision, self.at)[1:]}{replaces}"
+
+
+def revision_in_words(revision: int, at: datetime) -> str:
+    """ "revision 1 of 27 Nov 2026 14:12"; the hour is the site's."""
+    return f"revision {revision} of {at.day} {at:%b %Y %H:%M}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +154,13 @@ def build_results(
                 look=settings.look(stamp),
             )
         )
-    content = report_content(assessment, described, card, subject)
+    content = report_content(
+        assessment,
+        described,
+        card,
+        subject,
+        revision="" if stamp.predecessor is None else f"{stamp.in_words()}.",
+    )
     nodules = nodule_rows(assessment, described, subject)
     author = _Author(
         algorithm=_algorithm(card, fingerprint, stamp, settings),
@@ -295,6 +307,7 @@ class _Author:
                 ArtifactKind.REPORT,
                 self._report_uid(content.outcome),
                 instance_number=stamp.revision,
+                outcome=content.outcome,
             ),
             sop_class_uid=Comprehensive3DSRStorage,
             captures={uid: [capture] for uid, capture in captures.items()},
@@ -321,7 +334,12 @@ class _Author:
         )
 
     def _identity(
-        self, kind: ArtifactKind, uid: SOPInstanceUID, *, instance_number: int
+        self,
+        kind: ArtifactKind,
+        uid: SOPInstanceUID,
+        *,
+        instance_number: int,
+        outcome: Outcome | None = None,
     ) -> ObjectIdentity:
         numbers = series_numbers(
             report=self.settings.report_series_number,
@@ -330,8 +348,14 @@ class _Author:
         )
         return ObjectIdentity(
             sop_instance_uid=uid,
-            series_instance_uid=uids.result_series_uid(self.stamp.study_instance_uid, kind),
+            series_instance_uid=uids.result_series_uid(
+                self.stamp.study_instance_uid,
+                kind,
+                revision=self.stamp.revision,
+                outcome=outcome,
+            ),
             series_number=numbers[kind],
             instance_number=instance_number,
             at=self.stamp.at,
+            revision=self.stamp.revision,
         )

@@ -1,27 +1,54 @@
 """Identifiers of results: derived, never drawn, so that doing it again is harmless.
 
-Series UIDs come from the study and the kind alone: every run of every version lands in the same
-series, and a result that a PACS routes back is recognised without asking the database.  SOP
-Instance UIDs come from everything that the content comes from.
+Series UIDs come from the study, the kind and the revision, that of a report from its outcome too:
+a series is what a PACS lists, and one that lists them under one name shows a revised report as the
+old one.  A result that a PACS routes back is recognised without asking the database.  SOP Instance
+UIDs come from everything that the content comes from.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
+from sr_templates.findings import Outcome
 from sr_templates.uids import derive_uid
 
 _NAMESPACE = "m3node"
 
 
-def result_series_uid(study: StudyInstanceUID, kind: ArtifactKind) -> SeriesInstanceUID:
-    """The series in which all results of one kind of one study stand."""
-    return SeriesInstanceUID(derive_uid(_NAMESPACE, "series", study, kind.value))
+LAST_SERIES = 64
+"""Revisions from this one on share a series: few enough to know all of a study's own series."""
+
+
+def result_series_uid(
+    study: StudyInstanceUID,
+    kind: ArtifactKind,
+    *,
+    revision: int = 1,
+    outcome: Outcome | None = None,
+) -> SeriesInstanceUID:
+    """The series in which the results of one kind of one revision of a study stand.
+
+    outcome : of a report's analysis, which the series' description tells; None for the other kinds
+    """
+    parts = [kind.value, str(min(revision, LAST_SERIES)), "" if outcome is None else outcome.value]
+    return SeriesInstanceUID(derive_uid(_NAMESPACE, "series", study, *parts))
 
 
 def is_own_series(study: StudyInstanceUID, series: SeriesInstanceUID) -> bool:
     """Whether the series is one of ours, whoever sends it back."""
-    return any(series == result_series_uid(study, kind) for kind in ArtifactKind)
+    return series in _own_series(study)
+
+
+@lru_cache(maxsize=64)
+def _own_series(study: StudyInstanceUID) -> frozenset[SeriesInstanceUID]:
+    return frozenset(
+        result_series_uid(study, kind, revision=revision, outcome=outcome)
+        for revision in range(1, LAST_SERIES + 1)
+        for kind in ArtifactKind
+        for outcome in (Outcome if kind is ArtifactKind.REPORT else (None,))
+    )
 
 
 def report_uid(

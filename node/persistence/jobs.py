@@ -233,12 +233,21 @@ def _lease(connection: Connection, row: Row[Any]) -> JobLease:
         created_at=row.created_at,
         analysis_id=row.analysis_id,
         input_digest=row.input_digest,
-        predecessor=row.predecessor_id
-        and Predecessor(
-            job_id=row.predecessor_id, artifacts=results_of(connection, row.predecessor_id)
-        ),
+        predecessor=_before(connection, row.predecessor_id),
         failed=row.error,
         numbered_above=_numbered_above(connection, study, instances),
+    )
+
+
+def _before(connection: Connection, job_id: int | None) -> Predecessor | None:
+    if job_id is None:
+        return None
+    row = connection.execute(select(Job.revision, Job.created_at).where(Job.id == job_id)).one()
+    return Predecessor(
+        job_id=job_id,
+        revision=row.revision,
+        created_at=row.created_at,
+        artifacts=results_of(connection, job_id),
     )
 
 

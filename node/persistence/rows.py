@@ -97,6 +97,8 @@ class Predecessor:
     """The earlier job of the study whose results the new ones replace."""
 
     job_id: int
+    revision: int
+    created_at: datetime
     artifacts: tuple[StoredArtifact, ...]
 
 

@@ -18,7 +18,7 @@ from typing import Protocol
 from m3net.prediction import Classifier
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID
 from node.config import WorkerConfig
-from node.core.objects import ResultSettings, Stamp
+from node.core.objects import ResultSettings, Stamp, revision_in_words
 from node.core.pipeline import Paths, analyse, report_failure
 from node.core.results import COMPANIONS, Artifact, ArtifactKind, Results
 from node.core.variants import RICHEST, form_of
@@ -211,9 +211,9 @@ def stamp_of(lease: JobLease) -> Stamp:
 
 def _predecessor(lease: JobLease) -> PredecessorReference | None:
     """The report that this job's replaces, in its richest form that there is."""
-    before = () if lease.predecessor is None else lease.predecessor.artifacts
-    reports = [a for a in before if a.kind is ArtifactKind.REPORT]
-    if not reports:
+    before = lease.predecessor
+    reports = [a for a in before.artifacts if a.kind is ArtifactKind.REPORT] if before else []
+    if before is None or not reports:
         return None
     report = next((a for a in reports if form_of(a) == RICHEST), reports[0])
     return PredecessorReference(
@@ -221,6 +221,7 @@ def _predecessor(lease: JobLease) -> PredecessorReference | None:
         series_instance_uid=report.series_instance_uid,
         sop_class_uid=report.sop_class_uid,
         sop_instance_uid=report.sop_instance_uid,
+        in_words=revision_in_words(before.revision, before.created_at.astimezone()),
     )
 
 

@@ -168,6 +168,30 @@ def test_of_several_nodules_a_list_follows_the_headline():
     assert lines == ["Nodule 1: 87 %.", "Nodule 2: < 5 %; left lung.", "Nodule 3: not analysed."]
 
 
+@pytest.mark.parametrize(
+    ("outcome", "description"),
+    [
+        (Outcome.ANALYSED, "AI nodule report (research use)"),
+        (Outcome.PARTLY_ANALYSED, "AI report: NOT ALL ANALYSED (research use)"),
+        (Outcome.NOTHING_MARKED, "AI report: NO NODULE MARKED (research use)"),
+        (Outcome.NOT_ANNOTATED, "AI report: NOT ANNOTATED (research use)"),
+        (Outcome.NOT_ANALYSED, "AI report: NOT ANALYSED (research use)"),
+        (Outcome.TECHNICAL_FAILURE, "AI report: TECHNICAL FAILURE (research use)"),
+    ],
+)
+def test_the_list_of_a_pacs_tells_reports_apart(outcome, description):
+    assert report(replace(FULL, outcome=outcome)).SeriesDescription == description
+    revised = report(replace(FULL, outcome=outcome), identity=replace(identity(), revision=12345))
+    assert revised.SeriesDescription == description.replace(" (", ", revision 12345 (")
+    assert len(revised.SeriesDescription) <= 64
+
+
+def test_a_revised_report_says_which_it_is_right_after_its_headline():
+    told = "Revision 2 of 28 Nov 2026 03:05, replaces revision 1 of 27 Nov 2026 14:12."
+    lines = [item.TextValue for item in items(report(replace(FULL, revision=told)), "121111")]
+    assert lines[:3] == ["2 of 3 nodules analysed; Nodule 3 was not", told, "Nodule 1: 87 %."]
+
+
 def test_the_slices_are_of_the_chest():
     (region,) = items(report(), "123014")
     assert region.ConceptCodeSequence[0].CodeValue == "51185008"

@@ -376,9 +376,15 @@ def test_a_newer_report_names_its_predecessor(tmp_path: Path, classifier: TorchC
         series_instance_uid="2.25.5",
         sop_class_uid="1.2.840.10008.5.1.4.1.1.88.34",
         sop_instance_uid="2.25.6",
+        in_words="revision 1 of 27 Nov 2026 14:12",
     )
-    stamp = replace(given.stamp, predecessor=before)
+    stamp = replace(given.stamp, predecessor=before, revision=2)
     report = report_of(run(replace(given, stamp=stamp), classifier))
+    told = report.ContentSequence[1].TextValue
+    assert told.startswith("Revision 2 of ")
+    assert told.endswith(", replaces revision 1 of 27 Nov 2026 14:12.")
+    assert report.SeriesDescription == "AI nodule report, revision 2 (research use)"
+    assert report.InstanceNumber == 2
     series = report.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
     assert series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "2.25.6"
 

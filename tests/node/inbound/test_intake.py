@@ -510,7 +510,7 @@ def test_undeclared_text_is_read_as_the_setting_says(store: Store, tmp_path: Pat
 def test_our_own_results_are_recognised_by_their_series_and_by_their_device(
     intake: Intake, store: Store
 ) -> None:
-    ours = result_series_uid(STUDY, ArtifactKind.REPORT)
+    ours = result_series_uid(STUDY, ArtifactKind.CAPTURE, revision=2)
     send(intake, ct_image(0, SeriesInstanceUID=ours))
     send(intake, ct_image(1, SeriesInstanceUID="9.9", ManufacturerModelName="m3node"))
     roles = [facts.role for facts in instances_of(store)]
