@@ -11,8 +11,10 @@
   both have one, as two bare points may, both are kept, and both say so.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
@@ -29,12 +31,14 @@ class Candidate:
     fineness : of what marks it: 2 a segmentation's mask, 1 outlines, 0 a circle or point
     own_uid  : whether the input gives its tracking UID
     stated   : whether the input gives its diameter
+    marks    : of which it was merged, the one whose place it has first; none if it is one mark
     """
 
     nodule: Nodule
     fineness: int
     own_uid: bool
     stated: bool
+    marks: tuple[Nodule, ...] = ()
 
 
 def merge(candidates: Sequence[Candidate], refused: list[RefusedNodule]) -> list[Candidate]:
@@ -55,7 +59,7 @@ def merge(candidates: Sequence[Candidate], refused: list[RefusedNodule]) -> list
             refused.append(_contradiction(merged[index].nodule, candidate.nodule, apart))
             continue
         merged[index] = _one(merged[index], candidate)
-    return [kept for index, kept in enumerate(merged) if index not in contradicted]
+    return [_told(kept) for index, kept in enumerate(merged) if index not in contradicted]
 
 
 def _same_uid(merged: Sequence[Candidate], candidate: Candidate) -> int | None:
@@ -111,7 +115,6 @@ def _one(first: Candidate, second: Candidate) -> Candidate:
     winner, other = (second, first) if second.fineness >= first.fineness else (first, second)
     named = first if first.own_uid or not second.own_uid else second
     by_statement = other.stated and not winner.stated
-    apart = _apart_mm(first.nodule, second.nodule)
     return Candidate(
         nodule=replace(
             winner.nodule,
@@ -123,16 +126,27 @@ def _one(first: Candidate, second: Candidate) -> Candidate:
             tracking_uid=named.nodule.tracking_uid,
             tracking_id=named.nodule.tracking_id or other.nodule.tracking_id,
             sources=(*first.nodule.sources, *second.nodule.sources),
-            notes=(
-                *dict.fromkeys((*first.nodule.notes, *second.nodule.notes)),
-                f"Marked in {_places(first.nodule)} and in {_places(second.nodule)}, "
-                f"{apart:.1f} mm apart; the place in {_places(winner.nodule)} was used.",
-            ),
+            notes=tuple(dict.fromkeys((*first.nodule.notes, *second.nodule.notes))),
         ),
         fineness=winner.fineness,
         own_uid=first.own_uid or second.own_uid,
         stated=first.stated or second.stated,
+        marks=(*(winner.marks or (winner.nodule,)), *(other.marks or (other.nodule,))),
     )
+
+
+def _told(candidate: Candidate) -> Candidate:
+    """The nodule says of how many marks it is one, and which of them gave its place."""
+    if not candidate.marks:
+        return candidate
+    used = candidate.marks[0]
+    apart = max(_apart_mm(one, other) for one, other in combinations(candidate.marks, 2))
+    note = (
+        f"Marked {len(candidate.marks)} times, up to {apart:.1f} mm apart, in "
+        f"{_places(candidate.nodule)}; the place in {_places(used)} was used."
+    )
+    nodule = replace(candidate.nodule, notes=(*candidate.nodule.notes, note))
+    return replace(candidate, nodule=nodule)
 
 
 def _contradiction(first: Nodule, second: Nodule, apart_mm: float) -> RefusedNodule:
@@ -148,7 +162,11 @@ def _contradiction(first: Nodule, second: Nodule, apart_mm: float) -> RefusedNod
 
 
 def _places(nodule: Nodule) -> str:
-    return " and ".join(source.place for source in nodule.sources)
+    """ "segment 1 of 3 objects and measurement group 2"."""
+    objects = Counter(source.place for source in nodule.sources)
+    return " and ".join(
+        f"{place} of {count} objects" if count > 1 else place for place, count in objects.items()
+    )
 
 
 def say_refused(nodules: Sequence[Nodule], refused: Sequence[RefusedNodule]) -> list[Nodule]:

@@ -8,6 +8,7 @@ from PIL import Image
 from pydicom import Dataset
 
 from node.core.results import Artifact, ArtifactKind, Results
+from node.dicom.compression import compressed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ def _stem(artifact: Artifact, numbers: Mapping[str, int]) -> str:
 
 def _encoded(dataset: Dataset) -> bytes:
     buffer = BytesIO()
-    dataset.save_as(buffer, enforce_file_format=True)
+    compressed(dataset).save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
 
 

@@ -137,9 +137,20 @@ def test_the_finer_mark_gives_the_place_and_among_equals_the_later() -> None:
     (kept,), _ = merged(coarse, replace(fine, fineness=0))
     assert kept.nodule.centre_mm == (2.0, 0.0, 0.0)
     assert kept.nodule.notes == (
-        "Marked in group 1 and in group 1, 1.0 mm apart; the place in group 1 was used.",
+        "Marked 2 times, up to 1.0 mm apart, in group 1 of 2 objects; the place in group 1 was "
+        "used.",
     )
     assert [source.sop_instance_uid for source in kept.nodule.sources] == ["a", "b"]
+
+
+def test_many_marks_of_one_nodule_are_told_once_with_how_far_they_lie_apart() -> None:
+    marks = [mark(x, object_uid=uid, uid="7") for x, uid in ((0, "a"), (1, "b"), (-2, "c"))]
+    (kept,), _ = merged(replace(marks[0], fineness=1), *marks[1:])
+    assert kept.nodule.centre_mm == (0.0, 0.0, 0.0)
+    assert kept.nodule.notes == (
+        "Marked 3 times, up to 3.0 mm apart, in group 1 of 3 objects; the place in group 1 was "
+        "used.",
+    )
 
 
 def test_of_two_uids_of_one_nodule_the_first_is_kept_and_one_that_is_given_before_any_derived() -> (

@@ -204,7 +204,8 @@ def test_the_same_uid_in_a_seg_and_an_sr_is_one_nodule_with_the_segs_mask() -> N
         assert nodule.mask.voxels.shape == (3, 5, 4)
         assert nodule.centre_mm == pytest.approx((-5.6, -16.5, -92.5))
         assert len(nodule.sources) == 2
-        assert nodule.notes[0].endswith("0.4 mm apart; the place in segment 1 was used.")
+        assert nodule.notes[0].startswith("Marked 2 times, up to 0.4 mm apart, in ")
+        assert nodule.notes[0].endswith("; the place in segment 1 was used.")
 
 
 def test_a_stated_diameter_goes_with_the_other_objects_mask() -> None:
@@ -302,7 +303,9 @@ def test_outlines_of_two_readers_are_one_nodule_and_say_so() -> None:
         assert result.refused == ()
         (nodule,) = result.nodules
         assert len(nodule.sources) == len(objects)
-        assert any("mm apart; the place in" in note for note in nodule.notes)
+        assert [note.split(", up to")[0] for note in nodule.notes] == [
+            f"Marked {len(objects)} times"
+        ]
 
 
 def test_neighbours_that_do_not_hold_each_others_centre_are_two_nodules() -> None:
