@@ -280,11 +280,18 @@ def _extent_note(judged: JudgedNodule) -> tuple[str, ...]:
 
 
 def _blank_maps(prediction: Prediction) -> tuple[str, ...]:
-    """Grad-CAM shows what speaks for malignancy; where nothing does, its map is blank."""
-    blank = [scale.value for scale, heat in prediction.heat_maps.items() if not heat.values.any()]
-    if not blank:
-        return ()
-    return (f"no heat in {' and '.join(blank)}: nothing shown there spoke for malignancy",)
+    """A map shows what speaks for malignancy; it is blank where nothing does, or was shown."""
+    maps = prediction.heat_maps
+    unseen = [scale.value for scale, heat in maps.items() if not heat.shown.any()]
+    silent = [
+        scale.value for scale, heat in maps.items() if heat.shown.any() and not heat.values.any()
+    ]
+    notes = []
+    if silent:
+        notes.append(f"no heat in {' and '.join(silent)}: nothing shown there spoke for malignancy")
+    if unseen:
+        notes.append(f"nothing was shown in {' and '.join(unseen)}: its voxels miss so thin a mark")
+    return tuple(notes)
 
 
 def _comment(

@@ -35,6 +35,7 @@ def described(
     mark: Nodule,
     *,
     heat: float = 1.0,
+    shown: bool = True,
     probability: float = 0.5,
     card: ModelCard | None = None,
     band: Band | None = None,
@@ -43,7 +44,7 @@ def described(
     """said : more of what was found of the judged nodule"""
     maps = HeatMap(
         values=np.full((4, 16, 16), heat, np.float32),
-        shown=np.ones((4, 16, 16), bool),
+        shown=np.full((4, 16, 16), shown),
         affine=ct.affine,
         has_depth=True,
     )
@@ -123,6 +124,13 @@ def test_a_blank_heat_map_is_explained() -> None:
     ct = volume()
     blank = described(ct, masked(ct, (4, 9, 14), (3, 3, 3)), heat=0.0)
     assert "no heat in micro: nothing shown there spoke for malignancy" in blank.finding.comment
+
+
+def test_a_scale_that_was_shown_nothing_is_not_said_to_have_found_nothing() -> None:
+    ct = volume()
+    told = described(ct, masked(ct, (4, 9, 14), (3, 3, 3)), heat=0.0, shown=False).finding.comment
+    assert "nothing was shown in micro: its voxels miss so thin a mark" in told
+    assert "spoke for malignancy" not in told
 
 
 def test_the_capture_points_as_the_ct_does() -> None:
