@@ -322,9 +322,15 @@ def _scu() -> list[str]:
                 ("0122, or the context is rejected", "class not supported: the next poorer form"),
                 ("A7xx, no answer in timeout_s, abort, connection lost", "transient: tried again"),
                 ("association rejected (transient)", "transient: tried again"),
+                ("a companion is refused", "left out; the diary says so"),
+                ("a compressed capture is refused otherwise", "sent once more uncompressed"),
                 ("everything else", "permanent: the delivery is dead and waits for a person"),
             ],
         ),
+        "",
+        "With `destinations.reject_superseded` a rejection note follows once all is stored: it "
+        "names the objects of earlier results of the study that this destination has confirmed "
+        "and no note has rejected. A report of a technical failure rejects nothing.",
         "",
         f"Transient failures: up to {delivery.max_attempts} tries, pauses doubled from "
         f"{delivery.retry_base_s:g} s to {delivery.retry_cap_s:g} s, with jitter "

@@ -65,7 +65,18 @@ class StorageProvider:
         return [PLAIN]
 
     def _store(self, association: Association, each: OutgoingObject) -> int:
-        syntax = self._agreed(association, each)
+        """In the best transfer syntax agreed upon; what is refused compressed is sent once more."""
+        best, *others = self._agreed(association, each)
+        try:
+            return self._store_in(best, association, each)
+        except VariantRejected:
+            raise
+        except DestinationRefused:
+            if not others:
+                raise
+            return self._store_in(others[0], association, each)
+
+    def _store_in(self, syntax: UID, association: Association, each: OutgoingObject) -> int:
         dataset = each.read()
         if not syntax.is_encapsulated:
             dataset = plain(dataset)
@@ -83,16 +94,20 @@ class StorageProvider:
         require_stored(status, each, said=_said(answer, dataset))
         return status
 
-    def _agreed(self, association: Association, each: OutgoingObject) -> UID:
-        """The transfer syntax in which the object goes out: as it is stored, else uncompressed."""
+    def _agreed(self, association: Association, each: OutgoingObject) -> list[UID]:
+        """The transfer syntaxes in which the object may go out: as it is stored, uncompressed."""
         accepted = [
             UID(context.transfer_syntax[0])
             for context in association.accepted_contexts
             if context.abstract_syntax == each.sop_class_uid
         ]
-        for syntax in (each.transfer_syntax_uid, *PLAIN):
-            if syntax in accepted:
-                return syntax
+        agreed = [
+            syntax
+            for syntax in dict.fromkeys((each.transfer_syntax_uid, *PLAIN))
+            if syntax in accepted
+        ]
+        if agreed:
+            return agreed
         raise VariantRejected(
             f"takes SOP class {each.sop_class_uid} in no uncompressed transfer syntax",
             sop_class_uid=each.sop_class_uid,

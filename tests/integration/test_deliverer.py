@@ -229,6 +229,25 @@ def test_single_frames_travel_compressed_too(tmp_path: Path) -> None:
     ]
 
 
+def test_a_picture_that_is_refused_compressed_is_sent_once_more_uncompressed(
+    tmp_path: Path,
+) -> None:
+    both = (JPEGLSLossless, EXPLICIT)
+    with pacs(transfer_syntaxes=both, answers=(0xC000,)) as (port, received):
+        queue = Queue(tmp_path, dimse(port))
+        queue.courier.deliver_one()
+    assert received == [capture_uid(MULTI), capture_uid(MULTI), report_uid(REPORT_3D, MULTI)]
+    assert (queue.row().state, queue.row().delivered) == (State.DONE, 2)
+
+
+def test_a_peer_that_takes_pictures_compressed_alone_gets_them_so(tmp_path: Path) -> None:
+    accepts = {SR_3D: [EXPLICIT], SC_MULTI: [JPEGLSLossless]}
+    with storescp(tmp_path, accepts=accepts) as peer:
+        Queue(tmp_path, dimse(peer.port)).courier.deliver_one()
+        capture, _ = peer.received()
+    assert capture.file_meta.TransferSyntaxUID == JPEGLSLossless
+
+
 def test_a_peer_that_takes_pictures_in_lossy_jpeg_alone_gets_none_and_a_person_is_told(
     tmp_path: Path,
 ) -> None:

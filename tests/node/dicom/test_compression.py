@@ -1,15 +1,21 @@
 """Pictures in fewer bytes: the same object, the very same pixels."""
 
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 
 from node.core.results import ArtifactKind
 from node.dicom.compression import compressed, plain
+from sr_templates.overlay import render_capture
+from tests import validators
+from tests.peers import dcmtk
 from tests.results import one_set
+from tests.sr_templates.examples import legend, view
 
 
 def encoded(dataset: Dataset) -> bytes:
@@ -37,6 +43,23 @@ def test_what_was_compressed_comes_back_byte_for_byte(size: tuple[int, int, int]
     assert smaller.file_meta.TransferSyntaxUID == JPEGLSLossless
     assert smaller.SOPInstanceUID == before.SOPInstanceUID
     assert encoded(plain(smaller)) == encoded(before)
+
+
+@pytest.mark.peers
+def test_dcmtk_decodes_what_was_drawn(tmp_path: Path) -> None:
+    frames = render_capture(view(), legend())
+    drawn = np.stack([frame.rgb for frame in frames])
+    before = capture(*drawn.shape[1:3], frames=len(drawn))
+    before.PixelData = drawn.tobytes()
+    smaller, decoded = tmp_path / "smaller.dcm", tmp_path / "decoded.dcm"
+    smaller.write_bytes(encoded(compressed(before)))
+    assert smaller.stat().st_size * 6 < drawn.nbytes
+    dcmtk("dcmdjpls", smaller, decoded)
+    assert np.array_equal(dcmread(decoded).pixel_array, drawn)
+    assert np.array_equal(dcmread(smaller).pixel_array, drawn)
+    picture = validators.render(decoded, tmp_path / "second.png", frame=2)
+    with Image.open(picture) as image:
+        assert np.array_equal(np.asarray(image.convert("RGB")), drawn[1])
 
 
 def test_what_would_not_become_smaller_stays_as_it_is() -> None:
