@@ -27,6 +27,7 @@ from sr_templates.measurement_report import first_line
 from sr_templates.pdf_pages import Nodule, Pages, set_pages
 from sr_templates.pdf_text import whose
 from sr_templates.probability import UNTRAINED, percent_text
+from sr_templates.spoken import image_in_words, lung_in_words, size_in_words
 
 SERIES_DESCRIPTION = "AI nodule report, PDF (research use)"
 TITLE = "AI nodule report"
@@ -106,14 +107,15 @@ def _nodule(
 ) -> Nodule:
     name = names.get(nodule.tracking_uid, nodule.tracking_id)
     told = percent_text(nodule.probability) if algorithm.trained else UNTRAINED
-    size = "-" if nodule.diameter_mm is None else f"{nodule.diameter_mm:.0f} mm"
+    marked = "-" if nodule.diameter_mm is None else f"{nodule.diameter_mm:.0f} mm as marked"
+    place = (lung_in_words(nodule.location), image_in_words(nodule.location))
     return Nodule(
         name=name,
         cells=(
             told,
             "-" if band is None else band.in_words(nodule.probability),
-            "-",
-            size,
+            "; ".join(part for part in place if part) or "-",
+            size_in_words(nodule.measurements) or marked,
         ),
         facts=(nodule.comment,),
         pictures=pictures,

@@ -64,6 +64,7 @@ def nodule_lines(
         {
             "nodule": number,
             **asdict(nodule),
+            "mean_axis_mm": nodule.measurements.mean_axis_mm,
             "call": _call(nodule, band),
             "indeterminate": None if band is None else [band.low, band.high],
             "files": list(pictures.get(nodule.tracking_uid, ())),

@@ -11,7 +11,7 @@ from pydicom import Dataset
 
 from sr_templates.band import Band
 from sr_templates.encapsulated_pdf import build_encapsulated_pdf
-from sr_templates.findings import Outcome, ReportContent
+from sr_templates.findings import Location, Measurements, Outcome, ReportContent, Side
 from tests import validators
 from tests.required import require_binary
 from tests.sr_templates.examples import (
@@ -63,6 +63,18 @@ def test_it_says_what_the_report_says(tmp_path: Path) -> None:
         "M3Net small 0.1.0",
     ):
         assert said in text
+
+
+@pytest.mark.peers
+def test_size_and_place_are_told_in_the_reports_words(tmp_path: Path) -> None:
+    placed = replace(
+        ROUND,
+        measurements=Measurements(long_axis_mm=14.2, short_axis_mm=9.6),
+        location=Location(side=Side.LEFT, series_number=4, image_number=43, images=133),
+    )
+    found = pages(built(replace(FULL, nodules=[placed, OUTLINED])), tmp_path)
+    assert "left lung; Se 4, Im 43 / 133" in found[0]
+    assert "14 x 10 mm, mean 12 mm" in found[0]
 
 
 @pytest.mark.peers
