@@ -31,8 +31,8 @@ COARSEST_MM = 10.0
 SAME_HEIGHT = 0.1
 """Slices; outlines that stand closer than this are drawn on one plane."""
 
-TIE = 0.05
-"""Slices; what rounding of positions may add to the distance of a slice midway between two."""
+TIE = 0.2
+"""Slices; what rounding may add to a distance: tenths of a millimetre on slices of half a one."""
 
 MOST_CROSSINGS = 5_000_000
 """Of the outlines of a slice with the scan lines: some 600 times round a nodule of 100 mm."""
@@ -70,10 +70,7 @@ def rasterise(
     if any(np.ptp(outline[:, 0]) > FLAT for outline in outlines):
         return None
     heights = [float(outline[:, 0].mean()) for outline in outlines]
-    reach = _half_distance(heights, most=COARSEST_MM / volume.spacing_mm[0])
-    # A slice midway between two outlines is the upper one's, and the block is put half a slice up
-    # below: so every second slice leaves no gap, and the centre stays.
-    spans = [(int(np.ceil(z - reach - TIE)), int(np.ceil(z + reach - TIE)) - 1) for z in heights]
+    spans = _spans(heights, most=COARSEST_MM / volume.spacing_mm[0])
     everything = np.concatenate(outlines)
     low = np.floor(everything.min(axis=0) + 0.5).astype(int)[1:]
     high = np.ceil(everything.max(axis=0) - 0.5).astype(int)[1:] + 1
@@ -94,12 +91,36 @@ def rasterise(
     return Coverage(share=share, first=(first[0] + round(float(between), 3), *first[1:]))
 
 
-def _half_distance(heights: Sequence[float], *, most: float) -> float:
-    """Half the least distance between outlined slices, half a slice or more."""
-    places = np.unique(np.round(heights, 2))
-    gaps = np.diff(places)
-    gaps = gaps[(gaps > FLAT) & (gaps <= max(most, 1.0))]
-    return max(float(gaps.min()) if len(gaps) else 1.0, 1.0) / 2
+def _spans(heights: Sequence[float], *, most: float) -> list[tuple[int, int]]:
+    """The slices, first and last, that each outline covers: its own, or those up to midway.
+
+    Planes one step apart part at one place between them, so that the rounding of their positions
+    leaves no slice to neither.  A slice just midway is the upper one's; the block as a whole is put
+    where the outlines are, so the centre stays.
+
+    most : slices; planes further apart are of several nodules
+    """
+    at = np.asarray(heights)
+    order = np.argsort(at)
+    plane_of = np.empty(len(at), dtype=np.int64)
+    plane_of[order] = np.cumsum(np.diff(at[order], prepend=at[order[0]]) > FLAT)
+    planes = np.bincount(plane_of, weights=at) / np.bincount(plane_of)
+    gaps = np.diff(planes)
+    step = _step(gaps[gaps <= max(most, 1.0) + TIE])
+    near = gaps <= step + FLAT
+    below, above, middle = planes - step / 2, planes + step / 2, planes[:-1] + gaps / 2
+    below[1:][near] = np.minimum(middle, planes[1:] - 0.5)[near]
+    above[:-1][near] = np.maximum(middle, planes[:-1] + 0.5)[near]
+    first = np.ceil(below - TIE).astype(int)[plane_of].tolist()
+    behind = np.ceil(above - TIE).astype(int)[plane_of].tolist()
+    return [(begin, end - 1) for begin, end in zip(first, behind, strict=True)]
+
+
+def _step(gaps: NDArray[np.float64]) -> float:
+    """The distance of neighbouring planes, one slice or more; the mean of those that are one."""
+    if not len(gaps):
+        return 1.0
+    return max(float(gaps[gaps <= gaps.min() + FLAT].mean()), 1.0)
 
 
 def _drawn_together(heights: Sequence[float], overlap: Overlap) -> Iterator[list[int]]:

@@ -1,3 +1,5 @@
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,15 @@ from m3net.volume import CTVolume
 from tests import synthetic
 
 
+@cache
+def deep() -> CTVolume:
+    """(48, 12, 12) voxels of 1 mm, the first at (0, 0, 0)."""
+    return read_series(
+        synthetic.ct_series(shape=(48, 12, 12), spacing_mm=(1.0, 1.0, 1.0), origin_mm=(0, 0, 0))
+    )
+
+
+@cache
 def isotropic() -> CTVolume:
     """(12, 24, 24) voxels of 1 mm, the first at (0, 0, 0)."""
     return read_series(
@@ -69,22 +80,19 @@ def test_outlines_of_every_third_slice_stay_one_nodule() -> None:
     assert coverage.share.sum(axis=(1, 2)).tolist() == [16.0] * 9
 
 
-@pytest.mark.parametrize("apart", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("rounding", [0.0, 0.01, -0.01, 1e-9])
+@pytest.mark.parametrize("apart", [1, 2, 3, 4, 5, 8, 10])
+@pytest.mark.parametrize("rounding", [0.0, 0.01, -0.01, 0.05, -0.05, 0.09, -0.09, 1e-9])
 def test_outlines_of_every_nth_slice_leave_no_gap_and_keep_their_centre(
     apart: int, rounding: float
 ) -> None:
-    deep = read_series(
-        synthetic.ct_series(shape=(32, 12, 12), spacing_mm=(1.0, 1.0, 1.0), origin_mm=(0, 0, 0))
-    )
     heights = [8.0 + apart * number for number in range(3)]
     noise = (rounding, -rounding, 0.0)
     outlines = [square(z + off) for z, off in zip(heights, noise, strict=True)]
-    coverage = rasterise(outlines, deep)
+    coverage = rasterise(outlines, deep())
     assert coverage is not None
     assert coverage.share.sum(axis=(1, 2)).tolist() == [16.0] * 3 * apart
     centre = coverage.first[0] + (3 * apart - 1) / 2
-    assert centre == pytest.approx(8.0 + apart, abs=0.02)
+    assert centre == pytest.approx(8.0 + apart, abs=1e-3)
 
 
 def test_an_outline_between_two_slices_keeps_its_height() -> None:
@@ -133,6 +141,33 @@ def test_two_far_outlines_do_not_grow_towards_each_other() -> None:
     coverage = rasterise(drawn, volume)
     assert coverage is not None
     assert coverage.share.sum(axis=(1, 2)).tolist() == [16.0, 0, 0, 0, 0, 0, 16.0]
+
+
+@pytest.mark.parametrize("apart", [0.6, 0.96, 1.04, 1.2, 2.4, 2.5, 4.8, 5.5])
+@pytest.mark.parametrize("start", [8.0, 8.37, 8.5])
+@pytest.mark.parametrize("rounding", [0.0, 0.05, -0.05])
+def test_outlines_of_another_series_leave_no_gap_and_keep_their_centre(
+    apart: float, start: float, rounding: float
+) -> None:
+    heights = [start + apart * number + (rounding, -rounding)[number % 2] for number in range(4)]
+    coverage = rasterise([square(z) for z in heights], deep())
+    assert coverage is not None
+    areas = coverage.share.sum(axis=(1, 2))
+    assert areas.tolist() == [16.0] * len(areas)
+    assert abs(len(areas) - max(apart, 1.0) * 4) <= (1.0 if apart >= 1 else 2.0)
+    centre = coverage.first[0] + (len(areas) - 1) / 2
+    assert centre == pytest.approx(start + 1.5 * apart, abs=0.4)
+
+
+def test_on_slices_thicker_than_a_nodule_may_be_each_outline_is_its_own_slices() -> None:
+    volume = read_series(
+        synthetic.ct_series(shape=(8, 8, 8), spacing_mm=(12.0, 1.0, 1.0), origin_mm=(0, 0, 0))
+    )
+    for slices, shares in (((2, 4), [16.0, 0, 16.0]), ((2, 3), [16.0, 16.0])):
+        outlines = [square(12.0 * z, low=1.5, high=5.5) for z in slices]
+        coverage = rasterise(outlines, volume)
+        assert coverage is not None
+        assert coverage.share.sum(axis=(1, 2)).tolist() == shares
 
 
 def test_an_endless_outline_is_refused() -> None:
@@ -198,10 +233,7 @@ def test_an_outline_whose_points_differ_by_half_a_slice_is_of_no_slice(
 
 @pytest.mark.parametrize(("apart", "one"), [(10.0, True), (11.0, False)])
 def test_outlines_up_to_ten_millimetres_apart_are_of_one_nodule(apart: float, one: bool) -> None:
-    deep = read_series(
-        synthetic.ct_series(shape=(32, 12, 12), spacing_mm=(1.0, 1.0, 1.0), origin_mm=(0, 0, 0))
-    )
-    coverage = rasterise([square(9.0), square(9.0 + apart)], deep)
+    coverage = rasterise([square(9.0), square(9.0 + apart)], deep())
     assert coverage is not None
     assert bool(coverage.share.sum(axis=(1, 2)).min() == 16.0) is one
 
