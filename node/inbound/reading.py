@@ -59,12 +59,14 @@ class Reading:
         Raises OSError if a file does not answer; those before it are read.
         """
         until, number = time.monotonic() + within_s, 0
-        while time.monotonic() < until:
+        while True:
             unread = self._store.unread(study, most=AT_ONCE)
             if not unread:
                 break
             self._read(unread)
             number += len(unread)
+            if time.monotonic() > until:
+                break
         return number
 
     def _read(self, unread: Sequence[UnreadInstance]) -> None:
