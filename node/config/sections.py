@@ -137,7 +137,7 @@ class StudyConfig(Section):
     """Longest wait, from the last arrival, for instances that an annotation refers to."""
     when_unannotated: Literal["wait", "report"] = "wait"
     """A CT without an annotation: "wait" for one, or "report" that nothing was assessed."""
-    look_every_s: Seconds = 2.0
+    look_every_s: Seconds = 0.5
     """How often the scheduler looks at the open studies."""
 
 

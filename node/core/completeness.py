@@ -37,19 +37,27 @@ class StudyRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StudySnapshot:
-    """A study at one moment.
+class StudyPulse:
+    """Whether a study is quiet, at one moment; while objects come it is asked often.
 
-    instances : the current versions, in the order in which they came
-    unread    : how many more there are of which nothing has been read yet
-    change    : the study's change counter; a judgement counts only if it is still the same
+    change : the study's change counter; a judgement counts only if it is still the same
     """
 
     study_instance_uid: StudyInstanceUID
-    instances: Sequence[InstanceFacts]
     last_arrival_at: datetime
     open_senders: int
     change: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudySnapshot(StudyPulse):
+    """The whole study at one moment.
+
+    instances : the current versions, in the order in which they came
+    unread    : how many more there are of which nothing has been read yet
+    """
+
+    instances: Sequence[InstanceFacts]
     unread: int = 0
 
 
@@ -84,17 +92,28 @@ class Nothing:
 Readiness = Wait | Ready | Nothing
 
 
-def readiness(snapshot: StudySnapshot, *, now: datetime, rules: StudyRules) -> Readiness:
-    """What the study is waiting for, if anything."""
-    if snapshot.open_senders:
+def until_quiet(pulse: StudyPulse, *, now: datetime, rules: StudyRules) -> Wait | None:
+    """What a study that is not quiet waits for; None of one that is."""
+    if pulse.open_senders:
         return Wait(
             reason="somebody who delivers to this study is still sending", look_again_at=None
         )
-    quiet_at = snapshot.last_arrival_at + timedelta(seconds=rules.quiet_period_s)
+    quiet_at = _quiet_at(pulse, rules)
     if now < quiet_at:
         return Wait(
             reason=f"until nothing has come for {rules.quiet_period_s:g} s", look_again_at=quiet_at
         )
+    return None
+
+
+def _quiet_at(pulse: StudyPulse, rules: StudyRules) -> datetime:
+    return pulse.last_arrival_at + timedelta(seconds=rules.quiet_period_s)
+
+
+def readiness(snapshot: StudySnapshot, *, now: datetime, rules: StudyRules) -> Readiness:
+    """What the study is waiting for, if anything."""
+    if wait := until_quiet(snapshot, now=now, rules=rules):
+        return wait
     if snapshot.unread:
         return WaitForReading(
             reason=f"until {counted(snapshot.unread, 'object')} that came "
@@ -114,7 +133,9 @@ def readiness(snapshot: StudySnapshot, *, now: datetime, rules: StudyRules) -> R
         return Ready(inputs=inputs, reason="the CT is here and nobody has annotated it")
     if not selection.awaits:
         return Ready(inputs=inputs, reason=_all_here(inputs))
-    given_up_at = max(quiet_at, snapshot.last_arrival_at + timedelta(seconds=rules.max_wait_s))
+    given_up_at = max(
+        _quiet_at(snapshot, rules), snapshot.last_arrival_at + timedelta(seconds=rules.max_wait_s)
+    )
     if now < given_up_at:
         return Wait(
             reason=f"{'; '.join(selection.awaits)} (until {rules.max_wait_s:g} s after the last "

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, or_, select, update
 
 from m3net.uids import SOPInstanceUID, StudyInstanceUID
-from node.core.completeness import StudySnapshot
+from node.core.completeness import StudyPulse, StudySnapshot
 from node.core.diary import Kind, queued_entry
 from node.core.digest import later_occurrences, next_occurrence
 from node.core.errors import UnknownEntry
@@ -45,17 +45,18 @@ class Planning(Transactions):
                 .limit(1)
             ).scalar_one_or_none()
 
+    def study_pulse(self, study: StudyInstanceUID) -> StudyPulse:
+        """Whether the study is quiet now.  Raises UnknownEntry."""
+        with self._read() as connection:
+            return _pulse(connection, study)
+
     def study_snapshot(self, study: StudyInstanceUID) -> StudySnapshot:
         """The study as it is now.  Raises UnknownEntry.
 
         Of instances that have not been read only the number is known.
         """
         with self._read() as connection:
-            row = connection.execute(
-                select(Study.last_arrival_at, Study.change).where(Study.study_instance_uid == study)
-            ).one_or_none()
-            if row is None:
-                raise UnknownEntry(f"no study {study} has been received")
+            pulse = _pulse(connection, study)
             rows = connection.execute(
                 select(*Instance.__table__.columns)
                 .where(Instance.study_instance_uid == study, Instance.current)
@@ -66,14 +67,14 @@ class Planning(Transactions):
                 study_instance_uid=study,
                 instances=tuple(facts_from_row(each._asdict()) for each in read),
                 unread=len(rows) - len(read),
-                last_arrival_at=row.last_arrival_at,
-                open_senders=open_senders(connection, [study]).get(study, 0),
-                change=row.change,
+                last_arrival_at=pulse.last_arrival_at,
+                open_senders=pulse.open_senders,
+                change=pulse.change,
             )
 
     def note_judgement(
         self,
-        snapshot: StudySnapshot,
+        snapshot: StudyPulse,
         *,
         kind: Kind,
         reason: str,
@@ -178,6 +179,20 @@ class Planning(Transactions):
                 )
             _supersede(connection, study, Job.id != job_id, by=job_id, now=now)
             return job_id
+
+
+def _pulse(connection: Connection, study: StudyInstanceUID) -> StudyPulse:
+    row = connection.execute(
+        select(Study.last_arrival_at, Study.change).where(Study.study_instance_uid == study)
+    ).one_or_none()
+    if row is None:
+        raise UnknownEntry(f"no study {study} has been received")
+    return StudyPulse(
+        study_instance_uid=study,
+        last_arrival_at=row.last_arrival_at,
+        open_senders=open_senders(connection, [study]).get(study, 0),
+        change=row.change,
+    )
 
 
 def _latest_on(

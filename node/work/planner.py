@@ -8,12 +8,15 @@ from typing import Protocol
 from m3net.uids import StudyInstanceUID
 from node.core.completeness import (
     Nothing,
+    Readiness,
     Ready,
+    StudyPulse,
     StudyRules,
     StudySnapshot,
     Wait,
     WaitForReading,
     readiness,
+    until_quiet,
 )
 from node.core.diary import Kind
 from node.core.digest import inputs_digest
@@ -35,13 +38,17 @@ class KeepsStudies(Protocol):
         """Studies whose time has come."""
         ...
 
+    def study_pulse(self, study: StudyInstanceUID) -> StudyPulse:
+        """Whether the study is quiet now."""
+        ...
+
     def study_snapshot(self, study: StudyInstanceUID) -> StudySnapshot:
         """The study as it is now."""
         ...
 
     def note_judgement(
         self,
-        snapshot: StudySnapshot,
+        snapshot: StudyPulse,
         *,
         kind: Kind,
         reason: str,
@@ -114,11 +121,10 @@ class Planner:
 
     def judge_study(self, study: StudyInstanceUID, now: datetime) -> int | None:
         """The judgement of one study stands; the number of the job, if one was queued."""
-        snapshot = self._store.study_snapshot(study)
-        verdict = readiness(snapshot, now=now, rules=self._rules)
-        if isinstance(verdict, WaitForReading) and self._reading.read(study, within_s=READ_S):
-            snapshot = self._store.study_snapshot(study)
-            verdict = readiness(snapshot, now=now, rules=self._rules)
+        pulse = self._store.study_pulse(study)
+        verdict: Readiness | None = until_quiet(pulse, now=now, rules=self._rules)
+        if verdict is None:
+            pulse, verdict = self._judged(study, now)
         number: int | None = None
         look_again_at: datetime | None = None
         match verdict:
@@ -132,6 +138,15 @@ class Planner:
                     inputs, digest=inputs_digest(inputs), terms=self._terms, now=now
                 )
         self._store.note_judgement(
-            snapshot, kind=kind, reason=reason, look_again_at=look_again_at, now=now
+            pulse, kind=kind, reason=reason, look_again_at=look_again_at, now=now
         )
         return number
+
+    def _judged(self, study: StudyInstanceUID, now: datetime) -> tuple[StudySnapshot, Readiness]:
+        """The quiet study and the verdict on it; what was not read of it is read first."""
+        snapshot = self._store.study_snapshot(study)
+        verdict = readiness(snapshot, now=now, rules=self._rules)
+        if isinstance(verdict, WaitForReading) and self._reading.read(study, within_s=READ_S):
+            snapshot = self._store.study_snapshot(study)
+            verdict = readiness(snapshot, now=now, rules=self._rules)
+        return snapshot, verdict

@@ -1,6 +1,7 @@
 """From arrivals to jobs, through intake, the spool, the store and the judge as they are."""
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -168,6 +169,39 @@ def test_a_study_that_cannot_be_judged_holds_up_no_other(
     monkeypatch.undo()
     assert node.plan_after(59) == []
     assert node.plan_after(1) == [2]
+
+
+def test_a_study_whose_quiet_period_ends_is_judged_then_and_not_at_the_next_look(
+    node: Node,
+) -> None:
+    """The next look would come in an hour."""
+    node.receive(ct_image(0), ct_image(1))
+    quiet_at = node.now + timedelta(seconds=60)
+    node.now = quiet_at - timedelta(seconds=0.3)
+    began, stop = time.monotonic(), threading.Event()
+
+    def clock() -> datetime:
+        return node.now + timedelta(seconds=time.monotonic() - began)
+
+    def wait_for_the_job() -> None:
+        while not node.store.list_jobs() and time.monotonic() - began < 20:
+            stop.wait(0.02)
+        stop.set()
+
+    watching = threading.Thread(target=wait_for_the_job)
+    watching.start()
+    run(
+        node.planner(),
+        reading=node.reading,
+        store=node.store,
+        spool=node.spool,
+        look_every_s=3600,
+        clock=clock,
+        stop=stop,
+    )
+    watching.join()
+    (job,) = node.store.list_jobs()
+    assert timedelta(0) <= job.created_at - quiet_at < timedelta(seconds=5)
 
 
 def test_the_ticks_plan_release_and_sweep_and_survive_a_failure(
