@@ -31,6 +31,14 @@ from node.config import (
 )
 from node.dicom.compression import COMPRESSED
 from node.dicom.elements import MAX_DEPTH, MAX_ELEMENTS
+from node.dicom.limits import (
+    LONGEST_NEGOTIATION_S,
+    MAX_REQUEST_BYTES,
+    MOST_REQUESTS,
+    MOST_REQUESTS_OF_ONE,
+    SLOWEST_BYTES_S,
+    TOLERANCE_BYTES,
+)
 from node.dicom.sop_classes import CT_IMAGE_STORAGE, interpreted, recognised, standard_storage
 from node.dicom.statuses import STORED
 from node.dicom.transfer_syntaxes import NOT_FILED, REQUIRED
@@ -118,11 +126,28 @@ def _scp() -> list[str]:
         ("AE title", "receiver.ae_title", receiver.ae_title),
         ("Port", "receiver.port", receiver.port),
         ("Simultaneous associations", "receiver.max_associations", receiver.max_associations),
+        (
+            "Of one address",
+            "receiver.max_associations_of_one_peer",
+            receiver.max_associations_of_one_peer or "all",
+        ),
+        (
+            "Unfinished requests, in all and of one address",
+            "(fixed)",
+            f"{MOST_REQUESTS}, {MOST_REQUESTS_OF_ONE}",
+        ),
+        ("Largest A-ASSOCIATE-RQ, bytes", "(fixed)", MAX_REQUEST_BYTES),
         ("Largest PDU received, bytes", "receiver.max_pdu_bytes", receiver.max_pdu_bytes),
         ("Largest object, inflated, MiB", "receiver.max_object_mb", receiver.max_object_mb),
         ("Elements and items of an object that is read", "(fixed)", MAX_ELEMENTS),
         ("Levels of sequences of an object that is read", "(fixed)", MAX_DEPTH),
         ("Silence until abort, s", "receiver.network_timeout_s", receiver.network_timeout_s),
+        (
+            "A request for an association has to be whole within, s",
+            "the same, at most",
+            LONGEST_NEGOTIATION_S,
+        ),
+        ("Slowest sender of a PDU or a message, KiB/s", "(fixed)", SLOWEST_BYTES_S >> 10),
         ("Free space kept, GB", "storage.min_free_gb", storage.min_free_gb),
         ("Quiet period of a study, s", "study.quiet_period_s", study.quiet_period_s),
     ]
@@ -144,7 +169,13 @@ def _scp() -> list[str]:
         "these, except those whose Data Set cannot be filed "
         f"({', '.join(sorted(NOT_FILED))}) and private ones: the object is kept, and what should "
         "have been read from it is reported as undecodable. "
-        "Asynchronous operations, user identity and extended negotiation are not used.",
+        "Asynchronous operations, user identity and extended negotiation are not used; requests "
+        "that are sent ahead of an answer are answered in turn. A C-CANCEL is passed over.",
+        "",
+        f"A PDU that is longer than was agreed upon ({TOLERANCE_BYTES} bytes are tolerated), of a "
+        "type that may not come now, with a fragment of no accepted context, with a command within a Data Set, "
+        "or with a damaged Command Set is answered with an A-ABORT. What is sent instead of an "
+        "A-ASSOCIATE-RQ is not answered.",
         "",
         "An object that holds more elements, or sequences more deeply in one another, than the "
         "table says is kept and answered with 0000; if it marks something or is a CT, the study is "
@@ -164,6 +195,7 @@ def _scp() -> list[str]:
                     "instance, study, series), does not inflate, or is too large; or the command "
                     "names no UID",
                 ),
+                ("0211", "neither C-STORE nor C-ECHO"),
                 ("C211", "unexpected error in this node"),
             ],
         ),
@@ -176,7 +208,9 @@ def _scp() -> list[str]:
                 ("called AE title not in receiver.allowed_called_ae_titles", "1 / 1 / 7"),
                 ("calling AE title not in receiver.allowed_calling_ae_titles", "1 / 1 / 3"),
                 ("address not in receiver.allowed_peers", "1 / 1 / 1"),
-                ("receiver.max_associations are open", "2 / 3 / 2"),
+                ("receiver.max_associations are open, or too many of one address", "2 / 3 / 2"),
+                ("another application context than DICOM's", "1 / 1 / 2"),
+                ("another protocol version than 1", "1 / 2 / 2"),
                 ("the node is stopping", "2 / 3 / 1"),
             ],
         ),

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from node.config import ReceiverConfig
 from node.core.errors import OUT_OF_RESOURCES, Refused
 from node.core.sender import Sender, SenderKind
+from node.dicom.limits import LONGEST_NEGOTIATION_S, MAX_REQUEST_BYTES, TOLERANCE_BYTES
 from node.inbound.dimse import upper_layer
 from node.inbound.dimse.commands import (
     C_CANCEL_RQ,
@@ -42,10 +43,6 @@ from node.inbound.dimse.wire import (
 from node.inbound.header_text import is_uid
 from node.logs import event
 
-MAX_REQUEST_BYTES = 256 << 10
-"""128 presentation contexts with 38 transfer syntaxes each fit into a quarter of it."""
-TOLERANCE_BYTES = 1024
-"""Some senders count a PDU's or a fragment's header otherwise."""
 _MAX_OTHER_BYTES = 1024
 
 
@@ -146,7 +143,7 @@ class Association:
 
     def _negotiate(self) -> bytes:
         """What is sent last to one that is not let in; nothing to one that is."""
-        until = time.monotonic() + min(30.0, self._config.network_timeout_s)
+        until = time.monotonic() + min(LONGEST_NEGOTIATION_S, self._config.network_timeout_s)
         pdu = self._wire.next_pdu({ASSOCIATE_RQ: MAX_REQUEST_BYTES}, until=until)
         request = upper_layer.decode_request(pdu.body)
         self._names["calling_ae"], self._names["called_ae"] = request.calling, request.called

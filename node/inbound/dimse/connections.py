@@ -11,8 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-MOST_REQUESTS = 128
-MOST_REQUESTS_OF_ONE = 32
+from node.dicom.limits import MOST_REQUESTS, MOST_REQUESTS_OF_ONE
 
 
 @dataclass(eq=False, slots=True)

@@ -15,12 +15,11 @@ from datetime import UTC, datetime
 
 from node.config import ReceiverConfig
 from node.core.errors import ConfigError
+from node.dicom.limits import MAX_REQUEST_BYTES, TOLERANCE_BYTES
 from node.dicom.transfer_syntaxes import decodable, missing
 from node.inbound.dimse import upper_layer
 from node.inbound.dimse.admission import DRAINING, PEER, is_allowed, rejection_of
 from node.inbound.dimse.association import (
-    MAX_REQUEST_BYTES,
-    TOLERANCE_BYTES,
     AcceptsObjects,
     Association,
     Names,

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
+from node.dicom.limits import SLOWEST_BYTES_S
+
 HEADER_BYTES = 6
 _LENGTH = struct.Struct(">BxL")
-_SLOWEST_BYTES_S = 8192.0
-"""A link of 64 kbit/s; whoever is slower for long holds a place that others want."""
 _MOST_WAIT_S = 1.0
 _DRAIN_S = 2.0
 _DRAIN_BYTES = 1 << 24
@@ -54,7 +54,7 @@ UNRECOGNIZED_PDU, UNEXPECTED_PDU, INVALID_PARAMETER = 1, 2, 6
 
 def allowance_s(silence_s: float, count: int) -> float:
     """How long so many bytes may take: a silence, and what the slowest link needs for them."""
-    return silence_s + count / _SLOWEST_BYTES_S
+    return silence_s + count / SLOWEST_BYTES_S
 
 
 class Wire:
