@@ -173,13 +173,14 @@ def _scp() -> list[str]:
         "that are sent ahead of an answer are answered in turn. A C-CANCEL is passed over.",
         "",
         f"A PDU that is longer than was agreed upon ({TOLERANCE_BYTES} bytes are tolerated), of a "
-        "type that may not come now, with a fragment of no accepted context, with a command within a Data Set, "
-        "or with a damaged Command Set is answered with an A-ABORT. What is sent instead of an "
-        "A-ASSOCIATE-RQ is not answered.",
+        "type that may not come now, with a fragment of no accepted context, with a command within "
+        "a Data Set, or with a damaged Command Set is answered with an A-ABORT. What is sent "
+        "instead of an A-ASSOCIATE-RQ is not answered.",
         "",
         "An object that holds more elements, or sequences more deeply in one another, than the "
         "table says is kept and answered with 0000; if it marks something or is a CT, the study is "
-        "reported as not analysed for that. Elements of group 0002 within a Data Set are left out, "
+        "reported as not analysed for that; and so for one whose header is damaged behind its "
+        "identifiers. Elements of group 0002 within a Data Set are left out, "
         "which is logged. AE titles that are blank, padded with NUL or not ASCII are accepted, "
         'trimmed, with "?" for each byte that may not stand in one.',
         "",
@@ -191,9 +192,9 @@ def _scp() -> list[str]:
                 ("A900", "the data set is not of the SOP class or instance that was announced"),
                 (
                     "C000",
-                    "the data set cannot be read, lacks one of its identifiers (SOP class and "
-                    "instance, study, series), does not inflate, or is too large; or the command "
-                    "names no UID",
+                    "the data set cannot be read as far as its identifiers (SOP class and "
+                    "instance, study, series), lacks one of them, does not inflate, or is too "
+                    "large; or the command names no UID",
                 ),
                 ("0211", "neither C-STORE nor C-ECHO"),
                 ("C211", "unexpected error in this node"),
