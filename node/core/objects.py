@@ -47,6 +47,10 @@ Captures = Mapping[str, Dataset]
 """Per tracking UID."""
 
 
+_OF_A_REVISION = 100_000
+"""Instance Numbers of a revision's captures: its pages of all nodules, then a hundred a nodule."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
     """What a result takes from its job's row, so that a rebuild is the same object.
@@ -261,7 +265,7 @@ class _Author:
                     analysis_id=self.stamp.analysis_id,
                     page=number,
                 ),
-                instance_number=self.stamp.revision * 10_000 + number,
+                instance_number=self.stamp.revision * _OF_A_REVISION + number,
             ),
             shows="Probabilities",
             tracking_id=page.label,
@@ -283,7 +287,7 @@ class _Author:
                     tracking_uid=nodule.finding.tracking_uid,
                 ),
                 # Frames that stand alone are numbered on from their capture.
-                instance_number=self.stamp.revision * 10_000 + number * 100 + 1,
+                instance_number=self.stamp.revision * _OF_A_REVISION + number * 100 + 1,
             ),
             shows=nodule.listed.legend.method,
             tracking_id=nodule.name,

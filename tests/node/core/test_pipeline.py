@@ -124,9 +124,9 @@ def test_every_marked_nodule_has_a_probability_where_it_lies(
     ]
     assert of_all.ImageComments == "UNTRAINED, NOT A RESULT: all 2 nodules"
     assert of_all.DerivationDescription.endswith("untrained-1 over CT, all 2 nodules")
-    assert (of_all.NumberOfFrames, of_all.InstanceNumber) == (1, 30001)
+    assert (of_all.NumberOfFrames, of_all.InstanceNumber) == (1, 300001)
     assert len(of_all.SourceImageSequence) == 2
-    assert [dataset.InstanceNumber for dataset in of_nodules] == [30101, 30201]
+    assert [dataset.InstanceNumber for dataset in of_nodules] == [300101, 300201]
     assert "60 of 60 slices of the CT series were received" in results.remarks[1]
 
 
