@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from node.cli.options import show_table
+from sr_templates.findings import Lobe, Location, Measurements, Side
 from sr_templates.probability import percent_text
+from sr_templates.spoken import image_in_words, lung_in_words, size_in_words
 
 if TYPE_CHECKING:
     from node.persistence.rows import DeliveryRow, JobRow
@@ -34,19 +36,39 @@ def show_nodules(nodules: Sequence[Mapping[str, Any]]) -> None:
     """The nodules of a job's summary, with probability or the reason why there is none."""
     if nodules:
         show_table(
-            ["nodule", "centre z, y, x", "centre mm (L, P, S)", "diameter mm", "probability", ""],
+            ["nodule", "centre z, y, x", "centre mm (L, P, S)", "where", "size", "probability", ""],
             [
                 [
                     n["tracking_id"],
                     _numbers(n["centre_index"]),
                     _numbers(n["centre_mm"]),
-                    n["diameter_mm"],
+                    _where(n.get("location") or {}),
+                    _size(n.get("measurements") or {}, n["diameter_mm"]),
                     None if n["probability"] is None else percent_text(n["probability"]),
                     n["reason"] or "",
                 ]
                 for n in nodules
             ],
         )
+
+
+def _where(location: Mapping[str, Any]) -> str:
+    """Lung and key slice; of a job from before they were noted, nothing."""
+    place = Location(
+        **{
+            **location,
+            "side": Side(location["side"]) if location.get("side") else None,
+            "lobe": Lobe(location["lobe"]) if location.get("lobe") else None,
+        }
+    )
+    return ", ".join(part for part in (lung_in_words(place), image_in_words(place)) if part)
+
+
+def _size(measurements: Mapping[str, Any], diameter_mm: float | None) -> str | None:
+    """As measured from the mark, else as it is marked."""
+    axes = {key: measurements.get(key) for key in ("long_axis_mm", "short_axis_mm")}
+    told = size_in_words(Measurements(**axes))
+    return told or (None if diameter_mm is None else f"marked as {diameter_mm:.0f} mm")
 
 
 def _numbers(values: list[float] | None) -> str:

@@ -42,6 +42,8 @@ from node.dicom.limits import (
 from node.dicom.sop_classes import CT_IMAGE_STORAGE, interpreted, recognised, standard_storage
 from node.dicom.statuses import STORED
 from node.dicom.transfer_syntaxes import NOT_FILED, REQUIRED
+from node.operator.result_content import ai_results, content_of_a_nodule
+from sr_templates import codes
 from sr_templates.character_sets import defined_terms
 
 _CODES_READ_AS = {
@@ -97,12 +99,8 @@ _COMPANIONS = (
 
 def statement() -> str:
     """The whole document."""
-    return (
-        "\n".join(
-            [*_head(), *_scp(), *_character_sets(), *_classes(), *_scu(), *_stow(), *_security()]
-        )
-        + "\n"
-    )
+    sections = (_head, _scp, _character_sets, _classes, _scu, _stow, _results, _security)
+    return "\n".join(line for section in sections for line in section()) + "\n"
 
 
 def _head() -> list[str]:
@@ -269,7 +267,7 @@ def _classes() -> list[str]:
 
 def _codes() -> list[str]:
     """What of codes and words makes a mark a nodule."""
-    codes = [
+    table = [
         (reading, code.value, code.scheme_designator, code.meaning)
         for sort, reading in _CODES_READ_AS.items()
         for code in listed_codes(sort)
@@ -285,7 +283,7 @@ def _codes() -> list[str]:
         f"{', '.join(LANGUAGES)}: m3net/annotations/words.tsv is the table. What a user typed is "
         "read and never repeated.",
         "",
-        *_table(("Read as", "Code", "Scheme", "Meaning"), codes),
+        *_table(("Read as", "Code", "Scheme", "Meaning"), table),
         "",
     ]
 
@@ -410,6 +408,26 @@ def _stow() -> list[str]:
         ),
         "",
         "`m3node echo` asks `GET {url}/studies?limit=1`.",
+        "",
+    ]
+
+
+def _results() -> list[str]:
+    return [
+        "## What a report says of a nodule",
+        "",
+        "One Measurement Group (TID 1410) a nodule, those with the highest probability first; the "
+        "same in words in its Comment, which begins with the probability and ends with the limits. "
+        "Numbers from the mark have the Measurement Method "
+        f"({codes.FROM_MARK.value}, {codes.PRIVATE_SCHEME}).",
+        "",
+        *_table(("What", "Codes", "When"), content_of_a_nodule()),
+        "",
+        "## IHE Radiology, AI Results (AIR): Evidence Creator",
+        "",
+        "A self-assessment, point by point; not tested at a Connectathon.",
+        "",
+        *_table(("Point", "", "How"), ai_results()),
         "",
     ]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from node.cli.rows import show_nodules
 from node.core.states import State
 from node.persistence.store import Store
 from tests.node.cli.conftest import PATIENT, STUDY, Cli, bury, finish, write_slice
@@ -237,3 +238,31 @@ def test_the_untrained_model_says_so(cli: Cli, config_file: Path) -> None:
     said = cli("model", "verify", "--config", config_file)
     assert said.status == 0
     assert ("UNTRAINED" in said.err) == (not card["trained"])
+
+
+def test_a_nodule_is_listed_with_its_lung_its_slice_and_its_size(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    nodule = {
+        "tracking_id": "Nodule 1",
+        "centre_index": [84.0, 12.0, 30.0],
+        "centre_mm": [1.0, 2.0, 3.0],
+        "diameter_mm": 12.2,
+        "probability": 0.731,
+        "reason": None,
+        "measurements": {"long_axis_mm": 12.4, "short_axis_mm": 8.6, "volume_mm3": 500.0},
+        "location": {
+            "side": "left",
+            "lobe": None,
+            "series_number": 4,
+            "image_number": 43,
+            "images": 133,
+        },
+    }
+    before = {key: nodule[key] for key in nodule if key not in ("measurements", "location")}
+    show_nodules([nodule, before])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "left lung, Se 4, Im 43 / 133" in said
+    assert "12 x 9 mm, mean 11 mm" in said
+    assert "marked as 12 mm" in said  # of a job from before sizes were noted

@@ -40,3 +40,15 @@ def test_every_reader_says_what_becomes_of_what_it_meets() -> None:
         (row,) = (line for line in text.splitlines() if line.startswith(f"| {reader.kind} |"))
         for phrase in (*scope.read, *scope.listed, *scope.refused):
             assert phrase in row
+
+
+def test_it_says_what_a_report_codes_and_how_it_stands_to_ai_results() -> None:
+    text = statement()
+    content = text.split("## What a report says of a nodule", 1)[1].split("\n## ", 1)[0]
+    for code in ("111047", "103339001", "103340004", "118565006", "112031", "7771000, SCT, Left"):
+        assert f"({code}" in content
+    assert "FROM_MARK, 99M3NODE" in content
+    air = text.split("## IHE Radiology, AI Results (AIR): Evidence Creator", 1)[1]
+    assert "| root result: Comprehensive 3D SR, TID 1500 | met |" in air
+    assert "| parametric maps | on request |" in air
+    assert "(AIW-I) | not met |" in air
