@@ -7,7 +7,7 @@ through the CT (`sr_templates.layout` shows where all of it stands).
 A pure function of `NoduleView` and `Legend`: it is never given a patient.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,7 +141,10 @@ class _Drawing:
         picture.paste(self.marks, (0, 0), self.marks)
         for name in self.fields:
             self._say_if_blank(pen, name, index)
-        label = image_text(self.legend, this.image_number, position_mm=this.position_mm)
+        place = replace(self.legend.location, series_number=None)  # a label is short, and of one CT
+        label = image_text(
+            replace(self.legend, location=place), this.image_number, position_mm=this.position_mm
+        )
         return CaptureFrame(rgb=_pixels(picture), label=label, sources=(this.source,), key=key)
 
     def _large(self, index: int) -> Image.Image:

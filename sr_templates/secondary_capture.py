@@ -18,6 +18,9 @@ from sr_templates.envelope import coded, finish, long_string, new_object
 from sr_templates.findings import Algorithm, ImageReference, ObjectIdentity
 from sr_templates.probability import UNTRAINED
 
+SHORT_STRING = 16
+"""Characters of an SH, which a Frame Label Vector is."""
+
 SERIES_DESCRIPTION = "AI nodule pictures (research use)"
 
 _LOSSINESS = (
@@ -123,7 +126,7 @@ def _add_frames(capture: Dataset, frames: Sequence[CaptureFrame]) -> None:
     if len(frames) == 1:  # then there is no increment (PS3.3 C.7.6.6)
         return
     capture.FrameIncrementPointer = 0x00182002  # Frame Label Vector
-    capture.FrameLabelVector = [long_string(frame.label) for frame in frames]
+    capture.FrameLabelVector = [long_string(frame.label, SHORT_STRING) for frame in frames]
     keys = [number for number, frame in enumerate(frames, start=1) if frame.key]
     if keys:
         capture.RepresentativeFrameNumber = keys[0]

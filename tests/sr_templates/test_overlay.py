@@ -5,6 +5,7 @@ import pytest
 
 from sr_templates import layout, overlay
 from sr_templates.capture_view import Legend, MapStyle, NoduleView, choose_slices
+from sr_templates.findings import Location
 from sr_templates.layout import LARGE, LEFT, MAPS, PANELS_TOP, SMALL, in_a_corner
 from sr_templates.orientation import edge_letters, letters
 from sr_templates.overlay import render_capture
@@ -200,6 +201,12 @@ def test_the_overview_comes_first_and_the_slices_in_the_slabs_order():
     assert [frame.key for frame in frames] == [False, False, True, False]
     assert {frame.rgb.shape for frame in frames} == {(768, 1024, 3)}
     assert frames[0].sources == frames[2].sources
+
+
+def test_a_label_is_a_short_string_whatever_the_series_number():
+    beyond = Location(series_number=3000566, image_number=2, images=1234)
+    frames = render_capture(view(), legend(location=beyond))
+    assert [frame.label for frame in frames[1:]] == ["Im 1 / 1234", "Im 2 / 1234", "Im 3 / 1234"]
 
 
 @pytest.mark.parametrize("style", list(MapStyle))
