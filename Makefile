@@ -3,6 +3,7 @@
 #   make demo                 a phantom's study through a node of its own, results in demo-out/
 #   make demo INPUT=folder    the same with your study: a chest CT and its SEG or SR
 #   make test                 lint, types, import contracts, tests
+#   make viewers              what npm has of the viewers that the tests open, outside of the checkout
 #   make mutants              how strong the tests are: SAMPLE=60 SEED=1 of all single mutants
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +15,7 @@ WORKERS ?= 2
 # point pip to an index or folder of CPU wheels: PIP_INSTALL_FLAGS="--find-links DIR".
 PIP_INSTALL_FLAGS ?=
 
-.PHONY: demo test lint format types contracts unit mutants clean
+.PHONY: demo test lint format types contracts unit viewers mutants clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -35,6 +36,9 @@ types: $(STAMP)
 
 contracts: $(STAMP)
 	$(RUN)lint-imports --config setup.cfg
+
+viewers: $(STAMP)
+	$(RUN)python -m tests.viewers.packages
 
 mutants: $(STAMP)
 	$(RUN)python -m tests.mutants --sample $(or $(SAMPLE),60) --seed $(or $(SEED),1) $(MUTANTS_FLAGS)

@@ -23,7 +23,7 @@ from pydicom import Dataset, dcmread
 
 from tests.required import require_binary, unavailable
 
-_DICOMWEB_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+_PLUGINS = Path("/usr/share/orthanc/plugins")
 _ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -209,6 +209,16 @@ class Orthanc:
         with urlopen(Request(self.url + path, headers=dict(self.headers)), timeout=10) as answer:
             return json.load(answer)
 
+    def add(self, dataset: Dataset) -> None:
+        """It holds the object, given over its REST API."""
+        buffer = BytesIO()
+        dataset.save_as(buffer, enforce_file_format=True)
+        wanted = Request(
+            f"{self.url}/instances", data=buffer.getvalue(), headers=dict(self.headers)
+        )
+        with urlopen(wanted, timeout=30) as answer:
+            assert json.load(answer)["Status"] == "Success"
+
     def sop_instance_uids(self) -> set[str]:
         """The SOP Instance UIDs of everything that it really holds."""
         instances = self.get("/instances?expand")
@@ -235,13 +245,21 @@ class Orthanc:
 
 @contextmanager
 def orthanc(
-    tmp_path: Path, *, ae_title: str = "ORTHANC", settings: Mapping[str, Any] | None = None
+    tmp_path: Path,
+    *,
+    ae_title: str = "ORTHANC",
+    settings: Mapping[str, Any] | None = None,
+    web_viewer: bool = False,
 ) -> Iterator[Orthanc]:
-    """Orthanc in a network namespace of its own; `settings` go over its configuration."""
+    """Orthanc in a network namespace of its own; `settings` go over its configuration.
+
+    web_viewer : with Orthanc's own viewer, beside the Explorer that it always has
+    """
     program = require_binary("Orthanc", "orthanc")
     unshare = require_binary("unshare", "util-linux")
-    if not _DICOMWEB_PLUGIN.exists():
-        unavailable("Orthanc has no DICOMweb plugin: apt-get install orthanc-dicomweb")
+    plugins = [_plugin("libOrthancDicomWeb.so", "orthanc-dicomweb")]
+    if web_viewer:
+        plugins.append(_plugin("libOrthancWebViewer.so", "orthanc-webviewer"))
     home = tmp_path / "orthanc"
     home.mkdir()
     config = {
@@ -254,7 +272,7 @@ def orthanc(
         "RemoteAccessAllowed": True,
         "AuthenticationEnabled": False,
         "DicomAlwaysAllowStore": True,
-        "Plugins": [str(_DICOMWEB_PLUGIN)],
+        "Plugins": plugins,
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
     } | dict(settings or {})
     (home / "orthanc.json").write_text(json.dumps(config))
@@ -274,6 +292,13 @@ def orthanc(
             unavailable("no network namespace for Orthanc: unshare -rn is not permitted here")
         assert process.poll() is None, log.read_text()
         yield peer
+
+
+def _plugin(library: str, package: str) -> str:
+    found = _PLUGINS / library
+    if not found.exists():
+        unavailable(f"Orthanc lacks {library}: apt-get install {package}")
+    return str(found)
 
 
 def _answers(peer: Orthanc) -> bool:
