@@ -4,6 +4,8 @@ import pytest
 
 from tests import lidc
 
+pytest_plugins = ["tests.shown"]
+
 
 @pytest.fixture(scope="session")
 def lidc_0001() -> lidc.LidcStudy:

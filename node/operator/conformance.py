@@ -43,6 +43,7 @@ from node.dicom.sop_classes import CT_IMAGE_STORAGE, interpreted, recognised, st
 from node.dicom.statuses import STORED
 from node.dicom.transfer_syntaxes import NOT_FILED, REQUIRED
 from node.operator.result_content import ai_results, content_of_a_nodule
+from node.operator.shown import TABLE, read_claims, shown_table
 from sr_templates import codes
 from sr_templates.character_sets import defined_terms
 
@@ -99,7 +100,7 @@ _COMPANIONS = (
 
 def statement() -> str:
     """The whole document."""
-    sections = (_head, _scp, _character_sets, _classes, _scu, _stow, _results, _security)
+    sections = (_head, _scp, _character_sets, _classes, _scu, _stow, _results, _shown, _security)
     return "\n".join(line for section in sections for line in section()) + "\n"
 
 
@@ -428,6 +429,20 @@ def _results() -> list[str]:
         "A self-assessment, point by point; not tested at a Connectathon.",
         "",
         *_table(("Point", "", "How"), ai_results()),
+        "",
+    ]
+
+
+def _shown() -> list[str]:
+    return [
+        "## Who takes and shows the results",
+        "",
+        'Each cell is what a test saw, and links to it; the tests run with every change. "-": not '
+        "tried, or nothing of it to show. OHIF 3.12.10 and dwv 0.36.4 in Chromium; Orthanc 1.10.1 "
+        "with DICOMweb 1.7, Web Viewer 2.8 and its Explorer; dicom3tools, pixelmed and dcmtk 3.6.7 "
+        "as in Debian 12.",
+        "",
+        *shown_table(read_claims(TABLE)),
         "",
     ]
 
