@@ -91,6 +91,17 @@ def test_a_heat_map_is_zero_where_the_network_was_shown_nothing(
     assert any((values[:5] > 0).any() for values in maps)
 
 
+def test_what_a_probability_rests_on_adds_up_to_it(
+    tmp_path: Path, volume: CTVolume, nodules: list[Nodule]
+) -> None:
+    toy = classifier(tmp_path, temperature=0.4)
+    for prediction in toy.classify(volume, nodules):
+        evidence = prediction.evidence
+        assert evidence is not None
+        odds = np.exp(evidence.images + evidence.measurements)
+        assert odds / (1 + odds) == pytest.approx(prediction.probability, abs=1e-5)
+
+
 def test_no_nodules_are_no_predictions(tmp_path: Path, volume: CTVolume) -> None:
     assert classifier(tmp_path).classify(volume, []) == []
 
