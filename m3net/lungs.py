@@ -13,12 +13,12 @@ lay on the table.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from m3net.nodule import Side
 from m3net.volume import CTVolume, transform
 
 BLOCK_MM = 4.0
@@ -38,13 +38,6 @@ MIDDLE_MM = 40.0
 NEAR_MM, CLEARER_BY_MM = 30.0, 20.0
 """A nodule's centre is so near to its lung, and so much farther from the other one."""
 _MOST_EROSIONS = 4
-
-
-class Side(StrEnum):
-    """The patient's."""
-
-    LEFT = "left"
-    RIGHT = "right"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

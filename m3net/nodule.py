@@ -1,6 +1,7 @@
 """A nodule as an annotation marks it, in the patient's frame (LPS mm)."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,29 @@ class AnnotationSource:
     """For example "segment 2" or "measurement group 1"."""
 
 
+class Side(StrEnum):
+    """A lung: the patient's left or right."""
+
+    LEFT = "left"
+    RIGHT = "right"
+
+
+class Lobe(StrEnum):
+    """Of either lung; the left has no middle lobe."""
+
+    UPPER = "upper lobe"
+    MIDDLE = "middle lobe"
+    LOWER = "lower lobe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where in the lungs an annotation says that a nodule lies, as far as its codes say it."""
+
+    side: Side | None = None
+    lobe: Lobe | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nodule:
     """One nodule.
@@ -39,6 +63,7 @@ class Nodule:
     centre_mm   : LPS; the centroid of the mask's voxels, or the point that was marked
     mask        : None for a bare point or a circle
     diameter_mm : None where the annotation gives no extent
+    site        : as annotated; None where it is not coded, or coded in two ways
     tracking_uid: copied from the input, else derived from it; never drawn
     """
 
@@ -49,6 +74,7 @@ class Nodule:
     tracking_id: str
     sources: tuple[AnnotationSource, ...]
     notes: tuple[str, ...] = ()
+    site: Site | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

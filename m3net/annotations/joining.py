@@ -8,6 +8,7 @@ which a group only holds measurements.
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 
+from m3net.annotations.sites import agreed
 from m3net.annotations.types import Annotation, Marking, PassedOver, SegmentReference
 from m3net.uids import SOPInstanceUID
 
@@ -91,6 +92,7 @@ def _told(mask: Marking, speaker: Marking) -> Marking:
         tracking_id=mask.tracking_id or speaker.tracking_id,
         diameter_mm=speaker.diameter_mm if speaker.diameter_stated else mask.diameter_mm,
         diameter_stated=speaker.diameter_stated or mask.diameter_stated,
+        site=agreed(mask.site, speaker.site),
         also_in=(*mask.also_in, speaker.source),
     )
 

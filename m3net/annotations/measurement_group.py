@@ -18,8 +18,10 @@ from m3net.annotations.content_tree import ContentTree, concept, is_named
 from m3net.annotations.image_classes import SEGMENTATIONS
 from m3net.annotations.labels import DENIED, Verdict, read_label
 from m3net.annotations.meaning import Meaning, Reading, Said, meaning_of
+from m3net.annotations.sites import LATERALITY, site_of
 from m3net.annotations.types import SegmentReference
 from m3net.annotations.vocabulary import without_accents
+from m3net.nodule import Site
 from m3net.uids import SOPInstanceUID
 
 GROUP = Code("125007", "DCM", "Measurement Group")
@@ -95,6 +97,13 @@ class MeasurementGroup:
                 texts=tuple(self._texts()),
             )
         )
+
+    def site(self) -> Site | None:
+        """Where in the lungs its site, with its laterality, says that it is."""
+        found = {
+            site_of(code, self._codes_of(item, LATERALITY)) for item, code in self._site_items()
+        } - {None}
+        return found.pop() if len(found) == 1 else None
 
     @property
     def tracking_uid(self) -> str | None:
@@ -203,11 +212,18 @@ class MeasurementGroup:
         return False
 
     def _sites(self) -> Iterator[Code]:
+        return (code for _, code in self._site_items())
+
+    def _site_items(self) -> Iterator[tuple[Dataset, Code]]:
         for item, _ in self._below(self._item, None):
             if is_named(item, FINDING_SITE, TARGET_REGION, *BODY_STRUCTURES):
                 code = first_code(item, "ConceptCodeSequence")
                 if code is not None:
-                    yield code
+                    yield item, code
+
+    def _codes_of(self, item: Dataset, name: Code) -> list[Code]:
+        below = (first_code(each, "ConceptCodeSequence") for each in self._tree.named(item, name))
+        return [code for code in below if code is not None]
 
     def _texts(self) -> Iterator[str]:
         """Labels, then the tracking identifier, then comments, which may be prose."""

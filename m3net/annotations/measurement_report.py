@@ -240,6 +240,7 @@ def _marking(
             segment=group.segment(),
             diameter_mm=stated,
             diameter_stated=stated is not None,
+            site=group.site(),
         )
     try:
         if group.is_on_a_view():
@@ -271,6 +272,7 @@ def _marking(
         centre_mm=extent.centre_mm,
         diameter_mm=stated if stated is not None else extent.diameter_mm,
         diameter_stated=stated is not None,
+        site=group.site(),
     )
 
 

@@ -18,6 +18,7 @@ from itertools import combinations
 
 import numpy as np
 
+from m3net.annotations.sites import agreed
 from m3net.nodule import Nodule, RefusedNodule
 
 SAME_NODULE_MM = 5.0
@@ -126,6 +127,7 @@ def _one(first: Candidate, second: Candidate) -> Candidate:
             tracking_uid=named.nodule.tracking_uid,
             tracking_id=named.nodule.tracking_id or other.nodule.tracking_id,
             sources=(*first.nodule.sources, *second.nodule.sources),
+            site=agreed(first.nodule.site, second.nodule.site),
             notes=tuple(dict.fromkeys((*first.nodule.notes, *second.nodule.notes))),
         ),
         fineness=winner.fineness,

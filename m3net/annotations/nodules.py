@@ -135,6 +135,7 @@ def _candidate(marking: Marking, spot: Spot) -> Candidate:
             tracking_id=label,
             sources=_sources(marking),
             notes=spot.notes,
+            site=marking.site,
         ),
         fineness=2 if marking.mask is not None else 1 if marking.contours_mm else 0,
         own_uid=_own_uid(marking) is not None and spot.part[0] == 1,

@@ -205,6 +205,7 @@ def _marking(
         frame_of_reference_uid=lies_in,
         mask=mask,
         notes=notes,
+        site=segment.site(),
         unchecked_grid=(
             None
             if vouched

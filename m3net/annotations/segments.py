@@ -9,9 +9,16 @@ from pydicom.sr.coding import Code
 
 from m3net.annotations.coding import decisive_site, first_code, read_code
 from m3net.annotations.meaning import Meaning, Reading, Said, meaning_of
+from m3net.annotations.sites import site_of
 from m3net.annotations.types import Drawn, Marking, PassedOver
+from m3net.attributes import items
 from m3net.errors import AnnotationUnusable
+from m3net.nodule import Site
 
+_REGIONS = {
+    "AnatomicRegionSequence": "AnatomicRegionModifierSequence",
+    "PrimaryAnatomicStructureSequence": "PrimaryAnatomicStructureModifierSequence",
+}
 _BACKGROUND = Code("125040", "DCM", "Background")
 
 
@@ -27,6 +34,15 @@ class Segment:
     def place(self) -> str:
         """As a marking of it is named."""
         return f"segment {self.number}"
+
+    def site(self) -> Site | None:
+        """Where in the lungs its anatomic region, with its modifiers, says that it is."""
+        found = {
+            site_of(read_code(region), _codes(region, modifiers))
+            for sequence, modifiers in _REGIONS.items()
+            for region in items(self.described, sequence)
+        } - {None}
+        return found.pop() if len(found) == 1 else None
 
     def passed_over(self, marking: Marking | None = None) -> PassedOver:
         """The segment as one that was not read as a nodule.
@@ -77,6 +93,10 @@ def is_labelmap(dataset: Dataset) -> bool:
     return str(dataset.get("SegmentationType")) == "LABELMAP"
 
 
+def _codes(item: Dataset, sequence: str) -> list[Code]:
+    return [code for each in items(item, sequence) if (code := read_code(each)) is not None]
+
+
 def _reading(item: Dataset, kind: Code | None) -> Reading:
     texts = (text_of(item, word) for word in ("SegmentLabel", "TrackingID", "SegmentDescription"))
     return meaning_of(
@@ -85,7 +105,7 @@ def _reading(item: Dataset, kind: Code | None) -> Reading:
             category=first_code(item, "SegmentedPropertyCategoryCodeSequence"),
             site=decisive_site(
                 code
-                for sequence in ("AnatomicRegionSequence", "PrimaryAnatomicStructureSequence")
+                for sequence in _REGIONS
                 for region in item.get(sequence) or []
                 if (code := read_code(region)) is not None
             ),

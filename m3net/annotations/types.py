@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from m3net.ct.acquisitions import NO_TRAITS, Traits
-from m3net.nodule import AnnotationSource, Mask, Point
+from m3net.nodule import AnnotationSource, Mask, Point, Site
 from m3net.uids import (
     FrameKey,
     FrameOfReferenceUID,
@@ -213,6 +213,8 @@ class Marking:
     unchecked_grid: FrameGrid | None = None
     notes: tuple[str, ...] = ()
     """Sentences for the report about how the mark was read."""
+    site: Site | None = None
+    """Where in the lungs its codes say that it is."""
     refused: str | None = None
 
 

@@ -9,9 +9,9 @@ from m3net.annotations.nodules import find_nodules
 from m3net.annotations.types import Annotation, PassedOver, References
 from m3net.ct.series import read_series_files
 from m3net.errors import AnnotationUnusable, NoduleUnusable, StudyError
-from m3net.lungs import Side, find_lungs
+from m3net.lungs import find_lungs
 from m3net.measurements import NOT_MEASURED, Measured, measure
-from m3net.nodule import Nodule, RefusedNodule
+from m3net.nodule import Nodule, RefusedNodule, Site
 from m3net.placed import PlacedNodule
 from m3net.prediction import Classifier, Prediction
 from m3net.surroundings import check_surroundings
@@ -20,6 +20,7 @@ from m3net.volume import CTVolume, goes_beyond, why_not_whole
 from node.core.conversions import conversions_of, followed, planes_of
 from node.core.inputs import StudyInputs
 from node.core.limits import limits_of
+from node.core.located import NOWHERE, locate
 from node.core.not_judged import name_passed_over
 from node.core.reading import read_annotation
 from node.core.series_choice import marked_frames
@@ -34,7 +35,7 @@ class JudgedNodule:
     """A nodule, what the model says of it, and what was measured.
 
     doubt : why it may be none in the lung; None if nothing speaks against it
-    side  : None if not sure
+    site  : side and lobe, as far as they are sure
     limits: what its number must be read with
     """
 
@@ -42,7 +43,7 @@ class JudgedNodule:
     prediction: Prediction
     doubt: str | None = None
     measured: Measured = NOT_MEASURED
-    side: Side | None = None
+    site: Site = NOWHERE
     limits: tuple[str, ...] = ()
 
 
@@ -197,6 +198,7 @@ def _judged(
     for (nodule, doubt), prediction in zip(in_lung, predictions, strict=True):
         placed = PlacedNodule(nodule=nodule, volume=volume)
         measured = measure(placed, thickness_mm=thickness_mm or None)
+        site, contradiction = locate(nodule, lungs)
         limits = limits_of(
             placed,
             measured,
@@ -212,8 +214,8 @@ def _judged(
                 prediction=prediction,
                 doubt=doubt,
                 measured=measured,
-                side=None if lungs is None else lungs.side_of(nodule.centre_mm),
-                limits=limits,
+                site=site,
+                limits=(*limits, *((contradiction,) if contradiction else ())),
             )
         )
     return judged

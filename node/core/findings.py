@@ -20,6 +20,7 @@ from sr_templates.band import Band
 from sr_templates.capture_view import CaptureFrame, Legend
 from sr_templates.findings import (
     Consistency,
+    Lobe,
     Location,
     Measurements,
     NoduleFinding,
@@ -84,7 +85,8 @@ def describe_nodule(
     )
     measurements = _measurements(judged)
     location = Location(
-        side=None if judged.side is None else Side(judged.side.value),
+        side=None if judged.site.side is None else Side(judged.site.side.value),
+        lobe=None if judged.site.lobe is None else Lobe(judged.site.lobe.value),
         series_number=attributes.whole(key_header, "SeriesNumber"),
         image_number=number_in_viewers(key_header, drawn.key_frame),
         images=count_in_viewers(key_header, volume),

@@ -6,7 +6,7 @@ import pytest
 from pydicom import Dataset
 
 import m3net.consistency
-import m3net.lungs
+import m3net.nodule
 from m3net.card import ModelCard
 from m3net.measurements import Measured
 from m3net.nodule import Nodule, RefusedNodule
@@ -26,7 +26,7 @@ from node.core.findings import (
 from node.core.pictured import Look
 from sr_templates.band import Band
 from sr_templates.capture_view import MapStyle
-from sr_templates.findings import Consistency, Location, Outcome, Side
+from sr_templates.findings import Consistency, Lobe, Location, Outcome, Side
 from tests.node.core.test_drawn import headers, masked, nodule, volume
 
 
@@ -93,21 +93,24 @@ def test_the_first_line_says_how_likely_where_how_large_and_with_which_limits() 
                 mean_hu=34.6,
                 consistency=m3net.consistency.Consistency.SOLID,
             ),
-            "side": m3net.lungs.Side.LEFT,
+            "site": m3net.nodule.Site(side=m3net.nodule.Side.LEFT, lobe=m3net.nodule.Lobe.LOWER),
             "limits": ("slices of 2.5 mm", "one annotation's outline"),
         },
     )
     assert it.finding.comment == (
         "Probability of malignancy > 95 %; above the indeterminate band of 35 % to 65 %; "
-        "left lung; Im 495; 33 x 25 mm, mean 29 mm, 9.1 mL, mean 35 HU, solid "
+        "left lung, lower lobe; Im 495; 33 x 25 mm, mean 29 mm, 9.1 mL, mean 35 HU, solid "
         "(measured from the mark). Limits: slices of 2.5 mm; one annotation's outline."
     )
-    assert it.finding.location == Location(side=Side.LEFT, image_number=495, images=10)
+    assert it.finding.location == Location(
+        side=Side.LEFT, lobe=Lobe.LOWER, image_number=495, images=10
+    )
     assert it.finding.limits == ("slices of 2.5 mm", "one annotation's outline")
 
 
 def test_sides_and_densities_have_one_name_in_measuring_and_in_reporting() -> None:
-    assert [each.value for each in m3net.lungs.Side] == [each.value for each in Side]
+    assert [each.value for each in m3net.nodule.Side] == [each.value for each in Side]
+    assert [each.value for each in m3net.nodule.Lobe] == [each.value for each in Lobe]
     assert [each.value for each in m3net.consistency.Consistency] == [
         each.value for each in Consistency
     ]
