@@ -13,7 +13,7 @@ import highdicom as hd
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.uid import UID, ParametricMapStorage
+from pydicom.uid import UID, CTImageStorage, ParametricMapStorage
 
 from sr_templates import codes
 from sr_templates.envelope import (
@@ -42,6 +42,7 @@ class HeatVolume:
     method    : how the map is made, by its name in the literature
     values    : (D, H, W) float32 in [0, 1]
     affine    : (4, 4), index (z, y, x) -> LPS mm; its axes are at right angles
+    frame_of_reference_uid : of these mm, the CT's
     has_depth : False where every plane shows the same map
     """
 
@@ -50,6 +51,7 @@ class HeatVolume:
     method: str
     values: NDArray[np.float32]
     affine: NDArray[np.float64]
+    frame_of_reference_uid: str
     has_depth: bool
 
 
@@ -95,7 +97,7 @@ def _drawn(
         array=np.nan_to_num(heat.values, nan=0.0).astype(np.float32),
         affine=heat.affine,
         coordinate_system="PATIENT",
-        frame_of_reference_uid=str(source.FrameOfReferenceUID),
+        frame_of_reference_uid=heat.frame_of_reference_uid,
     )
     made: Dataset = hd.pm.ParametricMap(
         source_images=[_stand_in(source, volume)],
@@ -126,10 +128,10 @@ def _stand_in(source: Dataset, volume: hd.Volume) -> Dataset:
     business: whatever is said of the CT is said by us.
     """
     image = Dataset()
-    image.SOPClassUID, image.SOPInstanceUID = source.SOPClassUID, source.SOPInstanceUID
+    image.SOPClassUID, image.SOPInstanceUID = CTImageStorage, source.SOPInstanceUID
     image.StudyInstanceUID = source.StudyInstanceUID
     image.SeriesInstanceUID = source.SeriesInstanceUID
-    image.FrameOfReferenceUID = source.FrameOfReferenceUID
+    image.FrameOfReferenceUID = volume.frame_of_reference_uid
     image.Modality, image.ImageType = "CT", ["ORIGINAL", "PRIMARY", "AXIAL"]
     image.Rows, image.Columns = volume.spatial_shape[1:]
     for keyword in (

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 
 from pydicom import Dataset
 
+from m3net import attributes
 from m3net.ct.series import slice_headers
 from m3net.uids import FrameKey, SOPInstanceUID
+from m3net.volume import CTVolume
 from node.core.assessment import Assessment
 from node.core.findings import DescribedNodule
 from node.core.results import Artifact, ArtifactKind
 from sr_templates.band import Band
+from sr_templates.character_sets import UNREADABLE
 from sr_templates.encapsulated_pdf import build_encapsulated_pdf
 from sr_templates.findings import Algorithm, ObjectIdentity, ReportContent
 from sr_templates.key_objects import KeyImage, build_key_objects
@@ -25,6 +28,17 @@ from sr_templates.presentation_state import (
     build_presentation_state,
     split_by_state,
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What was made.
+
+    left_out : one phrase for each kind that was asked for and could not be made
+    """
+
+    artifacts: tuple[Artifact, ...]
+    left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +63,30 @@ class Companions:
     algorithm: Algorithm
     identity_of: Callable[[ArtifactKind, int], ObjectIdentity]
 
-    def build(self, kinds: Collection[ArtifactKind]) -> list[Artifact]:
-        """Those that are asked for; a study without a judged nodule has none but the PDF."""
+    def build(self, kinds: Collection[ArtifactKind]) -> Built:
+        """Those that are asked for; a study without a judged nodule has none but the PDF.
+
+        One that cannot be made of this CT's header keeps no report from being written.
+        """
         makers: Mapping[ArtifactKind, Callable[[], Iterator[Artifact]]] = {
             ArtifactKind.PRESENTATION_STATE: self._presentation_states,
             ArtifactKind.KEY_OBJECTS: self._key_objects,
             ArtifactKind.PDF: self._pdf,
             ArtifactKind.PARAMETRIC_MAP: self._parametric_maps,
         }
-        return [artifact for kind, make in makers.items() if kind in kinds for artifact in make()]
+        made: list[Artifact] = []
+        left_out: list[str] = []
+        for kind in [kind for kind in makers if kind in kinds]:
+            try:
+                made += list(makers[kind]())
+            except UNREADABLE as error:
+                left_out.append(f"{kind} could not be made ({type(error).__name__})")
+        return Built(artifacts=tuple(made), left_out=tuple(left_out))
+
+    @property
+    def _volume(self) -> CTVolume:
+        assert self.assessment.volume is not None, "judged in a volume"  # noqa: S101
+        return self.assessment.volume
 
     def _presentation_states(self) -> Iterator[Artifact]:
         kind = ArtifactKind.PRESENTATION_STATE
@@ -75,14 +104,17 @@ class Companions:
             yield Artifact(kind=kind, dataset=state)
 
     def _key_slice(self, nodule: DescribedNodule) -> KeySlice:
-        assert self.assessment.volume is not None, "judged in a volume"  # noqa: S101
         image = nodule.finding.region.image
         frame = FrameKey(SOPInstanceUID(image.sop_instance_uid), image.frame_number or 1)
         header = slice_headers(nodule.key)[frame]
-        between_rows, between_columns = self.assessment.volume.spacing_mm[1:]
+        slope = attributes.number(header, "RescaleSlope")
+        intercept = attributes.number(header, "RescaleIntercept")
+        assert slope is not None, "the slice was read in HU"  # noqa: S101
+        assert intercept is not None, "the slice was read in HU"  # noqa: S101
+        between_rows, between_columns = self._volume.spacing_mm[1:]
         return KeySlice(
             header=nodule.key,
-            rescale=(float(header.RescaleSlope), float(header.RescaleIntercept)),
+            rescale=(slope, intercept),
             spacing_mm=(between_rows, between_columns),
         )
 
@@ -137,6 +169,7 @@ class Companions:
                     method=self.method,
                     values=heat.values,
                     affine=heat.affine,
+                    frame_of_reference_uid=self._volume.frame_of_reference_uid,
                     has_depth=heat.has_depth,
                 ),
                 sources=[nodule.key],

@@ -187,12 +187,14 @@ def build_results(
     *captures, report = author.artifacts(
         content, described, study_pages(assessment, described, subject)
     )
+    beside = companions.build(settings.companions)
     return Results(
         outcome=assessment.outcome,
         headline=content.headline,
         remarks=tuple(content.remarks),
         nodules=nodules,
-        artifacts=[*captures, *companions.build(settings.companions), report],
+        artifacts=[*captures, *beside.artifacts, report],
+        left_out=beside.left_out,
     )
 
 

@@ -92,10 +92,14 @@ class NoduleResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """The end of one analysis."""
+    """The end of one analysis.
+
+    left_out : one phrase for each kind of companion that was asked for and could not be made
+    """
 
     outcome: Outcome
     headline: str
     remarks: tuple[str, ...]
     nodules: Sequence[NoduleResult]
     artifacts: Sequence[Artifact]
+    left_out: tuple[str, ...] = ()

@@ -192,7 +192,7 @@ class _Desk:
             analysis_id=self.analysis_id,
             input_digest=task.digest,
             band=self._judge.settings.band(self._classifier.card),
-            notes=notes,
+            notes=(*notes, *results.left_out),
             pictures=files.of_nodule,
         )
         return self._record(task, results.outcome, lines, files), files

@@ -178,6 +178,7 @@ class Worker:
             "outcome": results.outcome,
             "nodules": len(results.nodules),
             "seconds": round(time.monotonic() - started, 2),
+            **({"left_out": list(results.left_out)} if results.left_out else {}),
         }
 
     def _report_failure(self, dead: JobLease) -> None:
@@ -248,4 +249,5 @@ def summary_of(results: Results) -> dict[str, object]:
     return {
         "remarks": list(results.remarks),
         "nodules": [asdict(nodule) for nodule in results.nodules],
+        **({"left_out": list(results.left_out)} if results.left_out else {}),
     }

@@ -95,6 +95,7 @@ def companions(subject: Dataset) -> list[Dataset]:
         method="HiResCAM",
         values=np.zeros((2, 4, 4), np.float32),
         affine=np.diag([1.0, 1, 1, 1])[[2, 1, 0, 3]],
+        frame_of_reference_uid=str(SLICE.FrameOfReferenceUID),
         has_depth=True,
     )
     return [

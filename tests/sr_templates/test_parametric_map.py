@@ -21,6 +21,7 @@ HEAT = HeatVolume(
     method="HiResCAM",
     values=np.random.default_rng(0).random((6, 8, 10), dtype=np.float32),
     affine=AFFINE,
+    frame_of_reference_uid=str(SLICE.FrameOfReferenceUID),
     has_depth=True,
 )
 

@@ -2,8 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 
+import highdicom as hd
+import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
@@ -12,6 +15,7 @@ from node.core.uids import is_own_series
 from node.offline import AnalysedStudy, analyse_paths
 from tests import validators
 from tests.acceptance import studies
+from tests.enhanced import cite_frames, enhanced_ct
 from tests.node.offline.conftest import NOW, UNTRAINED, write
 
 pytestmark = pytest.mark.timeout(300)
@@ -139,6 +143,61 @@ def test_a_study_that_is_not_analysed_has_the_document_alone(
         "report.pdf",
         "study.json",
     ]
+
+
+@pytest.mark.peers
+def test_on_a_multi_frame_ct_the_frame_is_named_and_the_map_lies_where_it_lay(
+    study: AnalysedStudy, phantom: list[Dataset], tmp_path: Path
+) -> None:
+    *slices, marks = deepcopy(phantom)
+    backwards = list(reversed(range(len(slices))))
+    enhanced = enhanced_ct(slices, order=backwards)
+    frame_of = {index: frame for frame, index in enumerate(backwards, start=1)}
+    cite_frames(marks, slices, enhanced, frame_of)
+    of_frames = analysed(tmp_path, [enhanced, marks])
+    assert of_frames.outcome == "analysed"
+    state, classic = (
+        dcmread(each.folder / "presentation_state.dcm") for each in (of_frames, study)
+    )
+    assert _drawn_on(state) == {
+        (enhanced.SOPInstanceUID, frame_of[_index(slices, uid)]) for uid, _ in _drawn_on(classic)
+    }
+    assert (state.RescaleSlope, state.RescaleIntercept) == (
+        classic.RescaleSlope,
+        classic.RescaleIntercept,
+    )
+    here, there = (
+        hd.imread(each.folder / "nodule-1-parametric_map.dcm").get_volume()
+        for each in (of_frames, study)
+    )
+    assert np.allclose(here.affine, there.affine, atol=1e-3)
+    assert np.allclose(here.array, there.array, atol=1e-4)
+    for path in of_frames.folder.glob("*.dcm"):
+        assert validators.dciodvfy(path) == [], path.name
+
+
+def _drawn_on(state: Dataset) -> set[tuple[str, int | None]]:
+    images = (each.ReferencedImageSequence[0] for each in state.GraphicAnnotationSequence)
+    return {(str(i.ReferencedSOPInstanceUID), i.get("ReferencedFrameNumber")) for i in images}
+
+
+def _index(slices: list[Dataset], uid: str) -> int:
+    return next(n for n, each in enumerate(slices) if each.SOPInstanceUID == uid)
+
+
+def test_one_that_cannot_be_made_keeps_no_report_from_being_written(
+    phantom: list[Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd_header(*_: object, **__: object) -> None:
+        raise AttributeError("PHANTOM^COMPANIONS")
+
+    monkeypatch.setattr("node.core.companions.build_presentation_state", odd_header)
+    study = analysed(tmp_path, phantom)
+    assert study.outcome == "analysed"
+    assert study.lines[0]["notes"] == ["presentation_state could not be made (AttributeError)"]
+    names = {path.name for path in study.folder.glob("*.dcm")}
+    assert {"report.dcm", "nodule-1.dcm", "key_objects.dcm", "pdf.dcm"} <= names
+    assert "presentation_state.dcm" not in names
 
 
 def test_what_was_not_asked_for_before_is_made_now(tmp_path: Path, phantom: list[Dataset]) -> None:
