@@ -197,12 +197,13 @@ class CaptureFrame:
 
 
 def choose_slices(
-    *, first: int, last: int, key: int, total: int, at_least: int = 3, at_most: int = 8
+    *, first: int, last: int, key: int, total: int, at_least: int = 3, at_most: int = 6
 ) -> list[int]:
     """Slice indices to show for a nodule that reaches from `first` to `last` (inclusive, 0-based).
 
     A small nodule gets neighbours on both sides up to `at_least` slices, as far as the scan goes;
-    a large one is thinned evenly to `at_most`.  The key slice is always among them.
+    of a large one the middles of `at_most` equal parts are shown, and not its poles, which show
+    least.  The key slice is always among them.
     """
     first, last = max(0, min(first, key)), min(total - 1, max(last, key))
     while last - first + 1 < min(at_least, total):
@@ -210,7 +211,10 @@ def choose_slices(
             first -= 1
         if last < total - 1 and last - first + 1 < min(at_least, total):
             last += 1
-    chosen = np.unique(np.linspace(first, last, min(at_most, last - first + 1)).round().astype(int))
+    count = last - first + 1
+    parts = min(at_most, count)
+    middles = first - 0.5 + (np.arange(parts) + 0.5) * count / parts
+    chosen = np.unique(middles.round().astype(int))
     nearest = int(np.argmin(np.abs(chosen - key)))
     chosen[nearest] = key
     return [int(index) for index in chosen]

@@ -232,7 +232,7 @@ class ResultsConfig(Section):
     capture_series_number: Annotated[int, Field(ge=1, le=2_000_000_000)] = 9102
     """Series Number of the heat map captures; greater in the same way. What stands beside them
     follows."""
-    max_frames: Annotated[int, Field(ge=2, le=57)] = 9
+    max_frames: Annotated[int, Field(ge=2, le=57)] = 7
     """Most frames in the capture of one nodule: an overview, then slices with heat maps; of a
     nodule on more slices, some are left out evenly."""
     maps: MapStyle = MapStyle.OVERLAY
