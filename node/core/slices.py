@@ -126,4 +126,4 @@ def slice_count(images: Sequence[InstanceFacts]) -> int:
 
 
 def _rounded(direction: Point) -> tuple[float, ...]:
-    return tuple(round(component, 2) + 0.0 for component in direction)
+    return tuple(round(component, 2) for component in direction)
