@@ -89,10 +89,11 @@ def _same_place(
     if overlapping:
         return min(overlapping)[1]
     unnamed = [
-        (apart, index) for apart, index in near if not (merged[index].own_uid and candidate.own_uid)
+        (apart, index)
+        for apart, index in near
+        if apart <= SAME_PLACE_MM and not (merged[index].own_uid and candidate.own_uid)
     ]
-    apart, index = min(unnamed, default=(np.inf, -1))
-    return index if apart <= SAME_PLACE_MM else None
+    return min(unnamed)[1] if unnamed else None
 
 
 def _covers(nodule: Nodule, other: Nodule) -> bool:

@@ -10,6 +10,7 @@ from tests import synthetic
 from tests.encodings import ABNORMAL_OPACITY, NODULE, Composite, Finding, chest_cad
 from tests.m3net.annotations.scene import BOX_CENTRE_MM, OUTLINE, as_received, found
 from tests.validators import dciodvfy, dsrdump, pixelmed_sr
+from tests.viewer_reports import number
 
 CT = synthetic.ct_series()
 PRIOR = synthetic.ct_series(study="prior", series="prior", frame_of_reference="prior")
@@ -67,6 +68,19 @@ def test_centres_further_apart_than_a_nodule_is_large_are_refused() -> None:
     parts = [Finding(image=wide[z], centre=(6.5, 5.5)) for z in (0, 4)]
     (refusal,) = found(wide, as_received(chest_cad(wide, [Composite(parts=parts)]))).refused
     assert refusal.reason == "its 2 centres lie up to 40 mm apart, which is no nodule"
+    parts[1] = Finding(image=wide[3], centre=(6.5, 5.5))  # 30 mm
+    assert len(found(wide, as_received(chest_cad(wide, [Composite(parts=parts)]))).nodules) == 1
+
+
+def test_a_stated_diameter_goes_before_what_was_drawn() -> None:
+    report = chest_cad(CT, [outline(3), Finding(image=CT[6], centre=(12, 12))])
+    for feature, mm in zip(report.ContentSequence[2].ContentSequence, ("7.5", "6"), strict=True):
+        feature.ContentSequence.append(number(("81827009", "SCT", "Diameter"), value=mm))
+    one, other = found(CT, as_received(report)).nodules
+    assert (one.diameter_mm, other.diameter_mm) == (7.5, 6.0)
+    drawn, point = found(CT, cad(outline(3), Finding(image=CT[6], centre=(12, 12)))).nodules
+    assert drawn.diameter_mm == pytest.approx(4.88, abs=0.1)
+    assert point.diameter_mm is None
 
 
 def test_a_finding_that_a_composite_names_by_reference_is_counted_once() -> None:

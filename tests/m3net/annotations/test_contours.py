@@ -205,6 +205,15 @@ def test_a_square_covers_its_area_to_the_sixteenth_of_a_pixel(
     assert coverage.share.sum() == pytest.approx(share, rel=1e-6)
 
 
+def test_rows_are_along_y_and_columns_along_x() -> None:
+    drawn = np.array([(9.5, 2.5, 3.0), (14.5, 2.5, 3.0), (14.5, 5.5, 3.0), (9.5, 5.5, 3.0)])
+    coverage = rasterise([drawn], isotropic())
+    assert coverage is not None
+    assert coverage.first == (3, 3, 10)
+    assert coverage.share.shape == (1, 3, 5)
+    assert coverage.share.sum() == pytest.approx(15)
+
+
 def test_a_part_of_a_pixel_is_covered_by_that_part() -> None:
     coverage = rasterise([square(3.0, low=5.25, high=7.0)], isotropic())
     assert coverage is not None
