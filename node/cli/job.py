@@ -99,7 +99,8 @@ def show_job(job_id: int, as_json: bool, config_path: Path | None) -> None:
     show_nodules(row.summary.get("nodules", ()))
     for file in files:
         forms = [v for v in (file["report_variant"], file["capture_variant"]) if v]
-        click.echo(f"{file['kind']} ({', '.join(forms)}): {file['path']}")
+        of = f" ({', '.join(forms)})" if forms else ""
+        click.echo(f"{file['kind'].replace('_', ' ')}{of}: {file['path']}")
 
 
 @job.command("requeue")

@@ -1,15 +1,25 @@
 """Deliveries: one a destination, each with its own tries, nothing confirmed is sent twice."""
 
+from collections.abc import Sequence
+
 import pytest
 
+from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID
 from node.core.diary import sentence
 from node.core.errors import LeaseLost, NotAllowed, UnknownEntry
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.core.states import State
-from node.persistence.rows import DeliveryLease
+from node.persistence.rows import DeliveryLease, SentObject
 from node.persistence.store import Store
 from tests.node.core.facts_of import STUDY
 from tests.node.persistence.filling import NOON, at, claimed, finish, queued, sent
+
+NOTE = SentObject(
+    kind=ArtifactKind.REJECTION_NOTE,
+    sop_class_uid=SOPClassUID("1.2.840.10008.5.1.4.1.1.88.59"),
+    sop_instance_uid=SOPInstanceUID("2.25.5"),
+    series_instance_uid=SeriesInstanceUID("2.25.6"),
+)
 
 
 def claim(store: Store, destination: str = "pacs", *, seconds: float = 0) -> DeliveryLease:
@@ -124,3 +134,70 @@ def test_a_deliverys_life_in_words(filled: Store) -> None:
         "delivery 1 to pacs done: 2 objects stored",
     ]
     assert filled.counts() == {"job": {"done": 1}, "delivery": {"done": 1, "queued": 1}}
+
+
+def deliver(store: Store, *, seconds: float) -> DeliveryLease:
+    """Everything of the next delivery is confirmed; it is still held."""
+    lease = claim(store, seconds=seconds)
+    for item in lease.artifacts:
+        store.mark_delivered(lease, sent(item), status=0, now=at(seconds))
+    return lease
+
+
+def names(objects: Sequence[SentObject]) -> set[str]:
+    return {each.sop_instance_uid for each in objects}
+
+
+def test_what_a_destination_holds_of_earlier_revisions_is_superseded_until_a_note_rejects_it(
+    store: Store,
+) -> None:
+    queued(store, 0)
+    finish(store, claimed(store))
+    first = deliver(store, seconds=1)
+    assert store.superseded(first) == ()
+    store.finish_delivery(first, now=at(1))
+    queued(store, 0, 1)
+    finish(store, claimed(store))
+    second = deliver(store, seconds=2)
+    superseded = store.superseded(second)
+    assert names(superseded) == {item.sop_instance_uid for item in first.artifacts}
+    assert store.mark_rejected(second, NOTE, superseded, status=0, now=at(3))
+    assert store.superseded(second) == ()
+    store.finish_delivery(second, now=at(4))
+    queued(store, 0, 1, 2)
+    finish(store, claimed(store))
+    third = deliver(store, seconds=5)
+    assert names(store.superseded(third)) == {item.sop_instance_uid for item in second.artifacts}, (
+        "not the note"
+    )
+    assert "delivery 2 to pacs rejected 2 earlier objects there" in [
+        sentence(event) for event in store.diary(STUDY)
+    ]
+
+
+def test_only_what_this_destination_has_confirmed_is_superseded_there(store: Store) -> None:
+    queued(store, 0)
+    finish(store, claimed(store), destinations=("pacs", "viewer"))
+    lease = claim(store, seconds=1)
+    capture, _ = lease.artifacts
+    store.mark_delivered(lease, sent(capture), status=0, now=at(1))
+    store.retry(lease, error="aborted", not_before=at(9), now=at(1))
+    queued(store, 0, 1)
+    finish(store, claimed(store), destinations=("pacs", "viewer"))
+    assert names(store.superseded(claim(store, seconds=10))) == {capture.sop_instance_uid}
+    assert store.superseded(claim(store, "viewer", seconds=10)) == ()
+
+
+def test_a_note_of_a_deliverer_that_was_overtaken_is_written_down_all_the_same(
+    store: Store,
+) -> None:
+    queued(store, 0)
+    finish(store, claimed(store))
+    store.finish_delivery(deliver(store, seconds=1), now=at(1))
+    queued(store, 0, 1)
+    finish(store, claimed(store))
+    slow = deliver(store, seconds=2)
+    superseded = store.superseded(slow)
+    next_one = claim(store, seconds=100)
+    assert not store.mark_rejected(slow, NOTE, superseded, status=0, now=at(101))
+    assert store.superseded(next_one) == ()
