@@ -24,8 +24,9 @@ class Profile:
 
 PROFILES: Mapping[ProfileName, Profile] = {
     "standard": Profile(),
-    # Draws the report's outlines and their texts on the CT by itself.
-    "ohif": Profile(captures=CaptureVariant.MULTI_FRAME),
+    # Draws the report's outlines with their numbers, and shows nothing else of it: refused nodules
+    # and remarks are read in the document.
+    "ohif": Profile(companions=("pdf",)),
     # Reads SR as text; the outlines come by presentation states, the key slices by key objects.
     "weasis": Profile(companions=("presentation_state", "key_objects")),
     # Shows single images and documents, and knows nothing newer.

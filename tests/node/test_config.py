@@ -294,3 +294,46 @@ def test_every_key_stands_in_the_commented_file_and_can_be_uncommented(tmp_path:
 def test_the_shipped_example_is_the_generated_one() -> None:
     shipped = Path(__file__).parents[2] / "deploy" / "node.example.toml"
     assert shipped.read_text(encoding="utf-8") == commented_toml()
+
+
+@pytest.mark.parametrize(
+    ("profile", "report", "captures", "compression", "companions"),
+    [
+        ("standard", "auto", "auto", "accepted", ()),
+        ("ohif", "auto", "auto", "accepted", ("pdf",)),
+        ("weasis", "auto", "auto", "accepted", ("presentation_state", "key_objects")),
+        ("basic", "comprehensive", "single_frame", "never", ("pdf",)),
+    ],
+)
+def test_a_profile_decides_what_a_destination_leaves_out(
+    minimal: Path,
+    profile: str,
+    report: str,
+    captures: str,
+    compression: str,
+    companions: tuple[str, ...],
+) -> None:
+    minimal.write_text(MINIMAL + f'profile = "{profile}"\n')
+    (pacs,) = load_config(minimal, {}).destinations
+    settled = pacs.settled()
+    assert (settled.report, settled.captures) == (report, captures)
+    assert (settled.compression, settled.companions) == (compression, companions)
+    assert settled.reject_superseded is False
+
+
+def test_a_setting_goes_before_its_profile(minimal: Path) -> None:
+    minimal.write_text(
+        MINIMAL
+        + 'profile = "basic"\ncaptures = "auto"\ncompanions = []\nreject_superseded = true\n'
+    )
+    (pacs,) = load_config(minimal, {}).destinations
+    settled = pacs.settled()
+    assert (settled.report, settled.captures, settled.companions) == ("comprehensive", "auto", ())
+    assert settled.reject_superseded is True
+    assert not pacs.compressed
+
+
+def test_a_companion_that_does_not_exist_is_an_error(minimal: Path) -> None:
+    minimal.write_text(MINIMAL + 'companions = ["hologram"]\n')
+    with pytest.raises(ConfigError, match=r"destinations\.0\.companions"):
+        load_config(minimal, {})

@@ -193,6 +193,14 @@ def test_the_report_refers_to_its_slices_and_its_captures(
     assert referred - {dataset.SOPInstanceUID for dataset in ct} == {capture.SOPInstanceUID}
 
 
+def test_results_are_numbered_behind_the_ct(tmp_path: Path, classifier: TorchClassifier) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    given = files(tmp_path, ct, synthetic.segmentation(ct, [mask(slice(20, 23))]))
+    stamp = replace(given.stamp, numbered_above=3_000_566)
+    results = run(replace(given, stamp=stamp), classifier)
+    assert [int(a.dataset.SeriesNumber) for a in results.artifacts] == [9_999_102, 9_999_101]
+
+
 def test_a_gap_through_the_nodule_is_not_analysed(
     tmp_path: Path, classifier: TorchClassifier
 ) -> None:
