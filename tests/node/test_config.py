@@ -324,7 +324,8 @@ def test_a_profile_decides_what_a_destination_leaves_out(
 def test_a_setting_goes_before_its_profile(minimal: Path) -> None:
     minimal.write_text(
         MINIMAL
-        + 'profile = "basic"\ncaptures = "auto"\ncompanions = []\nreject_superseded = true\n'
+        + 'profile = "basic"\ncaptures = "auto"\ncompanions = []\n'
+        + "reject_superseded = true\n"
     )
     (pacs,) = load_config(minimal, {}).destinations
     settled = pacs.settled()

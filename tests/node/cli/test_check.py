@@ -68,14 +68,13 @@ def test_a_destination_that_is_down_fails_and_the_others_are_still_checked(
     ]
 
 
-@pytest.mark.usefixtures("job")
 def test_what_a_profile_means_for_a_destination_is_said(cli: Cli, config_file: Path) -> None:
     config_file.write_text(
         config_file.read_text()
-        + '[[destinations]]\nname = "desk"\nhost = "127.0.0.1"\nport = 1\nae_title = "X"\n'
+        + '[[destinations]]\nname = "desk"\nkind = "dimse"\nhost = "127.0.0.1"\nport = 1\nae_title = "X"\n'
         'profile = "weasis"\nreject_superseded = true\n'
     )
-    assert findings(cli("check", "--json").json(), "profile of desk") == [
+    assert findings(cli("check", "--json", "--config", config_file).json(), "profile of desk") == [
         (
             "ok",
             'weasis: report = "auto", captures = "auto", compression = "accepted", '
@@ -84,6 +83,7 @@ def test_what_a_profile_means_for_a_destination_is_said(cli: Cli, config_file: P
     ]
 
 
+@pytest.mark.usefixtures("job")
 def test_results_that_wait_for_a_destination_that_is_gone_are_told(
     cli: Cli, store: Store, config_file: Path
 ) -> None:
