@@ -100,7 +100,7 @@ def show_job(job_id: int, as_json: bool, config_path: Path | None) -> None:
     for file in files:
         forms = [v for v in (file["report_variant"], file["capture_variant"]) if v]
         of = f" ({', '.join(forms)})" if forms else ""
-        click.echo(f"{file['kind'].replace('_', ' ')}{of}: {file['path']}")
+        click.echo(f"{file['kind']}{of}: {file['path']}")
 
 
 @job.command("requeue")

@@ -71,8 +71,8 @@ def test_a_destination_that_is_down_fails_and_the_others_are_still_checked(
 def test_what_a_profile_means_for_a_destination_is_said(cli: Cli, config_file: Path) -> None:
     config_file.write_text(
         config_file.read_text()
-        + '[[destinations]]\nname = "desk"\nkind = "dimse"\nhost = "127.0.0.1"\nport = 1\nae_title = "X"\n'
-        'profile = "weasis"\nreject_superseded = true\n'
+        + '[[destinations]]\nname = "desk"\nkind = "dimse"\nhost = "127.0.0.1"\nport = 1\n'
+        'ae_title = "X"\nprofile = "weasis"\nreject_superseded = true\n'
     )
     assert findings(cli("check", "--json", "--config", config_file).json(), "profile of desk") == [
         (
