@@ -6,8 +6,8 @@ it was made).  Out of them come results: one report for the study, one capture p
 1. `assess`: slices -> volume in HU; annotations -> nodules in the patient's frame; each nodule with
    its context whole -> patches -> probability and heat maps.  What cannot be judged is refused with
    one reason each.
-2. `build_results`: findings -> measurement report and captures, in the variants that destinations
-   may need, under derived UIDs and with the job's own dates.
+2. `build_results`: findings -> measurement report, captures and what some destination asks for
+   beside them, in the richest form, under derived UIDs and with the job's own dates.
 
 Nothing here knows the clock, a database, a network or a queue: the same arguments give the same
 objects, so a crash in the middle is cured by doing it again.

@@ -345,7 +345,9 @@ def _scu() -> list[str]:
         "",
         "### Profiles",
         "",
-        "`destinations.profile` decides the settings that a destination leaves out.",
+        "`destinations.profile` decides the settings that a destination leaves out. Behind an "
+        "archive that keeps objects as they come, a viewer that decodes no JPEG-LS (dwv is one) "
+        'needs `compression = "never"`.',
         "",
         *_profiles(),
         "",

@@ -115,7 +115,10 @@ def delivery(store: Store) -> None:
         lease = store.claim_delivery(destination="pacs", owner="host-a:1:1", lease_s=60, now=NOON)
         assert lease is not None
         if settled:
-            store.mark_delivered(lease, sent(lease.artifacts[0]), status=0, now=NOON)
+            first, *_ = (sent(artifact) for artifact in lease.artifacts)
+            store.mark_delivered(lease, first, status=0, now=NOON)
+            store.superseded(lease)
+            store.mark_rejected(lease, first, [first], status=0, now=NOON)
             store.finish_delivery(lease, now=NOON)
         else:
             store.retry(lease, error="x", not_before=NOON, now=NOON)
