@@ -13,7 +13,7 @@ from typing import Protocol
 
 from m3net.uids import SOPInstanceUID
 from node.config import DeliveryConfig, DestinationConfig
-from node.core.errors import DestinationRefused, LeaseLost, VariantRejected
+from node.core.errors import DestinationRefused, DestinationUnreachable, LeaseLost, VariantRejected
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.core.variants import Form
 from node.lease_holder import Clock, KeepsLeases, LeaseHolder, keep_working, log
@@ -177,6 +177,13 @@ class Courier:
                     raise
                 log("falls_back", lease, because=str(refused))
                 form = poorer
+            except DestinationUnreachable:
+                waiting = [each for each in objects if each.sent.sop_instance_uid not in confirmed]
+                if waiting[0].sent.kind in companions:
+                    # The report does not wait for what stands beside it.
+                    others = [each for each in waiting if each.sent.kind not in companions]
+                    self._send_objects(lease, others, destination, confirmed)
+                raise
             else:
                 break
         self._note_form(lease, form)

@@ -349,6 +349,20 @@ def test_a_companion_that_is_not_taken_keeps_no_report_from_being_sent(
     assert any("delivery 1 to pacs goes without key objects: " in line for line in told)
 
 
+def test_a_companion_that_cannot_be_stored_just_now_keeps_no_report_from_being_sent(
+    tmp_path: Path,
+) -> None:
+    classes = (SR_3D, SC_MULTI, KEYS.dataset.SOPClassUID)
+    with pacs(sop_classes=classes, answers=(0x0000, 0xA700)) as (port, received):
+        queue = Queue(tmp_path, dimse(port, companions=["key_objects"]), companions=[KEYS])
+        queue.courier.deliver_one()
+        assert received == [capture_uid(MULTI), "2.25.401", report_uid(REPORT_3D, MULTI)]
+        assert queue.row().state is State.QUEUED
+        assert queue.try_again()
+    assert received[3:] == ["2.25.401"]
+    assert queue.row().state is State.DONE
+
+
 def rejecting(port: int) -> DimseDestination:
     wish: DimseDestination = dimse(port, reject_superseded=True)
     return wish
