@@ -36,6 +36,11 @@ from sr_templates.probability import UNTRAINED, percent_text
 from sr_templates.spoken import image_in_words, lung_in_words, measured_in_words
 from sr_templates.study_page import Listed, render_study
 
+_EXACTLY = (
+    "Probabilities are told in whole percents and lengths in whole millimetres; as computed they "
+    "stand in the measurements of each nodule."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribedNodule:
@@ -188,7 +193,11 @@ def report_content(
             )
             for each in assessment.refused
         ],
-        remarks=(*assessment.unread, *assessment.remarks, *((card.meaning,) if described else ())),
+        remarks=(
+            *assessment.unread,
+            *assessment.remarks,
+            *((_EXACTLY, card.meaning) if described else ()),
+        ),
     )
 
 

@@ -32,19 +32,20 @@ def limits_of(
     """
     found = (
         doubt,
-        _mark(placed.nodule),
+        _no_outline(placed.nodule),
         _range(measured, card),
-        _slices(placed, thickness_mm),
         _border(placed, needed),
         _incomplete(placed.volume, not_received),
+        _slices(placed, thickness_mm),
         "the CT was compressed with loss" if placed.volume.lossy else None,
+        None if placed.nodule.mask is None else "one annotation's outline",
     )
     return tuple(limit for limit in found if limit is not None)
 
 
-def _mark(nodule: Nodule) -> str:
+def _no_outline(nodule: Nodule) -> str | None:
     if nodule.mask is not None:
-        return "one annotation's outline"
+        return None
     return "a point, no outline" if nodule.diameter_mm is None else "a circle, no outline"
 
 

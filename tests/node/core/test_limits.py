@@ -1,0 +1,126 @@
+"""What a nodule's number must be read with."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from m3net.card import ModelCard
+from m3net.measurements import NOT_MEASURED, Measured
+from m3net.nodule import Nodule
+from m3net.placed import PlacedNodule
+from m3net.volume import CTVolume
+from m3net.weights import load_card
+from node.core.limits import limits_of
+from tests.node.core.test_drawn import masked, nodule, volume
+
+CT = volume()  # 10 slices, 2.5 mm apart
+THIN = replace(CT, affine=CT.affine @ np.diag([0.4, 1, 1, 1]))
+CARD = load_card("default")
+
+
+def limits(
+    mark: Nodule,
+    ct: CTVolume = CT,
+    *,
+    measured: Measured = NOT_MEASURED,
+    card: ModelCard = CARD,
+    doubt: str | None = None,
+    needed: range = range(3, 8),
+    thickness_mm: float | None = 1.0,
+    not_received: int = 0,
+) -> tuple[str, ...]:
+    return limits_of(
+        PlacedNodule(nodule=mark, volume=ct),
+        measured,
+        card=card,
+        doubt=doubt,
+        needed=needed,
+        thickness_mm=thickness_mm,
+        not_received=not_received,
+    )
+
+
+def outlined(ct: CTVolume = CT, first: int = 4, slices: int = 3) -> Nodule:
+    return masked(ct, (first, 9, 14), (slices, 3, 3))
+
+
+def test_of_thin_slices_an_outline_is_the_only_limit() -> None:
+    assert limits(outlined(THIN), THIN) == ("one annotation's outline",)
+
+
+@pytest.mark.parametrize(
+    ("diameter_mm", "limit"), [(None, "a point, no outline"), (12.0, "a circle, no outline")]
+)
+def test_what_is_no_outline_is_said_first(diameter_mm: float | None, limit: str) -> None:
+    mark = nodule(THIN, (5, 10, 15), diameter_mm=diameter_mm)
+    assert limits(mark, THIN)[0] == limit
+
+
+def test_a_doubt_stands_before_everything() -> None:
+    assert limits(outlined(), doubt="it may be a vessel")[0] == "it may be a vessel"
+
+
+@pytest.mark.parametrize(
+    ("thickness_mm", "limit"),
+    [(None, "slices of 2.5 mm"), (1.0, "slices of 2.5 mm"), (5.0, "slices of 5 mm")],
+)
+def test_thick_slices_are_named_whether_thick_or_far_apart(
+    thickness_mm: float | None, limit: str
+) -> None:
+    assert limit in limits(outlined(), thickness_mm=thickness_mm)
+
+
+@pytest.mark.parametrize(
+    ("slices", "limit"), [(1, "on 1 slice of 1 mm"), (2, "on 2 slices of 1 mm")]
+)
+def test_a_nodule_on_one_or_two_slices_is_said_to_be(slices: int, limit: str) -> None:
+    assert limit in limits(outlined(THIN, slices=slices), THIN)
+
+
+@pytest.mark.parametrize(
+    ("first", "needed", "limit"),
+    [
+        (0, range(-1, 5), "the scan ends in it"),
+        (7, range(6, 12), "the scan ends in it"),
+        (1, range(-2, 6), "the scan ends beside it"),
+        (6, range(4, 11), "the scan ends beside it"),
+    ],
+)
+def test_the_border_of_the_scan_is_named(first: int, needed: range, limit: str) -> None:
+    assert limit in limits(outlined(THIN, first=first), THIN, needed=needed)
+
+
+@pytest.mark.parametrize(
+    ("missing", "not_received", "limit"),
+    [
+        (frozenset({9}), 0, "incomplete series: 1 slice not received"),
+        (frozenset(), 3, "incomplete series: 3 slices not received"),
+        (frozenset({0, 9}), 1, "incomplete series: 2 slices not received"),
+    ],
+)
+def test_an_incomplete_series_is_named(
+    missing: frozenset[int], not_received: int, limit: str
+) -> None:
+    assert limit in limits(outlined(), volume(missing=missing), not_received=not_received)
+
+
+@pytest.mark.parametrize(
+    ("long_axis_mm", "limit"),
+    [
+        (3.6, "smaller than any nodule that the model learnt from (4 to 60 mm)"),
+        (4.4, None),
+        (59.9, None),
+        (72.0, "larger than any nodule that the model learnt from (4 to 60 mm)"),
+    ],
+)
+def test_a_size_that_the_model_never_saw_is_named(long_axis_mm: float, limit: str | None) -> None:
+    measured = Measured(long_axis_mm=long_axis_mm, short_axis_mm=3.0)
+    said = [each for each in limits(outlined(), measured=measured) if "learnt from" in each]
+    assert said == ([] if limit is None else [limit])
+    silent = limits(outlined(), measured=measured, card=load_card("untrained"))
+    assert not any("learnt from" in each for each in silent)
+
+
+def test_loss_by_compression_is_named() -> None:
+    assert "the CT was compressed with loss" in limits(outlined(), replace(CT, lossy=True))
