@@ -219,6 +219,14 @@ class Orthanc:
         with urlopen(wanted, timeout=30) as answer:
             assert json.load(answer)["Status"] == "Success"
 
+    def clear(self) -> None:
+        """It holds nothing."""
+        for patient in self.get("/patients"):
+            wanted = Request(f"{self.url}/patients/{patient}", headers=dict(self.headers))
+            wanted.method = "DELETE"
+            with urlopen(wanted, timeout=10):
+                pass
+
     def sop_instance_uids(self) -> set[str]:
         """The SOP Instance UIDs of everything that it really holds."""
         instances = self.get("/instances?expand")
