@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from pydicom import dcmread
 
-from tests.peers import orthanc, storescu
+from tests.peers import orthanc
 from tests.viewers.packages import PLAYWRIGHT, require_packages
 from tests.viewers.pages import served
 
@@ -63,10 +63,8 @@ def main() -> int:
     asked.out.mkdir(parents=True, exist_ok=True)
     study = str(dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
     with tempfile.TemporaryDirectory() as scratch, orthanc(Path(scratch)) as peer:
-        stored = storescu(peer.dicom_port, files, called=peer.ae_title)
-        if stored.returncode != 0:
-            sys.stderr.write(stored.stdout)
-            return 1
+        for path in files:
+            peer.add(dcmread(path))
         with served(peer.url) as base:
             look = {"name": "ohif", "viewer": "ohif", "base": base, "study": study}
             visit([look], asked.out, timeout_s=600)
