@@ -43,18 +43,34 @@ async function report(page, n, shot) {
     await shot(`report-${n}`);
     return { text, findings: [] };
   }
-  // OHIF sometimes draws the first one only when it is come back to: twice around at most.
   const findings = [];
   const count = await page.evaluate(() => m3.findings());
   for (let step = 0; findings.length < count && step < 2 * count; step++) {
     if (step) await page.locator(NEXT_FINDING).click();
-    const uids = findings.map(each => each.tracking_uid);
-    const drawn = await page.waitForFunction(seen => m3.drawn().find(
-      each => !seen.includes(each.tracking_uid)), uids, { timeout: 10000 }).catch(() => null);
-    if (drawn) findings.push(await drawn.jsonValue());
+    const drawn = await anotherOne(page, findings);
+    if (drawn) findings.push(drawn);
     await shot(`report-${n}-finding-${findings.length}`);
   }
   return { text: '', findings };
+}
+
+// What is drawn and was not before.  OHIF may show the slice before it knows of what is drawn on it,
+// and draws that once the slice is come back to.
+async function anotherOne(page, before) {
+  const uids = before.map(each => each.tracking_uid);
+  const drawn = () => page.waitForFunction(seen => m3.drawn().find(
+    each => !seen.includes(each.tracking_uid)), uids, { timeout: 8000 })
+    .then(found => found.jsonValue(), () => null);
+  const atOnce = await drawn();
+  if (atOnce) return atOnce;
+  await page.locator('[data-cy="viewport-grid"]').hover();
+  for (const there of [100, -100]) {
+    const { image } = await page.evaluate(() => m3.instance());
+    await page.mouse.wheel(0, there);
+    await page.waitForFunction(from => m3.instance().image !== from, image, { timeout: 8000 })
+      .catch(() => {});
+  }
+  return drawn();
 }
 
 // Every frame that the wheel reaches, from the one that is shown first.
