@@ -37,7 +37,11 @@ def _walk(path: Path, seen: set[tuple[int, int]], unread: list[OSError]) -> Iter
         yield path
         return
     for folder, below, names in os.walk(path, onerror=unread.append, followlinks=True):
-        status = os.stat(folder)
+        try:
+            status = os.stat(folder)
+        except OSError as error:  # it went away meanwhile
+            unread.append(error)
+            continue
         if (status.st_dev, status.st_ino) in seen:
             below.clear()
             continue

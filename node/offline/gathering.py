@@ -1,5 +1,6 @@
 """From files and folders to studies: what the node would know if all of it had been sent to it."""
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,8 +93,9 @@ def gather(
     progress  : called with the number of files done, and of all
     """
     below = files_below(paths)
-    own = leave_out.resolve()
-    files = [file for file in below.files if not file.resolve().is_relative_to(own)]
+    own = os.path.realpath(leave_out)
+    # realpath, which unlike Path.resolve takes a link that leads to itself for what it is
+    files = [f for f in below.files if not Path(os.path.realpath(f)).is_relative_to(own)]
     studies: dict[StudyInstanceUID, GatheredStudy] = {}
     skipped: list[Path] = []
     unread = [Odd(path=None, says=in_words_with_place(error)) for error in below.unread]

@@ -170,9 +170,16 @@ def test_junk_is_skipped_and_what_is_broken_is_refused(study: Path, call: Call) 
     (study / "broken").write_bytes((study / "0000").read_bytes()[:300])
     (study / "damaged.xml").write_text(message(BOXED)[:-9])
     (study / "gone").symlink_to(study / "nowhere")
+    (study / "itself").symlink_to(study / "itself")
     os.mkfifo(study / "pipe")
     analysis = call(study)
-    assert [path.name for path in analysis.skipped] == ["empty", "gone", "notes.txt", "pipe"]
+    assert [path.name for path in analysis.skipped] == [
+        "empty",
+        "gone",
+        "itself",
+        "notes.txt",
+        "pipe",
+    ]
     assert [odd.path and odd.path.name for odd in analysis.unread] == ["broken", "damaged.xml"]
     assert (analysis.studies[0].outcome, analysis.failed) == ("analysed", True)
 
