@@ -5,7 +5,7 @@ alone, so it is the same whatever form report and captures have.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydicom import Dataset
 
@@ -28,6 +28,9 @@ from sr_templates.presentation_state import (
     build_presentation_state,
     split_by_state,
 )
+
+MOST_PICTURED = 20
+"""Nodules with pictures in the document, the highest probabilities first: 300 kB each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,15 +138,19 @@ class Companions:
 
     def _pdf(self) -> Iterator[Artifact]:
         kind = ArtifactKind.PDF
+        further = len(self.described) - MOST_PICTURED
+        remarks = self.content.remarks
+        if further > 0:
+            remarks = (*remarks, f"The captures have the pictures of {further} further nodules.")
         document = build_encapsulated_pdf(
-            content=self.content,
+            content=replace(self.content, remarks=remarks),
             names=self.names,
             pictures={
                 nodule.finding.tracking_uid: [
                     nodule.frames[0].rgb,
                     *(frame.rgb for frame in nodule.frames[1:] if frame.key),
                 ]
-                for nodule in self.described
+                for nodule in self.described[:MOST_PICTURED]
             },
             sources=[nodule.key for nodule in self.described],
             band=self.band,

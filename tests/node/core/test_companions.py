@@ -185,6 +185,15 @@ def _index(slices: list[Dataset], uid: str) -> int:
     return next(n for n, each in enumerate(slices) if each.SOPInstanceUID == uid)
 
 
+def test_the_document_has_pictures_of_some_and_words_of_all(
+    phantom: list[Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.core.companions.MOST_PICTURED", 1)
+    study = analysed(tmp_path, phantom)
+    document = (study.folder / "report.pdf").read_bytes()
+    assert document.count(b"/Subtype /Image") == 2
+
+
 def test_one_that_cannot_be_made_keeps_no_report_from_being_written(
     phantom: list[Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
