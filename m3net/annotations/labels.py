@@ -106,7 +106,8 @@ def name_of(identifier: str | None) -> str:
 
     Anything else is a viewer's tool, a key of some database, or words that may name a patient.
     """
-    text = " ".join((identifier or "")[:LONGEST_TEXT].split())
+    written = (identifier or "")[:LONGEST_TEXT]
+    text = " ".join("".join(c if c.isprintable() else " " for c in written).split())
     words = vocabulary().words_of(text)
     if len(text) > LONGEST_NAME or any(w.sense in (Sense.UNKNOWN, Sense.TOOL) for w in words):
         return ""

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from m3net.annotations.labels import Verdict, name_of, names_lung, read_label
 from m3net.annotations.meaning import Meaning, Said, meaning_of
@@ -116,6 +118,7 @@ def test_what_is_said_is_never_the_labels_own_word() -> None:
         ("nodule 1 " * 7 + "1", "nodule 1 " * 7 + "1"),
         ("nodule 1 " * 7 + "12", ""),
         ("lung", "lung"),
+        ("nodule\x08 \x1b2\n", "nodule 2"),
         ("scar", ""),
     ],
 )
@@ -146,3 +149,18 @@ def test_a_text_without_end_is_read_in_no_time() -> None:
     assert read_label("nodule " + "xaortalungennodul" * 100_000).verdict is Verdict.NODULE
     assert read_label("((((" * 10_000).verdict is Verdict.NOTHING
     assert read_label("no " * 10_000 + "nodule").verdict is Verdict.NOTHING
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    st.lists(
+        st.sampled_from(
+            ["nodule", "no", "liver", "RUL", "2", "\n", "\r", "\t", "\x85", " - ", ".", "("]
+        )
+        | st.text(max_size=4)
+    ).map("".join)
+)
+def test_whatever_a_text_holds_it_is_read(text: str) -> None:
+    assert "\n" not in read_label(text).says
+    assert name_of(text).isprintable()
+    names_lung(text)
