@@ -291,6 +291,12 @@ def test_directions_are_of_length_one_and_at_right_angles_within_a_hundredth(
     [
         ("PixelSpacing", [0.7, -0.8], "has Pixel Spacing 0.7 .* -0.8 mm"),
         ("PixelSpacing", [0.0, 0.8], "has Pixel Spacing 0.0 .* 0.8 mm"),
+        ("PixelSpacing", [0.7, 50.1], "has Pixel Spacing 0.7 .* 50.1 mm"),
+        (
+            "ImagePositionPatient",
+            [0.0, -100_000.5, 0.0],
+            r"has an Image Position \(Patient\) more than 100 m away",
+        ),
         ("Rows", 0, "has 0 rows and 20 columns"),
         ("Columns", 0, "has 16 rows and 0 columns"),
     ],
@@ -308,6 +314,10 @@ def test_a_slice_of_no_size_has_no_plane(keyword: str, value: object, reason: st
 def test_a_slice_of_one_pixel_has_a_plane() -> None:
     plane = slice_plane(synthetic.ct_series(shape=(1, 1, 1))[0])
     assert (plane.rows, plane.columns, plane.spacing_mm) == (1, 1, (0.7, 0.8))
+    largest = synthetic.ct_series(
+        shape=(1, 1, 1), spacing_mm=(1.0, 50.0, 50.0), origin_mm=(0.0, 0.0, -100_000.0)
+    )
+    assert slice_plane(largest[0]).spacing_mm == (50.0, 50.0)
     assert plane.position_mm == (-10.0, -20.0, -100.0)
 
 
