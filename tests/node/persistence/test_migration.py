@@ -279,6 +279,7 @@ def test_the_queue_goes_on(store: Store) -> None:
     lease = store.claim_job(owner="host:1:1", lease_s=60, now=NOON)
     assert lease is not None
     assert (lease.number, [facts.kind for facts in lease.inputs.ct]) == (4, ["CT"])
+    assert lease.numbered_above == 0, "its results go on in the series that they have"
     failure = store.unreported_failure()
     assert failure is not None, "job 3 has died, and nothing later is reported"
     assert failure.number == 3
