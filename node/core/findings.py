@@ -326,6 +326,6 @@ def _comment(
     sentences = [
         "; ".join(part for part in first if part),
         *([f"Limits: {'; '.join(judged.limits)}"] if judged.limits else ()),
-        *(note.rstrip(".") for note in notes),
+        *(f"{note[:1].upper()}{note[1:]}".rstrip(".") for note in notes),
     ]
     return f"{'. '.join(sentences)}."

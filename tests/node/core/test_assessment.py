@@ -222,3 +222,21 @@ STAMP = Stamp(
     revision=1,
     at=datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC),
 )
+
+
+def test_the_most_suspicious_nodule_comes_first_everywhere(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    """In captures, rows, report and its list; what untrained weights say is no order."""
+    ct = synthetic.ct_series(shape=SHAPE)
+    marks = [mask(slice(20, 23)), mask(slice(27, 30)), mask(slice(34, 37))]
+    given = files(tmp_path, ct, synthetic.segmentation(ct, marks))
+    trained = replace(classifier, card=replace(classifier.card, trained=True))
+    rows = run(given, trained).nodules
+    told = [row.probability or 0.0 for row in rows]
+    assert told == sorted(told, reverse=True)
+    groups = run(given, trained).artifacts[-1].dataset.ContentSequence
+    lines = [item.TextValue for item in groups if item.ValueType == "TEXT"][1:4]
+    assert [line.split(":")[0] for line in lines] == [row.tracking_id for row in rows]
+    as_marked = [row.tracking_id for row in run(given, classifier).nodules]
+    assert as_marked == ["Nodule 1", "Nodule 2", "Nodule 3"]

@@ -119,20 +119,20 @@ def test_sides_and_densities_have_one_name_in_measuring_and_in_reporting() -> No
 def test_a_bare_point_says_how_it_is_drawn() -> None:
     ct = volume()
     assert described(ct, nodule(ct, (5, 10, 15))).finding.comment.endswith(
-        "the annotation gives a point without extent, drawn as a circle of nominal radius 5 mm."
+        "The annotation gives a point without extent, drawn as a circle of nominal radius 5 mm."
     )
 
 
 def test_a_blank_heat_map_is_explained() -> None:
     ct = volume()
     blank = described(ct, masked(ct, (4, 9, 14), (3, 3, 3)), heat=0.0)
-    assert "no heat in micro: nothing shown there spoke for malignancy" in blank.finding.comment
+    assert "No heat in micro: nothing shown there spoke for malignancy" in blank.finding.comment
 
 
 def test_a_scale_that_was_shown_nothing_is_not_said_to_have_found_nothing() -> None:
     ct = volume()
     told = described(ct, masked(ct, (4, 9, 14), (3, 3, 3)), heat=0.0, shown=False).finding.comment
-    assert "nothing was shown in micro: its voxels miss so thin a mark" in told
+    assert "Nothing was shown in micro: its voxels miss so thin a mark" in told
     assert "spoke for malignancy" not in told
 
 
