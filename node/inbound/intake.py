@@ -215,6 +215,7 @@ class Incoming:
         self._front = bytearray()
         self._small = bytearray()
         self._begun = False
+        self._ids: Identifiers | None = None
         self._look_at_space_at = _LOOK_AT_SPACE_EVERY
         self._failure: Exception | None = None
         with _Remembered(self):
@@ -304,6 +305,9 @@ class Incoming:
         assert self._part is not None  # noqa: S101  # there is one, or a failure
         self._begun = True
         self._front.clear()
+        if self._syntax != DeflatedExplicitVRLittleEndian:
+            # Now, while the sender is at work; nearly always they are among the first bytes.
+            self._ids = self._intake.identify_leading(data[:_LEADING], self._syntax)
         head = file_head(self._class, self._instance, self._syntax)
         self._head_bytes = len(head)
         self._small += head
@@ -329,6 +333,8 @@ class Incoming:
         self._small = bytearray()
 
     def _identified(self, part: Part) -> Identifiers:
+        if self._ids is not None:
+            return self._ids
         if self._syntax != DeflatedExplicitVRLittleEndian:
             leading = os.pread(part.fileno(), _LEADING, self._head_bytes)
             ids = self._intake.identify_leading(memoryview(leading), self._syntax)
