@@ -179,6 +179,7 @@ class Intake:
         self, part: Part, ids: Identifiers, *, syntax: str, sender_id: int | None
     ) -> Arrival:
         """File and row survive a power cut."""
+        file, durable = part.name()
         return self._rows.submit(
             ReceivedInstance(
                 study_instance_uid=ids.study_instance_uid,
@@ -189,7 +190,8 @@ class Intake:
                 identity=ids.identity,
                 names_study=str(ids.sop_class_uid) == CTImageStorage
                 or ids.sop_class_uid in ENHANCED_CT,
-                file=part.keep(),
+                file=file,
+                durable=durable,
                 sender_id=sender_id,
                 at=self._clock(),
             )
@@ -218,12 +220,14 @@ class Incoming:
         self._ids: Identifiers | None = None
         self._look_at_space_at = _LOOK_AT_SPACE_EVERY
         self._failure: Exception | None = None
-        with _Remembered(self):
+        try:
             if not (is_uid(sop_class_uid) and is_uid(sop_instance_uid)):
                 raise Refused(
                     CANNOT_UNDERSTAND, "the command's SOP Class or Instance UID is no UID"
                 )
             self._part = intake.begin_part()
+        except (Refused, OSError) as failure:
+            self._fail(failure)
 
     def __enter__(self) -> "Incoming":
         return self
@@ -235,19 +239,23 @@ class Incoming:
         """The bytes are written, or the object is lost already and they are dropped."""
         if self._failure is not None:
             return
-        with _Remembered(self):
+        try:
             if self._begun:
                 self._write(data)
-                return
-            if self._front:
-                self._front += data
-                data = memoryview(bytes(self._front))
-            rest = self._behind_front(data, last=False)
-            if rest is None:
-                if not self._front:
-                    self._front += data
-                return
+            else:
+                self._write_first(data)
+        except (Refused, OSError) as failure:
+            self._fail(failure)
+
+    def _write_first(self, data: memoryview) -> None:
+        if self._front:
+            self._front += data
+            data = memoryview(bytes(self._front))
+        rest = self._behind_front(data, last=False)
+        if rest is not None:
             self._begin(rest)
+        elif not self._front:
+            self._front += data
 
     def keep(self, sender_id: int | None) -> Arrival:
         """The object is here for good: file and row survive a power cut.
@@ -255,13 +263,12 @@ class Incoming:
         Raises Refused: 0xA700 too little space, 0xA900 another object than the command says,
         0xC000 cannot be indexed, or too large; or whatever disk and database raise.
         """
-        with _Remembered(self):
-            if self._failure is None and not self._begun:
-                rest = self._behind_front(memoryview(bytes(self._front)), last=True)
-                assert rest is not None  # noqa: S101  # nothing more comes
-                self._begin(rest)
         if self._failure is not None:
             raise self._failure
+        if not self._begun:
+            rest = self._behind_front(memoryview(bytes(self._front)), last=True)
+            assert rest is not None  # noqa: S101  # nothing more comes
+            self._begin(rest)
         part = self._part
         assert part is not None  # noqa: S101  # there is one, or a failure
         self._flush(part)
@@ -278,7 +285,7 @@ class Incoming:
             self._part.close()
             self._part = None
 
-    def fail(self, failure: Exception) -> None:
+    def _fail(self, failure: Exception) -> None:
         """It is lost; `keep` will say so."""
         self._failure = failure
         self.close()
@@ -342,22 +349,6 @@ class Incoming:
                 return ids
         whole = memoryview(mmap.mmap(part.fileno(), 0, access=mmap.ACCESS_READ))
         return self._intake.identify(whole[self._head_bytes :], self._syntax)
-
-
-class _Remembered:
-    """What goes wrong while an object comes is kept for the answer."""
-
-    def __init__(self, incoming: Incoming) -> None:
-        self._incoming = incoming
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if isinstance(error, Refused | OSError):
-            self._incoming.fail(error)
-            return True
-        return False
 
 
 def _mapped(path: Path) -> memoryview:

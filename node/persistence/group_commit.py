@@ -11,6 +11,8 @@ from typing import Generic, TypeVar, cast
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from node.core.errors import Refused
+
 Row = TypeVar("Row")
 Answer = TypeVar("Answer")
 MOST_AT_ONCE = 64
@@ -82,7 +84,7 @@ class GroupCommit(Generic[Row, Answer]):
         except OperationalError as error:
             for entry in batch:
                 entry.failure = error
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, OSError, Refused) as error:
             if len(batch) == 1:
                 batch[0].failure = error
             else:  # one row that cannot be written must not take the others with it

@@ -1,6 +1,6 @@
 """What the store hands out: leases of work, and rows for an operator's eyes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -27,9 +27,12 @@ class Arrival(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedInstance:
-    """An object whose file is durable and whose row is to be; what else it says is read later.
+    """An object whose file is on its way to the disk and whose row is to be.
+
+    What else it says is read later.
 
     names_study : a scanner's object names the patient of the study; a stray annotation does not
+    durable     : returns when the file is; no row is committed before
     sender_id   : who brought it; None if nobody is to be remembered
     at          : when it was here whole
     """
@@ -42,6 +45,7 @@ class ReceivedInstance:
     identity: StudyIdentity = field(repr=False)
     names_study: bool
     file: StoredFile
+    durable: Callable[[], None] = field(default=lambda: None, repr=False)
     sender_id: int | None
     at: datetime
 

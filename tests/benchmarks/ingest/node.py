@@ -8,6 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
+from node import app
 from node.config import ReceiverConfig
 from node.inbound.dimse import receiver
 from tests.integration.queueing import open_node
@@ -19,6 +20,7 @@ def main() -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=stop.set).start())
     store, _, intake = open_node(folder)
+    sys.setswitchinterval(app._SWITCH_S)
     config = ReceiverConfig(port=port, max_associations=64)
     receiver.run(config, intake, store, stop, drain_s=1)
 

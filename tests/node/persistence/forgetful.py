@@ -39,7 +39,7 @@ class ForgetfulDisk:
 
         def step(*arguments: Any, **named: Any) -> Any:
             self.steps += 1
-            if self.steps == self.cut:
+            if self.cut and self.steps >= self.cut:
                 raise PowerCut
             result = real(*arguments, **named)
             getattr(self, f"_{name}", lambda *_: None)(result, *arguments)
