@@ -23,7 +23,8 @@ from tests.viewers.packages import require_packages
 from tests.viewers.pages import served
 from tests.viewers.studies import STUDIES, Given, instance_id, series_id
 
-_TOUR_S = 240.0
+_TOUR_S = 420.0
+"""Far more than an idle machine needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
