@@ -73,7 +73,7 @@ def test_five_measurements_of_a_viewer_are_no_nodules(
         "judged."
     )
     assert (
-        "Measurement groups 1, 2, 3, 4, 5 and 6 are measurements without a finding, not judged."
+        "Measurement groups 1 to 6 are measurements without a finding, not judged."
         in results.remarks
     )
     assert len(results.artifacts) == 1
