@@ -239,6 +239,33 @@ def test_echoscu_is_answered(node: Node) -> None:
     assert echoscu(node.port).returncode == 0
 
 
+def test_dcmsend_is_served_and_findscu_is_told_that_there_is_no_query(
+    node: Node, tmp_path: Path
+) -> None:
+    files = [ct_slice(tmp_path / f"{n}.dcm", n) for n in range(3)]
+    peer = ["127.0.0.1", str(node.port)]
+    dcmtk("dcmsend", "-aec", "M3NODE", *peer, *files)
+    assert len(node.store.list_instances(STUDY)) == 3
+    found = subprocess.run(
+        [require_binary("findscu", "dcmtk"), "-P", "-k", "0010,0010", *peer],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert found.returncode != 0
+    assert "No Acceptable Presentation Contexts" in found.stderr
+
+
+def test_a_sender_that_aborts_at_the_end_has_delivered_what_was_answered(
+    node: Node, tmp_path: Path
+) -> None:
+    files = [ct_slice(tmp_path / f"{n}.dcm", n) for n in range(3)]
+    storescu(node.port, files, options=["-R", "--abort"])
+    wait_until(lambda: node.open_associations() == 0, "the association is over")
+    assert len(node.store.list_instances(STUDY)) == 3
+
+
 def test_dcmtk_reads_the_reason_of_a_rejection(tmp_path: Path) -> None:
     file = ct_slice(tmp_path / "slice.dcm")
     with running(tmp_path, allowed_calling_ae_titles=("CT1",)) as here:
