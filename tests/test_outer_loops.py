@@ -15,6 +15,7 @@ OUTER_LOOPS = {
     "node/work/planner.py:Planner.plan": "a study that cannot be judged: those behind it are",
     "node/work/worker.py:Worker.work_one": "a failure report: the others are written before it",
     "node/inbound/dimse/association.py:Association._stored": "an object: its sender is answered",
+    "node/inbound/reading.py:Reading._facts": "an object: known as unreadable, others are read",
     "node/lease_holder.py:keep_working": "a holder's loop: the database may be away for a while",
     "node/lease_holder.py:LeaseHolder.hold": "leased work: tried again or dead, the next is held",
     "node/lease_holder.py:Heartbeat._beat": "a missed beat: the next one may succeed",

@@ -129,7 +129,7 @@ def _says(row: "StudyRow") -> str:
 def _series(instances: "list[InstanceRow]") -> list[dict[str, Any]]:
     counted = Counter((i.series_instance_uid, i.kind) for i in instances if i.current)
     return [
-        {"kind": kind, "series_instance_uid": uid, "instances": n}
+        {"kind": kind or "not read yet", "series_instance_uid": uid, "instances": n}
         for (uid, kind), n in counted.items()
     ]
 

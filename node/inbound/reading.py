@@ -81,11 +81,15 @@ class Reading:
     def _facts(self, unread: UnreadInstance) -> InstanceFacts:
         if unread.tries >= MOST_TRIES:
             return _damaged(unread, "content that cannot be read")
+        encoded = _mapped(self._spool.locate(unread.path))
         try:
-            encoded = _mapped(self._spool.locate(unread.path))
             facts = received_file(encoded, config=self._config).facts
         except Refused:
             return _damaged(unread, "a damaged header")
+        except Exception as error:
+            # An outer loop: one object that nobody expected must not hold up its study for ever.
+            event("instance.not_read", level=logging.ERROR, error=error)
+            return _damaged(unread, "content that cannot be read")
         filed_under = (
             unread.study_instance_uid,
             unread.series_instance_uid,

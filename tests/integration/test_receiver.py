@@ -1,6 +1,7 @@
 """dcmtk's storescu sends, the real Intake and Store keep: every transfer syntax, every ending."""
 
 import base64
+import json
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
@@ -23,7 +25,8 @@ from node.persistence.spool import Spool
 from node.persistence.store import Store
 from tests.integration.queueing import open_node
 from tests.node.scu import associated
-from tests.peers import dcmtk, echoscu, free_port, storescu, wait_until
+from tests.peers import dcmtk, echoscu, free_port, listens, storescu, wait_until
+from tests.peers import running as process
 from tests.required import require_binary
 
 STUDY = StudyInstanceUID("2.25.4001")
@@ -255,6 +258,36 @@ def test_dcmsend_is_served_and_findscu_is_told_that_there_is_no_query(
     )
     assert found.returncode != 0
     assert "No Acceptable Presentation Contexts" in found.stderr
+
+
+def test_orthanc_routes_to_the_node(node: Node, tmp_path: Path) -> None:
+    """It opens associations itself: unlike elsewhere, it has no network namespace of its own."""
+    http, home = free_port(), tmp_path / "orthanc"
+    home.mkdir()
+    config = {
+        "StorageDirectory": str(home / "storage"),
+        "IndexDirectory": str(home / "index"),
+        "DicomServerEnabled": False,
+        "HttpPort": http,
+        "RemoteAccessAllowed": False,
+        "AuthenticationEnabled": False,
+        "DicomModalities": {"node": ["M3NODE", "127.0.0.1", node.port]},
+    }
+    (home / "orthanc.json").write_text(json.dumps(config))
+    files = [ct_slice(tmp_path / f"{n}.dcm", n) for n in range(3)]
+
+    def post(path: str, body: bytes) -> Any:
+        url = f"http://127.0.0.1:{http}{path}"
+        with urlopen(Request(url, data=body, method="POST"), timeout=30) as answer:
+            return json.load(answer)
+
+    command = [require_binary("Orthanc", "orthanc"), str(home / "orthanc.json")]
+    with process(command, log=home / "log"):
+        wait_until(lambda: listens(http), "Orthanc answers", 60)
+        ids = [post("/instances", file.read_bytes())["ID"] for file in files]
+        post("/modalities/node/echo", b"{}")
+        post("/modalities/node/store", json.dumps(ids).encode())
+    assert [row.version for row in node.store.list_instances(STUDY)] == [1, 1, 1]
 
 
 def test_a_sender_that_aborts_at_the_end_has_delivered_what_was_answered(

@@ -143,7 +143,12 @@ class Receiver:
             connected.thread = threading.Thread(
                 target=self._serve, args=(connected,), name=f"from {connected.peer}", daemon=True
             )
-            connected.thread.start()
+            try:
+                connected.thread.start()
+            except RuntimeError as error:  # no thread can be started now; others may end
+                event("receiver.not_accepted", level=logging.WARNING, error=error)
+                connection.close()
+                self._connections.remove(connected)
 
     def _serve(self, connected: Connected) -> None:
         try:

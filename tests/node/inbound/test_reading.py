@@ -160,6 +160,19 @@ def test_a_file_that_does_not_answer_counts_as_no_try(node: Node) -> None:
     assert facts.role is Role.CT
 
 
+def test_an_object_that_nobody_expected_holds_up_nobody(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RecursionError
+
+    send(node.intake, ct_image(0))
+    monkeypatch.setattr(module, "received_file", fails)
+    assert node.reading.read(within_s=60) == 1
+    (facts,) = node.store.study_snapshot(STUDY).instances
+    assert facts.kind == "CT Image with content that cannot be read"
+
+
 def test_a_header_that_is_damaged_behind_the_identifiers_is_kept_and_known_for_it(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
