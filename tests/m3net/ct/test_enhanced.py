@@ -138,6 +138,16 @@ def test_maps_and_projections_are_refused_by_their_type(
         read_series([enhanced])
 
 
+def test_an_object_of_one_frame_that_is_no_ct_says_so_as_one_of_many_does() -> None:
+    for depth in (1, 4):
+        enhanced = enhanced_ct(
+            synthetic.ct_series(shape=(depth, 4, 4)),
+            image_type=["DERIVED", "PRIMARY", "PERFUSION", "RCBF"],
+        )
+        with pytest.raises(SeriesUnusable, match=r"is no CT in Hounsfield units: .*RCBF"):
+            read_series([enhanced])
+
+
 @pytest.mark.parametrize(
     ("fourth", "is_ct"),
     [("CT_SOM5 SPI", True), ("HELIX", True), ("NONE", True), ("RCBF", False), ("VMI", False)],

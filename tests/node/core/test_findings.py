@@ -22,6 +22,7 @@ from node.core.findings import (
     nodule_rows,
     omissions,
     report_content,
+    study_pages,
 )
 from node.core.pictured import Look
 from sr_templates.band import Band
@@ -188,3 +189,15 @@ def test_nodules_that_are_called_by_the_patients_name_are_numbered_judged_before
     content = report_content(assessment, told, load_card("untrained"), subject)
     assert "NOT analysed: Nodule 2, RUL, Nodule 4: it is small." in content.headline
     assert "Doe" not in content.headline
+
+
+def test_pages_list_several_nodules_and_none_where_one_alone_or_none_was_judged() -> None:
+    ct = volume()
+    refused = [
+        RefusedNodule(tracking_uid=f"2.25.{n}", tracking_id=f"N{n}", sources=(), reason="small")
+        for n in range(2)
+    ]
+    one = described(ct, masked(ct, (4, 9, 14), (3, 3, 3)))
+    for judged, others, some in (([one], 0, False), ([], 2, False), ([one], 1, True)):
+        assessment = Assessment(outcome=Outcome.PARTLY_ANALYSED, refused=refused[:others])
+        assert bool(study_pages(assessment, judged, Dataset())) is some
