@@ -41,7 +41,7 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 MEANING = (
     "probability that radiologists would rate the nodule above 3 of 5 for suspicion of malignancy "
     "on average; learnt from nodules that at least three of four readers marked; not histology; "
-    "of an outlined nodule, half of it rests on measurements, which no heat map shows"
+    "of an outlined nodule, half of the weight is with measurements, which no heat map shows"
 )
 IN_SHORT = "as radiologists would rate it, not histology"
 TRAINING_DATA = (
