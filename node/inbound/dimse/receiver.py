@@ -181,7 +181,7 @@ class Receiver:
             peer=connected.peer,
         )
         wire = Wire(connected.connection, largest=4096, silence_s=2.0)
-        wire.close(last=upper_layer.reject(PEER))
+        wire.turn_away(upper_layer.reject(PEER))
 
     def _let_in(self, connected: Connected, names: Names) -> Rejection | None:
         rejection: Rejection | None = DRAINING

@@ -149,6 +149,14 @@ class Wire:
                 self._drain()
         self._socket.close()
 
+    def turn_away(self, answer: bytes) -> None:
+        """A peer that has begun to speak is answered so; nothing of what it says is kept."""
+        until = time.monotonic() + self._silence_s
+        with suppress(OSError):
+            while self._receive(self._view, False) < 0 and time.monotonic() < until:
+                pass
+        self.close(last=answer)
+
     def _drain(self) -> None:
         until, drained = time.monotonic() + _DRAIN_S, 0
         while time.monotonic() < until and drained < _DRAIN_BYTES:
