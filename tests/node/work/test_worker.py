@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -273,6 +274,12 @@ def test_a_corrected_name_makes_a_report_that_names_its_predecessor(
     assert named.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == before.SOPInstanceUID
     assert named.SeriesInstanceUID == before.SeriesInstanceUID
     assert after.SeriesInstanceUID != before.SeriesInstanceUID, "a list tells them apart"
+    assert before.SeriesDescription == "AI nodule report (research use)"
+    assert after.SeriesDescription == "AI nodule report, revision 2 (research use)"
+    told = after.ContentSequence[1].TextValue
+    assert re.fullmatch(
+        r"Revision 2 of 2 Jan 2026 \d\d:\d\d, replaces revision 1 of 2 Jan 2026 \d\d:\d\d\.", told
+    )
     assert after.PatientName == "Corrected^Name"
     assert (before.InstanceNumber, after.InstanceNumber) == (1, 2)
 
