@@ -24,8 +24,8 @@ from pydantic.networks import IPvAnyNetwork
 from node.config.profiles import PROFILES, CompanionName, Compression, Profile, ProfileName
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.core.variants import Wishes
-from sr_templates.capture_view import MapStyle
 from sr_templates.character_sets import is_known
+from sr_templates.pictures.capture_view import MapStyle
 
 
 def _known_character_set(term: str) -> str:

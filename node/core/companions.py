@@ -18,16 +18,16 @@ from node.core.findings import DescribedNodule
 from node.core.results import Artifact, ArtifactKind
 from sr_templates.band import Band
 from sr_templates.character_sets import UNREADABLE
-from sr_templates.encapsulated_pdf import build_encapsulated_pdf
 from sr_templates.findings import Algorithm, ObjectIdentity, ReportContent
-from sr_templates.key_objects import KeyImage, build_key_objects
-from sr_templates.parametric_map import HeatVolume, build_parametric_map
-from sr_templates.presentation_state import (
+from sr_templates.objects.key_objects import KeyImage, build_key_objects
+from sr_templates.objects.parametric_map import HeatVolume, build_parametric_map
+from sr_templates.objects.presentation_state import (
     Drawn,
     KeySlice,
     build_presentation_state,
     split_by_state,
 )
+from sr_templates.pdf.document import build_encapsulated_pdf
 
 MOST_PICTURED = 20
 """Nodules with pictures in the document, the highest probabilities first: 300 kB each."""

@@ -18,14 +18,14 @@ from m3net.scales import Scale
 from m3net.uids import FrameKey, SOPInstanceUID
 from m3net.volume import AIR_HU, CTVolume
 from node.core.locating import locate
-from sr_templates.capture_view import (
+from sr_templates.findings import Circle, ImageReference, Polyline
+from sr_templates.pictures.capture_view import (
     CaptureSlice,
     Direction,
     Locator,
     NoduleView,
     choose_slices,
 )
-from sr_templates.findings import Circle, ImageReference, Polyline
 
 NOMINAL_RADIUS_MM = 5.0
 """Radius of the circle that stands for a bare point."""

@@ -17,7 +17,6 @@ from node.core.pictured import Look, grounds_of, meaning_in_short, method_of
 from node.core.results import NoduleResult
 from node.core.wording import count_of, headline, summary_line
 from sr_templates.band import Band
-from sr_templates.capture_view import CaptureFrame, Legend
 from sr_templates.findings import (
     Consistency,
     Lobe,
@@ -30,11 +29,12 @@ from sr_templates.findings import (
     Side,
 )
 from sr_templates.identity import names_patient
-from sr_templates.orientation import letters
-from sr_templates.overlay import render_capture
+from sr_templates.pictures.capture_view import CaptureFrame, Legend
+from sr_templates.pictures.orientation import letters
+from sr_templates.pictures.overlay import render_capture
+from sr_templates.pictures.study_page import Listed, render_study
 from sr_templates.probability import UNTRAINED, percent_text
 from sr_templates.spoken import image_in_words, lung_in_words, measured_in_words
-from sr_templates.study_page import Listed, render_study
 
 _EXACTLY = (
     "Probabilities are told in whole percents and lengths in whole millimetres; as computed they "

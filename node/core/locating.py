@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from m3net.volume import CTVolume
-from sr_templates.capture_view import Locator
+from sr_templates.pictures.capture_view import Locator
 
 PIXELS = 250
 """Rows and columns of the coronal plane."""

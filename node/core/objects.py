@@ -30,7 +30,6 @@ from node.core.pictured import Look, method_of
 from node.core.results import Artifact, ArtifactKind, Results
 from node.core.series_numbers import series_numbers
 from sr_templates.band import Band
-from sr_templates.capture_view import CaptureFrame, MapStyle
 from sr_templates.findings import (
     Algorithm,
     ObjectIdentity,
@@ -38,9 +37,10 @@ from sr_templates.findings import (
     PredecessorReference,
     ReportContent,
 )
-from sr_templates.layout import FRAME_BYTES
-from sr_templates.measurement_report import build_report
-from sr_templates.secondary_capture import build_capture
+from sr_templates.objects.measurement_report import build_report
+from sr_templates.objects.secondary_capture import build_capture
+from sr_templates.pictures.capture_view import CaptureFrame, MapStyle
+from sr_templates.pictures.layout import FRAME_BYTES
 from sr_templates.uids import derive_uid
 
 Captures = Mapping[str, Dataset]

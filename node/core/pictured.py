@@ -5,7 +5,7 @@ from datetime import datetime
 
 from m3net.card import ModelCard
 from m3net.evidence import Evidence, Measured
-from sr_templates.capture_view import Bar, Grounds, MapStyle
+from sr_templates.pictures.capture_view import Bar, Grounds, MapStyle
 from sr_templates.spoken import volume_in_words
 
 _METHODS = {"hirescam": "HiResCAM", "gradcam": "Grad-CAM"}

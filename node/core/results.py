@@ -1,6 +1,7 @@
 """What one analysis leaves behind: one set of objects, in the richest form.
 
-What a destination needs in a poorer form is derived from the stored set (`sr_templates.poorer`).
+What a destination needs in a poorer form is derived from the stored set
+(`sr_templates.objects.poorer`).
 """
 
 from collections.abc import Sequence

@@ -26,7 +26,7 @@ from node.outbound.destination import OutgoingObject
 from node.persistence.rows import DeliveryLease, SentObject, StoredArtifact
 from node.persistence.spool import Spool
 from sr_templates.findings import ImageReference
-from sr_templates.poorer import SINGLE_FRAME_CLASS, frame_alone, frames_alone, report_in
+from sr_templates.objects.poorer import SINGLE_FRAME_CLASS, frame_alone, frames_alone, report_in
 
 _REPORT_CLASSES: Mapping[ReportVariant, SOPClassUID] = {
     ReportVariant.COMPREHENSIVE_3D: SOPClassUID(Comprehensive3DSRStorage),

@@ -18,7 +18,7 @@ from node.core.series_numbers import BEHIND_THE_REPORT
 from node.outbound.destination import OutgoingObject
 from node.persistence.rows import DeliveryLease, SentObject
 from sr_templates.findings import Algorithm, ObjectIdentity, PredecessorReference
-from sr_templates.rejection_note import build_rejection_note
+from sr_templates.objects.rejection_note import build_rejection_note
 
 
 def rejection_note(

@@ -7,15 +7,6 @@ import numpy as np
 from pydicom import Dataset
 
 from sr_templates.band import Band, Call
-from sr_templates.capture_view import (
-    SCALE_NAMES,
-    Bar,
-    CaptureSlice,
-    Grounds,
-    Legend,
-    Locator,
-    NoduleView,
-)
 from sr_templates.findings import (
     Algorithm,
     Circle,
@@ -31,6 +22,15 @@ from sr_templates.findings import (
     RefusedFinding,
     ReportContent,
     Side,
+)
+from sr_templates.pictures.capture_view import (
+    SCALE_NAMES,
+    Bar,
+    CaptureSlice,
+    Grounds,
+    Legend,
+    Locator,
+    NoduleView,
 )
 from tests.synthetic import ct_series
 

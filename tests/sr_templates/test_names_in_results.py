@@ -10,15 +10,15 @@ from pydicom import Dataset, dcmread
 from pynetdicom.dsutils import encode
 
 from sr_templates.character_sets import UNICODE, character_set_of, decode, write_raw_as_it_is
-from sr_templates.encapsulated_pdf import build_encapsulated_pdf
 from sr_templates.findings import PredecessorReference
-from sr_templates.key_objects import KeyImage, build_key_objects
-from sr_templates.measurement_report import build_report
-from sr_templates.overlay import render_capture
-from sr_templates.parametric_map import HeatVolume, build_parametric_map
-from sr_templates.presentation_state import Drawn, KeySlice, build_presentation_state
-from sr_templates.rejection_note import build_rejection_note
-from sr_templates.secondary_capture import build_capture
+from sr_templates.objects.key_objects import KeyImage, build_key_objects
+from sr_templates.objects.measurement_report import build_report
+from sr_templates.objects.parametric_map import HeatVolume, build_parametric_map
+from sr_templates.objects.presentation_state import Drawn, KeySlice, build_presentation_state
+from sr_templates.objects.rejection_note import build_rejection_note
+from sr_templates.objects.secondary_capture import build_capture
+from sr_templates.pdf.document import build_encapsulated_pdf
+from sr_templates.pictures.overlay import render_capture
 from tests.required import require_binary
 from tests.sr_templates.encoded_text import (
     DEFINED_TERMS,

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from sr_templates import codes
-from sr_templates.overlay import render_capture
-from sr_templates.pen import Pen
+from sr_templates.pictures.overlay import render_capture
+from sr_templates.pictures.pen import Pen
 from sr_templates.probability import percent, percent_text, threshold_text
 from tests.sr_templates.examples import FULL, ROUND, legend, view
 from tests.sr_templates.test_measurement_report import items, report

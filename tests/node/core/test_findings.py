@@ -26,8 +26,8 @@ from node.core.findings import (
 )
 from node.core.pictured import Look
 from sr_templates.band import Band
-from sr_templates.capture_view import MapStyle
 from sr_templates.findings import Consistency, Lobe, Location, Outcome, Side
+from sr_templates.pictures.capture_view import MapStyle
 from tests.node.core.test_drawn import headers, masked, nodule, volume
 
 

@@ -11,7 +11,7 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 
 from node.core.results import ArtifactKind
 from node.dicom.compression import compressed, plain
-from sr_templates.overlay import render_capture
+from sr_templates.pictures.overlay import render_capture
 from tests import validators
 from tests.peers import dcmtk
 from tests.results import one_set

@@ -1,0 +1,1 @@
+"""What is sent: one file a DICOM object, a pure function of findings and pictures."""

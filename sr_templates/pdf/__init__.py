@@ -1,0 +1,1 @@
+"""The same facts as pages to be read outside a viewer."""

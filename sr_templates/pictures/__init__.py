@@ -1,0 +1,1 @@
+"""What is drawn: pages, panels and legends, from values that hold no patient."""
