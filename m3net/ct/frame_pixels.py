@@ -60,7 +60,7 @@ class FramePixels:
     def _encapsulated_frames(self) -> Mapping[int, bytes] | None:
         """By number; None if the pixels are not encapsulated."""
         try:
-            if not self.dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+            if not attributes.is_encapsulated(self.dataset):
                 return None
             offsets = None
             if "ExtendedOffsetTable" in self.dataset:

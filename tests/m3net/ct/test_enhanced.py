@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
-from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from m3net.ct.enhanced import converted_from
 from m3net.ct.series import read_series, read_series_files, slice_headers
@@ -98,6 +99,16 @@ def test_compressed_frames_are_the_same_volume(syntax: str, tmp_path: Path) -> N
     enhanced.compress(syntax, generate_instance_uid=False)
     enhanced.save_as(tmp_path / "enhanced.dcm", enforce_file_format=True)
     assert same_voxels(read_series_files([tmp_path / "enhanced.dcm"]), read_series(slices))
+
+
+def test_frames_in_a_syntax_newer_than_pydicom_are_what_cannot_be_decoded() -> None:
+    enhanced = enhanced_ct(synthetic.ct_series())
+    enhanced.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.8.1")
+    enhanced.PixelData = encapsulate([b"\0" * 10] * int(enhanced.NumberOfFrames))
+    with pytest.raises(
+        SeriesUnusable, match=r"cannot be decoded from 1\.2\.840\.10008\.1\.2\.8\.1;"
+    ):
+        read_series([enhanced])
 
 
 def test_frames_in_two_objects_of_one_series_are_one_volume(tmp_path: Path) -> None:
