@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from m3net.annotations.image_classes import may_be_of_ct
+from m3net.annotations.image_classes import CT, may_be_of_ct
 from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.core.conversions import conversions_of, followed
 from node.core.digest import NO_PATIENT
@@ -52,6 +52,8 @@ class _Study:
     unsupported: Sequence[InstanceFacts]
     present: frozenset[SOPInstanceUID]
     scouts: frozenset[SOPInstanceUID]
+    unread: Sequence[InstanceFacts]
+    """CT images that came and are damaged, or too large to be taken apart."""
 
 
 def select(study: StudyInstanceUID, instances: Sequence[InstanceFacts]) -> Selection | None:
@@ -86,6 +88,7 @@ def _sorted(study: StudyInstanceUID, instances: Sequence[InstanceFacts]) -> _Stu
         unsupported=of(Role.UNSUPPORTED_ANNOTATION),
         present=frozenset(facts.sop_instance_uid for facts in instances),
         scouts=frozenset(facts.sop_instance_uid for facts in of(Role.LOCALIZER)),
+        unread=tuple(facts for facts in of(Role.OTHER) if facts.sop_class_uid in CT),
     )
 
 
@@ -180,7 +183,8 @@ def _with_ct(found: _Study) -> Selection:
             f"{facts.kind}: {_TAKEN_BY_SLICES if named else _CT_TAKEN_BY_SLICES}."
             for facts in accepted
             if facts in by_slices
-        ),
+        )
+        + _unread_of(found, choice.series_instance_uid),
     )
     if mixed:
         return Selection(
@@ -254,7 +258,16 @@ def _missing(found: _Study, annotations: Sequence[InstanceFacts]) -> frozenset[S
         for facts in annotations
         if facts.references is not None and _marks_nodule(facts)
     )
-    return frozenset().union(*wanted) - found.present
+    unread = {facts.sop_instance_uid for facts in found.unread}
+    return frozenset().union(*wanted) - (found.present - unread)
+
+
+def _unread_of(found: _Study, series: SeriesInstanceUID) -> tuple[str, ...]:
+    """One at the end of a scan leaves no gap: nothing else would tell of it."""
+    number = sum(facts.series_instance_uid == series for facts in found.unread)
+    if not number:
+        return ()
+    return (f"{counted(number, 'image')} of the CT series came and could not be read; resend it.",)
 
 
 def _belongs(found: _Study, facts: InstanceFacts) -> bool:

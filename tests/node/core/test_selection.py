@@ -290,6 +290,23 @@ def test_a_ct_that_names_no_patient_is_the_patients_whose_annotation_names_its_s
     assert unproven.inputs.reason == "the annotation names a patient, and the CT names none"
 
 
+def test_a_slice_that_came_damaged_is_told_and_is_missing_to_the_mark_that_names_it() -> None:
+    slices = ct_series(20)
+    damaged = facts(
+        uid="1.2.3.72.1",
+        role=Role.OTHER,
+        sop_class=CT_CLASS,
+        series=slices[0].series_instance_uid,
+    )
+    other = facts(uid="1.2.3.73.1", role=Role.OTHER, sop_class=CT_CLASS, series="1.2.3.73")
+    told = ("1 image of the CT series came and could not be read; resend it.",)
+    beside = chosen(*slices, damaged, other, segmentation(drawn_on=uids(slices[8])))
+    assert (beside.inputs.remarks, beside.awaits) == (told, ())
+    on_it = chosen(*slices, damaged, segmentation(drawn_on=[*uids(slices[8]), "1.2.3.72.1"]))
+    assert on_it.inputs.missing == {"1.2.3.72.1"}
+    assert on_it.awaits == ("for 1 instance that the annotation needs",)
+
+
 def test_a_ct_that_is_too_large_to_read_was_received_and_the_reason_says_so() -> None:
     too_large = facts(uid="1.2.3.72.1", role=Role.OTHER, sop_class=CT_CLASS)
     on_it = segmentation(drawn_on=uids(too_large), image_classes=[CT_CLASS])
