@@ -131,6 +131,28 @@ def walk(
             at += header.length
 
 
+def has_repeated(data: memoryview, *, implicit: bool, little: bool) -> bool:
+    """Whether an element of the Standard stands twice at top level, which PS3.5 7.1 forbids.
+
+    Of two, some readers take the first and others the last: they would not see the same object.
+    """
+    seen: set[int] = set()
+    at = 0
+    while header := header_at(data, at, implicit=implicit, little=little):
+        if header.tag in seen:
+            return True
+        if not header.tag >> 16 & 1:
+            seen.add(header.tag)
+        if header.length == _UNDEFINED or _is_sequence(header):
+            end = walk(data[at:], implicit=implicit, little=little, first_only=True).end
+        else:
+            end = header.value + header.length - at
+        if not end:
+            break
+        at += end
+    return False
+
+
 def _is_sequence(header: Header) -> bool:
     if header.vr == b"SQ":
         return True

@@ -20,7 +20,7 @@ from pydicom.uid import (
 from pydicom.values import converters
 
 from node.core.errors import CANNOT_UNDERSTAND, Refused
-from node.dicom.elements import Extent, Header, header_at, walk
+from node.dicom.elements import Extent, Header, has_repeated, header_at, walk
 from sr_templates.uids import derive_uid
 
 IMPLEMENTATION_CLASS_UID = derive_uid("m3node", "implementation")
@@ -178,8 +178,12 @@ def _inflated(data: memoryview, *, whole: bool, max_bytes: int) -> memoryview:
 def parsed(data: memoryview, syntax: str) -> Dataset:
     """The elements of a Data Set that is not deflated, none of their values read.
 
-    Raises one of m3net.attributes.PARSER_ERRORS.
+    Raises Refused(0xC000) if one stands twice, as two Patient IDs do: a PACS may file the object
+    by the one and its result by the other.  Raises one of m3net.attributes.PARSER_ERRORS.
     """
+    implicit, little = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
+    if has_repeated(data, implicit=implicit, little=little):
+        raise Refused(CANNOT_UNDERSTAND, "an element stands twice in the data set")
     return dcmread(BytesIO(b"".join((_any_head(syntax), data))))
 
 

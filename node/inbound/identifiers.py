@@ -29,6 +29,8 @@ _UIDS: Mapping[int, str] = {
     _SERIES: "SeriesInstanceUID",
 }
 _OF_THE_STUDY = frozenset({0x00080005, 0x00080020, 0x00080050, 0x00100010, 0x00100020})
+_PATIENT_ID = {True: b"\x10\0\x20\0", False: b"\0\x10\0\x20"}
+"""The tag as it is encoded in little endian, or in big."""
 _UNDEFINED = 0xFFFFFFFF
 
 
@@ -53,6 +55,8 @@ def leading_identifiers(
     Raises Refused(0xC000) if one of them is no UID.
     """
     little, implicit = syntax != ExplicitVRBigEndian, syntax == ImplicitVRLittleEndian
+    if data.tobytes().count(_PATIENT_ID[little]) > 1:
+        return None  # of two patients in one object, or an ID of old in a sequence
     uids: dict[int, str] = {}
     of_the_study: list[bytes] = []
     at, last = 0, 0

@@ -6,8 +6,10 @@ what it is: nothing that a sender may send keeps a study waiting for ever, not e
 kills whoever reads it.
 """
 
+import errno
 import logging
 import mmap
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -52,6 +54,7 @@ class Reading:
         self._store = store
         self._spool = spool
         self._config = config
+        self._survived: set[int] = set()
 
     def read(self, study: StudyInstanceUID | None = None, *, within_s: float) -> int:
         """For so long objects are read, of one study or of all, the oldest first; how many were.
@@ -76,10 +79,13 @@ class Reading:
                 read[each.number] = self._facts(each)
         finally:
             rest = [each.number for each in unread if each.number not in read]
+            # Should the database not take it now, that is no fault of the objects.
+            self._survived |= read.keys()
             self._store.note_facts(read, out_of_reach=rest)
+            self._survived -= read.keys()
 
     def _facts(self, unread: UnreadInstance) -> InstanceFacts:
-        if unread.tries >= MOST_TRIES:
+        if unread.tries >= MOST_TRIES and unread.number not in self._survived:
             return _damaged(unread, "content that cannot be read")
         encoded = _mapped(self._spool.locate(unread.path))
         try:
@@ -107,6 +113,8 @@ class Reading:
 
 def _mapped(path: Path) -> memoryview:
     with path.open("rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            raise OSError(errno.EIO, "the stored file is empty", str(path))
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 

@@ -561,3 +561,14 @@ def test_the_spool_names_files_by_their_content_alone(tmp_path: Path) -> None:
     assert first.path == ("ed/ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73.dcm")
     with spool.open(first.path) as file:
         assert BytesIO(file.read()).getvalue() == b"content"
+
+
+@pytest.mark.parametrize("before", [b"\x20\0\x0d\0", b"\x28\0\2\0"])
+def test_an_object_that_names_two_patients_is_refused(intake: Intake, before: bytes) -> None:
+    """dcmtk takes the first of them, pydicom the last: CT and report would part."""
+    image = ct_image(0)
+    data = encoded(image)
+    at = data.index(before)
+    with pytest.raises(Refused, match="an element stands twice") as refused:
+        send(intake, image, data=data[:at] + element(0x00100020, b"OTHER ") + data[at:])
+    assert refused.value.status == 0xC000

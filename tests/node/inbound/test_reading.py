@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pydicom.uid import CTImageStorage, SegmentationStorage
+from sqlalchemy.exc import OperationalError
 
 from node.config import ReceiverConfig
 from node.core.completeness import StudyRules, WaitForReading, WhenUnannotated, readiness
@@ -87,11 +88,11 @@ def test_time_ends_it_and_what_is_left_is_read_later(
 @pytest.mark.parametrize(
     ("sop_class", "role", "kind"),
     [
-        (CTImageStorage, Role.OTHER, "CT Image with identifiers that differ"),
+        (CTImageStorage, Role.OTHER, "CT Image with a damaged header"),
         (
             SegmentationStorage,
             Role.UNSUPPORTED_ANNOTATION,
-            "Segmentation with identifiers that differ",
+            "Segmentation with a damaged header",
         ),
     ],
 )
@@ -184,3 +185,43 @@ def test_a_header_that_is_damaged_behind_the_identifiers_is_kept_and_known_for_i
     node.reading.read(within_s=60)
     (facts,) = node.store.study_snapshot(STUDY).instances
     assert facts.kind == "CT Image with a damaged header"
+
+
+def test_an_object_that_names_two_patients_is_no_input(node: Node) -> None:
+    image = ct_image(0)
+    data = encoded(image)
+    at = data.index(b"\x28\0\2\0")  # behind all that is looked at while it comes
+    data = data[:at] + element(0x00080050, b"A-2 ") + data[at:]
+    send(node.intake, image, data=data)
+    node.reading.read(within_s=60)
+    (facts,) = node.store.study_snapshot(STUDY).instances
+    assert (facts.role, facts.kind) == (Role.OTHER, "CT Image with a damaged header")
+
+
+def test_objects_that_were_read_are_not_given_up_while_the_database_takes_nothing(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        send(node.intake, ct_image(number))
+
+    def full(*_: object, **__: object) -> None:
+        raise OperationalError("update", {}, Exception("database or disk is full"))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(node.store, "note_facts", full)
+        for _ in range(2 * module.MOST_TRIES * 3):
+            with pytest.raises(OperationalError):
+                node.reading.read(within_s=60)
+    assert node.reading.read(within_s=60) == 3
+    assert {facts.role for facts in node.store.study_snapshot(STUDY).instances} == {Role.CT}
+
+
+def test_a_file_that_is_empty_now_is_out_of_reach_and_says_so(node: Node) -> None:
+    send(node.intake, ct_image(0))
+    (path,) = node.paths()
+    whole = path.read_bytes()
+    path.write_bytes(b"")
+    with pytest.raises(OSError, match="the stored file is empty"):
+        node.reading.read(within_s=60)
+    path.write_bytes(whole)
+    assert node.reading.read(within_s=60) == 1
