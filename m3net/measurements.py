@@ -15,9 +15,10 @@ the image, ends within the nodule.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from m3net.axes import axes_mm
-from m3net.consistency import Consistency, consistency_of
+from m3net.consistency import SOLID_HU, Consistency, consistency_of
 from m3net.grid import GridBox
 from m3net.placed import PlacedNodule, Voxels
 from m3net.volume import AIR_HU, CTVolume
@@ -26,6 +27,8 @@ LEAST_AXIS_MM = 3.0
 FEWEST_SLICES = 3
 FEWEST_VOXELS = 20
 """For a volume and a mean HU."""
+LUNG_FROM_MM, LUNG_TO_MM = 2.0, 6.0
+"""Outside the mark: beyond its blurred edge, and before the next things."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,7 @@ def measure(placed: PlacedNodule, *, thickness_mm: float | None) -> Measured:
         return NOT_MEASURED
     voxels = placed.voxels(bare_radius_mm=0.0)
     slices = voxels.slices()
-    if not all(volume.has_slice(z) for z in slices) or _ends_with_image(voxels, volume):
+    if not all(volume.has_slice(z) for z in slices) or ends_with_image(voxels, volume):
         return NOT_MEASURED
     long_mm, short_mm = _axes_mm(placed, voxels)
     marked = int(mask.voxels.sum())
@@ -70,7 +73,13 @@ def measure(placed: PlacedNodule, *, thickness_mm: float | None) -> Measured:
         volume_mm3=marked * abs(float(np.linalg.det(mask.affine[:3, :3]))) if tall else None,
         mean_hu=float(hu.mean()) if len(hu) >= FEWEST_VOXELS else None,
         consistency=(
-            consistency_of(box_hu, voxels.inside, volume.spacing_mm, thickness_mm=thickness_mm)
+            consistency_of(
+                box_hu,
+                voxels.inside,
+                volume.spacing_mm,
+                thickness_mm=thickness_mm,
+                lung_hu=_lung_hu(voxels, volume),
+            )
             if whole
             else None
         ),
@@ -87,7 +96,20 @@ def _axes_mm(placed: PlacedNodule, voxels: Voxels) -> tuple[float, float] | tupl
     return (long_mm, short_mm) if long_mm >= LEAST_AXIS_MM else (None, None)
 
 
-def _ends_with_image(voxels: Voxels, volume: CTVolume) -> bool:
+def _lung_hu(voxels: Voxels, volume: CTVolume) -> float | None:
+    """Median of the lung 2 to 6 mm outside the mark, where that is less dense than tissue."""
+    reach = np.ceil(LUNG_TO_MM / np.array(volume.spacing_mm)).astype(int)
+    first, size = np.array(voxels.box.first), np.array(voxels.box.shape)
+    box = GridBox.about([first - reach, first + size - 1 + reach])
+    inside = box.cut(voxels.inside, of=voxels.box, fill=False)
+    away_mm = ndimage.distance_transform_edt(~inside, sampling=volume.spacing_mm)
+    # beyond the scan nothing is lung
+    hu = box.cut(volume.hu, of=GridBox.whole(volume.hu), fill=0)
+    around = hu[(away_mm > LUNG_FROM_MM) & (away_mm <= LUNG_TO_MM) & (hu < SOLID_HU)]
+    return float(np.median(around)) if len(around) >= FEWEST_VOXELS else None
+
+
+def ends_with_image(voxels: Voxels, volume: CTVolume) -> bool:
     """Whether the mark reaches the first or last row or column: it may have been cut off there."""
     places = np.argwhere(voxels.inside)[:, 1:] + np.array(voxels.box.first[1:])
     return bool(np.any(places <= 0) or np.any(places >= np.array(volume.shape[1:]) - 1))

@@ -1,7 +1,7 @@
 """What a nodule's number must be read with, in short clauses, the gravest first."""
 
 from m3net.card import ModelCard
-from m3net.measurements import Measured
+from m3net.measurements import Measured, ends_with_image
 from m3net.nodule import Nodule
 from m3net.placed import PlacedNodule
 from m3net.volume import CTVolume, goes_beyond
@@ -68,9 +68,12 @@ def _slices(placed: PlacedNodule, thickness_mm: float | None) -> str | None:
 
 
 def _border(placed: PlacedNodule, needed: range) -> str | None:
-    slices = placed.voxels(bare_radius_mm=0.0).slices()
+    voxels = placed.voxels(bare_radius_mm=0.0)
+    slices = voxels.slices()
     if slices[0] <= 0 or slices[-1] >= placed.volume.shape[0] - 1:
         return "the scan ends in it"
+    if ends_with_image(voxels, placed.volume):
+        return "the image ends in it"
     if goes_beyond(placed.volume, needed):
         return "the scan ends beside it"
     return None

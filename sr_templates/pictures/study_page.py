@@ -56,18 +56,28 @@ def render_study(
     ordered = (
         sorted(nodules, key=lambda each: -each.legend.probability) if trained else list(nodules)
     )
-    above = [*warnings]
-    if not_analysed:
-        above.append(f"Not analysed: {', '.join(not_analysed)}.")
     parts = [ordered[at : at + ROWS] for at in range(0, len(ordered), ROWS)]
     return [
-        _page(part, first=number * ROWS + 1, of=len(ordered), above=above, trained=trained)
+        _page(
+            part,
+            first=number * ROWS + 1,
+            of=len(ordered),
+            warnings=warnings,
+            not_analysed=not_analysed,
+            trained=trained,
+        )
         for number, part in enumerate(parts)
     ]
 
 
 def _page(
-    nodules: Sequence[Listed], *, first: int, of: int, above: Sequence[str], trained: bool
+    nodules: Sequence[Listed],
+    *,
+    first: int,
+    of: int,
+    warnings: Sequence[str],
+    not_analysed: Sequence[str],
+    trained: bool,
 ) -> CaptureFrame:
     picture = Image.new("RGB", (layout.WIDTH, layout.HEIGHT), ink.GROUND)
     pen = Pen(picture)
@@ -78,8 +88,7 @@ def _page(
     pen.text((layout.CENTRE_LEFT, 57), title, size=23)
     order = "by probability of malignancy" if trained else "in the order of the annotation"
     pen.text((layout.CENTRE_LEFT, 75), order, size=14, colour=ink.QUIET)
-    lines = pen.lines(" ".join(above), size=14, width=layout.RIGHT - layout.LEFT)
-    draw_lines(pen, lines, (layout.LEFT, 95), size=14, step=17, last=95, colour=ink.AMBER)
+    pen.text((layout.LEFT, 95), _above(pen, warnings, not_analysed), size=14, colour=ink.AMBER)
     for number, each in enumerate(nodules):
         top = _FIRST_TOP + number * _STEP
         if number:
@@ -91,6 +100,18 @@ def _page(
         label=label,
         sources=tuple(dict.fromkeys(each.view.slices[each.view.key].source for each in nodules)),
     )
+
+
+def _above(pen: Pen, warnings: Sequence[str], not_analysed: Sequence[str]) -> str:
+    """The one line above the list: every warning, and as many names as still find room."""
+    text = " ".join(warnings)
+    for named in range(len(not_analysed), 0, -1):
+        names, further = ", ".join(not_analysed[:named]), len(not_analysed) - named
+        rest = f" and {further} more" if further else ""
+        text = " ".join((*warnings, f"Not analysed: {names}{rest}."))
+        if pen.length(text, 14) <= layout.RIGHT - layout.LEFT:
+            return text
+    return " ".join((*warnings, f"Not analysed: {len(not_analysed)}.")) if not_analysed else text
 
 
 def _label(first: int, last: int, of: int) -> str:

@@ -183,3 +183,23 @@ def test_density_is_not_told_of_a_mark_that_is_mostly_lung() -> None:
     small = np.where(np.linalg.norm(points, axis=-1) <= 4, SOLID_HU, LUNG_HU).astype(np.int16)
     marked = replace(wide, volume=replace(wide.volume, hu=small))
     assert measure(marked, thickness_mm=1.0).consistency is None
+
+
+@pytest.mark.parametrize("lung_hu", [-740, -700, -650])
+def test_a_generous_outline_in_lung_that_was_not_inhaled_makes_nothing_part_solid(
+    lung_hu: int,
+) -> None:
+    """4 mm of it all around are as dense as ground glass, and are lung."""
+    wide = body((18.0, 18.0, 18.0))
+    points = transform(wide.volume.affine, np.moveaxis(np.indices(wide.volume.shape), 0, -1))
+    share = np.clip(0.5 + 5 - np.linalg.norm(points, axis=-1), 0, 1)
+    hu = (lung_hu + share * (SOLID_HU - lung_hu)).astype(np.int16)
+    marked = replace(wide, volume=replace(wide.volume, hu=hu))
+    assert measure(marked, thickness_mm=1.0).consistency is None
+
+
+def test_a_solid_nodule_in_such_lung_is_solid_where_it_is_outlined_closely() -> None:
+    ball = body((14.0, 14.0, 14.0))
+    hu = np.where(ball.volume.hu < -700, -700, ball.volume.hu).astype(np.int16)
+    marked = replace(ball, volume=replace(ball.volume, hu=hu))
+    assert measure(marked, thickness_mm=1.0).consistency is Consistency.SOLID

@@ -92,6 +92,16 @@ def test_the_border_of_the_scan_is_named(first: int, needed: range, limit: str) 
 
 
 @pytest.mark.parametrize(
+    "corner",
+    [(4, 0, 14), (4, 17, 14), (4, 9, 0), (4, 9, 27)],
+    ids=["top", "bottom", "left", "right"],
+)
+def test_a_mark_that_the_image_cuts_off_is_said_to_be(corner: tuple[int, int, int]) -> None:
+    """Nothing is measured of it then, and without a word that looks like a short report."""
+    assert "the image ends in it" in limits(masked(THIN, corner, (3, 3, 3)), THIN)
+
+
+@pytest.mark.parametrize(
     ("missing", "not_received", "limit"),
     [
         (frozenset({9}), 0, "incomplete series: 1 slice not received"),

@@ -78,6 +78,22 @@ def test_what_was_not_analysed_is_named_above_the_list(words):
     )
 
 
+def test_more_names_than_find_room_are_counted_and_the_warning_stays(words):
+    """A line that is too long never gives way to a mere hint at the report."""
+    (page,) = render_study(
+        listed(0.1, 0.9),
+        not_analysed=[f"Lesion number {n} of follow up" for n in range(16, 28)],
+        warnings=["2 of 14 nodules analysed. Not every annotation was read. The report says why."],
+    )
+    (line,) = [text for text in words if text.startswith("2 of 14")]
+    assert line == (
+        "2 of 14 nodules analysed. Not every annotation was read. The report says why. "
+        "Not analysed: Lesion number 16 of follow up and 11 more."
+    )
+    beside = page.rgb[80:100, layout.RIGHT + 1 :].astype(int)
+    assert (abs(beside - beside[0, 0]) == 0).all()
+
+
 def test_each_row_has_two_locators_with_the_box_where_the_nodule_is():
     (page,) = render_study(listed(0.1, 0.9))
     for number in range(2):
