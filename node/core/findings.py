@@ -1,7 +1,9 @@
 """What the results say of each nodule: as values, in words and in pictures."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from pydicom import Dataset
 
@@ -35,6 +37,9 @@ from sr_templates.pictures.overlay import render_capture
 from sr_templates.pictures.study_page import Listed, render_study
 from sr_templates.probability import UNTRAINED, percent_text
 from sr_templates.spoken import image_in_words, lung_in_words, measured_in_words
+
+_NUMBER = re.compile(r"(?:^|[\sA-Za-z_#])(\d{1,3}(?: \(\d+\)| \d+ / \d+)?)$")
+"""The number that ends a tracking identifier, with the part that it is of."""
 
 _EXACTLY = (
     "Probabilities are told in whole percents and lengths in whole millimetres; as computed they "
@@ -138,12 +143,36 @@ def describe_nodule(
     )
 
 
-def name_without_patient(tracking_id: str, subject: Dataset, number: int) -> str:
-    """The nodule's name for pixels, logs and the diary, which must not name the patient.
+def names_without_patient(tracking_ids: Sequence[str], subject: Dataset) -> list[str]:
+    """The nodules' names for pixels, logs and the diary, which must not name the patient.
 
-    Some workstations put a patient's name into their tracking identifiers.
+    Some workstations put a patient's name into their tracking identifiers, and some names are words
+    ("Lung", "Masse").  What stands for such an identifier keeps its number, and never has that of
+    another nodule: the report's own items still say the identifier beside their probability.
+
+    tracking_ids : of all nodules of the study, the judged ones before the refused
     """
-    return f"Nodule {number}" if names_patient(tracking_id, subject) else tracking_id
+    own = [match[1] if (match := _NUMBER.search(each)) else "" for each in tracking_ids]
+    names = [None if names_patient(each, subject) else each for each in tracking_ids]
+    taken = {name.casefold() for name in names if name is not None}
+    for at, number in enumerate(own):
+        name = f"Nodule {number}"
+        free_to_say = number and name.casefold() not in taken and not names_patient(number, subject)
+        if names[at] is None and free_to_say:
+            names[at] = name
+            taken.add(name.casefold())
+    leading = {number.split()[0] for number in own if number}
+    free = (f"Nodule {n}" for n in count(1) if str(n) not in leading)
+    unused = (name for name in free if name.casefold() not in taken)
+    return [next(unused) if name is None else name for name in names]
+
+
+def names_of(assessment: Assessment, subject: Dataset) -> tuple[list[str], list[str]]:
+    """What the judged and the refused nodules are called (`names_without_patient`)."""
+    judged = [each.nodule.tracking_id for each in assessment.judged]
+    refused = [each.tracking_id for each in assessment.refused]
+    names = names_without_patient([*judged, *refused], subject)
+    return names[: len(judged)], names[len(judged) :]
 
 
 def report_content(
@@ -158,10 +187,8 @@ def report_content(
 
     revision : of one that replaces another, which one it is and which it replaces
     """
-    refused = [
-        (name_without_patient(each.tracking_id, subject, number), each.reason)
-        for number, each in enumerate(assessment.refused, start=len(described) + 1)
-    ]
+    _, names = names_of(assessment, subject)
+    refused = [(name, each.reason) for name, each in zip(names, assessment.refused, strict=True)]
     return ReportContent(
         outcome=assessment.outcome,
         headline=headline(
@@ -207,12 +234,10 @@ def study_pages(
     """The pages that list all nodules, where there are several; none without a judged one."""
     if not described or len(described) + len(assessment.refused) < 2:
         return []
+    _, refused = names_of(assessment, subject)
     return render_study(
         [nodule.listed for nodule in described],
-        not_analysed=[
-            name_without_patient(refused.tracking_id, subject, number)
-            for number, refused in enumerate(assessment.refused, start=len(described) + 1)
-        ],
+        not_analysed=refused,
         warnings=omissions(assessment),
     )
 
@@ -242,11 +267,12 @@ def nodule_rows(
                 limits=judged.limits,
             )
         )
-    for number, refused in enumerate(assessment.refused, start=len(rows) + 1):
+    _, names = names_of(assessment, subject)
+    for name, refused in zip(names, assessment.refused, strict=True):
         rows.append(
             NoduleResult(
                 tracking_uid=refused.tracking_uid,
-                tracking_id=name_without_patient(refused.tracking_id, subject, number),
+                tracking_id=name,
                 centre_mm=None,
                 centre_index=None,
                 diameter_mm=None,

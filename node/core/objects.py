@@ -20,7 +20,7 @@ from node.core.companions import Companions
 from node.core.findings import (
     DescribedNodule,
     describe_nodule,
-    name_without_patient,
+    names_of,
     nodule_rows,
     omissions,
     report_content,
@@ -144,13 +144,14 @@ def build_results(
     header_of : the header of a CT slice
     """
     described = []
-    for number, judged in enumerate(assessment.judged, start=1):
+    names, _ = names_of(assessment, subject)
+    for name, judged in zip(names, assessment.judged, strict=True):
         assert assessment.volume is not None, "judged in a volume"  # noqa: S101
         described.append(
             describe_nodule(
                 judged,
                 assessment.volume,
-                name=name_without_patient(judged.nodule.tracking_id, subject, number),
+                name=name,
                 warnings=omissions(assessment),
                 card=card,
                 band=settings.band(card),

@@ -18,7 +18,7 @@ from node.core.assessment import Assessment, JudgedNodule
 from node.core.findings import (
     DescribedNodule,
     describe_nodule,
-    name_without_patient,
+    names_without_patient,
     nodule_rows,
     omissions,
     report_content,
@@ -146,14 +146,35 @@ def test_the_capture_points_as_the_ct_does() -> None:
 
 @pytest.mark.parametrize(
     ("tracking_id", "name"),
-    [("RUL 12 mm", "RUL 12 mm"), ("Doe^Jane nodule", "Nodule 2"), ("MRN 4711-A", "Nodule 2")],
+    [("RUL 12 mm", "RUL 12 mm"), ("Doe^Jane nodule", "Nodule 1"), ("MRN 4711-A", "Nodule 1")],
 )
 def test_a_tracking_identifier_that_names_the_patient_is_not_spoken(
     tracking_id: str, name: str
 ) -> None:
     subject = Dataset()
     subject.PatientName, subject.PatientID = "Doe^Jane", "4711-A"
-    assert name_without_patient(tracking_id, subject, 2) == name
+    assert names_without_patient([tracking_id], subject) == [name]
+
+
+@pytest.mark.parametrize(
+    ("tracking_ids", "names"),
+    [
+        (["Lung nodule 2", "Lung nodule 1"], ["Nodule 2", "Nodule 1"]),
+        (["Lung nodule", "Nodule 1"], ["Nodule 2", "Nodule 1"]),
+        (["Lung nodule 2", "Nodule 2", "Lung nodule"], ["Nodule 1", "Nodule 2", "Nodule 3"]),
+        (["Lung nodule 1 (2)", "Lung nodule 1"], ["Nodule 1 (2)", "Nodule 1"]),
+        (["Lung 1 2 / 2", "Lung 1 1 / 2"], ["Nodule 1 2 / 2", "Nodule 1 1 / 2"]),
+        (["lesion 123", "Nodule 1"], ["Nodule 2", "Nodule 1"]),
+        (["Lung 4711-12"], ["Nodule 1"]),
+    ],
+)
+def test_what_stands_for_an_identifier_never_has_the_number_of_another_nodule(
+    tracking_ids: list[str], names: list[str]
+) -> None:
+    """A patient may be called Lung; the report's items go on to say "Lung nodule 2"."""
+    subject = Dataset()
+    subject.PatientName, subject.PatientID = "Lung^Ka", "123"
+    assert names_without_patient(tracking_ids, subject) == names
 
 
 def test_pictures_say_when_another_nodule_was_not_analysed() -> None:
@@ -165,7 +186,7 @@ def test_pictures_say_when_another_nodule_was_not_analysed() -> None:
     )
 
 
-def test_nodules_that_are_called_by_the_patients_name_are_numbered_judged_before_refused() -> None:
+def test_nodules_that_are_called_by_the_patients_name_keep_their_own_numbers() -> None:
     ct = volume()
     subject = Dataset()
     subject.PatientName, subject.PatientID = "Doe^Jane", "4711-A"
@@ -184,10 +205,10 @@ def test_nodules_that_are_called_by_the_patients_name_are_numbered_judged_before
     )
     told = [described(ct, mark)]
     rows = nodule_rows(assessment, told, subject)
-    assert [row.tracking_id for row in rows] == ["Nodule 1", "Nodule 2", "RUL", "Nodule 4"]
+    assert [row.tracking_id for row in rows] == ["Nodule 1", "Nodule 2", "RUL", "Nodule 3"]
     assert rows[0].centre_index == pytest.approx((5, 10, 15))
     content = report_content(assessment, told, load_card("untrained"), subject)
-    assert "NOT analysed: Nodule 2, RUL, Nodule 4: it is small." in content.headline
+    assert "NOT analysed: Nodule 2, RUL, Nodule 3: it is small." in content.headline
     assert "Doe" not in content.headline
 
 
