@@ -161,6 +161,7 @@ class Courier:
         companions = wishes.companions
         destination = self._connect(self._destination)
         confirmed = set(lease.already_delivered)
+        unreachable: DestinationUnreachable | None = None
         while True:
             objects = objects_in(form, lease, self._spool, companions=companions)
             try:
@@ -177,16 +178,17 @@ class Courier:
                     raise
                 log("falls_back", lease, because=str(refused))
                 form = poorer
-            except DestinationUnreachable:
+            except DestinationUnreachable as error:
                 waiting = [each for each in objects if each.sent.sop_instance_uid not in confirmed]
-                if waiting[0].sent.kind in companions:
-                    # The report does not wait for what stands beside it.
-                    others = [each for each in waiting if each.sent.kind not in companions]
-                    self._send_objects(lease, others, destination, confirmed)
-                raise
+                if not waiting or waiting[0].sent.kind not in companions:
+                    raise
+                # The report does not wait for what stands beside it.
+                unreachable, companions = error, frozenset()
             else:
                 break
         self._note_form(lease, form)
+        if unreachable is not None:
+            raise unreachable
         wanted = self._destination.settled().reject_superseded
         if wanted and lease.outcome is not Outcome.TECHNICAL_FAILURE:
             self._reject_superseded(lease, objects[-1], destination)
@@ -236,7 +238,13 @@ class Courier:
                 lease, note.sent, superseded, status=status, now=self._clock()
             )
 
-        destination.send([rejection_note(lease, report, superseded)], on_stored)
+        try:
+            destination.send([rejection_note(lease, report, superseded)], on_stored)
+        except DestinationRefused as refused:
+            raise DestinationRefused(
+                f"holds the newer results; the note that hides {len(superseded)} earlier objects "
+                f"there is not taken: {refused}"
+            ) from refused
 
     def _leave_out(
         self, lease: DeliveryLease, kind: ArtifactKind, because: DestinationRefused

@@ -363,6 +363,18 @@ def test_a_companion_that_cannot_be_stored_just_now_keeps_no_report_from_being_s
     assert queue.row().state is State.DONE
 
 
+def test_a_report_that_goes_before_its_companion_falls_back_too(tmp_path: Path) -> None:
+    classes = (SR_3D, SR, SC_MULTI, KEYS.dataset.SOPClassUID)
+    with pacs(sop_classes=classes, answers=(0x0000, 0xA700, 0x0122)) as (port, received):
+        queue = Queue(tmp_path, dimse(port, companions=["key_objects"]), companions=[KEYS])
+        queue.courier.deliver_one()
+        assert received[2:] == [report_uid(REPORT_3D, MULTI), report_uid(REPORT, MULTI)]
+        assert "is out of resources" in str(queue.row().error)
+        assert queue.try_again()
+    assert received[4:] == ["2.25.401"]
+    assert queue.row().state is State.DONE
+
+
 def rejecting(port: int) -> DimseDestination:
     wish: DimseDestination = dimse(port, reject_superseded=True)
     return wish
@@ -454,7 +466,10 @@ def test_a_destination_that_takes_no_notes_has_the_results_and_a_person_is_told(
     assert received == [*SET, *(f"{uid}.2" for uid in SET)]
     newest = max(queue.store.list_deliveries(), key=lambda row: row.delivery_id)
     assert newest.state is State.DEAD
-    assert f"rejects the presentation context of SOP class {KOS}" in str(newest.error)
+    assert str(newest.error).startswith(
+        "holds the newer results; the note that hides 2 earlier objects there is not taken: "
+        f"rejects the presentation context of SOP class {KOS}"
+    )
 
 
 def test_nothing_is_rejected_where_nobody_asked_for_it(tmp_path: Path) -> None:
