@@ -59,7 +59,7 @@ class Reading:
     def read(self, study: StudyInstanceUID | None = None, *, within_s: float) -> int:
         """For so long objects are read, of one study or of all, the oldest first; how many were.
 
-        Raises OSError if a file does not answer; those before it are read.
+        Raises OSError if a file does not answer; those taken up together with it are read.
         """
         until, number = time.monotonic() + within_s, 0
         while True:
@@ -74,15 +74,21 @@ class Reading:
 
     def _read(self, unread: Sequence[UnreadInstance]) -> None:
         read: dict[int, InstanceFacts] = {}
+        silent: OSError | None = None
         try:
             for each in unread:
-                read[each.number] = self._facts(each)
+                try:
+                    read[each.number] = self._facts(each)
+                except OSError as error:  # those behind it do not wait for it
+                    silent = silent or error
         finally:
             rest = [each.number for each in unread if each.number not in read]
             # Should the database not take it now, that is no fault of the objects.
             self._survived |= read.keys()
             self._store.note_facts(read, out_of_reach=rest)
             self._survived -= read.keys()
+        if silent is not None:
+            raise silent
 
     def _facts(self, unread: UnreadInstance) -> InstanceFacts:
         if unread.tries >= MOST_TRIES and unread.number not in self._survived:

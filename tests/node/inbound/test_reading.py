@@ -9,6 +9,7 @@ import pytest
 from pydicom.uid import CTImageStorage, SegmentationStorage
 from sqlalchemy.exc import OperationalError
 
+from m3net.uids import StudyInstanceUID
 from node.config import ReceiverConfig
 from node.core.completeness import StudyRules, WaitForReading, WhenUnannotated, readiness
 from node.core.errors import Refused
@@ -225,3 +226,15 @@ def test_a_file_that_is_empty_now_is_out_of_reach_and_says_so(node: Node) -> Non
         node.reading.read(within_s=60)
     path.write_bytes(whole)
     assert node.reading.read(within_s=60) == 1
+
+
+def test_a_file_that_is_gone_holds_up_its_own_study_alone(node: Node) -> None:
+    send(node.intake, ct_image(0))
+    node.paths()[0].unlink()
+    for number in range(1, 40):
+        send(node.intake, ct_image(number, StudyInstanceUID="1.2.4"))
+    for _ in range(3):
+        with pytest.raises(FileNotFoundError):
+            node.reading.read(within_s=60)
+    assert node.store.study_snapshot(StudyInstanceUID("1.2.4")).unread == 0
+    assert node.store.study_snapshot(STUDY).unread == 1
