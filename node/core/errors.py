@@ -5,9 +5,10 @@
     NodeError
     ├── Refused                  an instance is not taken; carries the DIMSE status of the answer
     ├── ConfigError              the configuration, or what it points at, cannot be used
-    ├── DestinationUnreachable   transient: nobody there, out of resources, try again later
-    ├── DestinationRefused       permanent: this destination will never take these objects
-    │   └── VariantRejected          ... in this form; a poorer variant may do
+    ├── DestinationError         what a destination makes of what is sent to it: one of these
+    │   ├── DestinationUnreachable   transient: nobody there, out of resources, try again later
+    │   └── DestinationRefused       permanent: this destination will never take these objects
+    │       └── VariantRejected          ... in this form; a poorer variant may do
     ├── LeaseLost                somebody else holds the work now; drop it, nothing is lost
     ├── UnknownEntry             no study, job or delivery of that name or number
     └── NotAllowed               the state machine has no such transition from here
@@ -45,7 +46,7 @@ class ConfigError(NodeError):
     """The configuration, or what it points at, cannot be used."""
 
 
-class _DestinationError(NodeError):
+class DestinationError(NodeError):
     """What a destination makes of what is sent to it.
 
     sop_instance_uid : the object that its answer is about; None if it is about whatever is sent
@@ -56,11 +57,11 @@ class _DestinationError(NodeError):
         self.sop_instance_uid = sop_instance_uid
 
 
-class DestinationUnreachable(_DestinationError):
+class DestinationUnreachable(DestinationError):
     """The destination cannot take anything just now; the same may succeed later."""
 
 
-class DestinationRefused(_DestinationError):
+class DestinationRefused(DestinationError):
     """The destination will not take these objects, however often they are sent."""
 
 

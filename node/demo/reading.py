@@ -58,7 +58,7 @@ def read_report(report: Dataset, slices: Mapping[FrameKey, Dataset]) -> ReadRepo
     nodules = [_nodule(group, slices) for group in groups if _is_nodule(group)]
     nodules += [_nodule(item, slices) for item in evaluations if item.ValueType == "CODE"]
     return ReadReport(
-        headline=_text(report, codes.SUMMARY),
+        headline=_texts(report, codes.SUMMARY)[0],
         nodules=tuple(nodules),
         remarks=tuple(str(item.TextValue) for item in evaluations if item.ValueType == "TEXT"),
     )
@@ -98,7 +98,11 @@ def _children(item: Dataset, *, codes_named: str) -> Iterator[Dataset]:
 
 
 def _text(item: Dataset, name: Code) -> str:
-    return " ".join(str(child.TextValue) for child in _children(item, codes_named=name.value))
+    return " ".join(_texts(item, name))
+
+
+def _texts(item: Dataset, name: Code) -> list[str]:
+    return [str(child.TextValue) for child in _children(item, codes_named=name.value)]
 
 
 def _number(item: Dataset, name: Code) -> float | None:

@@ -16,7 +16,7 @@ from sr_templates.findings import Outcome
 from tests.node.core.test_drawn import masked, volume
 from tests.node.core.test_findings import described
 from tests.sr_templates.examples import FULL, ROUND
-from tests.sr_templates.test_measurement_report import report
+from tests.sr_templates.objects.test_measurement_report import report
 from tests.sr_templates.test_probability import TOLD
 
 

@@ -24,6 +24,7 @@ from m3net.errors import (
 from node.core import errors as node_errors
 from node.core.errors import (
     ConfigError,
+    DestinationError,
     DestinationRefused,
     DestinationUnreachable,
     LeaseLost,
@@ -54,7 +55,7 @@ JUDGED = [
 ]
 """Whoever adds an error adds it here, and decides whether trying again makes sense."""
 
-ROOTS = {M3NetError, NodeError}
+ROOTS = {M3NetError, NodeError, DestinationError}
 CAUGHT_WITHIN = {"m3net.ct.stack.IrregularStack", "sr_templates.character_sets.Undecodable"}
 """They end where they are called: as one of the above with a message, or as bytes that are kept."""
 

@@ -9,7 +9,7 @@ from sr_templates.pictures.overlay import render_capture
 from sr_templates.pictures.pen import Pen
 from sr_templates.probability import percent, percent_text, threshold_text
 from tests.sr_templates.examples import FULL, ROUND, legend, view
-from tests.sr_templates.test_measurement_report import items, report
+from tests.sr_templates.objects.test_measurement_report import items, report
 
 TOLD = [
     (1.0, "> 95 %"),

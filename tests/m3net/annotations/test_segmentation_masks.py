@@ -150,7 +150,7 @@ def test_pixels_that_are_claimed_and_not_there_are_said() -> None:
             str(JPEG2000Lossless),
             f"JPEG 2000 Image Compression (Lossless Only) ({JPEG2000Lossless})",
         ),
-        ("1.2.840.10008.1.2.8.1", "1.2.840.10008.1.2.8.1"),
+        ("1.2.840.10008.1.2.99", "1.2.840.10008.1.2.99"),
         ("", "unknown"),
     ],
 )

@@ -103,11 +103,9 @@ def test_compressed_frames_are_the_same_volume(syntax: str, tmp_path: Path) -> N
 
 def test_frames_in_a_syntax_newer_than_pydicom_are_what_cannot_be_decoded() -> None:
     enhanced = enhanced_ct(synthetic.ct_series())
-    enhanced.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.8.1")
+    enhanced.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.99")
     enhanced.PixelData = encapsulate([b"\0" * 10] * int(enhanced.NumberOfFrames))
-    with pytest.raises(
-        SeriesUnusable, match=r"cannot be decoded from 1\.2\.840\.10008\.1\.2\.8\.1;"
-    ):
+    with pytest.raises(SeriesUnusable, match=r"cannot be decoded from 1\.2\.840\.10008\.1\.2\.99;"):
         read_series([enhanced])
 
 

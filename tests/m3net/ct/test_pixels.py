@@ -251,11 +251,11 @@ def test_pixels_that_cannot_be_decoded_have_one_reason_without_a_librarys_words(
 
 def test_a_syntax_newer_than_pydicom_is_named_as_what_cannot_be_decoded() -> None:
     ds = one_slice([0, 0])
-    ds.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.8.1")
+    ds.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.99")
     with pytest.raises(SeriesUnusable) as refused:
         hounsfield(ds)
     assert str(refused.value) == (
-        f"the pixels of slice {ds.SOPInstanceUID} cannot be decoded from 1.2.840.10008.1.2.8.1; "
+        f"the pixels of slice {ds.SOPInstanceUID} cannot be decoded from 1.2.840.10008.1.2.99; "
         "send the series uncompressed"
     )
 

@@ -21,7 +21,7 @@ from tests.sr_templates.examples import (
     UNTRAINED,
     identity,
 )
-from tests.sr_templates.test_secondary_capture import encoded
+from tests.sr_templates.objects.test_secondary_capture import encoded
 
 KEYS = [KeyImage(finding=f, name=f.tracking_id, header=SLICE) for f in (ROUND, OUTLINED)]
 STUDY = str(SLICE.StudyInstanceUID)

@@ -12,7 +12,7 @@ from pydicom import Dataset
 from sr_templates.objects.parametric_map import HeatVolume, build_parametric_map
 from tests import validators
 from tests.sr_templates.examples import ALGORITHM, CT, SLICE, UNTRAINED, identity
-from tests.sr_templates.test_secondary_capture import encoded
+from tests.sr_templates.objects.test_secondary_capture import encoded
 
 AFFINE = np.array([[0, 0, 0.7, 10], [0, 0.8, 0, 20], [2.0, 0, 0, -30], [0, 0, 0, 1.0]])
 HEAT = HeatVolume(

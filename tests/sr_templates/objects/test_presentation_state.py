@@ -29,7 +29,7 @@ from tests.sr_templates.examples import (
     UNTRAINED,
     identity,
 )
-from tests.sr_templates.test_secondary_capture import encoded
+from tests.sr_templates.objects.test_secondary_capture import encoded
 
 KEY = KeySlice(header=SLICE, rescale=(1.0, -1024.0), spacing_mm=(0.7, 0.7))
 BOTH = [Drawn(finding=each, name=each.tracking_id, slice=KEY) for each in (ROUND, OUTLINED)]

@@ -23,7 +23,7 @@ from tests.sr_templates.examples import (
     UNTRAINED,
     identity,
 )
-from tests.sr_templates.test_secondary_capture import encoded
+from tests.sr_templates.objects.test_secondary_capture import encoded
 
 PICTURE = np.full((300, 400, 3), 40, dtype=np.uint8)
 REVISION = "Revision 2 of 4 Mar 2026 05:06, replaces revision 1"
