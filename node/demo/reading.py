@@ -58,7 +58,7 @@ def read_report(report: Dataset, slices: Mapping[FrameKey, Dataset]) -> ReadRepo
     nodules = [_nodule(group, slices) for group in groups if _is_nodule(group)]
     nodules += [_nodule(item, slices) for item in evaluations if item.ValueType == "CODE"]
     return ReadReport(
-        headline=_texts(report, codes.SUMMARY)[0],
+        headline=next(iter(_texts(report, codes.SUMMARY)), ""),
         nodules=tuple(nodules),
         remarks=tuple(str(item.TextValue) for item in evaluations if item.ValueType == "TEXT"),
     )
