@@ -71,11 +71,14 @@ def count_of(analysed: int, refused: int) -> str:
 
 
 def _highest(probabilities: Sequence[tuple[str, float]], in_short: str) -> str:
-    name, p = max(probabilities, key=lambda each: each[1])
+    told = percent_text(max(p for _, p in probabilities))
     meaning = f", {in_short}" if in_short else ""
     if len(probabilities) == 1:
-        return f"Probability of malignancy {percent_text(p)}{meaning}."
-    return f"Highest probability of malignancy {percent_text(p)} ({name}){meaning}."
+        return f"Probability of malignancy {told}{meaning}."
+    # of two that are told alike none is said to be the higher one
+    names = [name for name, p in probabilities if percent_text(p) == told]
+    whose = " and ".join(names) if len(names) <= 2 else f"{len(names)} nodules"
+    return f"Highest probability of malignancy {told} ({whose}){meaning}."
 
 
 def summary_line(name: str, finding: NoduleFinding, *, trained: bool) -> str:

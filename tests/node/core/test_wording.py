@@ -1,3 +1,5 @@
+import pytest
+
 from node.core.wording import headline
 from sr_templates.findings import Outcome
 
@@ -35,6 +37,23 @@ def test_of_several_the_highest_is_named() -> None:
     assert (
         headline(Outcome.ANALYSED, trained=True, probabilities=[("A", 0.1), ("B", 0.62)])
         == "2 of 2 nodules analysed. Highest probability of malignancy 62 % (B)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "whose"),
+    [
+        ([0.98, 0.2, 0.999], "> 95 % (A and C)"),
+        ([0.62, 0.624, 0.3], "62 % (A and B)"),
+        ([0.98, 0.97, 0.999], "> 95 % (3 nodules)"),
+    ],
+)
+def test_of_nodules_that_are_told_alike_none_is_the_highest(
+    probabilities: list[float], whose: str
+) -> None:
+    named = list(zip("ABC", probabilities, strict=True))
+    assert headline(Outcome.ANALYSED, trained=True, probabilities=named) == (
+        f"3 of 3 nodules analysed. Highest probability of malignancy {whose}."
     )
 
 
