@@ -105,7 +105,7 @@ def _tracking(marking: Marking, part: tuple[int, int]) -> tuple[str, str]:
     uid = _own_uid(marking) or derived_uid("nodule", source.sop_instance_uid, source.place)
     label = name_of(marking.tracking_id)
     if count > 1:
-        label = f"{label or 'Nodule'} {rank} / {count}"
+        label = f"{label or 'Nodule'}, part {rank} of {count}"
     return (uid if rank == 1 else derived_uid("piece", uid, str(rank))), label
 
 

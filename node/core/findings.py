@@ -38,7 +38,7 @@ from sr_templates.pictures.study_page import Listed, render_study
 from sr_templates.probability import UNTRAINED, percent_text
 from sr_templates.spoken import image_in_words, lung_in_words, measured_in_words
 
-_NUMBER = re.compile(r"(?:^|[\sA-Za-z_#])(\d{1,3}(?: \(\d+\)| \d+ / \d+)?)$")
+_NUMBER = re.compile(r"(?:^|(?<! of)[\sA-Za-z_#])(\d{1,3}(?: \(\d+\)|, part \d+ of \d+)?)$")
 """The number that ends a tracking identifier, with the part that it is of."""
 
 _EXACTLY = (
@@ -161,7 +161,7 @@ def names_without_patient(tracking_ids: Sequence[str], subject: Dataset) -> list
         if names[at] is None and free_to_say:
             names[at] = name
             taken.add(name.casefold())
-    leading = {number.split()[0] for number in own if number}
+    leading = {re.split(r"\D", number)[0] for number in own if number}
     free = (f"Nodule {n}" for n in count(1) if str(n) not in leading)
     unused = (name for name in free if name.casefold() not in taken)
     return [next(unused) if name is None else name for name in names]

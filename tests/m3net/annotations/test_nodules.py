@@ -56,8 +56,8 @@ def test_separate_pieces_are_nodules_of_their_own_and_the_largest_keeps_the_uid(
     mask[6:8, 10:13, 12:15] = True  # 2 x 3 x 3 voxels of 1.4 mm³
     result = found(ct, synthetic.segmentation(ct, [mask], tracking_uids=["1.2.3"]))
     assert [(n.tracking_id, n.tracking_uid) for n in result.nodules] == [
-        ("Nodule 1 1 / 2", "1.2.3"),
-        ("Nodule 1 2 / 2", derived_uid("piece", "1.2.3", "2")),
+        ("Nodule 1, part 1 of 2", "1.2.3"),
+        ("Nodule 1, part 2 of 2", derived_uid("piece", "1.2.3", "2")),
     ]
     assert result.nodules[0].centre_mm == pytest.approx(BOX_CENTRE_MM)
     assert result.nodules[1].centre_mm == pytest.approx((-10 + 13 * 0.8, -20 + 11 * 0.7, -83.75))

@@ -82,7 +82,10 @@ def test_a_nodule_that_skips_a_slice_falls_in_two_at_its_true_places() -> None:
     mask = box()
     mask[3] = False
     result = found(ct, synthetic.segmentation(ct, [mask]))
-    assert [n.tracking_id for n in result.nodules] == ["Nodule 1 1 / 2", "Nodule 1 2 / 2"]
+    assert [n.tracking_id for n in result.nodules] == [
+        "Nodule 1, part 1 of 2",
+        "Nodule 1, part 2 of 2",
+    ]
     assert sorted(n.centre_mm[2] for n in result.nodules) == pytest.approx([-95.0, -90.0])
 
 

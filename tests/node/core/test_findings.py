@@ -163,7 +163,11 @@ def test_a_tracking_identifier_that_names_the_patient_is_not_spoken(
         (["Lung nodule", "Nodule 1"], ["Nodule 2", "Nodule 1"]),
         (["Lung nodule 2", "Nodule 2", "Lung nodule"], ["Nodule 1", "Nodule 2", "Nodule 3"]),
         (["Lung nodule 1 (2)", "Lung nodule 1"], ["Nodule 1 (2)", "Nodule 1"]),
-        (["Lung 1 2 / 2", "Lung 1 1 / 2"], ["Nodule 1 2 / 2", "Nodule 1 1 / 2"]),
+        (
+            ["Lung 1, part 2 of 2", "Lung 1, part 1 of 2"],
+            ["Nodule 1, part 2 of 2", "Nodule 1, part 1 of 2"],
+        ),
+        (["Lung, part 1 of 2", "Lung, part 2 of 2"], ["Nodule 1", "Nodule 2"]),
         (["lesion 123", "Nodule 1"], ["Nodule 2", "Nodule 1"]),
         (["Lung 4711-12"], ["Nodule 1"]),
     ],
