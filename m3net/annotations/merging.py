@@ -23,6 +23,8 @@ from m3net.nodule import Nodule, RefusedNodule
 
 SAME_NODULE_MM = 5.0
 SAME_PLACE_MM = 3.0
+UNLIKE = 1.25
+"""Marks whose widths differ by more are told with them: in volume that is a factor of two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,14 +144,32 @@ def _told(candidate: Candidate) -> Candidate:
     """The nodule says of how many marks it is one, and which of them gave its place."""
     if not candidate.marks:
         return candidate
-    used = candidate.marks[0]
     apart = max(_apart_mm(one, other) for one, other in combinations(candidate.marks, 2))
     note = (
-        f"Marked {len(candidate.marks)} times, up to {apart:.1f} mm apart, in "
-        f"{_places(candidate.nodule)}; the place in {_places(used)} was used."
+        f"Marked {len(candidate.marks)} times, up to {apart:.1f} mm apart"
+        f"{_sizes(candidate.marks)}, in {_places(candidate.nodule)}; the place in "
+        f"{_used(candidate)} was used."
     )
     nodule = replace(candidate.nodule, notes=(*candidate.nodule.notes, note))
     return replace(candidate, nodule=nodule)
+
+
+def _sizes(marks: Sequence[Nodule]) -> str:
+    """How wide they are, if their readers did not mean the same."""
+    sizes = [mark.diameter_mm for mark in marks if mark.diameter_mm is not None]
+    if len(sizes) < 2 or max(sizes) <= UNLIKE * min(sizes):
+        return ""
+    return f" and {min(sizes):.0f} to {max(sizes):.0f} mm wide"
+
+
+def _used(candidate: Candidate) -> str:
+    """Which mark gave the place; the age of its object, where others call theirs the same."""
+    source = candidate.marks[0].sources[0]
+    alike = [each for each in candidate.nodule.sources if each.place == source.place]
+    if len(alike) == 1:
+        return source.place
+    age = "the newest" if source is alike[-1] else "an older"
+    return f"{source.place} of {age} of them"
 
 
 def _contradiction(first: Nodule, second: Nodule, apart_mm: float) -> RefusedNodule:

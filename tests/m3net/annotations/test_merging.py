@@ -137,8 +137,8 @@ def test_the_finer_mark_gives_the_place_and_among_equals_the_later() -> None:
     (kept,), _ = merged(coarse, replace(fine, fineness=0))
     assert kept.nodule.centre_mm == (2.0, 0.0, 0.0)
     assert kept.nodule.notes == (
-        "Marked 2 times, up to 1.0 mm apart, in group 1 of 2 objects; the place in group 1 was "
-        "used.",
+        "Marked 2 times, up to 1.0 mm apart, in group 1 of 2 objects; the place in group 1 of "
+        "the newest of them was used.",
     )
     assert [source.sop_instance_uid for source in kept.nodule.sources] == ["a", "b"]
 
@@ -148,8 +148,21 @@ def test_many_marks_of_one_nodule_are_told_once_with_how_far_they_lie_apart() ->
     (kept,), _ = merged(replace(marks[0], fineness=1), *marks[1:])
     assert kept.nodule.centre_mm == (0.0, 0.0, 0.0)
     assert kept.nodule.notes == (
-        "Marked 3 times, up to 3.0 mm apart, in group 1 of 3 objects; the place in group 1 was "
-        "used.",
+        "Marked 3 times, up to 3.0 mm apart, in group 1 of 3 objects; the place in group 1 of an "
+        "older of them was used.",
+    )
+
+
+@pytest.mark.parametrize(("wide_mm", "told"), [(12.5, ""), (12.6, " and 10 to 13 mm wide")])
+def test_marks_of_one_nodule_that_are_unlike_in_size_say_so(wide_mm: float, told: str) -> None:
+    one, other = (
+        mark(x, object_uid=uid, uid="7", diameter_mm=mm)
+        for x, uid, mm in ((0, "a", 10.0), (1, "b", wide_mm))
+    )
+    (kept,), _ = merged(one, other)
+    assert kept.nodule.notes == (
+        f"Marked 2 times, up to 1.0 mm apart{told}, in group 1 of 2 objects; the place in group 1 "
+        "of the newest of them was used.",
     )
 
 
