@@ -135,6 +135,9 @@ def _analysis(folder: OutFolder, found: Gathered, studies: Sequence[AnalysedStud
     )
 
 
+_NO_FILES = StudyFiles(contents={})
+
+
 @dataclass(kw_only=True)
 class _Desk:
     """Settles one study after the other; the network is loaded when the first one needs it."""
@@ -161,7 +164,10 @@ class _Desk:
         )
         finished = record is not None
         if record is None:
-            record, files = self._settled(study, task, now)
+            revision = self.folder.revision(
+                study.uid, input_digest=task.digest, analysis_id=self.analysis_id
+            )
+            record, files = self._settled(study, task, revision, now)
             self.folder.keep(study.uid, record, files.contents)
         return AnalysedStudy(
             study_instance_uid=study.uid,
@@ -173,16 +179,16 @@ class _Desk:
         )
 
     def _settled(
-        self, study: GatheredStudy, task: Task, now: datetime
+        self, study: GatheredStudy, task: Task, revision: int, now: datetime
     ) -> tuple[Record, StudyFiles]:
         notes = study.notes()
         if task.inputs is None:
             line = nothing_line(study.uid, why=task.reason, notes=notes)
-            return self._record(task, NOTHING_FOR_THE_NODE, [line], _NO_FILES), _NO_FILES
-        results = self._judge.judge(task.inputs, study, now=now)
+            return self._record(task, revision, NOTHING_FOR_THE_NODE, [line]), _NO_FILES
+        results = self._judge.judge(task.inputs, study, revision=revision, now=now)
         if isinstance(results, str):
             line = failure_line(task.inputs, why=results, notes=notes)
-            return self._record(task, Outcome.TECHNICAL_FAILURE, [line], _NO_FILES), _NO_FILES
+            return self._record(task, revision, Outcome.TECHNICAL_FAILURE, [line]), _NO_FILES
         files = study_files(results)
         lines = nodule_lines(
             results,
@@ -195,12 +201,20 @@ class _Desk:
             notes=(*notes, *results.left_out),
             pictures=files.of_nodule,
         )
-        return self._record(task, results.outcome, lines, files), files
+        return self._record(task, revision, results.outcome, lines, files), files
 
-    def _record(self, task: Task, outcome: str, lines: Sequence[Line], files: StudyFiles) -> Record:
+    def _record(
+        self,
+        task: Task,
+        revision: int,
+        outcome: str,
+        lines: Sequence[Line],
+        files: StudyFiles = _NO_FILES,
+    ) -> Record:
         return Record(
             input_digest=task.digest,
             analysis_id=self.analysis_id,
+            revision=revision,
             outcome=str(outcome),
             headline=str(lines[0]["headline"]),
             lines=lines,
@@ -224,6 +238,3 @@ class _Desk:
             settings=replace(result_settings(self.config), companions=self.companions),
             analysis_id=self.analysis_id,
         )
-
-
-_NO_FILES = StudyFiles(contents={})

@@ -71,13 +71,15 @@ class Judge:
     settings: ResultSettings
     analysis_id: str
 
-    def judge(self, inputs: StudyInputs, study: GatheredStudy, *, now: datetime) -> Results | str:
+    def judge(
+        self, inputs: StudyInputs, study: GatheredStudy, *, revision: int, now: datetime
+    ) -> Results | str:
         """The results; in words what went wrong, if not even a report of that could be made.
 
         One study at which the machinery fails must not keep the others from being judged; and what
         kept it from being judged may keep its report from being made as well.
         """
-        stamp = self._stamp(inputs, study, now)
+        stamp = self._stamp(inputs, study, revision, now)
         failed = ""
         for made in (self._analyse, self._report_failure):
             try:
@@ -111,12 +113,14 @@ class Judge:
             settings=self.settings,
         )
 
-    def _stamp(self, inputs: StudyInputs, study: GatheredStudy, now: datetime) -> Stamp:
+    def _stamp(
+        self, inputs: StudyInputs, study: GatheredStudy, revision: int, now: datetime
+    ) -> Stamp:
         return Stamp(
             study_instance_uid=inputs.study_instance_uid,
             input_digest=inputs_digest(inputs),
             analysis_id=self.analysis_id,
-            revision=1,
+            revision=revision,
             at=now.astimezone(),
             numbered_above=max(
                 (

@@ -40,12 +40,14 @@ _OLD = ".replaced"
 class Record:
     """What `study.json` says.
 
+    revision   : 1, 2, ...: of how many different results in this folder it is the last
     companions : what was made beside report and captures
     files      : names of what lies beside it
     """
 
     input_digest: str
     analysis_id: str
+    revision: int
     outcome: str
     headline: str
     lines: Sequence[Line]
@@ -58,6 +60,7 @@ class Record:
             {
                 "input_digest": self.input_digest,
                 "analysis_id": self.analysis_id,
+                "revision": self.revision,
                 "outcome": self.outcome,
                 "headline": self.headline,
                 "companions": list(self.companions),
@@ -108,6 +111,16 @@ class OutFolder:
             return None
         same = (record.input_digest, record.analysis_id) == (input_digest, analysis_id)
         return record if same and set(companions) <= set(record.companions) else None
+
+    def revision(self, study: StudyInstanceUID, *, input_digest: str, analysis_id: str) -> int:
+        """Of the results that these inputs will have: the same results again are no new ones."""
+        record = _said(self.place(study))
+        if record is None:
+            return 1
+        if not record.files:
+            return record.revision
+        same = (record.input_digest, record.analysis_id) == (input_digest, analysis_id)
+        return record.revision if same else record.revision + 1
 
     def keep(self, study: StudyInstanceUID, record: Record, files: Mapping[str, bytes]) -> None:
         """The study's results are here for good, in place of any earlier ones."""
@@ -171,14 +184,20 @@ def open_out_folder(root: Path) -> Iterator[OutFolder]:
             shutil.rmtree(folder.work, ignore_errors=True)
 
 
-def _read(folder: Path) -> Record | None:
-    """None if there is none, or something of it is gone."""
+def _said(folder: Path) -> Record | None:
+    """What the folder's record says; None if there is none."""
     try:
         said: dict[str, Any] = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
-        record = Record(**said)
+        return Record(**said)
     except (OSError, ValueError, TypeError):
         return None
-    return record if all((folder / name).is_file() for name in record.files) else None
+
+
+def _read(folder: Path) -> Record | None:
+    """The same; None as well if something of it is gone."""
+    record = _said(folder)
+    whole = record is not None and all((folder / name).is_file() for name in record.files)
+    return record if whole else None
 
 
 def _encoded(lines: Sequence[Line]) -> bytes:

@@ -98,6 +98,27 @@ def test_other_inputs_other_settings_and_lost_files_are_judged_again(
     assert not call(study).studies[0].finished
 
 
+def test_other_results_of_a_study_are_its_next_revision_and_the_same_again_are_not(
+    study: Path, call: Call
+) -> None:
+    folder = call(study).studies[0].folder
+
+    def numbered() -> tuple[int, str]:
+        report = dcmread(folder / "report.dcm")
+        return int(report.InstanceNumber), str(report.SeriesDescription)
+
+    (folder / "report.dcm").unlink()
+    call(study)
+    assert numbered() == (1, "AI nodule report (research use)")
+    slice_ = dcmread(study / "0000")
+    slice_.AccessionNumber = "A-CORRECTED"
+    slice_.save_as(study / "0000")
+    for _ in range(2):
+        call(study)
+        assert numbered() == (2, "AI nodule report, revision 2 (research use)")
+        (folder / "report.dcm").unlink()
+
+
 def test_a_study_without_a_result_has_a_line_that_says_so(
     tmp_path: Path, marked: list[Dataset], call: Call
 ) -> None:
