@@ -178,11 +178,20 @@ def number_in_viewers(header: Dataset, frame: FrameKey) -> int | None:
     return attributes.whole(header, "InstanceNumber")
 
 
-def count_in_viewers(header: Dataset, volume: CTVolume) -> int:
-    """Of how many it is one: the frames of its object, or the images of its series that came."""
+def count_in_viewers(header: Dataset, volume: CTVolume, z: int) -> int | None:
+    """Of how many slice z is one: the frames of its object, or the images of its series that came.
+
+    None where images are not numbered one by one from either end: "Im 70 / 70" may be the middle.
+    """
     if _is_multi_frame(header):
         return attributes.whole(header, "NumberOfFrames") or 1
-    return sum(frame is not None for frame in volume.frames) + len(volume.left_out)
+    number = attributes.whole(header, "InstanceNumber")
+    if number is None:
+        return None
+    depth, beside = volume.shape[0], len(volume.left_out)  # which may stand before it, a scout
+    if not any(0 <= number - place <= beside for place in (z + 1, depth - z)):
+        return None
+    return sum(frame is not None for frame in volume.frames) + beside
 
 
 def _is_multi_frame(header: Dataset) -> bool:

@@ -99,7 +99,7 @@ def describe_nodule(
         lobe=None if judged.site.lobe is None else Lobe(judged.site.lobe.value),
         series_number=attributes.whole(key_header, "SeriesNumber"),
         image_number=number_in_viewers(key_header, drawn.key_frame),
-        images=count_in_viewers(key_header, volume),
+        images=count_in_viewers(key_header, volume, drawn.key),
     )
     legend = Legend(
         tracking_id=name,

@@ -33,7 +33,7 @@ def draw_grounds(pen: Pen, legend: Legend) -> None:
     longest = max(abs(grounds.images), abs(grounds.measurements), 0.1)
     parts = {
         "images and outline": grounds.images,
-        "measurements": grounds.measurements,
+        "measurements in all": grounds.measurements,
     }
     for words, effect in parts.items():
         baseline += _STEP
@@ -52,7 +52,7 @@ def _draw_bars(
 ) -> None:
     x = layout.SECOND
     text = (
-        f"Measurements alone say {100 * estimate:.0f} %, "
+        f"Without the networks they say {100 * estimate:.0f} %, "
         f"of a median nodule {100 * of_usual:.0f} %. The strongest, in points:"
     )
     pen.text((x, baseline), text, size=12, colour=ink.QUIET, width=layout.RIGHT - x)

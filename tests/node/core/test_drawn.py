@@ -16,7 +16,7 @@ from m3net.uids import (
     StudyInstanceUID,
 )
 from m3net.volume import CTVolume
-from node.core.drawn import draw
+from node.core.drawn import count_in_viewers, draw
 from sr_templates.findings import Circle, Polyline
 
 CT_CLASS = "1.2.840.10008.5.1.4.1.1.2"
@@ -123,6 +123,27 @@ def test_a_reference_names_a_frame_only_of_an_image_of_several() -> None:
     for count, frame_number in ((2, 15), (1, None), (None, None)):
         header.NumberOfFrames = count
         assert drawn.region(header).image.frame_number == frame_number
+
+
+@pytest.mark.parametrize(
+    ("number", "left_out", "count"),
+    [(4, 0, 10), (7, 0, 10), (5, 0, None), (8, 0, None), (6, 2, 12), (9, 2, 12), (3, 2, None)],
+)
+def test_an_image_is_one_of_so_many_only_where_they_are_numbered_one_by_one(
+    number: int, left_out: int, count: int | None
+) -> None:
+    ct = volume((10, 4, 4))
+    other = {FrameKey(SOPInstanceUID(f"1.2.{n}")): "a scout" for n in range(left_out)}
+    header = Dataset()
+    header.InstanceNumber = number
+    assert count_in_viewers(header, replace(ct, left_out=other), 3) == count
+
+
+def test_an_image_without_a_number_is_one_of_nothing() -> None:
+    assert count_in_viewers(Dataset(), volume((10, 4, 4)), 3) is None
+    frames = Dataset()
+    frames.NumberOfFrames, frames.InstanceNumber = 40, 1
+    assert count_in_viewers(frames, volume((10, 4, 4)), 3) == 40
 
 
 def test_the_capture_shows_the_ct_and_the_map_on_one_grid() -> None:

@@ -104,7 +104,7 @@ def test_the_first_line_says_how_likely_where_how_large_and_with_which_limits() 
         "(measured from the mark). Limits: slices of 2.5 mm; one annotation's outline."
     )
     assert it.finding.location == Location(
-        side=Side.LEFT, lobe=Lobe.LOWER, image_number=495, images=10
+        side=Side.LEFT, lobe=Lobe.LOWER, image_number=495, images=None
     )
     assert it.finding.limits == ("slices of 2.5 mm", "one annotation's outline")
 

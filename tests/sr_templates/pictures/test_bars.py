@@ -48,7 +48,8 @@ def test_five_measurements_are_told_with_their_numbers():
     assert "volume 998 mm³, median 225" in words
     assert {"+20", "-10", "+5", "+2", "+1", "+0.4", "+1.5"} <= set(words)
     assert (
-        "Measurements alone say 71 %, of a median nodule 54 %. The strongest, in points:" in words
+        "Without the networks they say 71 %, of a median nodule 54 %. The strongest, in points:"
+        in words
     )
 
 
