@@ -39,20 +39,15 @@ def build_capture(
     shows: str,
     tracking_id: str,
     patient_orientation: tuple[str, str] | None,
-    max_bytes: int | None = None,
 ) -> Dataset:
     """One object with all frames; the same arguments, the same bytes.
 
     shows               : what of the algorithm, such as "Grad-CAM"
     tracking_id         : the nodule's name, or which nodules it shows
     patient_orientation : letters of the rows' and of the columns' direction; None: of several
-    max_bytes           : of pixels in all; too many raise ValueError, before anything is built
     """
     if not frames:
         raise ValueError("no frames: a capture shows at least one slice")
-    size = sum(frame.rgb.nbytes for frame in frames)
-    if max_bytes is not None and size > max_bytes:
-        raise ValueError(f"{len(frames)} frames of {size} bytes, allowed {max_bytes}: show fewer")
     capture = new_object(
         sop_class_uid=MULTI_FRAME_CLASS,
         modality="OT",
