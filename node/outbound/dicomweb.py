@@ -41,8 +41,8 @@ _UNREADABLE = (
 )
 """What an answer that is no Store Instances Response Module makes its readers raise."""
 _TRY_AGAIN = frozenset({408, 429})
-_ABOUT_THE_OBJECT = frozenset({400, 406, 409, 415, 422, 500, 501})
-"""Answers that an object may cause, by its content or by its encoding."""
+_ABOUT_THE_OBJECT = frozenset({400, 406, 409, 413, 415, 422, 500, 501})
+"""Answers that an object may cause, by its content, its size or its encoding."""
 _NO_SEARCH_HERE = frozenset({405, 501})
 
 Answer = Mapping[str, Any]

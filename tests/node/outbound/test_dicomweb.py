@@ -296,6 +296,16 @@ def test_a_server_that_does_not_want_it_is_for_a_person(
         send(server, artifact)
 
 
+@pytest.mark.parametrize("code", [400, 406, 409, 413, 415, 422])
+def test_an_answer_that_an_object_may_cause_names_it_so_that_the_others_can_go_without_it(
+    server: Server, artifact: OutgoingObject, code: int
+) -> None:
+    server.answers(code)
+    with pytest.raises(DestinationRefused) as refused:
+        send(server, artifact)
+    assert refused.value.sop_instance_uid == REPORT_UID
+
+
 def test_a_redirect_is_not_followed_since_it_would_turn_into_a_get(
     server: Server, artifact: OutgoingObject
 ) -> None:
