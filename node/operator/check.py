@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -90,19 +91,19 @@ def check_node(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
     """Every finding, as it is made; a check that fails does not stop the others."""
     yield ok("configuration", "read; every key is known")
     checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
-        ("storage", lambda: _storage(config.storage)),
-        ("database", lambda: _database(config, reach)),
-        ("model", lambda: _model(config.model)),
+        ("storage", partial(_storage, config.storage)),
+        ("database", partial(_database, config, reach)),
+        ("model", partial(_model, config.model)),
         ("transfer syntaxes", _transfer_syntaxes),
-        ("receiver", lambda: _receiver(config.receiver, reach)),
-        ("destinations", lambda: _any_destination(config)),
+        ("receiver", partial(_receiver, config.receiver, reach)),
+        ("destinations", partial(_any_destination, config)),
     ]
     for destination in config.destinations:
         what = f"destination {destination.name}"
-        checks.append((what, lambda d=destination: _profile(d)))  # type: ignore[misc]  # bound now
-        checks.append((what, lambda d=destination: _destination(d, reach)))  # type: ignore[misc]  # bound now
+        checks.append((what, partial(_profile, destination)))
+        checks.append((what, partial(_destination, destination, reach)))
         if isinstance(destination, DicomwebDestination):
-            checks.append((what, lambda d=destination: _certificate(d)))  # type: ignore[misc]  # ditto
+            checks.append((what, partial(_certificate, destination)))
     for what, check in checks:
         try:
             yield from check()
