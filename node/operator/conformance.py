@@ -5,102 +5,32 @@
 A test fails if the file lags behind.
 """
 
-import re
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import fields
 
 import pydicom
 import pynetdicom
-from pydicom.uid import UID
-from pynetdicom.sop_class import _STORAGE_CLASSES
 
-from m3net.annotations import READERS
-from m3net.annotations.coding import Sort, listed_codes
-from m3net.annotations.vocabulary import LANGUAGES
-from m3net.ct.enhanced import ENHANCED_CT
-from m3net.uids import SOPClassUID
-from node.config import (
-    PROFILES,
-    DeliveryConfig,
-    Profile,
-    ReceiverConfig,
-    StorageConfig,
-    StudyConfig,
-    toml_value,
-)
-from node.dicom.compression import COMPRESSED
-from node.dicom.elements import MAX_DEPTH, MAX_ELEMENTS
-from node.dicom.limits import (
-    LONGEST_NEGOTIATION_S,
-    MAX_REQUEST_BYTES,
-    MOST_REQUESTS,
-    MOST_REQUESTS_OF_ONE,
-    SLOWEST_BYTES_S,
-    TOLERANCE_BYTES,
-)
-from node.dicom.sop_classes import CT_IMAGE_STORAGE, interpreted, recognised, standard_storage
-from node.dicom.statuses import STORED
-from node.dicom.transfer_syntaxes import NOT_FILED, REQUIRED
+from node.operator.accepted import character_sets, sop_classes, storage_scp
+from node.operator.markdown import table
 from node.operator.result_content import ai_results, content_of_a_nodule
+from node.operator.sent import storage_scu, stow_agent
 from node.operator.shown import TABLE, read_claims, shown_table
 from sr_templates import codes
-from sr_templates.character_sets import defined_terms
-
-_CODES_READ_AS = {
-    Sort.NODULE: "nodule",
-    Sort.LESION: "nodule, unless a text makes it something else",
-    Sort.GENERIC: "nothing: the texts decide",
-    Sort.LUNG: "site of a nodule",
-    Sort.OTHER: "no lung nodule",
-}
-
-RESULT_CLASSES = {
-    "1.2.840.10008.5.1.4.1.1.88.34": "report, tried first",
-    "1.2.840.10008.5.1.4.1.1.88.33": "report, where the destination rejects the former",
-    "1.2.840.10008.5.1.4.1.1.7.4": "capture, one a nodule, one a page of all; tried first",
-    "1.2.840.10008.5.1.4.1.1.7": "capture, its first and its key frame, where that one is rejected",
-    "1.2.840.10008.5.1.4.1.1.11.1": 'companion "presentation_state"',
-    "1.2.840.10008.5.1.4.1.1.88.59": 'companion "key_objects", and the rejection note',
-    "1.2.840.10008.5.1.4.1.1.104.1": 'companion "pdf"',
-    "1.2.840.10008.5.1.4.1.1.30": 'companion "parametric_map"',
-}
-
-_COMPANIONS = (
-    (
-        "presentation_state",
-        "each nodule's outline or circle on its key slice, with its number, in PIXEL units; "
-        "Modality LUT to HU, lung window (-600 / 1500 HU), whole image; one object a CT series and "
-        "rescale. dcmtk's viewers open no presentation state without a Patient's Name",
-    ),
-    (
-        "key_objects",
-        "TID 2010, (113000, DCM, Of Interest): the key slices, or frames, in the order of the "
-        "report, with the numbers as description",
-    ),
-    (
-        "pdf",
-        "the report's words and pictures on A4 pages. Every page names the patient, so Burned In "
-        "Annotation is YES; a name that Windows-1252 cannot write stands in the header alone",
-    ),
-    (
-        "parametric_map",
-        "one object a nodule and scale: 32 bit floats in [0, 1] on the patch's own grid, in the "
-        "CT's Frame of Reference; quantity (130403, DCM, Gradient-weighted class activation), "
-        "unit 1",
-    ),
-    (
-        "(rejection note)",
-        "TID 2010, (113037, DCM, Rejected for Patient Safety Reasons): hides superseded results; "
-        "113039 would let an archive delete the evidence of what was once reported, and 113001 "
-        "leaves it to the archive whether they are still shown",
-    ),
-)
 
 
 def statement() -> str:
     """The whole document."""
-    sections = (_head, _scp, _character_sets, _classes, _scu, _stow, _results, _shown, _security)
+    sections = (
+        _head,
+        storage_scp,
+        character_sets,
+        sop_classes,
+        storage_scu,
+        stow_agent,
+        _results,
+        _shown,
+        _security,
+    )
     return "\n".join(line for section in sections for line in section()) + "\n"
 
 
@@ -118,303 +48,6 @@ def _head() -> list[str]:
     ]
 
 
-def _scp() -> list[str]:
-    receiver, storage, study = ReceiverConfig(), StorageConfig(), StudyConfig()
-    syntaxes = [(name, uid) for uid, name in REQUIRED.items()]
-    limits = [
-        ("AE title", "receiver.ae_title", receiver.ae_title),
-        ("Port", "receiver.port", receiver.port),
-        ("Simultaneous associations", "receiver.max_associations", receiver.max_associations),
-        (
-            "Of one address",
-            "receiver.max_associations_of_one_peer",
-            receiver.max_associations_of_one_peer or "all",
-        ),
-        (
-            "Unfinished requests, in all and of one address",
-            "(fixed)",
-            f"{MOST_REQUESTS}, {MOST_REQUESTS_OF_ONE}",
-        ),
-        ("Largest A-ASSOCIATE-RQ, bytes", "(fixed)", MAX_REQUEST_BYTES),
-        ("Largest PDU received, bytes", "receiver.max_pdu_bytes", receiver.max_pdu_bytes),
-        ("Largest object, inflated, MiB", "receiver.max_object_mb", receiver.max_object_mb),
-        ("Elements and items of an object that is read", "(fixed)", MAX_ELEMENTS),
-        ("Levels of sequences of an object that is read", "(fixed)", MAX_DEPTH),
-        ("Silence until abort, s", "receiver.network_timeout_s", receiver.network_timeout_s),
-        (
-            "A request for an association has to be whole within, s",
-            "the same, at most",
-            LONGEST_NEGOTIATION_S,
-        ),
-        ("Slowest sender of a PDU or a message, KiB/s", "(fixed)", SLOWEST_BYTES_S >> 10),
-        ("Free space kept, GB", "storage.min_free_gb", storage.min_free_gb),
-        ("Quiet period of a study, s", "study.quiet_period_s", study.quiet_period_s),
-    ]
-    return [
-        "## Storage SCP",
-        "",
-        "Objects are stored bit by bit as they came. Status 0000 is sent after the file and its "
-        "directory are synced to disk and the row is committed. The same object again changes "
-        "nothing; the same SOP Instance UID with other content is kept as a newer version.",
-        "",
-        *_table(("Limit", "Setting", "Default"), limits),
-        "",
-        *_table(("Transfer syntax", "UID"), syntaxes),
-        "",
-        "Of the transfer syntaxes in a presentation context, the first one proposed that is in "
-        "this list is accepted; JPEG Extended only if nothing else of it is proposed, since its "
-        "samples of more than 8 bits cannot be decoded here (kept, and reported as not analysed). "
-        "Any other transfer syntax of the Standard is accepted where the context proposes none of "
-        "these, except those whose Data Set cannot be filed "
-        f"({', '.join(sorted(NOT_FILED))}) and private ones: the object is kept, and what should "
-        "have been read from it is reported as undecodable. "
-        "Asynchronous operations, user identity and extended negotiation are not used; requests "
-        "that are sent ahead of an answer are answered in turn. A C-CANCEL is passed over.",
-        "",
-        f"A PDU that is longer than was agreed upon ({TOLERANCE_BYTES} bytes are tolerated), of a "
-        "type that may not come now, with a fragment of no accepted context, with a command within "
-        "a Data Set, or with a damaged Command Set is answered with an A-ABORT. What is sent "
-        "instead of an A-ASSOCIATE-RQ is not answered.",
-        "",
-        "An object that holds more elements, or sequences more deeply in one another, than the "
-        "table says is kept and answered with 0000; if it marks something or is a CT, the study is "
-        "reported as not analysed for that; and so for one whose header is damaged behind its "
-        "identifiers. Elements of group 0002 within a Data Set are left out, "
-        "which is logged. AE titles that are blank, padded with NUL or not ASCII are accepted, "
-        'trimmed, with "?" for each byte that may not stand in one.',
-        "",
-        *_table(
-            ("Status", "Meaning"),
-            [
-                ("0000", "stored, safe against power loss"),
-                ("A700", "too little free space, or the database or disk failed: send again"),
-                ("A900", "the data set is not of the SOP class or instance that was announced"),
-                (
-                    "C000",
-                    "the data set cannot be read as far as its identifiers (SOP class and "
-                    "instance, study, series), lacks one of them, does not inflate, or is too "
-                    "large; or the command names no UID",
-                ),
-                ("0211", "neither C-STORE nor C-ECHO"),
-                ("C211", "unexpected error in this node"),
-            ],
-        ),
-        "",
-        "A status other than 0000 comes with an Error Comment (0000,0902) that names no patient.",
-        "",
-        *_table(
-            ("Association rejected because", "Result / source / reason"),
-            [
-                ("called AE title not in receiver.allowed_called_ae_titles", "1 / 1 / 7"),
-                ("calling AE title not in receiver.allowed_calling_ae_titles", "1 / 1 / 3"),
-                ("address not in receiver.allowed_peers", "1 / 1 / 1"),
-                ("receiver.max_associations are open, or too many of one address", "2 / 3 / 2"),
-                ("another application context than DICOM's", "1 / 1 / 2"),
-                ("another protocol version than 1", "1 / 2 / 2"),
-                ("the node is stopping", "2 / 3 / 1"),
-            ],
-        ),
-        "",
-    ]
-
-
-def _character_sets() -> list[str]:
-    return [
-        "## Character sets",
-        "",
-        "Read: every defined term of PS3.3 C.12.1.1.2, with and without code extensions: "
-        f"{', '.join(defined_terms())}. An item's own Specific Character Set goes before that "
-        "around it.",
-        "",
-        "Results are written in ISO_IR 192, patient and study equal after decoding. Where a text "
-        "is not of the character set that the CT declares, or the CT declares none and has text "
-        "outside ASCII, the results carry its bytes and its Specific Character Set unchanged, and "
-        "their own text is ASCII. `receiver.assumed_character_set` is what senders that declare "
-        "none are taken to write.",
-        "",
-    ]
-
-
-def _classes() -> list[str]:
-    read = [(_name(uid), uid, _how_read(uid)) for uid in sorted(interpreted())]
-    named = [(_name(uid), uid) for uid in sorted(recognised())]
-    rest = sorted(standard_storage() - interpreted() - recognised())
-    return [
-        "## SOP classes",
-        "",
-        'With `receiver.accept = "all"` (default) every class below is accepted, and so are '
-        "private classes and public ones that are newer than this list. With "
-        '`"listed"`: those of the first two tables.',
-        "",
-        "### Interpreted",
-        "",
-        *_table(("SOP class", "UID", "Read as"), read),
-        "",
-        "### What is read of annotations",
-        "",
-        *_table(("Object", "A nodule", "Listed, no nodule", "Refused with the reason"), _scopes()),
-        "",
-        *_codes(),
-        '### Recognised and reported as "not supported yet"',
-        "",
-        *_table(("SOP class", "UID"), named),
-        "",
-        "### Accepted and stored, not interpreted",
-        "",
-        *_table(("SOP class", "UID"), [(_name(uid), uid) for uid in rest]),
-        "",
-    ]
-
-
-def _codes() -> list[str]:
-    """What of codes and words makes a mark a nodule."""
-    table = [
-        (reading, code.value, code.scheme_designator, code.meaning)
-        for sort, reading in _CODES_READ_AS.items()
-        for code in listed_codes(sort)
-    ]
-    return [
-        "### Codes and words of a mark",
-        "",
-        "What is drawn is a nodule if its Segmented Property Type, Finding or ROI code says so, "
-        "or, where these say nothing, its label, ROI name, tracking identifier or comment. A code "
-        "of a public scheme that is not in this table is read by the words of its meaning; SRT "
-        "and SCT are one scheme. A coded Anatomic Region or Finding Site that is not the lung or "
-        "a part of it takes any nodule away. Words are read in "
-        f"{', '.join(LANGUAGES)}: m3net/annotations/words.tsv is the table. What a user typed is "
-        "read and never repeated.",
-        "",
-        *_table(("Read as", "Code", "Scheme", "Meaning"), table),
-        "",
-    ]
-
-
-def _name(uid: UID) -> str:
-    """The Standard's name; for classes newer than pydicom's dictionary, pynetdicom's keyword."""
-    if uid.name != uid:
-        return uid.name
-    keyword = next((key for key, known in _STORAGE_CLASSES.items() if known == uid), uid)
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", keyword)
-
-
-def _how_read(uid: UID) -> str:
-    if uid == CT_IMAGE_STORAGE:
-        return "CT"
-    if SOPClassUID(uid) in ENHANCED_CT:
-        return "CT, its frames as slices; maps, projections and renderings by their type as none"
-    return READERS[SOPClassUID(uid)].kind
-
-
-def _scopes() -> list[tuple[str, str, str, str]]:
-    readers = {reader.kind: reader.scope for reader in READERS.values()}
-    return [
-        (kind, "; ".join(scope.read), "; ".join(scope.listed), "; ".join(scope.refused))
-        for kind, scope in readers.items()
-    ]
-
-
-def _scu() -> list[str]:
-    delivery = DeliveryConfig()
-    stored = ", ".join(f"{status:04X}" for status in sorted(STORED))
-    return [
-        "## Storage SCU",
-        "",
-        *_table(
-            ("SOP class", "UID", "Used for"),
-            [(UID(uid).name, uid, use) for uid, use in RESULT_CLASSES.items()],
-        ),
-        "",
-        "One association a delivery, called by `destinations.calling_ae_title`; one presentation "
-        "context a class, with Explicit and Implicit VR Little Endian, and one more for captures, "
-        f"with {COMPRESSED.name} ({COMPRESSED}) alone, unless `destinations.compression` is "
-        '"never". A capture goes out compressed where that context is accepted, else uncompressed '
-        "with the very same pixels. Captures are sent first, then what the destination asks for "
-        "beside them (`destinations.companions`; what it does not take is left out), and the "
-        "report last.",
-        "",
-        "A job writes Comprehensive 3D SR and multi-frame captures; the other two classes are "
-        "derived from them when a destination needs them, under UIDs of their own that stay the "
-        "same however often they are derived.",
-        "",
-        "### Companions",
-        "",
-        "A companion refers to the CT alone, and stands in a series of its own behind the "
-        "report's. A study in which no nodule was judged has the document alone.",
-        "",
-        *_table(("`companions`", "What it is"), _COMPANIONS),
-        "",
-        "### Profiles",
-        "",
-        "`destinations.profile` decides the settings that a destination leaves out. Behind an "
-        "archive that keeps objects as they come, a viewer that decodes no JPEG-LS (dwv is one) "
-        'needs `compression = "never"`.',
-        "",
-        *_profiles(),
-        "",
-        *_table(
-            ("Answer", "Taken as"),
-            [
-                (stored, "stored"),
-                ("0122, or the context is rejected", "class not supported: the next poorer form"),
-                ("A7xx, no answer in timeout_s, abort, connection lost", "transient: tried again"),
-                ("association rejected (transient)", "transient: tried again"),
-                ("a companion is refused", "left out; the diary says so"),
-                ("a compressed capture is refused otherwise", "sent once more uncompressed"),
-                ("everything else", "permanent: the delivery is dead and waits for a person"),
-            ],
-        ),
-        "",
-        "With `destinations.reject_superseded` a rejection note follows once all is stored: it "
-        "names the objects of earlier results of the study that this destination has confirmed "
-        "and no note has rejected. A report of a technical failure rejects nothing.",
-        "",
-        f"Transient failures: up to {delivery.max_attempts} tries, pauses doubled from "
-        f"{delivery.retry_base_s:g} s to {delivery.retry_cap_s:g} s, with jitter "
-        "(`delivery.max_attempts`, `retry_base_s`, `retry_cap_s`).",
-        "",
-    ]
-
-
-def _profiles() -> list[str]:
-    keys = [field.name for field in fields(Profile)]
-    return _table(
-        ("Profile", *(f"`{key}`" for key in keys)),
-        [
-            (name, *(toml_value(getattr(profile, key)) for key in keys))
-            for name, profile in PROFILES.items()
-        ],
-    )
-
-
-def _stow() -> list[str]:
-    return [
-        "## STOW-RS user agent",
-        "",
-        "`POST {url}/studies`, one instance a request, multipart/related of application/dicom in "
-        f"Explicit VR Little Endian, captures in {COMPRESSED.name}; a capture that is refused so "
-        '(unless as an unknown class), and all after it, or with `compression = "never"`, in '
-        "Explicit VR Little Endian. The answer is asked for as application/dicom+json and read "
-        "for that instance.",
-        "",
-        *_table(
-            ("Answer", "Taken as"),
-            [
-                ("instance in Referenced SOP Sequence (0008,1199)", "stored"),
-                ("200 with an empty body", "stored"),
-                (
-                    "instance in Failed SOP Sequence (0008,1198), whatever the HTTP status",
-                    "its Failure Reason, as the status of a C-STORE above",
-                ),
-                ("408, 429, 5xx, no answer in timeout_s", "transient: tried again"),
-                ("redirects, other 4xx, 2xx that does not name the instance", "permanent"),
-            ],
-        ),
-        "",
-        "`m3node echo` asks `GET {url}/studies?limit=1`.",
-        "",
-    ]
-
-
 def _results() -> list[str]:
     return [
         "## What a report says of a nodule",
@@ -424,13 +57,13 @@ def _results() -> list[str]:
         "Numbers from the mark have the Measurement Method "
         f"({codes.FROM_MARK.value}, {codes.PRIVATE_SCHEME}).",
         "",
-        *_table(("What", "Codes", "When"), content_of_a_nodule()),
+        *table(("What", "Codes", "When"), content_of_a_nodule()),
         "",
         "## IHE Radiology, AI Results (AIR): Evidence Creator",
         "",
         "A self-assessment, point by point; not tested at a Connectathon.",
         "",
-        *_table(("Point", "", "How"), ai_results()),
+        *table(("Point", "", "How"), ai_results()),
         "",
     ]
 
@@ -458,11 +91,6 @@ def _security() -> list[str]:
         "`destinations.headers_file` and never logged. No log line, error comment or file name "
         "holds a patient's name, ID or birth date.",
     ]
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    lines = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(str(cell) for cell in line) + " |" for line in lines]
 
 
 if __name__ == "__main__":

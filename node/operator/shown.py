@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from node.operator.markdown import table
+
 TABLE = Path(__file__).with_name("shown.tsv")
 
 OBJECTS = (
@@ -66,13 +68,9 @@ def shown_table(claims: Iterable[Claim]) -> list[str]:
     for claim in claims:
         link = f"[{claim.what}][t{tests.index(claim.test) + 1}]"
         cells.setdefault((claim.of, claim.peer), []).append(link)
-    rows = [
-        ("Object", *PEERS),
-        ("---",) * (len(PEERS) + 1),
-        *((of, *(", ".join(cells.get((of, peer), ["-"])) for peer in PEERS)) for of in OBJECTS),
-    ]
+    rows = [(of, *(", ".join(cells.get((of, peer), ["-"])) for peer in PEERS)) for of in OBJECTS]
     links = []
     for number, test in enumerate(tests, start=1):
         file, _, name = test.partition("::")
         links.append(f'[t{number}]: ../{file} "{name}"')
-    return [*("| " + " | ".join(row) + " |" for row in rows), "", *links]
+    return [*table(("Object", *PEERS), rows), "", *links]
