@@ -16,10 +16,11 @@ from m3net.prediction import HeatMap, Prediction
 from m3net.resample import heat_map_on_grid, shown_on_grid
 from m3net.scales import Scale
 from m3net.uids import FrameKey, SOPInstanceUID
-from m3net.volume import AIR_HU, CTVolume
+from m3net.volume import CTVolume
 from node.core.locating import locate
 from sr_templates.findings import Circle, ImageReference, Polyline
 from sr_templates.pictures.capture_view import (
+    BEYOND_HU,
     CaptureSlice,
     Direction,
     Locator,
@@ -86,7 +87,7 @@ class DrawnNodule:
         shown = self._as_viewers_page(headers)
         offsets = [z - square.first[0] for z in shown]
         affine = square.affine(volume)
-        slab = square.cut(volume.hu, of=GridBox.whole(volume.hu), fill=AIR_HU)
+        slab = square.cut(volume.hu, of=GridBox.whole(volume.hu), fill=BEYOND_HU)
         return NoduleView(
             slab_hu=slab[offsets],
             spacing_mm=volume.spacing_mm[1:],

@@ -23,6 +23,8 @@ from sr_templates.findings import (
 
 Direction = tuple[float, float, float]
 
+BEYOND_HU = -32768
+"""Where the image has ended: black in every window.  Air would be the grey of lung."""
 SCALE_NAMES = ("macro", "meso", "micro")
 """The panels in the order in which they are drawn: from the whole to the detail."""
 
@@ -64,7 +66,8 @@ class Locator:
 class NoduleView:
     """One nodule's slices, cropped about it.
 
-    slab_hu       : (N, H, W) int16, HU, as acquired; a square region of about the macro patch
+    slab_hu       : (N, H, W) int16, HU, as acquired; a square region of about the macro patch;
+                    BEYOND_HU where the image has ended
     spacing_mm    : (between rows, between columns)
     row_direction : LPS unit vector of growing column index; col_direction : of growing row index
     outline       : (N, H, W) bool, the nodule on the same grid; None: nothing is outlined
