@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Literal
 
 from pydicom import Dataset
 from pydicom.uid import Comprehensive3DSRStorage
@@ -262,12 +263,7 @@ class _Author:
             algorithm=self.algorithm,
             identity=self._identity(
                 ArtifactKind.CAPTURE,
-                uids.study_page_uid(
-                    study=self.stamp.study_instance_uid,
-                    input_digest=self.stamp.input_digest,
-                    analysis_id=self.stamp.analysis_id,
-                    page=number,
-                ),
+                self._uid("study page", str(number)),
                 instance_number=self.stamp.revision * _OF_A_REVISION + number,
             ),
             shows="Probabilities",
@@ -283,12 +279,7 @@ class _Author:
             algorithm=self.algorithm,
             identity=self._identity(
                 ArtifactKind.CAPTURE,
-                uids.capture_uid(
-                    study=self.stamp.study_instance_uid,
-                    input_digest=self.stamp.input_digest,
-                    analysis_id=self.stamp.analysis_id,
-                    tracking_uid=nodule.finding.tracking_uid,
-                ),
+                self._uid("capture", nodule.finding.tracking_uid),
                 # Frames that stand alone are numbered on from their capture.
                 instance_number=self.stamp.revision * _OF_A_REVISION + number * 100 + 1,
             ),
@@ -312,7 +303,7 @@ class _Author:
             algorithm=self.algorithm,
             identity=self._identity(
                 ArtifactKind.REPORT,
-                self._report_uid(content.outcome),
+                self._uid("report", content.outcome),
                 instance_number=stamp.revision,
                 outcome=content.outcome,
             ),
@@ -322,12 +313,13 @@ class _Author:
             tracking_uid_of_study=derive_uid("m3node", "study", stamp.study_instance_uid),
         )
 
-    def _report_uid(self, outcome: Outcome) -> SOPInstanceUID:
-        return uids.report_uid(
+    def _uid(self, what: Literal["report", "capture", "study page"], which: str) -> SOPInstanceUID:
+        return uids.result_uid(
+            what,
+            which,
             study=self.stamp.study_instance_uid,
             input_digest=self.stamp.input_digest,
             analysis_id=self.stamp.analysis_id,
-            outcome=outcome,
         )
 
     def companion_identity(
@@ -336,7 +328,7 @@ class _Author:
         """Of the companion with this number, from 0, of a kind."""
         return self._identity(
             kind,
-            uids.companion_uid(self._report_uid(outcome), kind, number),
+            uids.companion_uid(self._uid("report", outcome), kind, number),
             instance_number=self.stamp.revision * 10_000 + number + 1,
         )
 

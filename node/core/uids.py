@@ -8,6 +8,7 @@ UIDs come from everything that the content comes from.
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Literal
 
 from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
@@ -51,47 +52,21 @@ def _own_series(study: StudyInstanceUID) -> frozenset[SeriesInstanceUID]:
     )
 
 
-def report_uid(
+def result_uid(
+    what: Literal["report", "capture", "study page"],
+    which: str,
     *,
     study: StudyInstanceUID,
     input_digest: str,
     analysis_id: str,
-    outcome: str,
 ) -> SOPInstanceUID:
-    """The UID of the report in its richest form.
+    """The UID of an object that a job writes, in its richest form.
 
-    The outcome is in it: a technical failure and the result of a later, lucky requeue of the same
-    job are two documents.
+    which : of a capture its nodule's tracking UID; of a page that lists all nodules its number; of
+            a report its outcome, since a technical failure and the result of a later, lucky requeue
+            of the same job are two documents
     """
-    return SOPInstanceUID(
-        derive_uid(_NAMESPACE, "report", study, input_digest, analysis_id, outcome)
-    )
-
-
-def capture_uid(
-    *,
-    study: StudyInstanceUID,
-    input_digest: str,
-    analysis_id: str,
-    tracking_uid: str,
-) -> SOPInstanceUID:
-    """The UID of one nodule's capture with all its frames."""
-    return SOPInstanceUID(
-        derive_uid(_NAMESPACE, "capture", study, input_digest, analysis_id, tracking_uid)
-    )
-
-
-def study_page_uid(
-    *,
-    study: StudyInstanceUID,
-    input_digest: str,
-    analysis_id: str,
-    page: int,
-) -> SOPInstanceUID:
-    """The UID of one page, from 1, of those that list all nodules."""
-    return SOPInstanceUID(
-        derive_uid(_NAMESPACE, "study page", study, input_digest, analysis_id, str(page))
-    )
+    return SOPInstanceUID(derive_uid(_NAMESPACE, what, study, input_digest, analysis_id, which))
 
 
 def companion_uid(report: SOPInstanceUID, kind: ArtifactKind, number: int = 0) -> SOPInstanceUID:
