@@ -32,26 +32,30 @@ _MOST_SENTENCES = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedNodule:
-    """A nodule, what the model says of it, and what was measured.
+    """A nodule in its CT, what the model says of it, and what was measured.
 
     doubt : why it may be none in the lung; None if nothing speaks against it
     site  : side and lobe, as far as they are sure
     limits: what its number must be read with
     """
 
-    nodule: Nodule
+    placed: PlacedNodule
     prediction: Prediction
     doubt: str | None = None
     measured: Measured = NOT_MEASURED
     site: Site = NOWHERE
     limits: tuple[str, ...] = ()
 
+    @property
+    def nodule(self) -> Nodule:
+        """As it was marked."""
+        return self.placed.nodule
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
     """How the analysis of a study ended.
 
-    volume  : None if the study was not analysed
     judged  : the highest probability first; with untrained weights as they were marked
     reasons : of the study as a whole; each refused nodule has its own
     unread  : one sentence per annotation object that was refused or cannot be read yet
@@ -60,7 +64,6 @@ class Assessment:
     """
 
     outcome: Outcome
-    volume: CTVolume | None = None
     judged: Sequence[JudgedNodule] = ()
     refused: Sequence[RefusedNodule] = ()
     reasons: tuple[str, ...] = ()
@@ -108,11 +111,10 @@ def assess(
     whole, incomplete = _with_context(found.nodules, volume, inputs, classifier)
     in_lung, elsewhere = _in_lung(whole, volume, max_diameter_mm)
     refused = (*found.refused, *incomplete, *elsewhere)
-    nodules = [nodule for nodule, _ in in_lung]
+    nodules = [placed.nodule for placed, _ in in_lung]
     predictions = classifier.classify(volume, nodules, on_nodule=on_nodule) if nodules else []
     return Assessment(
         outcome=_outcome(judged=len(nodules), failed=len(refused) + len(unread)),
-        volume=volume,
         judged=_by_risk(_judged(in_lung, predictions, volume, inputs, classifier), classifier),
         refused=refused,
         unread=unread,
@@ -169,9 +171,9 @@ def _with_context(
 
 def _in_lung(
     nodules: Sequence[Nodule], volume: CTVolume, max_diameter_mm: float
-) -> tuple[list[tuple[Nodule, str | None]], list[RefusedNodule]]:
+) -> tuple[list[tuple[PlacedNodule, str | None]], list[RefusedNodule]]:
     """Part the nodules by whether they can be one in the lung; those that can, with the doubt."""
-    kept: list[tuple[Nodule, str | None]] = []
+    kept: list[tuple[PlacedNodule, str | None]] = []
     refused: list[RefusedNodule] = []
     for nodule in nodules:
         placed = PlacedNodule(nodule=nodule, volume=volume)
@@ -180,12 +182,12 @@ def _in_lung(
         except NoduleUnusable as reason:
             refused.append(_refusal(nodule, str(reason)))
         else:
-            kept.append((nodule, doubt))
+            kept.append((placed, doubt))
     return kept, refused
 
 
 def _judged(
-    in_lung: Sequence[tuple[Nodule, str | None]],
+    in_lung: Sequence[tuple[PlacedNodule, str | None]],
     predictions: Sequence[Prediction],
     volume: CTVolume,
     inputs: StudyInputs,
@@ -195,22 +197,21 @@ def _judged(
     lungs = find_lungs(volume) if in_lung else None
     thickness_mm = max((facts.slice_thickness_mm or 0.0 for facts in inputs.ct), default=0.0)
     judged = []
-    for (nodule, doubt), prediction in zip(in_lung, predictions, strict=True):
-        placed = PlacedNodule(nodule=nodule, volume=volume)
+    for (placed, doubt), prediction in zip(in_lung, predictions, strict=True):
         measured = measure(placed, thickness_mm=thickness_mm or None)
-        site, contradiction = locate(nodule, lungs)
+        site, contradiction = locate(placed.nodule, lungs)
         limits = limits_of(
             placed,
             measured,
             card=classifier.card,
             doubt=doubt,
-            needed=classifier.slices_needed(volume, nodule),
+            needed=classifier.slices_needed(volume, placed.nodule),
             thickness_mm=thickness_mm or None,
             not_received=len(inputs.missing),
         )
         judged.append(
             JudgedNodule(
-                nodule=nodule,
+                placed=placed,
                 prediction=prediction,
                 doubt=doubt,
                 measured=measured,

@@ -12,8 +12,6 @@ from pydicom import Dataset
 from m3net import attributes
 from m3net.ct.series import slice_headers
 from m3net.uids import FrameKey, SOPInstanceUID
-from m3net.volume import CTVolume
-from node.core.assessment import Assessment
 from node.core.findings import DescribedNodule
 from node.core.results import Artifact, ArtifactKind
 from sr_templates.band import Band
@@ -48,14 +46,13 @@ class Built:
 class Companions:
     """Makes the companions of one report.
 
-    described   : the judged nodules, in the assessment's order
+    described   : the judged nodules
     names       : per tracking UID of any nodule its name, which does not name the patient
     method      : how the heat maps are made
     revision    : which revision of the report it is, in words
     identity_of : of the object with this number, from 0, of a kind
     """
 
-    assessment: Assessment
     content: ReportContent
     described: Sequence[DescribedNodule]
     names: Mapping[str, str]
@@ -86,11 +83,6 @@ class Companions:
                 left_out.append(f"{kind} could not be made ({type(error).__name__})")
         return Built(artifacts=tuple(made), left_out=tuple(left_out))
 
-    @property
-    def _volume(self) -> CTVolume:
-        assert self.assessment.volume is not None, "judged in a volume"  # noqa: S101
-        return self.assessment.volume
-
     def _presentation_states(self) -> Iterator[Artifact]:
         kind = ArtifactKind.PRESENTATION_STATE
         drawn = [
@@ -114,7 +106,7 @@ class Companions:
         intercept = attributes.number(header, "RescaleIntercept")
         assert slope is not None, "the slice was read in HU"  # noqa: S101
         assert intercept is not None, "the slice was read in HU"  # noqa: S101
-        between_rows, between_columns = self._volume.spacing_mm[1:]
+        between_rows, between_columns = nodule.judged.placed.volume.spacing_mm[1:]
         return KeySlice(
             header=nodule.key,
             rescale=(slope, intercept),
@@ -165,8 +157,8 @@ class Companions:
         kind = ArtifactKind.PARAMETRIC_MAP
         maps = [
             (nodule, scale, heat)
-            for nodule, judged in zip(self.described, self.assessment.judged, strict=True)
-            for scale, heat in judged.prediction.heat_maps.items()
+            for nodule in self.described
+            for scale, heat in nodule.judged.prediction.heat_maps.items()
         ]
         for number, (nodule, scale, heat) in enumerate(maps):
             made = build_parametric_map(
@@ -176,7 +168,7 @@ class Companions:
                     method=self.method,
                     values=heat.values,
                     affine=heat.affine,
-                    frame_of_reference_uid=self._volume.frame_of_reference_uid,
+                    frame_of_reference_uid=nodule.judged.placed.volume.frame_of_reference_uid,
                     has_depth=heat.has_depth,
                 ),
                 sources=[nodule.key],

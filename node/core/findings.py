@@ -11,7 +11,6 @@ from m3net import attributes
 from m3net.card import ModelCard
 from m3net.prediction import Prediction
 from m3net.uids import SOPInstanceUID
-from m3net.volume import CTVolume
 from node.core.assessment import Assessment, JudgedNodule
 from node.core.drawn import NOMINAL_RADIUS_MM, count_in_viewers, draw, number_in_viewers
 from node.core.not_judged import count_passed_over
@@ -51,12 +50,14 @@ _EXACTLY = (
 class DescribedNodule:
     """One judged nodule, ready for report and capture.
 
+    judged      : what is told and drawn here
     name        : its tracking identifier, or "Nodule 3" where that one names the patient
     listed      : what its pictures are drawn from
     orientation : letters of the rows' and of the columns' direction
     key         : header of the slice on which the finding is drawn
     """
 
+    judged: JudgedNodule
     name: str
     finding: NoduleFinding
     listed: Listed
@@ -67,7 +68,6 @@ class DescribedNodule:
 
 def describe_nodule(
     judged: JudgedNodule,
-    volume: CTVolume,
     *,
     name: str,
     warnings: Sequence[str],
@@ -82,7 +82,7 @@ def describe_nodule(
     band      : in which the probability is indeterminate; None: no call is made
     header_of : the header of a CT slice
     """
-    nodule, prediction = judged.nodule, judged.prediction
+    nodule, volume, prediction = judged.nodule, judged.placed.volume, judged.prediction
     drawn = draw(nodule, volume, max_slices=look.max_slices)
     headers = {uid: header_of(uid) for uid in drawn.images()}
     key_header = headers[drawn.key_frame.sop_instance_uid]
@@ -134,6 +134,7 @@ def describe_nodule(
         limits=judged.limits,
     )
     return DescribedNodule(
+        judged=judged,
         name=name,
         finding=finding,
         listed=Listed(view=view, legend=legend),
@@ -196,9 +197,9 @@ def report_content(
             trained=card.trained,
             probabilities=[(each.name, each.finding.probability) for each in described],
             doubts=[
-                (each.name, judged.doubt)
-                for each, judged in zip(described, assessment.judged, strict=True)
-                if judged.doubt is not None
+                (each.name, each.judged.doubt)
+                for each in described
+                if each.judged.doubt is not None
             ],
             refused=refused,
             reasons=assessment.reasons,
@@ -245,14 +246,11 @@ def study_pages(
 def nodule_rows(
     assessment: Assessment, described: Sequence[DescribedNodule], subject: Dataset
 ) -> list[NoduleResult]:
-    """One row per marked nodule, first the judged, then the refused.
-
-    described : the judged ones, in the assessment's order
-    """
+    """One row per marked nodule, first the judged, then the refused."""
     rows = []
-    for each, judged in zip(described, assessment.judged, strict=True):
-        assert assessment.volume is not None, "judged in a volume"  # noqa: S101
-        z, y, x = (float(value) for value in assessment.volume.to_index(judged.nodule.centre_mm))
+    for each in described:
+        judged = each.judged
+        z, y, x = (float(value) for value in judged.placed.centre_index)
         rows.append(
             NoduleResult(
                 tracking_uid=judged.nodule.tracking_uid,

@@ -147,11 +147,9 @@ def build_results(
     described = []
     names, _ = names_of(assessment, subject)
     for name, judged in zip(names, assessment.judged, strict=True):
-        assert assessment.volume is not None, "judged in a volume"  # noqa: S101
         described.append(
             describe_nodule(
                 judged,
-                assessment.volume,
                 name=name,
                 warnings=omissions(assessment),
                 card=card,
@@ -175,7 +173,6 @@ def build_results(
         subject=subject,
     )
     companions = Companions(
-        assessment=assessment,
         content=content,
         described=described,
         names={nodule.tracking_uid: nodule.tracking_id for nodule in nodules},

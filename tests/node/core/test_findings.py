@@ -10,6 +10,7 @@ import m3net.nodule
 from m3net.card import ModelCard
 from m3net.measurements import Measured
 from m3net.nodule import Nodule, RefusedNodule
+from m3net.placed import PlacedNodule
 from m3net.prediction import HeatMap, Prediction
 from m3net.scales import Scale
 from m3net.volume import CTVolume
@@ -52,11 +53,10 @@ def described(
     of = headers(ct)
     return describe_nodule(
         JudgedNodule(
-            nodule=mark,
+            placed=PlacedNodule(nodule=mark, volume=ct),
             prediction=Prediction(probability=probability, heat_maps={Scale.MICRO: maps}),
             **(said or {}),  # type: ignore[arg-type]
         ),
-        ct,
         name="Nodule 1",
         warnings=(),
         card=card or load_card("untrained"),
@@ -199,15 +199,10 @@ def test_nodules_that_are_called_by_the_patients_name_keep_their_own_numbers() -
         RefusedNodule(tracking_uid=f"2.25.{n}", tracking_id=name, sources=(), reason="it is small")
         for n, name in enumerate(("Doe^Jane 2", "RUL", "Doe^Jane 3"))
     ]
-    assessment = Assessment(
-        outcome=Outcome.PARTLY_ANALYSED,
-        volume=ct,
-        judged=[
-            JudgedNodule(nodule=mark, prediction=Prediction(probability=0.5, heat_maps={})),
-        ],
-        refused=refused,
-    )
     told = [described(ct, mark)]
+    assessment = Assessment(
+        outcome=Outcome.PARTLY_ANALYSED, judged=[told[0].judged], refused=refused
+    )
     rows = nodule_rows(assessment, told, subject)
     assert [row.tracking_id for row in rows] == ["Nodule 1", "Nodule 2", "RUL", "Nodule 3"]
     assert rows[0].centre_index == pytest.approx((5, 10, 15))
