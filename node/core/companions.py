@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from pydicom import Dataset
 
-from m3net import attributes
+from m3net.ct.pixels import read_stored_pixels
 from m3net.ct.series import slice_headers
 from m3net.uids import FrameKey, SOPInstanceUID
 from node.core.findings import DescribedNodule
@@ -85,8 +85,14 @@ class Companions:
 
     def _presentation_states(self) -> Iterator[Artifact]:
         kind = ArtifactKind.PRESENTATION_STATE
+        images = {str(nodule.key.SOPInstanceUID): nodule.key for nodule in self.described}
+        slices = {uid: slice_headers(image) for uid, image in images.items()}
         drawn = [
-            Drawn(finding=nodule.finding, name=nodule.name, slice=self._key_slice(nodule))
+            Drawn(
+                finding=nodule.finding,
+                name=nodule.name,
+                slice=_key_slice(nodule, slices[nodule.finding.region.image.sop_instance_uid]),
+            )
             for nodule in self.described
         ]
         for number, group in enumerate(split_by_state(drawn)):
@@ -97,21 +103,6 @@ class Companions:
                 identity=self.identity_of(kind, number),
             )
             yield Artifact(kind=kind, dataset=state)
-
-    def _key_slice(self, nodule: DescribedNodule) -> KeySlice:
-        image = nodule.finding.region.image
-        frame = FrameKey(SOPInstanceUID(image.sop_instance_uid), image.frame_number or 1)
-        header = slice_headers(nodule.key)[frame]
-        slope = attributes.number(header, "RescaleSlope")
-        intercept = attributes.number(header, "RescaleIntercept")
-        assert slope is not None, "the slice was read in HU"  # noqa: S101
-        assert intercept is not None, "the slice was read in HU"  # noqa: S101
-        between_rows, between_columns = nodule.judged.placed.volume.spacing_mm[1:]
-        return KeySlice(
-            header=nodule.key,
-            rescale=(slope, intercept),
-            spacing_mm=(between_rows, between_columns),
-        )
 
     def _key_objects(self) -> Iterator[Artifact]:
         if not self.described:
@@ -177,3 +168,16 @@ class Companions:
                 identity=self.identity_of(kind, number),
             )
             yield Artifact(kind=kind, dataset=made, tracking_uid=nodule.finding.tracking_uid)
+
+
+def _key_slice(nodule: DescribedNodule, slices: Mapping[FrameKey, Dataset]) -> KeySlice:
+    """slices : header of each slice that the nodule's image holds"""
+    image = nodule.finding.region.image
+    frame = FrameKey(SOPInstanceUID(image.sop_instance_uid), image.frame_number or 1)
+    stored = read_stored_pixels(slices[frame])
+    between_rows, between_columns = nodule.judged.placed.volume.spacing_mm[1:]
+    return KeySlice(
+        header=nodule.key,
+        rescale=(stored.slope, stored.intercept),
+        spacing_mm=(between_rows, between_columns),
+    )
