@@ -7,8 +7,7 @@ from m3net.uids import StudyInstanceUID
 from node.core.diary import sentence
 from node.core.states import State
 from node.outbound.deliverer import Courier
-from tests.integration.queueing import NOON, open_node, queue_results
-from tests.integration.test_deliverer import (
+from tests.integration.delivering import (
     MULTI,
     QUICK,
     REPORT_3D,
@@ -17,6 +16,7 @@ from tests.integration.test_deliverer import (
     dimse,
     pacs,
 )
+from tests.integration.queueing import NOON, open_node, queue_results
 from tests.peers import free_port, storescp
 from tests.results import STUDY_UID, capture_uid, report_uid
 
