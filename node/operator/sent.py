@@ -104,9 +104,9 @@ def storage_scu() -> list[str]:
             ],
         ),
         "",
-        "With `destinations.reject_superseded` a rejection note follows once all is stored: it "
-        "names the objects of earlier results of the study that this destination has confirmed "
-        "and no note has rejected. A report of a technical failure rejects nothing.",
+        "With `destinations.reject_superseded` a rejection note follows once the report is "
+        "stored: it names the objects of earlier results of the study that this destination has "
+        "confirmed and no note has rejected. A report of a technical failure rejects nothing.",
         "",
         f"Transient failures: up to {delivery.max_attempts} tries, pauses doubled from "
         f"{delivery.retry_base_s:g} s to {delivery.retry_cap_s:g} s, with jitter "

@@ -187,11 +187,11 @@ class Courier:
             else:
                 break
         self._note_form(lease, form)
-        if unreachable is not None:
-            raise unreachable
         wanted = self._destination.settled().reject_superseded
         if wanted and lease.outcome is not Outcome.TECHNICAL_FAILURE:
             self._reject_superseded(lease, objects[-1], destination)
+        if unreachable is not None:
+            raise unreachable
 
     def _note_form(self, lease: DeliveryLease, form: Form) -> None:
         if (form.report, form.captures) != (lease.report_variant, lease.capture_variant):

@@ -9,6 +9,7 @@ from pydicom.uid import JPEGLSLossless
 from m3net.uids import StudyInstanceUID
 from node.config import DicomwebDestination, DimseDestination
 from node.core.diary import sentence
+from node.core.results import ArtifactKind
 from node.core.states import State
 from node.outbound.deliverer import Courier
 from tests.integration.delivering import (
@@ -24,10 +25,21 @@ from tests.integration.delivering import (
 )
 from tests.integration.queueing import queue_results
 from tests.peers import orthanc, storescp
-from tests.results import SC_MULTI, SC_SINGLE, SR, SR_3D, STUDY_UID, capture_uid, pixels, report_uid
+from tests.results import (
+    SC_MULTI,
+    SC_SINGLE,
+    SR,
+    SR_3D,
+    STUDY_UID,
+    capture_uid,
+    companion,
+    pixels,
+    report_uid,
+)
 
 SET = [capture_uid(MULTI), report_uid(REPORT_3D, MULTI)]
 KOS = "1.2.840.10008.5.1.4.1.1.88.59"
+GSPS = "1.2.840.10008.5.1.4.1.1.11.1"
 
 
 def rejecting(port: int) -> DimseDestination:
@@ -74,6 +86,28 @@ def test_earlier_results_are_rejected_once_the_newer_ones_are_stored(tmp_path: P
     assert notes[0].SeriesInstanceUID == notes[1].SeriesInstanceUID
     told = [sentence(event) for event in queue.store.diary(StudyInstanceUID(STUDY_UID))]
     assert "delivery 2 to pacs rejected 2 earlier objects there" in told
+
+
+def test_a_companion_that_waits_keeps_no_outdated_result_in_view(tmp_path: Path) -> None:
+    state = companion(ArtifactKind.PRESENTATION_STATE, GSPS, 1)
+    answers = (0, 0, 0, 0, 0xA700)
+    with pacs(sop_classes=(SR_3D, SC_MULTI, KOS, GSPS), answers=answers) as (port, received):
+        wish = dimse(port, reject_superseded=True, companions=["presentation_state"])
+        queue = Queue(tmp_path, wish, companions=[state])
+        queue.courier.deliver_one()
+        queue_results(
+            queue.store, queue.spool, queue.intake, ["pacs"], companions=[state], revision=2
+        )
+        queue.courier.deliver_one()
+        first = [SET[0], "2.25.401", SET[1]]
+        second = [f"{uid}.2" for uid in first]
+        *sent, note = received
+        assert sent == [*first, *second]
+        told = [sentence(event) for event in queue.store.diary(StudyInstanceUID(STUDY_UID))]
+        assert "delivery 2 to pacs rejected 3 earlier objects there" in told
+        assert queue.try_again()
+    assert received[6:] == [note, second[1]]
+    assert [row.state for row in queue.store.list_deliveries()] == [State.DONE, State.DONE]
 
 
 def test_a_note_that_is_not_confirmed_is_sent_again_under_the_same_uid(tmp_path: Path) -> None:
