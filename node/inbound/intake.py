@@ -26,6 +26,7 @@ from node.config import ReceiverConfig
 from node.core.errors import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SOP_CLASS_MISMATCH, Refused
 from node.inbound.encoded import (
     PREAMBLE,
+    Parts,
     file_head,
     looks_like_dicom,
     parsed,
@@ -212,14 +213,14 @@ class Incoming:
         self._intake = intake
         self._class, self._instance = sop_class_uid, sop_instance_uid
         self._syntax = transfer_syntax_uid
-        self._part: Part | None = None
         self._head_bytes = 0
         self._front = bytearray()
+        self._look_at_front_at = PREAMBLE
         self._small = bytearray()
         self._begun = False
         self._ids: Identifiers | None = None
         self._look_at_space_at = _LOOK_AT_SPACE_EVERY
-        self._failure: Exception | None = None
+        self._part: Part | Exception  # an object that is lost is why it is
         try:
             if not (is_uid(sop_class_uid) and is_uid(sop_instance_uid)):
                 raise Refused(
@@ -227,7 +228,7 @@ class Incoming:
                 )
             self._part = intake.begin_part()
         except (Refused, OSError) as failure:
-            self._fail(failure)
+            self._part = failure
 
     def __enter__(self) -> "Incoming":
         return self
@@ -237,25 +238,16 @@ class Incoming:
 
     def write(self, data: memoryview) -> None:
         """The bytes are written, or the object is lost already and they are dropped."""
-        if self._failure is not None:
+        part = self._part
+        if isinstance(part, Exception):
             return
         try:
             if self._begun:
-                self._write(data)
+                self._write(part, data)
             else:
-                self._write_first(data)
+                self._write_first(part, data)
         except (Refused, OSError) as failure:
-            self._fail(failure)
-
-    def _write_first(self, data: memoryview) -> None:
-        if self._front:
-            self._front += data
-            data = memoryview(bytes(self._front))
-        rest = self._behind_front(data, last=False)
-        if rest is not None:
-            self._begin(rest)
-        elif not self._front:
-            self._front += data
+            self._lose(failure)
 
     def keep(self, sender_id: int | None) -> Arrival:
         """The object is here for good: file and row survive a power cut.
@@ -263,14 +255,11 @@ class Incoming:
         Raises Refused: 0xA700 too little space, 0xA900 another object than the command says,
         0xC000 cannot be indexed, or too large; or whatever disk and database raise.
         """
-        if self._failure is not None:
-            raise self._failure
-        if not self._begun:
-            rest = self._behind_front(memoryview(bytes(self._front)), last=True)
-            assert rest is not None  # noqa: S101  # nothing more comes
-            self._begin(rest)
         part = self._part
-        assert part is not None  # noqa: S101  # there is one, or a failure
+        if isinstance(part, Exception):
+            raise part
+        if not self._begun:
+            self._begin(part, take_apart(bytes(self._front)))  # nothing more comes
         self._flush(part)
         ids = self._identified(part)
         if ids.sop_instance_uid != self._instance or ids.sop_class_uid != self._class:
@@ -281,24 +270,35 @@ class Incoming:
 
     def close(self) -> None:
         """Nothing of it stays if it was not kept."""
-        if self._part is not None:
-            self._part.close()
-            self._part = None
+        self._lose(ValueError("the object is closed"))
 
-    def _fail(self, failure: Exception) -> None:
-        """It is lost; `keep` will say so."""
-        self._failure = failure
-        self.close()
+    def _lose(self, failure: Exception) -> None:
+        """Nothing more of it is taken; `keep` will say why."""
+        part, self._part = self._part, failure
+        if isinstance(part, Part):
+            part.close()
 
-    def _behind_front(self, data: memoryview, *, last: bool) -> memoryview | None:
-        """The Data Set, if enough is here to tell where it begins; else None."""
-        if len(data) < PREAMBLE and not last:
-            return None
+    def _write_first(self, part: Part, data: memoryview) -> None:
+        """Gathered until it can be told where the Data Set begins.
+
+        What is gathered is taken apart again only when there is twice as much of it, so that many
+        small fragments of a long File Meta cost no more than a few long ones.
+        """
+        if self._front or len(data) < PREAMBLE:
+            self._front += data
+            if len(self._front) < self._look_at_front_at:
+                return
+            data = memoryview(bytes(self._front))
         parts = take_apart(data)
-        if parts.is_torn and not last:
-            if len(data) > _MOST_FILE_META:
-                raise Refused(CANNOT_UNDERSTAND, "its File Meta Information has no end")
-            return None
+        if not parts.is_torn:
+            self._begin(part, parts)
+            return
+        if len(data) > _MOST_FILE_META:
+            raise Refused(CANNOT_UNDERSTAND, "its File Meta Information has no end")
+        self._look_at_front_at = 2 * len(data)
+        self._front[:] = data
+
+    def _begin(self, part: Part, parts: Parts) -> None:
         if parts.meta and not parts.is_file:
             event(
                 "store.file_meta_left_out",
@@ -306,23 +306,17 @@ class Incoming:
                 sop_instance_uid=self._instance,
                 elements=len(parts.meta),
             )
-        return parts.data
-
-    def _begin(self, data: memoryview) -> None:
-        assert self._part is not None  # noqa: S101  # there is one, or a failure
         self._begun = True
-        self._front.clear()
+        self._front = bytearray()
         if self._syntax != DeflatedExplicitVRLittleEndian:
             # Now, while the sender is at work; nearly always they are among the first bytes.
-            self._ids = self._intake.identify_leading(data[:_LEADING], self._syntax)
+            self._ids = self._intake.identify_leading(parts.data[:_LEADING], self._syntax)
         head = file_head(self._class, self._instance, self._syntax)
         self._head_bytes = len(head)
         self._small += head
-        self._write(data)
+        self._write(part, parts.data)
 
-    def _write(self, data: memoryview) -> None:
-        part = self._part
-        assert part is not None  # noqa: S101  # there is one, or a failure
+    def _write(self, part: Part, data: memoryview) -> None:
         size = part.size + len(self._small) + len(data) - self._head_bytes
         self._intake.require_size(size)
         if size > self._look_at_space_at:

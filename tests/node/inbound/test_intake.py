@@ -33,6 +33,8 @@ from node.core.errors import Refused
 from node.core.inputs import InstanceFacts, Role
 from node.core.results import ArtifactKind
 from node.core.uids import result_series_uid
+from node.inbound import intake as module
+from node.inbound.encoded import Parts, take_apart
 from node.inbound.intake import Intake
 from node.inbound.reading import Reading
 from node.persistence.rows import Arrival
@@ -391,6 +393,47 @@ def test_file_meta_within_a_data_set_is_left_out(
     assert path.read_bytes().endswith(encoded(image, syntax))
     assert b"1.2.840.10008.1.2.4.90" not in path.read_bytes()
     assert "store.file_meta_left_out" in [record.action for record in caplog.records]
+
+
+def test_a_long_file_meta_in_fragments_of_a_byte_is_taken_apart_a_few_times(
+    intake: Intake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths = []
+
+    def counted(data: memoryview) -> Parts:
+        lengths.append(len(data))
+        return take_apart(data)
+
+    monkeypatch.setattr(module, "take_apart", counted)
+    image = ct_image(0)
+    data = encoded(image)
+    front = bytes(128) + b"DICM" + element(0x00020016, b"ABCDEFGH") * 1250
+    with intake.begin(
+        sop_class_uid=CTImageStorage,
+        sop_instance_uid=str(image.SOPInstanceUID),
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+    ) as incoming:
+        for at in range(len(front)):
+            incoming.write(memoryview(front)[at : at + 1])
+        incoming.write(memoryview(data))
+        incoming.keep(None)
+    assert lengths == [132, 264, 528, 1056, 2112, 4224, 8448, 16896, 20132 + len(data)]
+    (path,) = spooled(tmp_path)
+    assert path.read_bytes().endswith(data)
+    assert b"ABCDEFGH" not in path.read_bytes()
+
+
+def test_nothing_is_taken_of_an_object_that_is_closed(intake: Intake, tmp_path: Path) -> None:
+    with intake.begin(
+        sop_class_uid=CTImageStorage,
+        sop_instance_uid="1.2",
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+    ) as incoming:
+        incoming.write(memoryview(bytes(200)))
+    incoming.write(memoryview(bytes(200)))
+    with pytest.raises(ValueError, match="closed"):
+        incoming.keep(None)
+    assert spooled(tmp_path) == []
 
 
 @pytest.mark.parametrize(
