@@ -111,7 +111,6 @@ class Association:
         self._names = Names(calling_ae="", called_ae="", peer=peer)
         self._maximum_length = 0
         self._syntaxes: dict[int, str] = {}
-        self._command: Command | None = None
         self._incoming: Incoming | None = None
         self._row: int | None = None
 
@@ -204,7 +203,6 @@ class Association:
 
     def begin(self, command: Command) -> None:
         """A command is here; an object that it announces is awaited."""
-        self._command = command
         if command.field == C_STORE_RQ:
             self._incoming = self._intake.begin(
                 sop_class_uid=_text(command.sop_class),
@@ -217,12 +215,11 @@ class Association:
         if self._incoming is not None:
             self._incoming.write(data)
 
-    def end(self) -> None:
+    def end(self, command: Command) -> None:
         """The message is here whole, and answered."""
-        command = self._command
-        assert command is not None  # noqa: S101  # `begin` came before
-        if command.field == C_STORE_RQ:
-            status, comment = self._stored()
+        incoming, self._incoming = self._incoming, None
+        if incoming is not None:
+            status, comment = self._stored(incoming, command)
         elif command.field == C_CANCEL_RQ:
             return  # of what has been answered (PS3.7 9.3.2.3)
         else:
@@ -240,24 +237,33 @@ class Association:
             as_pdus(encoded, context_id=command.context_id, maximum=self._maximum_length)
         )
 
-    def _stored(self) -> tuple[int, str]:
+    def _stored(self, incoming: Incoming, command: Command) -> tuple[int, str]:
         """0x0000 only once the object is safe on disk; else the status and the comment."""
-        incoming, self._incoming = self._incoming, None
-        assert incoming is not None  # noqa: S101  # `begin` came before
         try:
             incoming.keep(self._row_of_this())
-        except Refused as refused:
-            return self._refused(refused)
+        except Refused as error:
+            refused = error
         except (OSError, SQLAlchemyError) as error:
             words = f"cannot store now ({type(error).__name__}); send again"
-            return self._refused(Refused(OUT_OF_RESOURCES, words))
+            refused = Refused(OUT_OF_RESOURCES, words)
         except Exception as error:
             # An outer loop: the sender is answered, and its other objects are taken.
             event("store.failed", level=logging.ERROR, error=error, **self._names)
-            return self._refused(Refused(UNEXPECTED_ERROR, "unexpected error in this node"))
+            refused = Refused(UNEXPECTED_ERROR, "unexpected error in this node")
+        else:
+            return SUCCESS, ""
         finally:
             incoming.close()
-        return SUCCESS, ""
+        event(
+            "store.refused",
+            level=logging.WARNING,
+            status=f"{refused.status:04X}",
+            comment=refused.comment,
+            # Free text in its place may be a name.
+            sop_instance_uid=_uid_or_nothing(command.sop_instance) or "(no UID)",
+            **self._names,
+        )
+        return refused.status, refused.comment
 
     def _row_of_this(self) -> int:
         if self._row is None:
@@ -271,19 +277,6 @@ class Association:
             )
             event("association.delivers", association=self._row, **self._names)
         return self._row
-
-    def _refused(self, refused: Refused) -> tuple[int, str]:
-        assert self._command is not None  # noqa: S101  # `begin` came before
-        event(
-            "store.refused",
-            level=logging.WARNING,
-            status=f"{refused.status:04X}",
-            comment=refused.comment,
-            # Free text in its place may be a name.
-            sop_instance_uid=_uid_or_nothing(self._command.sop_instance) or "(no UID)",
-            **self._names,
-        )
-        return refused.status, refused.comment
 
 
 def _text(uid: bytes) -> str:

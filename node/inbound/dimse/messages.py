@@ -31,8 +31,8 @@ class TakesMessages(Protocol):
         """The next bytes of the Data Set; good until this returns."""
         ...
 
-    def end(self) -> None:
-        """The message is here whole."""
+    def end(self, command: Command) -> None:
+        """The message that began with this command is here whole."""
         ...
 
 
@@ -47,7 +47,7 @@ class Messages:
         self._contexts = contexts
         self._gathered = bytearray()
         self._of: int | None = None  # the context of the message that has begun
-        self._in_data = False
+        self._announced: Command | None = None  # whose Data Set comes
 
     @property
     def under_way(self) -> bool:
@@ -62,18 +62,20 @@ class Messages:
                     f"a fragment of presentation context {context_id} came, which was not accepted",
                     reason=INVALID_PARAMETER,
                 )
-            if self._of not in (None, context_id) or bool(control & _COMMAND) is self._in_data:
+            command = self._announced
+            wanted = _COMMAND if command is None else 0
+            if self._of not in (None, context_id) or control & _COMMAND != wanted:
                 raise Unacceptable(
                     "a fragment of another message came within one", reason=INVALID_PARAMETER
                 )
             self._of = context_id
-            if self._in_data:
+            if command is None:
+                self._command(context_id, data, last=bool(control & _LAST))
+            else:
                 if data:
                     self._taker.fragment(data)
                 if control & _LAST:
-                    self._end()
-            else:
-                self._command(context_id, data, last=bool(control & _LAST))
+                    self._end(command)
 
     def _command(self, context_id: int, data: memoryview, *, last: bool) -> None:
         if len(self._gathered) + len(data) > MAX_COMMAND_BYTES:
@@ -83,14 +85,15 @@ class Messages:
             return
         command = decode(self._gathered, context_id=context_id)
         self._gathered = bytearray()
-        self._in_data = command.has_data_set
         self._taker.begin(command)
-        if not self._in_data:
-            self._end()
+        if command.has_data_set:
+            self._announced = command
+        else:
+            self._end(command)
 
-    def _end(self) -> None:
-        self._of, self._in_data = None, False
-        self._taker.end()
+    def _end(self, command: Command) -> None:
+        self._of = self._announced = None
+        self._taker.end(command)
 
 
 def _fragments(body: memoryview) -> Iterator[tuple[int, int, memoryview]]:
