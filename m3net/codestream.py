@@ -18,8 +18,6 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _JPEG = b"\xff\xd8"
 _JPEG_2000 = b"\xff\x4f\xff\x51"
 _BOXES = b"\0\0\0\x0cjP  "
-_WITHIN_BOXES = 1 << 16
-"""Bytes in which the codestream of a JP2 file begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +36,7 @@ def read_frame_header(frame: bytes) -> FrameHeader:
     Raises ValueError if it has none.
     """
     if frame.startswith(_BOXES):
-        begin = frame.find(_JPEG_2000, 0, _WITHIN_BOXES)
-        frame = frame[begin:] if begin > 0 else b""
+        frame = _within_boxes(frame)
     if frame.startswith(_JPEG_2000):
         return _of_jpeg_2000(frame)
     if frame.startswith(_JPEG):
@@ -71,6 +68,24 @@ def require_sizes(dataset: Dataset) -> None:
     count = int(dataset.get("NumberOfFrames") or 1)
     for frame in generate_frames(dataset.PixelData, number_of_frames=count):
         require_size(frame, rows=int(dataset.Rows), columns=int(dataset.Columns))
+
+
+def _within_boxes(frame: bytes) -> bytes:
+    """What stands in the first codestream box of a JP2 file (ISO/IEC 15444-1 I.4).
+
+    Box by box, as decoders go: another box may hold what looks like a codestream.
+    """
+    at = 0
+    while at + 8 <= len(frame):
+        size, begin = int.from_bytes(frame[at : at + 4]), at + 8
+        if size == 1:
+            size, begin = int.from_bytes(frame[begin : begin + 8]), at + 16
+        if frame[at + 4 : at + 8] == b"jp2c":
+            return frame[begin:]
+        if size < begin - at:  # 0: up to the end
+            break
+        at += size
+    return b""
 
 
 def _of_jpeg_2000(frame: bytes) -> FrameHeader:

@@ -19,6 +19,13 @@ SOF_OF_16_X_20 = (
 )
 """A comment, a fill byte, and the frame header of a lossless JPEG of 16 bits."""
 
+JP2 = b"\0\0\0\x0cjP  \r\n\x87\n"
+LONG_BOX = b"\0\0\0\1jp2c" + struct.pack(">Q", 10_000)
+
+
+def box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
 
 def compressed(syntax: str) -> Dataset:
     """A slice of 32 x 40 pixels; JPEG 2000 is not written of fewer."""
@@ -58,8 +65,19 @@ def test_a_jpegs_header_is_found_behind_comments_and_fill_bytes() -> None:
 
 def test_the_codestream_of_a_jp2_file_is_found_behind_its_boxes() -> None:
     frame = frame_of(compressed(JPEG2000Lossless))
-    boxes = b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(77)
-    assert read_frame_header(boxes + frame) == read_frame_header(frame)
+    for begin in (b"\0\0\0\0jp2c", struct.pack(">I4s", 8 + len(frame), b"jp2c"), LONG_BOX):
+        assert read_frame_header(JP2 + box(b"ftyp", bytes(12)) + begin + frame) == (
+            read_frame_header(frame)
+        )
+
+
+@pytest.mark.parametrize("filler", [b"uuid", b"xml "])
+def test_what_looks_like_a_codestream_in_another_box_of_a_jp2_file_is_none(filler: bytes) -> None:
+    """Decoders pass it over, and would make room for the giant behind it."""
+    honest = frame_of(compressed(JPEG2000Lossless))
+    giant = frame_of(lying(compressed(JPEG2000Lossless), 60_000))
+    header = read_frame_header(JP2 + box(filler, bytes(16) + honest) + box(b"jp2c", giant))
+    assert (header.rows, header.columns) == (60_000, 60_000)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +90,10 @@ def test_the_codestream_of_a_jp2_file_is_found_behind_its_boxes() -> None:
         SOF_OF_16_X_20[:16],
         b"\xff\x4f\xff\x51" + bytes(38),
         b"\0\0\0\x0cjP  " + bytes(40),
+        JP2 + b"\0\0\0\7uuid" + bytes(40),
+        JP2 + b"\0\0\0\0uuid" + bytes(40),
+        JP2 + b"\0\0\0\1uuid" + bytes(40),
+        JP2 + b"\0\0\0\x0fuuid" + bytes(7),
         b"GIF89a" + bytes(40),
     ],
 )
