@@ -18,9 +18,9 @@ said.
 And only in thin slices, as the Fleischner Society asks (MacMahon et al. 2017, Radiology 284:228:
 1.5 mm at most), of a nodule of 100 mm3 or more (about 6 mm), half of which counts.
 
-Of 292 nodules of LIDC-IDRI in such slices and of such a size it was said of 133 without heeding the
-lung around, which only takes answers back.  It agrees with the
-readers' mean texture wherever that is clear (126: 116 solid, 8 ground glass, 2 part-solid).
+Of 292 nodules of LIDC-IDRI in such slices and of such a size it is said of 131 (of 133 without
+heeding the lung around).  It agrees with the readers' mean texture wherever that is clear (126: 116
+solid, 8 ground glass, 2 part-solid).
 """
 
 from enum import StrEnum
