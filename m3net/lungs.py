@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from m3net.nodule import Side
+from m3net.planes import block_means, with_holes
 from m3net.volume import CTVolume, transform
 
 BLOCK_MM = 4.0
@@ -65,7 +66,7 @@ def find_lungs(volume: CTVolume) -> Lungs | None:
         return None
     hu, affine = _blocks(volume)
     body = hu >= BODY_FROM_HU
-    lung = (hu > LUNG_HU[0]) & (hu < LUNG_HU[1]) & _enclosed(body)
+    lung = (hu > LUNG_HU[0]) & (hu < LUNG_HU[1]) & with_holes(body) & ~body
     for pair in _parted(lung):
         if min(_section_mm2(part, affine) for part in pair) < LEAST_AREA_MM2:
             continue
@@ -76,25 +77,14 @@ def find_lungs(volume: CTVolume) -> Lungs | None:
     return None
 
 
-def _blocks(volume: CTVolume) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def _blocks(volume: CTVolume) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Means in plane, every so many slices: (Z, Y, X) HU, and index -> LPS mm."""
     z, y, x = (max(1, round(BLOCK_MM / mm)) for mm in volume.spacing_mm)
     slices = volume.hu[::z]
-    rows, columns = slices.shape[1] // y, slices.shape[2] // x
-    cut = slices[:, : rows * y, : columns * x].reshape(len(slices), rows, y, columns, x)
+    rows, columns = slices.shape[1] // y * y, slices.shape[2] // x * x
     affine = volume.affine @ np.diag([z, y, x, 1.0])
     affine[:3, 3] = volume.to_mm((0, (y - 1) / 2, (x - 1) / 2))
-    return cut.mean(axis=(2, 4), dtype=np.float32), affine
-
-
-def _enclosed(body: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """What is not body and does not reach the image's border, slice by slice."""
-    found = np.zeros_like(body)
-    for inside, plane in zip(found, body, strict=True):
-        labels, _ = ndimage.label(~plane)
-        rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-        inside[:] = ~np.isin(labels, np.unique(rim)) & ~plane
-    return found
+    return block_means(slices[:, :rows, :columns], rows=y, columns=x), affine
 
 
 def _parted(lung: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:

@@ -24,6 +24,7 @@ from scipy import ndimage
 
 from m3net.errors import NoduleUnusable
 from m3net.placed import PlacedNodule
+from m3net.planes import IN_PLANE, block_means, with_holes
 from m3net.volume import CTVolume
 
 LUNG_HU = (-1000, -500)
@@ -253,18 +254,13 @@ def _share_that_goes_on(
 def _outside(volume: CTVolume, begin: int, end: int) -> NDArray[np.bool_]:
     """(end - begin, Y, X): air that joins the image's border, slice by slice, and its rim."""
     _, rows, columns = volume.shape
-    found = np.zeros((end - begin, rows, columns), dtype=np.bool_)
     if min(rows * volume.spacing_mm[1], columns * volume.spacing_mm[2]) < _WHOLE_BODY_MM:
-        return found
+        return np.zeros((end - begin, rows, columns), dtype=np.bool_)
     block = max(1, round(_BLOCK_MM / volume.spacing_mm[2]))
-    high, wide = -(-rows // block), -(-columns // block)
-    fill = ((0, high * block - rows), (0, wide * block - columns))
-    for z in range(begin, end):
-        padded = np.pad(volume.hu[z], fill, mode="edge")
-        mean_hu = padded.reshape(high, block, wide, block).mean(axis=(1, 3))
-        labels, _ = ndimage.label(mean_hu < _OUTSIDE_BELOW_HU)
-        border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-        beyond = ndimage.binary_dilation(np.isin(labels, np.unique(border[border > 0])))
-        fine = np.repeat(np.repeat(beyond, block, axis=0), block, axis=1)
-        found[z - begin] = fine[:rows, :columns]
-    return found
+    fill = ((0, 0), (0, -rows % block), (0, -columns % block))
+    padded = np.pad(volume.hu[begin:end], fill, mode="edge")
+    mean_hu = block_means(padded, rows=block, columns=block)
+    air = ~with_holes(mean_hu >= _OUTSIDE_BELOW_HU)
+    beyond = ndimage.binary_dilation(air, IN_PLANE)
+    fine: NDArray[np.bool_] = beyond.repeat(block, axis=1).repeat(block, axis=2)
+    return fine[:, :rows, :columns]
