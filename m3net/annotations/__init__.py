@@ -8,41 +8,39 @@ from collections.abc import Mapping
 
 from pydicom import Dataset
 
-from m3net.annotations.chest_cad import ChestCADReader
-from m3net.annotations.measurement_report import MeasurementReportReader
-from m3net.annotations.presentation_state import PresentationStateReader
-from m3net.annotations.segmentation import SegmentationReader
-from m3net.annotations.structure_set import StructureSetReader
-from m3net.annotations.types import AnnotationReader
+from m3net.annotations.chest_cad import CHEST_CAD_READER
+from m3net.annotations.measurement_report import MEASUREMENT_REPORT_READER
+from m3net.annotations.presentation_state import (
+    PRESENTATION_STATE_READER,
+    VOLUMETRIC_PRESENTATION_STATE_READER,
+)
+from m3net.annotations.reader import AnnotationReader
+from m3net.annotations.segmentation import SEGMENTATION_READER
+from m3net.annotations.structure_set import STRUCTURE_SET_READER
 from m3net.attributes import PARSER_ERRORS
 from m3net.errors import StudyError
 from m3net.uids import SOPClassUID
 
-_SEGMENTATION = SegmentationReader()
-_MEASUREMENT_REPORT = MeasurementReportReader()
-_PRESENTATION_STATE = PresentationStateReader()
-_VOLUMETRIC_PRESENTATION_STATE = PresentationStateReader(on_images=False)
-
 READERS: Mapping[SOPClassUID, AnnotationReader] = {
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.66.4"): _SEGMENTATION,
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.66.7"): _SEGMENTATION,
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.88.11"): _MEASUREMENT_REPORT,
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.88.22"): _MEASUREMENT_REPORT,
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.88.33"): _MEASUREMENT_REPORT,
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.88.34"): _MEASUREMENT_REPORT,
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.88.65"): ChestCADReader(),
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.481.3"): StructureSetReader(),
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.1"): _PRESENTATION_STATE,
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.2"): _PRESENTATION_STATE,
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.3"): _PRESENTATION_STATE,
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.4"): _PRESENTATION_STATE,
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.8"): _PRESENTATION_STATE,
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.12"): _PRESENTATION_STATE,
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.6"): _VOLUMETRIC_PRESENTATION_STATE,
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.7"): _VOLUMETRIC_PRESENTATION_STATE,
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.9"): _VOLUMETRIC_PRESENTATION_STATE,
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.10"): _VOLUMETRIC_PRESENTATION_STATE,
-    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.11"): _VOLUMETRIC_PRESENTATION_STATE,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.66.4"): SEGMENTATION_READER,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.66.7"): SEGMENTATION_READER,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.88.11"): MEASUREMENT_REPORT_READER,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.88.22"): MEASUREMENT_REPORT_READER,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.88.33"): MEASUREMENT_REPORT_READER,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.88.34"): MEASUREMENT_REPORT_READER,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.88.65"): CHEST_CAD_READER,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.481.3"): STRUCTURE_SET_READER,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.1"): PRESENTATION_STATE_READER,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.2"): PRESENTATION_STATE_READER,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.3"): PRESENTATION_STATE_READER,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.4"): PRESENTATION_STATE_READER,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.8"): PRESENTATION_STATE_READER,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.12"): PRESENTATION_STATE_READER,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.6"): VOLUMETRIC_PRESENTATION_STATE_READER,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.7"): VOLUMETRIC_PRESENTATION_STATE_READER,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.9"): VOLUMETRIC_PRESENTATION_STATE_READER,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.10"): VOLUMETRIC_PRESENTATION_STATE_READER,
+    SOPClassUID("1.2.840.10008.5.1.4.1.1.11.11"): VOLUMETRIC_PRESENTATION_STATE_READER,
 }
 """Segmentation, Label Map Segmentation; Basic Text (dwv wrote measurements as such), Enhanced,
 Comprehensive and Comprehensive 3D SR; Chest CAD SR; RT Structure Set; presentation states:

@@ -18,8 +18,8 @@ from m3net.annotations.cad_features import Feature, features_of
 from m3net.annotations.content_tree import ContentTree
 from m3net.annotations.evidence import evidence_of
 from m3net.annotations.image_references import class_of, is_of_ct
-from m3net.annotations.incomplete import incomplete_is_unusable
 from m3net.annotations.meaning import Meaning
+from m3net.annotations.reader import AnnotationReader, Scope
 from m3net.annotations.regions import Extent, measure, read_region
 from m3net.annotations.types import (
     Annotation,
@@ -29,7 +29,6 @@ from m3net.annotations.types import (
     PassedOver,
     Planes,
     References,
-    Scope,
 )
 from m3net.errors import NoduleUnusable
 from m3net.nodule import AnnotationSource
@@ -37,50 +36,6 @@ from m3net.uids import FrameOfReferenceUID, SOPClassUID, SOPInstanceUID
 
 LARGEST_NODULE_MM = 30.0
 """Centres of one feature's findings that lie further apart are not of one nodule (Fleischner)."""
-
-
-class ChestCADReader:
-    """Reads a Chest CAD SR."""
-
-    kind = "Chest CAD SR"
-    scope = Scope(
-        read=(
-            (
-                "Single Image Findings and Composite Features (nested, by value or by "
-                "reference) of nodule type, by their outlines, else their centres; the "
-                "certainty is told"
-            ),
-        ),
-        listed=(
-            (
-                "findings of another type or in another organ; not to be rendered; on images of "
-                "another study or that are no CT"
-            ),
-        ),
-        refused=(
-            "centres of one feature that lie more than 30 mm apart; references that never end",
-        ),
-    )
-
-    def recognises(self, dataset: Dataset) -> bool:  # noqa: ARG002  (the class says it)
-        """Always: every such report lists findings, or that there are none."""
-        return True
-
-    def references(self, dataset: Dataset) -> References:
-        """What the report refers to.
-
-        Raises AnnotationUnusable if the object lacks what every report has.
-        """
-        with incomplete_is_unusable(self.kind):
-            return _references(dataset)
-
-    def read(self, dataset: Dataset, planes: Planes) -> Annotation:
-        """One marking per nodule on this study's CT.
-
-        Raises AnnotationUnusable if the object lacks what every report has.
-        """
-        with incomplete_is_unusable(self.kind):
-            return _read(dataset, planes, kind=self.kind)
 
 
 def _references(dataset: Dataset) -> References:
@@ -108,7 +63,7 @@ def _references(dataset: Dataset) -> References:
     )
 
 
-def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
+def _read(dataset: Dataset, planes: Planes) -> Annotation:
     tree = ContentTree(dataset)
     sop_instance_uid = SOPInstanceUID(str(dataset.SOPInstanceUID))
     markings, passed_over = [], []
@@ -131,7 +86,6 @@ def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
         markings.append(_marking(tree, feature, source, planes))
     return Annotation(
         sop_instance_uid=sop_instance_uid,
-        kind=kind,
         markings=tuple(markings),
         passed_over=tuple(passed_over),
     )
@@ -197,3 +151,28 @@ def _extent(
         )
     x, y, z = centres.mean(axis=0).tolist()
     return frames.pop(), Extent(centre_mm=(x, y, z))
+
+
+CHEST_CAD_READER = AnnotationReader(
+    kind="Chest CAD SR",
+    scope=Scope(
+        read=(
+            (
+                "Single Image Findings and Composite Features (nested, by value or by "
+                "reference) of nodule type, by their outlines, else their centres; the "
+                "certainty is told"
+            ),
+        ),
+        listed=(
+            (
+                "findings of another type or in another organ; not to be rendered; on images of "
+                "another study or that are no CT"
+            ),
+        ),
+        refused=(
+            "centres of one feature that lie more than 30 mm apart; references that never end",
+        ),
+    ),
+    find_references=_references,
+    find_marks=_read,
+)

@@ -14,9 +14,9 @@ from m3net.annotations.content_tree import ContentTree, is_named
 from m3net.annotations.evidence import Evidence, evidence_of
 from m3net.annotations.image_classes import is_needed
 from m3net.annotations.image_references import frames_named
-from m3net.annotations.incomplete import incomplete_is_unusable
 from m3net.annotations.meaning import Meaning, Reading
 from m3net.annotations.measurement_group import GROUP, MeasurementGroup, groups_of
+from m3net.annotations.reader import AnnotationReader, Scope
 from m3net.annotations.regions import images_of, measure, read_region
 from m3net.annotations.types import (
     NO_PLANES,
@@ -26,7 +26,6 @@ from m3net.annotations.types import (
     PassedOver,
     Planes,
     References,
-    Scope,
 )
 from m3net.attributes import PARSER_ERRORS
 from m3net.errors import AnnotationUnusable, NoduleUnusable
@@ -52,49 +51,6 @@ def is_measurement_report(dataset: Dataset) -> bool:
             return True
     tree = ContentTree(dataset)
     return is_named(dataset, TITLE, GROUP) or bool(tree.named(dataset, IMAGING_MEASUREMENTS))
-
-
-class MeasurementReportReader:
-    """Reads a TID 1500 report."""
-
-    kind = "Measurement report"
-    scope = Scope(
-        read=(
-            (
-                "TID 1500 groups with a finding, label, comment or tracking text that says "
-                "nodule: SCOORD, SCOORD3D, bidirectional lines, or the segment that they refer "
-                "to"
-            ),
-        ),
-        listed=(
-            "groups without a finding, or about something else",
-            "groups that mark no place",
-        ),
-        refused=(
-            "angles and open lines as outlines; several points",
-            "regions on images that are no CT slices of the study",
-        ),
-    )
-
-    def recognises(self, dataset: Dataset) -> bool:
-        """Whether the SR follows TID 1500."""
-        return is_measurement_report(dataset)
-
-    def references(self, dataset: Dataset) -> References:
-        """What the report refers to.
-
-        Raises AnnotationUnusable if the object lacks what every report has.
-        """
-        with incomplete_is_unusable(self.kind):
-            return _references(dataset)
-
-    def read(self, dataset: Dataset, planes: Planes) -> Annotation:
-        """One marking per measurement group that is about a nodule.
-
-        Raises AnnotationUnusable if the object lacks what every report has.
-        """
-        with incomplete_is_unusable(self.kind):
-            return _read(dataset, planes, kind=self.kind)
 
 
 def _references(dataset: Dataset) -> References:
@@ -152,7 +108,7 @@ def _image_classes(
     return frozenset()
 
 
-def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
+def _read(dataset: Dataset, planes: Planes) -> Annotation:
     tree = ContentTree(dataset)
     markings: list[Marking] = []
     passed_over: list[PassedOver] = []
@@ -176,7 +132,6 @@ def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
                 ignored.append(read)
     return Annotation(
         sop_instance_uid=SOPInstanceUID(str(dataset.SOPInstanceUID)),
-        kind=kind,
         markings=tuple(markings),
         passed_over=tuple(passed_over),
         ignored=tuple(ignored),
@@ -282,3 +237,28 @@ def _known_centre(tree: ContentTree, item: Dataset) -> list[Point]:
     except NoduleUnusable:
         return []
     return [(x, y, z)]
+
+
+MEASUREMENT_REPORT_READER = AnnotationReader(
+    kind="Measurement report",
+    scope=Scope(
+        read=(
+            (
+                "TID 1500 groups with a finding, label, comment or tracking text that says "
+                "nodule: SCOORD, SCOORD3D, bidirectional lines, or the segment that they refer "
+                "to"
+            ),
+        ),
+        listed=(
+            "groups without a finding, or about something else",
+            "groups that mark no place",
+        ),
+        refused=(
+            "angles and open lines as outlines; several points",
+            "regions on images that are no CT slices of the study",
+        ),
+    ),
+    recognises=is_measurement_report,
+    find_references=_references,
+    find_marks=_read,
+)

@@ -7,7 +7,7 @@ What no text names is listed, and so is what a region-of-interest tool printed: 
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,8 @@ from pydicom import Dataset
 from m3net.annotations.attributes import items, uid
 from m3net.annotations.graphics import Graphic, graphics_of, texts_without_place
 from m3net.annotations.image_classes import CT
-from m3net.annotations.incomplete import incomplete_is_unusable
 from m3net.annotations.meaning import Meaning, Reading, Said, meaning_of
+from m3net.annotations.reader import AnnotationReader, Scope
 from m3net.annotations.regions import Region, measure
 from m3net.annotations.types import (
     NO_PLANES,
@@ -28,7 +28,6 @@ from m3net.annotations.types import (
     PassedOver,
     Planes,
     References,
-    Scope,
 )
 from m3net.errors import AnnotationUnusable, NoduleUnusable
 from m3net.nodule import AnnotationSource
@@ -80,60 +79,6 @@ class _Mark:
         return abs(along) <= NEIGHBOURS_MM and across <= max(self.reach_mm(), other.reach_mm())
 
 
-class PresentationStateReader:
-    """Reads a softcopy presentation state.
-
-    on_images : False for volumetric ones, whose graphics are drawn on a view and not on an image
-    """
-
-    kind = "Presentation state"
-    scope = Scope(
-        read=(
-            (
-                "closed POLYLINE and INTERPOLATED, CIRCLE, ELLIPSE and POINT on one CT slice, "
-                "in PIXEL or DISPLAY units, that a text beside them calls a nodule; the anchor "
-                "of such a text that stands alone"
-            ),
-        ),
-        listed=("graphics without such a text; means, areas and other measurements",),
-        refused=(
-            (
-                "named open lines and triangles (arrows); graphics on several slices at once; a "
-                "displayed area that contradicts its rotation or flip"
-            ),
-            "volumetric presentation states, whose graphics are on no image",
-        ),
-    )
-
-    def __init__(self, *, on_images: bool = True) -> None:
-        self._on_images = on_images
-
-    def recognises(self, dataset: Dataset) -> bool:
-        """Whether it draws something on a CT, or names a nodule; most only set window and zoom."""
-        return bool(graphics_of(dataset, NO_PLANES)) or _placeless(dataset) > 0
-
-    def references(self, dataset: Dataset) -> References:
-        """What the presentation state refers to.
-
-        Raises AnnotationUnusable if a reference has no UID.
-        """
-        with incomplete_is_unusable(self.kind):
-            return _references(dataset)
-
-    def read(self, dataset: Dataset, planes: Planes) -> Annotation:
-        """One marking per nodule that a text names.
-
-        Raises AnnotationUnusable if its graphics are on no image, or its sequences nonsense.
-        """
-        with incomplete_is_unusable(self.kind):
-            if not self._on_images:
-                raise AnnotationUnusable(
-                    "the presentation state draws on a view of the volume, not on its slices; "
-                    "mark the nodule on a slice"
-                )
-            return _read(dataset, planes, kind=self.kind)
-
-
 def _meaning(graphic: Graphic) -> Reading:
     """By its texts without what a tool measured: "Nodule 1, mean 35 HU" names a nodule."""
     said = " ".join(graphic.texts)
@@ -144,6 +89,11 @@ def _meaning(graphic: Graphic) -> Reading:
     if named.meaning is Meaning.UNSAID:
         return Reading(meaning=Meaning.UNSAID, says="graphics without meaning")
     return named
+
+
+def _recognises(dataset: Dataset) -> bool:
+    """Whether it draws something on a CT, or names a nodule; most only set window and zoom."""
+    return bool(graphics_of(dataset, NO_PLANES)) or _placeless(dataset) > 0
 
 
 def _placeless(dataset: Dataset) -> int:
@@ -170,7 +120,7 @@ def _references(dataset: Dataset) -> References:
     )
 
 
-def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
+def _read(dataset: Dataset, planes: Planes) -> Annotation:
     sop_instance_uid = SOPInstanceUID(str(dataset.SOPInstanceUID))
     passed_over: list[PassedOver] = []
     marks: dict[str, list[_Mark]] = {}
@@ -212,7 +162,6 @@ def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
             markings.append(_marking(first, rest, [mark.region for mark in together]))
     return Annotation(
         sop_instance_uid=sop_instance_uid,
-        kind=kind,
         markings=tuple(markings),
         passed_over=tuple(passed_over),
         ignored=("A text of the presentation state names a nodule and marks no place.",)
@@ -303,3 +252,36 @@ def _nodules(marks: Sequence[_Mark]) -> list[list[_Mark]]:
             (grown if any(mark.is_over(other) for other in group) else apart).append(group)
         groups = [*apart, [*(member for group in grown for member in group), mark]]
     return groups
+
+
+def _on_no_image(_dataset: Dataset, _planes: Planes) -> Annotation:
+    raise AnnotationUnusable(
+        "the presentation state draws on a view of the volume, not on its slices; "
+        "mark the nodule on a slice"
+    )
+
+
+PRESENTATION_STATE_READER = AnnotationReader(
+    kind="Presentation state",
+    scope=Scope(
+        read=(
+            (
+                "closed POLYLINE and INTERPOLATED, CIRCLE, ELLIPSE and POINT on one CT slice, "
+                "in PIXEL or DISPLAY units, that a text beside them calls a nodule; the anchor "
+                "of such a text that stands alone"
+            ),
+        ),
+        listed=("graphics without such a text; means, areas and other measurements",),
+        refused=(
+            (
+                "named open lines and triangles (arrows); graphics on several slices at once; a "
+                "displayed area that contradicts its rotation or flip"
+            ),
+            "volumetric presentation states, whose graphics are on no image",
+        ),
+    ),
+    recognises=_recognises,
+    find_references=_references,
+    find_marks=_read,
+)
+VOLUMETRIC_PRESENTATION_STATE_READER = replace(PRESENTATION_STATE_READER, find_marks=_on_no_image)

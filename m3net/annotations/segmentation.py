@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from m3net.annotations.image_classes import is_needed
-from m3net.annotations.incomplete import incomplete_is_unusable
 from m3net.annotations.meaning import Meaning
+from m3net.annotations.reader import AnnotationReader, Scope
 from m3net.annotations.segmentation_frames import Frames, frame_sources, read_frames
 from m3net.annotations.segmentation_masks import centre_of, mask_of, read_planes
 from m3net.annotations.segmentation_places import contradiction, frame_of_reference
@@ -34,7 +34,6 @@ from m3net.annotations.types import (
     PassedOver,
     Planes,
     References,
-    Scope,
     SegmentReference,
 )
 from m3net.errors import AnnotationUnusable
@@ -46,53 +45,6 @@ from m3net.uids import (
     SOPClassUID,
     SOPInstanceUID,
 )
-
-
-class SegmentationReader:
-    """Reads a SEG."""
-
-    kind = "Segmentation"
-    scope = Scope(
-        read=(
-            (
-                "segments of BINARY, FRACTIONAL (from half of the maximum) and LABELMAP objects "
-                "that a code, label or tracking text calls a nodule, mass, lesion or tumour"
-            ),
-            (
-                "in a frame of reference of their own if their pixels are those of the CT "
-                "slices that they name"
-            ),
-        ),
-        listed=(
-            "segments of something else, or of which nothing says what they are",
-            "segments that are drawn and not described",
-            "empty segments",
-        ),
-        refused=(
-            "frames elsewhere than the slice that they name, or beside the CT's pixels",
-            "pixels that cannot be decoded; frames without a place or a common grid",
-        ),
-    )
-
-    def recognises(self, dataset: Dataset) -> bool:  # noqa: ARG002  (the class says it)
-        """Always: every segmentation holds segments."""
-        return True
-
-    def references(self, dataset: Dataset) -> References:
-        """What the segmentation refers to; its centres only if the dataset holds the pixels.
-
-        Raises AnnotationUnusable if a reference has no UID.
-        """
-        with incomplete_is_unusable(self.kind):
-            return _references(dataset)
-
-    def read(self, dataset: Dataset, planes: Planes) -> Annotation:
-        """One marking per segment that may be a nodule.
-
-        Raises AnnotationUnusable if frames have no place, or no common grid.
-        """
-        with incomplete_is_unusable(self.kind):
-            return _read(dataset, planes, kind=self.kind)
 
 
 def _references(dataset: Dataset) -> References:
@@ -113,7 +65,7 @@ def _references(dataset: Dataset) -> References:
     centres: tuple[Point, ...] = ()
     if "PixelData" in dataset:
         try:
-            masks = [marking.mask for marking in _read(dataset, NO_PLANES, kind="").markings]
+            masks = [marking.mask for marking in _read(dataset, NO_PLANES).markings]
         except AnnotationUnusable:  # said when the study is analysed
             masks = []
         centres = tuple(centre_of(mask) for mask in masks if mask is not None)
@@ -138,7 +90,7 @@ def _named(references: Sequence[Dataset] | None) -> dict[SOPInstanceUID, SOPClas
     }
 
 
-def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
+def _read(dataset: Dataset, planes: Planes) -> Annotation:
     """Meaning before pixels: an organ's mask that cannot be decoded is nobody's concern."""
     segments = segments_of(dataset)
     nodules = [s for s in segments if s.reading.meaning is Meaning.NODULE]
@@ -169,7 +121,6 @@ def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
             strangers = undescribed(dataset, found.numbers)
     return Annotation(
         sop_instance_uid=SOPInstanceUID(str(dataset.SOPInstanceUID)),
-        kind=kind,
         markings=tuple(markings),
         passed_over=(*passed.values(), *(strangers or undescribed_frames(dataset))),
         ignored=tuple(ignored),
@@ -213,3 +164,31 @@ def _marking(
         ),
         refused=contradictions[0] if contradictions else None,
     )
+
+
+SEGMENTATION_READER = AnnotationReader(
+    kind="Segmentation",
+    scope=Scope(
+        read=(
+            (
+                "segments of BINARY, FRACTIONAL (from half of the maximum) and LABELMAP objects "
+                "that a code, label or tracking text calls a nodule, mass, lesion or tumour"
+            ),
+            (
+                "in a frame of reference of their own if their pixels are those of the CT "
+                "slices that they name"
+            ),
+        ),
+        listed=(
+            "segments of something else, or of which nothing says what they are",
+            "segments that are drawn and not described",
+            "empty segments",
+        ),
+        refused=(
+            "frames elsewhere than the slice that they name, or beside the CT's pixels",
+            "pixels that cannot be decoded; frames without a place or a common grid",
+        ),
+    ),
+    find_references=_references,
+    find_marks=_read,
+)

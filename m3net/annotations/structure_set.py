@@ -10,8 +10,8 @@ from pydicom import Dataset
 
 from m3net.annotations.attributes import items, points, uid
 from m3net.annotations.image_references import class_of, frames_named, is_of_ct
-from m3net.annotations.incomplete import incomplete_is_unusable
 from m3net.annotations.meaning import Meaning
+from m3net.annotations.reader import AnnotationReader, Scope
 from m3net.annotations.rois import ROI, contoured, drawn_of, middle_of, rois_of
 from m3net.annotations.types import (
     Annotation,
@@ -21,7 +21,6 @@ from m3net.annotations.types import (
     PassedOver,
     Planes,
     References,
-    Scope,
 )
 from m3net.errors import AnnotationUnusable, NoduleUnusable
 from m3net.nodule import AnnotationSource, Point
@@ -35,55 +34,6 @@ from m3net.uids import (
 
 NEAR_MM = 5.0
 """Further than this from the slice that it names, a contour is elsewhere; some name a neighbour."""
-
-
-class StructureSetReader:
-    """Reads an RT Structure Set."""
-
-    kind = "RT Structure Set"
-    scope = Scope(
-        read=(
-            (
-                "ROIs whose name, code, label or description says nodule, lesion, tumour, mass, "
-                "metastasis or GTV, or of type GTV: closed planar contours, several on a plane "
-                "as pieces and holes; a single POINT"
-            ),
-        ),
-        listed=(
-            (
-                "other ROIs: organs, lymph nodes, CTV, PTV, ITV and what is derived from them; "
-                "types such as EXTERNAL, AVOIDANCE, ISOCENTER, MARKER, SUPPORT, DOSE_REGION; "
-                "names that say nothing"
-            ),
-        ),
-        refused=(
-            (
-                "a nodule of open lines, of several points, without contours, or of more than "
-                "250,000 points"
-            ),
-            "a contour more than 5 mm from the slice that it names",
-        ),
-    )
-
-    def recognises(self, dataset: Dataset) -> bool:  # noqa: ARG002  (the class says it)
-        """Always: every structure set holds regions."""
-        return True
-
-    def references(self, dataset: Dataset) -> References:
-        """What the structure set refers to.
-
-        Raises AnnotationUnusable if the object lacks what every structure set has.
-        """
-        with incomplete_is_unusable(self.kind):
-            return _references(dataset)
-
-    def read(self, dataset: Dataset, planes: Planes) -> Annotation:
-        """One marking per ROI that may be a nodule.
-
-        Raises AnnotationUnusable if the object lacks what every structure set has.
-        """
-        with incomplete_is_unusable(self.kind):
-            return _read(dataset, planes, kind=self.kind)
 
 
 def _references(dataset: Dataset) -> References:
@@ -126,7 +76,7 @@ def _references(dataset: Dataset) -> References:
     )
 
 
-def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
+def _read(dataset: Dataset, planes: Planes) -> Annotation:
     sop_instance_uid = SOPInstanceUID(str(dataset.SOPInstanceUID))
     rois = rois_of(dataset)
     passed_over = []
@@ -159,7 +109,6 @@ def _read(dataset: Dataset, planes: Planes, *, kind: str) -> Annotation:
         )
     return Annotation(
         sop_instance_uid=sop_instance_uid,
-        kind=kind,
         markings=tuple(markings),
         passed_over=tuple(passed_over),
         ignored=tuple(ignored),
@@ -227,3 +176,33 @@ def _where(roi: ROI, planes: Planes) -> tuple[FrameOfReferenceUID, tuple[str, ..
         "The ROI is in a frame of reference of its own; it was read in that of the CT slices that "
         "its contours name and lie on.",
     )
+
+
+STRUCTURE_SET_READER = AnnotationReader(
+    kind="RT Structure Set",
+    scope=Scope(
+        read=(
+            (
+                "ROIs whose name, code, label or description says nodule, lesion, tumour, mass, "
+                "metastasis or GTV, or of type GTV: closed planar contours, several on a plane "
+                "as pieces and holes; a single POINT"
+            ),
+        ),
+        listed=(
+            (
+                "other ROIs: organs, lymph nodes, CTV, PTV, ITV and what is derived from them; "
+                "types such as EXTERNAL, AVOIDANCE, ISOCENTER, MARKER, SUPPORT, DOSE_REGION; "
+                "names that say nothing"
+            ),
+        ),
+        refused=(
+            (
+                "a nodule of open lines, of several points, without contours, or of more than "
+                "250,000 points"
+            ),
+            "a contour more than 5 mm from the slice that it names",
+        ),
+    ),
+    find_references=_references,
+    find_marks=_read,
+)

@@ -7,11 +7,9 @@ reader is given the planes of the study's slices by object and frame.
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset
 
 from m3net.ct.acquisitions import NO_TRAITS, Traits
 from m3net.nodule import AnnotationSource, Mask, Point, Site
@@ -253,52 +251,8 @@ class Annotation:
     """One annotation object, read: its marks, and what it holds that is no nodule."""
 
     sop_instance_uid: SOPInstanceUID
-    kind: str
-    """For people: "Segmentation", "Measurement report"."""
     markings: tuple[Marking, ...]
     passed_over: tuple[PassedOver, ...] = ()
     """What it draws beside them."""
     ignored: tuple[str, ...] = ()
     """One sentence each, for the report, on what is not drawn: "Segment 2 is empty"."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """What becomes of what an object holds, for the conformance statement; a phrase each.
-
-    read    : becomes a nodule
-    listed  : is named in the report as not read as a nodule
-    refused : is named in the report with the reason
-    """
-
-    read: tuple[str, ...]
-    listed: tuple[str, ...]
-    refused: tuple[str, ...]
-
-
-class AnnotationReader(Protocol):
-    """Reads one kind of object; one module each, registered by SOP Class in `READERS`."""
-
-    kind: str
-    scope: Scope
-
-    def recognises(self, dataset: Dataset) -> bool:
-        """Whether an object of the reader's SOP Class can mark a nodule at all.
-
-        What does not is no annotation: a dose report, a presentation state of window and zoom.
-        """
-        ...
-
-    def references(self, dataset: Dataset) -> References:
-        """What the object refers to."""
-        ...
-
-    def read(self, dataset: Dataset, planes: Planes) -> Annotation:
-        """Its marks in LPS mm.
-
-        planes : of the study's CT slices.  Localizers must not be among them: where a mark on a
-                 scout lies in depth is not known.
-
-        Raises AnnotationUnusable if the object as a whole makes no sense.
-        """
-        ...

@@ -9,7 +9,8 @@ from pydicom import Dataset
 from pydicom.uid import UID, CTImageStorage
 
 from m3net.annotations import READERS, UNSUPPORTED, reader_for, recognise
-from m3net.annotations.types import AnnotationReader, References, SlicePlane
+from m3net.annotations.reader import AnnotationReader
+from m3net.annotations.types import References, SlicePlane
 from m3net.attributes import PARSER_ERRORS
 from m3net.ct.enhanced import ENHANCED_CT, converted_from
 from m3net.ct.series import is_localizer, slice_headers, slice_plane

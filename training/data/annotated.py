@@ -21,7 +21,8 @@ from pydicom import Dataset, dcmread
 
 from m3net.annotations import reader_for, recognise
 from m3net.annotations.nodules import find_nodules
-from m3net.annotations.types import AnnotationReader, Planes
+from m3net.annotations.reader import AnnotationReader
+from m3net.annotations.types import Planes
 from m3net.ct.series import is_localizer, read_series_files, slice_plane
 from m3net.errors import StudyError
 from m3net.nodule import Nodule

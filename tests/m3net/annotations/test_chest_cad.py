@@ -4,7 +4,7 @@ import pytest
 from pydicom import Dataset
 
 from m3net.annotations import recognise
-from m3net.annotations.chest_cad import ChestCADReader
+from m3net.annotations.chest_cad import CHEST_CAD_READER
 from m3net.uids import FrameReference, SOPInstanceUID
 from tests import synthetic
 from tests.encodings import ABNORMAL_OPACITY, NODULE, Composite, Finding, chest_cad
@@ -136,7 +136,7 @@ def test_a_finding_on_a_radiograph_is_passed_over_and_not_waited_for() -> None:
     assert [each.says for each in found(CT, report).passed_over] == [
         "it is on an image that is no CT"
     ]
-    references = ChestCADReader().references(report)
+    references = CHEST_CAD_READER.references(report)
     assert (references.sop_instance_uids, references.marked) == (frozenset(), frozenset())
 
 
@@ -146,7 +146,7 @@ def test_certainty_is_told() -> None:
 
 
 def test_it_refers_to_the_images_of_its_library_and_marks_those_of_its_nodules() -> None:
-    references = ChestCADReader().references(cad(outline(3), priors=PRIOR))
+    references = CHEST_CAD_READER.references(cad(outline(3), priors=PRIOR))
     assert references.sop_instance_uids == {ds.SOPInstanceUID for ds in CT}
     assert references.series_instance_uids == {CT[0].SeriesInstanceUID}
     assert references.marked == {FrameReference(SOPInstanceUID(str(CT[3].SOPInstanceUID)))}
@@ -156,7 +156,7 @@ def test_it_refers_to_the_images_of_its_library_and_marks_those_of_its_nodules()
 def test_a_report_without_findings_marks_nothing() -> None:
     result = found(CT, cad())
     assert (result.nodules, result.refused, result.passed_over) == ((), (), ())
-    assert not ChestCADReader().references(cad()).nodules
+    assert not CHEST_CAD_READER.references(cad()).nodules
 
 
 def test_references_that_go_round_end() -> None:

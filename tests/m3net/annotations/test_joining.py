@@ -23,7 +23,7 @@ def mark(of: SOPInstanceUID, place: str, **more: object) -> Marking:
 
 
 def told(of: SOPInstanceUID, *markings: Marking, passed: tuple[PassedOver, ...] = ()) -> Annotation:
-    return Annotation(sop_instance_uid=of, kind="x", markings=markings, passed_over=passed)
+    return Annotation(sop_instance_uid=of, markings=markings, passed_over=passed)
 
 
 def about(number: int = 1, **more: object) -> Marking:

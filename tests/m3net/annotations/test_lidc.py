@@ -8,7 +8,7 @@ from pydicom import Dataset, dcmread
 
 from m3net.annotations import reader_for
 from m3net.annotations.nodules import Found, find_nodules
-from m3net.annotations.segmentation import SegmentationReader
+from m3net.annotations.segmentation import SEGMENTATION_READER
 from m3net.config import SMALL
 from m3net.ct.series import read_series_files
 from m3net.preprocessing import slices_for
@@ -166,7 +166,7 @@ def test_three_slices_lost_in_the_nodule_are_noticed(
 def test_a_segmentation_names_the_slices_it_was_drawn_on(
     lidc_0001: lidc.LidcStudy, seg_0001: Dataset
 ) -> None:
-    references = SegmentationReader().references(seg_0001)
+    references = SEGMENTATION_READER.references(seg_0001)
     drawn = np.flatnonzero(lidc_0001.mask(lidc_0001.nodules[0]).any(axis=(1, 2)))
     assert references.marked_images == {lidc_0001.headers[z].SOPInstanceUID for z in drawn}
     assert len(references.sop_instance_uids) == 133

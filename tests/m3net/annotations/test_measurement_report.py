@@ -7,7 +7,7 @@ from pydicom import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 
 from m3net.annotations import recognise
-from m3net.annotations.measurement_report import MeasurementReportReader
+from m3net.annotations.measurement_report import MEASUREMENT_REPORT_READER
 from tests import synthetic
 from tests.m3net.annotations.scene import (
     BOX_CENTRE_MM,
@@ -246,7 +246,7 @@ def test_an_oblique_outline_is_its_middle() -> None:
 
 def test_a_report_marks_its_slices_and_knows_their_series() -> None:
     ct = synthetic.ct_series()
-    references = MeasurementReportReader().references(outlined(ct, tracking_uid="1.2"))
+    references = MEASUREMENT_REPORT_READER.references(outlined(ct, tracking_uid="1.2"))
     assert references.frame_of_reference_uid is None
     assert references.series_instance_uids == {ct[0].SeriesInstanceUID}
     marked = {ds.SOPInstanceUID for ds in ct[2:5]}
@@ -255,7 +255,7 @@ def test_a_report_marks_its_slices_and_knows_their_series() -> None:
 
 def test_points_in_the_patient_are_known_from_the_report_alone() -> None:
     ct = synthetic.ct_series()
-    references = MeasurementReportReader().references(
+    references = MEASUREMENT_REPORT_READER.references(
         report_with(ct, region_3d(ct, "POINT", [BOX_CENTRE_MM]))
     )
     assert references.frame_of_reference_uid == ct[0].FrameOfReferenceUID

@@ -409,7 +409,6 @@ def laid_over(*marks: Marking) -> Found:
         [
             Annotation(
                 sop_instance_uid=mark.source.sop_instance_uid,
-                kind="Segmentation",
                 markings=(replace(mark, source=replace(mark.source, place=f"mark {number}")),),
             )
             for number, mark in enumerate(marks, start=1)

@@ -6,7 +6,7 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from m3net.annotations import recognise
-from m3net.annotations.structure_set import StructureSetReader
+from m3net.annotations.structure_set import STRUCTURE_SET_READER
 from m3net.annotations.types import NO_PLANES
 from tests import lidc
 from tests.required import unavailable
@@ -41,12 +41,12 @@ def others(name: str) -> Dataset:
 @pytest.mark.parametrize("name", VERDICTS)
 def test_each_region_has_its_verdict(name: str) -> None:
     ds = others(name)
-    assert isinstance(recognise(ds), StructureSetReader)
-    annotation = StructureSetReader().read(ds, NO_PLANES)
+    assert recognise(ds) is STRUCTURE_SET_READER
+    annotation = STRUCTURE_SET_READER.read(ds, NO_PLANES)
     assert annotation.markings == ()
     said = [f"{each.place}: {each.says or 'unsaid'}" for each in annotation.passed_over]
     assert said == VERDICTS[name]
-    references = StructureSetReader().references(ds)
+    references = STRUCTURE_SET_READER.references(ds)
     assert not references.nodules
     assert references.marked == frozenset()
 
@@ -63,9 +63,9 @@ def test_each_region_has_its_verdict(name: str) -> None:
 def test_their_contours_are_read_once_they_are_named(name: str, contours: list[int]) -> None:
     ds = others(name)
     ds.StructureSetROISequence[0].ROIName = "Nodule"
-    (marking,) = StructureSetReader().read(ds, NO_PLANES).markings
+    (marking,) = STRUCTURE_SET_READER.read(ds, NO_PLANES).markings
     assert marking.refused is None
     assert [len(contour) for contour in marking.contours_mm] == contours
     frame = ds.StructureSetROISequence[0].ReferencedFrameOfReferenceUID
     assert marking.frame_of_reference_uid == frame
-    assert StructureSetReader().references(ds).marked
+    assert STRUCTURE_SET_READER.references(ds).marked

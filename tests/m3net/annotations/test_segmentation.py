@@ -5,7 +5,7 @@ from pydicom import Dataset
 from pydicom.dataelem import DataElement
 
 from m3net.annotations import recognise
-from m3net.annotations.segmentation import SegmentationReader
+from m3net.annotations.segmentation import SEGMENTATION_READER
 from m3net.errors import AnnotationUnusable
 from tests import synthetic
 from tests.m3net.annotations.scene import BOX_CENTRE_MM, box, found, planes_of
@@ -182,7 +182,7 @@ def test_two_distant_flat_nodules_do_not_touch() -> None:
 
 def test_a_segmentation_refers_to_its_whole_series_and_marks_its_slices() -> None:
     ct = synthetic.ct_series()
-    references = SegmentationReader().references(synthetic.segmentation(ct, [box()]))
+    references = SEGMENTATION_READER.references(synthetic.segmentation(ct, [box()]))
     assert references.frame_of_reference_uid == ct[0].FrameOfReferenceUID
     assert references.series_instance_uids == {ct[0].SeriesInstanceUID}
     assert references.sop_instance_uids == {ds.SOPInstanceUID for ds in ct}
@@ -194,7 +194,7 @@ def test_the_header_alone_is_enough_for_its_references() -> None:
     ct = synthetic.ct_series()
     seg = synthetic.segmentation(ct, [box()])
     del seg.PixelData
-    references = SegmentationReader().references(seg)
+    references = SEGMENTATION_READER.references(seg)
     assert references.marked_images == {ds.SOPInstanceUID for ds in ct[2:5]}
     assert references.centres_mm == ()
 
@@ -225,4 +225,4 @@ def test_an_object_that_makes_no_sense_is_unusable(what: str, reason: str) -> No
     ct = synthetic.ct_series()
     seg = broken(synthetic.segmentation(ct, [box()]), what)
     with pytest.raises(AnnotationUnusable, match=reason):
-        SegmentationReader().read(seg, planes_of(ct))
+        SEGMENTATION_READER.read(seg, planes_of(ct))

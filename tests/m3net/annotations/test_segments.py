@@ -6,7 +6,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 
-from m3net.annotations.segmentation import SegmentationReader
+from m3net.annotations.segmentation import SEGMENTATION_READER
 from m3net.annotations.types import NO_PLANES
 from m3net.errors import AnnotationUnusable
 from tests import synthetic
@@ -139,7 +139,7 @@ def test_a_segmentation_of_a_pet_waits_for_nothing_and_says_what_it_is_drawn_on(
     for series in seg.ReferencedSeriesSequence:
         for instance in series.ReferencedInstanceSequence:
             instance.ReferencedSOPClassUID = pet
-    references = SegmentationReader().references(seg)
+    references = SEGMENTATION_READER.references(seg)
     assert references.sop_instance_uids == frozenset()
     assert references.image_classes == {pet}
 
@@ -165,20 +165,20 @@ def test_two_segments_of_one_number_are_none() -> None:
     seg = synthetic.segmentation(CT, [box(), other()])
     seg.SegmentSequence[1].SegmentNumber = 1
     with pytest.raises(AnnotationUnusable, match="describes 1 of its segments twice"):
-        SegmentationReader().read(seg, NO_PLANES)
+        SEGMENTATION_READER.read(seg, NO_PLANES)
 
 
 def test_an_organ_that_cannot_be_decoded_is_told_apart_all_the_same() -> None:
     for seg in (called("Liver"), called("Segment 1"), called("x", LIVER)):
         (passed,) = found(CT, undecodable(seg)).passed_over
         assert passed.place == "segment 1"
-        assert not SegmentationReader().references(seg).nodules
+        assert not SEGMENTATION_READER.references(seg).nodules
 
 
 def test_a_nodule_that_cannot_be_decoded_has_one_reason_of_one_line_without_a_plugin() -> None:
     seg = undecodable(synthetic.segmentation(CT, [box()]))
     with pytest.raises(AnnotationUnusable) as error:
-        SegmentationReader().read(seg, NO_PLANES)
+        SEGMENTATION_READER.read(seg, NO_PLANES)
     assert str(error.value) == (
         "the segmentation's pixels cannot be decoded from transfer syntax MPEG-4 AVC/H.264 "
         "Stereo High Profile / Level 4.2 (1.2.840.10008.1.2.4.106)"

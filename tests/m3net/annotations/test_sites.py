@@ -3,9 +3,9 @@
 import pytest
 from pydicom.sr.coding import Code
 
-from m3net.annotations.measurement_report import MeasurementReportReader
+from m3net.annotations.measurement_report import MEASUREMENT_REPORT_READER
 from m3net.annotations.nodules import find_nodules
-from m3net.annotations.segmentation import SegmentationReader
+from m3net.annotations.segmentation import SEGMENTATION_READER
 from m3net.annotations.sites import agreed, site_of
 from m3net.ct.series import read_series
 from m3net.nodule import Lobe, Side, Site
@@ -85,8 +85,8 @@ def test_a_report_and_a_segmentation_carry_side_and_lobe_to_the_nodule() -> None
     seg.SegmentSequence[0].AnatomicRegionSequence = region
 
     for reader, read in (
-        (MeasurementReportReader(), as_received(report)),
-        (SegmentationReader(), seg),
+        (MEASUREMENT_REPORT_READER, as_received(report)),
+        (SEGMENTATION_READER, seg),
     ):
         annotation = reader.read(read, planes_of(ct))
         (found,) = find_nodules([annotation], read_series(ct)).nodules

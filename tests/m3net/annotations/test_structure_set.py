@@ -5,7 +5,7 @@ import pytest
 from pydicom import Dataset
 
 from m3net.annotations import recognise
-from m3net.annotations.structure_set import StructureSetReader
+from m3net.annotations.structure_set import STRUCTURE_SET_READER
 from m3net.errors import AnnotationUnusable
 from m3net.uids import FrameReference, SOPInstanceUID
 from tests import synthetic
@@ -39,7 +39,7 @@ def test_a_nodule_is_read_where_it_was_drawn() -> None:
 
 def test_it_refers_to_the_slices_of_its_nodules_and_waits_for_the_series() -> None:
     organ = ROI(name="Heart", contours=[outline(6)])
-    references = StructureSetReader().references(as_received(structure_set(CT, [nodule(), organ])))
+    references = STRUCTURE_SET_READER.references(as_received(structure_set(CT, [nodule(), organ])))
     assert references.marked == {
         FrameReference(SOPInstanceUID(str(CT[z].SOPInstanceUID))) for z in (2, 3, 4)
     }
@@ -95,7 +95,7 @@ def test_contours_need_no_images_and_the_object_no_frame_of_its_own() -> None:
     assert "FrameOfReferenceUID" not in rt
     (got,) = found(CT, as_received(rt)).nodules
     assert got.centre_mm == pytest.approx(BOX_CENTRE_MM)
-    references = StructureSetReader().references(rt)
+    references = STRUCTURE_SET_READER.references(rt)
     assert (references.marked, references.sop_instance_uids) == (frozenset(), frozenset())
 
 
@@ -209,7 +209,7 @@ def test_two_regions_of_one_number_are_refused() -> None:
     rt = structure_set(CT, [nodule(), nodule(outline(6))])
     rt.StructureSetROISequence[1].ROINumber = 1
     with pytest.raises(AnnotationUnusable, match="two ROIs of the structure set have one"):
-        StructureSetReader().read(as_received(rt), planes_of(CT))
+        STRUCTURE_SET_READER.read(as_received(rt), planes_of(CT))
 
 
 def test_a_region_that_is_drawn_and_not_described_is_told() -> None:
@@ -226,4 +226,4 @@ def test_images_of_another_study_are_not_waited_for() -> None:
     rt = structure_set(CT, [nodule(*[outline(3, image=False)])])
     study = rt.ReferencedFrameOfReferenceSequence[0].RTReferencedStudySequence[0]
     study.ReferencedSOPInstanceUID = "1.2.3"
-    assert StructureSetReader().references(as_received(rt)).sop_instance_uids == frozenset()
+    assert STRUCTURE_SET_READER.references(as_received(rt)).sop_instance_uids == frozenset()

@@ -5,7 +5,7 @@ import pytest
 from pydicom import DataElement, Dataset
 
 from m3net.annotations import recognise
-from m3net.annotations.measurement_report import MeasurementReportReader
+from m3net.annotations.measurement_report import MEASUREMENT_REPORT_READER
 from m3net.annotations.nodules import find_nodules
 from m3net.annotations.types import PassedOver
 from m3net.ct.series import read_series
@@ -112,7 +112,7 @@ def test_a_measurement_without_a_finding_is_listed_and_not_judged(tool) -> None:
 @pytest.mark.parametrize(("tool", "counts"), list(zip(EVERY_TOOL, [1, 1, 0, 0, 0, 0], strict=True)))
 def test_where_a_site_will_have_it_bidirectional_and_arrow_marks_count(tool, counts) -> None:
     report = as_received(viewer_report(CT, [tool()]))
-    annotation = MeasurementReportReader().read(report, planes_of(CT))
+    annotation = MEASUREMENT_REPORT_READER.read(report, planes_of(CT))
     result = find_nodules([annotation], read_series(CT), judge_unlabelled=True)
     assert len(result.nodules) == counts
     assert len(result.passed_over) == 1 - counts
@@ -122,7 +122,7 @@ def test_where_a_site_will_have_it_bidirectional_and_arrow_marks_count(tool, cou
 def test_an_unlabelled_mark_elsewhere_counts_nowhere() -> None:
     liver = site(("10200004", "SCT", "Liver"))
     report = as_received(viewer_report(CT, [bidirectional(liver)]))
-    annotation = MeasurementReportReader().read(report, planes_of(CT))
+    annotation = MEASUREMENT_REPORT_READER.read(report, planes_of(CT))
     result = find_nodules([annotation], read_series(CT), judge_unlabelled=True)
     assert result.nodules == ()
     assert [other.says for other in result.passed_over] == ["a finding in: Liver"]
@@ -345,10 +345,10 @@ def test_a_report_of_pet_and_ct_waits_for_the_ct_alone() -> None:
             group(scoord(values, "POINT", MIDDLE)),
         ],
     )
-    references = MeasurementReportReader().references(as_received(report))
+    references = MEASUREMENT_REPORT_READER.references(as_received(report))
     assert references.sop_instance_uids == {CT[3].SOPInstanceUID}
     assert references.nodules
-    only_pet = MeasurementReportReader().references(
+    only_pet = MEASUREMENT_REPORT_READER.references(
         as_received(viewer_report(CT, [group(finding(NODULE), scoord(pet, "POINT", MIDDLE))]))
     )
     assert only_pet.image_classes == {"1.2.840.10008.5.1.4.1.1.128"}
@@ -361,7 +361,7 @@ def test_what_a_nodule_is_drawn_on_goes_before_what_else_the_report_names() -> N
         group(finding(NODULE), scoord(mr, "POINT", MIDDLE)),
         group(scoord(CT[3], "POINT", MIDDLE)),
     ]
-    references = MeasurementReportReader().references(as_received(viewer_report(CT, groups)))
+    references = MEASUREMENT_REPORT_READER.references(as_received(viewer_report(CT, groups)))
     assert references.image_classes == {"1.2.840.10008.5.1.4.1.1.4"}
 
 

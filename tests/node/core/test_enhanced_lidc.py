@@ -6,7 +6,7 @@ import pytest
 from pydicom import dcmread
 
 from m3net.annotations.nodules import find_nodules
-from m3net.annotations.segmentation import SegmentationReader
+from m3net.annotations.segmentation import SEGMENTATION_READER
 from m3net.ct.series import read_series_files
 from m3net.predict import TorchClassifier
 from m3net.weights import load_classifier
@@ -36,7 +36,7 @@ def test_a_real_ct_both_ways_gives_the_same_probability(
     marks = lidc.segmentation(study)
     volume = read_series_files(study.ct)
     (nodule,) = find_nodules(
-        [SegmentationReader().read(marks, planes_of(study.headers))], volume
+        [SEGMENTATION_READER.read(marks, planes_of(study.headers))], volume
     ).nodules
     expected = classifier.probability(volume, nodule)
 
@@ -44,7 +44,7 @@ def test_a_real_ct_both_ways_gives_the_same_probability(
     keys = {key.frame: z for z, key in enumerate(volume.frames) if key}
     cite_frames(marks, slices, enhanced, {z: frame for frame, z in keys.items()})
     (nodule,) = find_nodules(
-        [SegmentationReader().read(marks, planes_of([enhanced]))], volume
+        [SEGMENTATION_READER.read(marks, planes_of([enhanced]))], volume
     ).nodules
 
     assert volume.shape == (133, 512, 512)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 
 from m3net.annotations.nodules import find_nodules
-from m3net.annotations.segmentation import SegmentationReader
+from m3net.annotations.segmentation import SEGMENTATION_READER
 from m3net.ct.series import read_series
 from m3net.nodule import Nodule
 from m3net.volume import CTVolume
@@ -51,7 +51,7 @@ def as_the_node_reads_them(
         masks.append(mask)
     seg = synthetic.segmentation(study.headers, masks, name=f"cut-outs of {study.name}")
     planes = planes_of(study.headers)
-    result = find_nodules([SegmentationReader().read(seg, planes)], volume)
+    result = find_nodules([SEGMENTATION_READER.read(seg, planes)], volume)
     assert (result.refused, result.ignored) == ((), ())
     return list(result.nodules)
 
