@@ -15,6 +15,7 @@ def _row(auc: float) -> dict[str, object]:
 
 
 def test_the_card_tells_ours_and_three_baselines_under_the_names_of_the_shipped_one() -> None:
+    """What `m3train maps --card` measures of the finished weights is not the report's."""
     ours = ["_without_mean_3", "_centre_and_diameter", "_centre"]
     ours += [f"_outline_of_{outline.name.lower()}" for outline in Outline]
     told = [OURS, *(OURS + each for each in ours), "size_alone", "gradient_boosting"]
@@ -29,7 +30,8 @@ def test_the_card_tells_ours_and_three_baselines_under_the_names_of_the_shipped_
         version="1",
         temperature=1.0,
     )
-    assert card.metrics.keys() == load_card("default").metrics.keys()
+    of_the_maps = {key for key in load_card("default").metrics if key.startswith("map_")}
+    assert card.metrics.keys() == load_card("default").metrics.keys() - of_the_maps
     assert (card.metrics["auc"], card.metrics["auc_low"]) == (0.9, 0.88)
     assert card.metrics["auc_of_size_alone"] == 0.84
     assert (card.metrics["long_axis_mm_least"], card.metrics["long_axis_mm_most"]) == (4.4, 59.9)
