@@ -6,8 +6,9 @@ No reason repeats a value, which may be a user's word or a patient's name in the
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.datadict import dictionary_description, dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_description, dictionary_VR
 from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 
 from m3net.attributes import PARSER_ERRORS
 from m3net.errors import AnnotationUnusable
@@ -89,8 +90,7 @@ def points(dataset: Dataset, keyword: str, *, width: int) -> NDArray[np.float64]
 
 def _numbers(dataset: Dataset, keyword: str) -> NDArray[np.float64]:
     """Straight from the bytes where they are still there; pydicom makes an object of each."""
-    tag = tag_for_keyword(keyword)
-    assert tag is not None, "a keyword of the Standard"  # noqa: S101
+    tag = Tag(keyword)
     element = dataset.get_item(tag) if tag in dataset else None
     if element is None or element.value is None:
         return np.zeros(0)

@@ -18,7 +18,7 @@ from m3net.annotations.content_tree import ContentTree, concept, is_named
 from m3net.annotations.image_classes import SEGMENTATIONS
 from m3net.annotations.labels import DENIED, Verdict, read_label
 from m3net.annotations.meaning import Meaning, Reading, Said, meaning_of
-from m3net.annotations.sites import LATERALITY, site_of
+from m3net.annotations.sites import LATERALITY, agreed, site_of
 from m3net.annotations.types import SegmentReference
 from m3net.annotations.vocabulary import without_accents
 from m3net.nodule import Site
@@ -100,10 +100,9 @@ class MeasurementGroup:
 
     def site(self) -> Site | None:
         """Where in the lungs its site, with its laterality, says that it is."""
-        found = {
-            site_of(code, self._codes_of(item, LATERALITY)) for item, code in self._site_items()
-        } - {None}
-        return found.pop() if len(found) == 1 else None
+        return agreed(
+            *(site_of(code, self._codes_of(item, LATERALITY)) for item, code in self._site_items())
+        )
 
     @property
     def tracking_uid(self) -> str | None:

@@ -48,8 +48,8 @@ def read_planes(dataset: Dataset, frames: Frames, wanted: Sequence[int]) -> Draw
             numbers.update(occurring)
             drawn = {number: values == number for number in by_segment if number in occurring}
         else:
-            assert frame.segment is not None, "chosen by it"  # noqa: S101
-            drawn = {frame.segment: _inside(dataset, values)}
+            inside = _inside(dataset, values)
+            drawn = {number: inside for number in by_segment if number == frame.segment}
         for number, plane in drawn.items():
             if plane.any():
                 by_segment[number][frame.index] = plane

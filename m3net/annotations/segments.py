@@ -9,7 +9,7 @@ from pydicom.sr.coding import Code
 
 from m3net.annotations.coding import decisive_site, first_code, read_code
 from m3net.annotations.meaning import Meaning, Reading, Said, meaning_of
-from m3net.annotations.sites import site_of
+from m3net.annotations.sites import agreed, site_of
 from m3net.annotations.types import Drawn, Marking, PassedOver
 from m3net.attributes import items
 from m3net.errors import AnnotationUnusable
@@ -37,12 +37,13 @@ class Segment:
 
     def site(self) -> Site | None:
         """Where in the lungs its anatomic region, with its modifiers, says that it is."""
-        found = {
-            site_of(read_code(region), _codes(region, modifiers))
-            for sequence, modifiers in _REGIONS.items()
-            for region in items(self.described, sequence)
-        } - {None}
-        return found.pop() if len(found) == 1 else None
+        return agreed(
+            *(
+                site_of(read_code(region), _codes(region, modifiers))
+                for sequence, modifiers in _REGIONS.items()
+                for region in items(self.described, sequence)
+            )
+        )
 
     def passed_over(self, marking: Marking | None = None) -> PassedOver:
         """The segment as one that was not read as a nodule.

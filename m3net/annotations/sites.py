@@ -39,11 +39,10 @@ def site_of(site: Code | None, modifiers: Iterable[Code] = ()) -> Site | None:
     return None if len(sides) > 1 or found == Site() else found
 
 
-def agreed(one: Site | None, other: Site | None) -> Site | None:
-    """What two marks of one nodule say together; None if they say different things."""
-    if one is None or other is None:
-        return one or other
-    return one if one == other else None
+def agreed(*sites: Site | None) -> Site | None:
+    """What several codes or marks of one nodule say together; None if they say different things."""
+    said = {*sites} - {None}
+    return said.pop() if len(said) == 1 else None
 
 
 def _words(site: Code) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pydicom import Dataset, dcmread
 
-from m3net.annotations import reader_for, recognise
+from m3net.annotations import READERS, reader_for, recognise
 from m3net.annotations.nodules import find_nodules
 from m3net.annotations.reader import AnnotationReader
 from m3net.annotations.types import Planes
@@ -171,9 +171,8 @@ def _window(volume: CTVolume, nodule: Nodule) -> range:
 
 
 def _reader(annotation: Dataset) -> AnnotationReader:
-    reader = reader_for(SOPClassUID(str(annotation.SOPClassUID)))
-    assert reader is not None, "it was recognised"  # noqa: S101
-    return reader
+    """Of an object that was recognised."""
+    return READERS[SOPClassUID(str(annotation.SOPClassUID))]
 
 
 def _age(annotation: Dataset) -> tuple[str, str, str]:

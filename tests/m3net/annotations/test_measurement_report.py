@@ -253,6 +253,19 @@ def test_a_report_marks_its_slices_and_knows_their_series() -> None:
     assert references.sop_instance_uids == references.marked_images == marked
 
 
+def test_a_report_that_marks_no_nodule_names_the_series_that_it_is_about() -> None:
+    ct = synthetic.ct_series()
+    liver = synthetic.measurement_group(
+        [synthetic.scoord(ct[3], "CIRCLE", CIRCLE)],
+        tracking_id="Finding",
+        tracking_uid="1.2",
+        finding=hd.sr.CodedConcept("10200004", "SCT", "Liver"),
+    )
+    references = MEASUREMENT_REPORT_READER.references(synthetic.measurement_report(ct, [liver]))
+    assert not references.marked
+    assert references.series_instance_uids == {ct[0].SeriesInstanceUID}
+
+
 def test_points_in_the_patient_are_known_from_the_report_alone() -> None:
     ct = synthetic.ct_series()
     references = MEASUREMENT_REPORT_READER.references(

@@ -417,6 +417,16 @@ def laid_over(*marks: Marking) -> Found:
     )
 
 
+def test_the_largest_of_several_pieces_keeps_the_stated_diameter() -> None:
+    pieces = box()
+    pieces[6:8, 10:13, 12:15] = True
+    said = marked("1.1", mask=Mask(voxels=pieces, affine=SCAN.affine), diameter_mm=9.0)
+    finer = marked("1.2", mask=Mask(voxels=box(), affine=SCAN.affine))
+    for stated, expected in ((True, [9.0, 2.8]), (False, [4.9, 2.8])):
+        nodules = laid_over(replace(said, diameter_stated=stated), finer).nodules
+        assert [round(nodule.diameter_mm or 0.0, 1) for nodule in nodules] == expected
+
+
 def square(z_mm: float, *, half_mm: float = 2.0, aside_mm: float = 0.0) -> np.ndarray:
     x, y, _ = near(aside_mm)
     turns = [(-1, -1), (1, -1), (1, 1), (-1, 1)]

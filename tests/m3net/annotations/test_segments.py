@@ -9,6 +9,7 @@ from pydicom.sequence import Sequence as DicomSequence
 from m3net.annotations.segmentation import SEGMENTATION_READER
 from m3net.annotations.types import NO_PLANES
 from m3net.errors import AnnotationUnusable
+from m3net.nodule import Side, Site
 from tests import synthetic
 from tests.m3net.annotations.scene import BOX_CENTRE_MM, box, found
 
@@ -205,3 +206,13 @@ def test_a_report_makes_no_nodule_of_a_liver() -> None:
     assert result.nodules == ()
     (refusal,) = result.refused
     assert refusal.reason == ("it is segment 1 of a segmentation, which is no nodule there: Liver")
+
+
+def test_a_segments_lung_is_what_its_regions_agree_upon() -> None:
+    left = hd.sr.CodedConcept("44029006", "SCT", "Left lung")
+    right = hd.sr.CodedConcept("3341006", "SCT", "Right lung")
+    seg = called("Nodule 1", site=left)
+    assert found(CT, seg).nodules[0].site == Site(side=Side.LEFT)
+    for structure, site in ((left, Site(side=Side.LEFT)), (right, None)):
+        seg.SegmentSequence[0].PrimaryAnatomicStructureSequence = DicomSequence([structure])
+        assert found(CT, seg).nodules[0].site == site

@@ -88,6 +88,11 @@ def test_padding_in_the_range_of_tissue_is_not_believed() -> None:
     assert hu([0, 40], RescaleIntercept=0, PixelPaddingValue=0) == [0, 40]
 
 
+def test_padding_less_dense_than_any_tissue_is_air_from_below_minus_900() -> None:
+    padding = {"PixelPaddingValue": -901, "PixelPaddingRangeLimit": -900}
+    assert hu([-901, -900], RescaleIntercept=0, **padding) == [-1000, -900]
+
+
 def test_signed_padding_among_unsigned_pixels_is_air_and_not_metal() -> None:
     ds = one_slice([63536, 1024, 65535], PixelRepresentation=0)
     ds.add_new("PixelPaddingValue", "SS", -2000)
