@@ -11,7 +11,7 @@ import logging
 import mmap
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -37,7 +37,11 @@ class KeepsUnread(Protocol):
     """What reading asks of the store."""
 
     def unread(
-        self, study: StudyInstanceUID | None = None, *, most: int
+        self,
+        study: StudyInstanceUID | None = None,
+        *,
+        most: int,
+        apart_from: Collection[int] = (),
     ) -> Sequence[UnreadInstance]:
         """Instances that are still to be read."""
         ...
@@ -59,36 +63,36 @@ class Reading:
     def read(self, study: StudyInstanceUID | None = None, *, within_s: float) -> int:
         """For so long objects are read, of one study or of all, the oldest first; how many were.
 
-        Raises OSError if a file does not answer; those taken up together with it are read.
+        Raises OSError, at the end, if a file does not answer; those behind it are read.
         """
         until, number = time.monotonic() + within_s, 0
-        while True:
-            unread = self._store.unread(study, most=AT_ONCE)
-            if not unread:
-                break
-            self._read(unread)
+        silent: dict[int, OSError] = {}
+        while unread := self._store.unread(study, most=AT_ONCE, apart_from=silent):
+            silent |= self._read(unread)
             number += len(unread)
             if time.monotonic() > until:
                 break
+        if silent:
+            raise next(iter(silent.values()))
         return number
 
-    def _read(self, unread: Sequence[UnreadInstance]) -> None:
+    def _read(self, unread: Sequence[UnreadInstance]) -> dict[int, OSError]:
+        """They are read, but for those whose files do not answer: which, and why."""
         read: dict[int, InstanceFacts] = {}
-        silent: OSError | None = None
+        silent: dict[int, OSError] = {}
         try:
             for each in unread:
                 try:
                     read[each.number] = self._facts(each)
-                except OSError as error:  # those behind it do not wait for it
-                    silent = silent or error
+                except OSError as error:
+                    silent[each.number] = error
         finally:
             rest = [each.number for each in unread if each.number not in read]
             # Should the database not take it now, that is no fault of the objects.
             self._survived |= read.keys()
             self._store.note_facts(read, out_of_reach=rest)
             self._survived -= read.keys()
-        if silent is not None:
-            raise silent
+        return silent
 
     def _facts(self, unread: UnreadInstance) -> InstanceFacts:
         if unread.tries >= MOST_TRIES and unread.number not in self._survived:
@@ -118,9 +122,15 @@ class Reading:
 
 
 def _mapped(path: Path) -> memoryview:
-    with path.open("rb") as file:
+    try:
+        file = path.open("rb")
+    except FileNotFoundError as error:
+        gone = f"{error.strerror}; send the study again"
+        raise FileNotFoundError(error.errno, gone, error.filename) from error
+    with file:
         if not os.fstat(file.fileno()).st_size:
-            raise OSError(errno.EIO, "the stored file is empty", str(path))
+            empty = "the stored file is empty; send the study again"
+            raise OSError(errno.EIO, empty, str(path))
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 

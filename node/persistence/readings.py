@@ -1,6 +1,6 @@
 """The transactions of whoever reads what stored instances say: which, and what it was."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
 from sqlalchemy import Table, bindparam, select, text, update
@@ -16,13 +16,23 @@ from node.persistence.transactions import Transactions
 class Readings(Transactions):
     """What stored instances say."""
 
-    def unread(self, study: StudyInstanceUID | None = None, *, most: int) -> list[UnreadInstance]:
+    def unread(
+        self,
+        study: StudyInstanceUID | None = None,
+        *,
+        most: int,
+        apart_from: Collection[int] = (),
+    ) -> list[UnreadInstance]:
         """Instances whose facts are still to be read, of one study or of all; the oldest first.
+
+        apart_from : numbers of those that are passed by
 
         That it is begun to read them is noted before they are returned.  One that was begun before
         and is not read has taken its reader with it, perhaps: it comes alone.
         """
-        query = select(*Instance.__table__.columns).where(text(UNREAD))
+        query = select(*Instance.__table__.columns).where(
+            text(UNREAD), Instance.id.not_in(apart_from)
+        )
         if study is not None:
             query = query.where(Instance.study_instance_uid == study)
         with self._read() as connection:

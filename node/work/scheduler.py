@@ -8,6 +8,7 @@ ends is judged then, and not at the next look.
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -67,7 +68,8 @@ def run(
             scheduler.add_job(tick, "date", run_date=at, id="due", replace_existing=True)
 
     def read() -> None:
-        reading.read(within_s=READ_S)
+        with suppress(OSError):  # what does not answer is told when its study is judged
+            reading.read(within_s=READ_S)
 
     def release() -> None:
         closed = store.close_senders_of_dead(clock())

@@ -1,7 +1,7 @@
 """What stored objects say is read afterwards, once; nothing keeps a study waiting for ever."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from node.core.inputs import Role
 from node.inbound import reading as module
 from node.inbound.intake import Intake
 from node.inbound.reading import Reading
+from node.persistence.rows import Arrival
 from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store
 from tests.node.core.facts_of import STUDY
@@ -228,13 +229,30 @@ def test_a_file_that_is_empty_now_is_out_of_reach_and_says_so(node: Node) -> Non
     assert node.reading.read(within_s=60) == 1
 
 
-def test_a_file_that_is_gone_holds_up_its_own_study_alone(node: Node) -> None:
-    send(node.intake, ct_image(0))
-    node.paths()[0].unlink()
+@pytest.mark.parametrize("gone", [1, 2 * module.AT_ONCE + 1])
+def test_files_that_are_gone_hold_up_their_own_study_alone(node: Node, gone: int) -> None:
+    for number in range(gone):
+        send(node.intake, ct_image(100 + number))
+    for path in node.paths():
+        path.unlink()
     for number in range(1, 40):
         send(node.intake, ct_image(number, StudyInstanceUID="1.2.4"))
     for _ in range(3):
         with pytest.raises(FileNotFoundError):
             node.reading.read(within_s=60)
     assert node.store.study_snapshot(StudyInstanceUID("1.2.4")).unread == 0
-    assert node.store.study_snapshot(STUDY).unread == 1
+    assert node.store.study_snapshot(STUDY).unread == gone
+
+
+@pytest.mark.parametrize("lost", [Path.unlink, lambda path: path.write_bytes(b"")])
+def test_what_was_lost_is_read_once_it_is_sent_again_and_that_is_said(
+    node: Node, lost: Callable[[Path], object]
+) -> None:
+    send(node.intake, ct_image(0))
+    lost(node.paths()[0])
+    with pytest.raises(OSError, match="; send the study again"):
+        node.reading.read(STUDY, within_s=60)
+    assert send(node.intake, ct_image(0)) is Arrival.SAME
+    assert node.reading.read(STUDY, within_s=60) == 1
+    (facts,) = node.store.study_snapshot(STUDY).instances
+    assert facts.role is Role.CT

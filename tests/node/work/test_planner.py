@@ -171,6 +171,19 @@ def test_a_study_that_cannot_be_judged_holds_up_no_other(
     assert node.plan_after(1) == [2]
 
 
+def test_a_study_whose_stored_file_is_gone_waits_to_be_sent_again(node: Node) -> None:
+    node.receive(ct_image(0), ct_image(1))
+    path = node.spool.locate(node.store.list_instances(STUDY)[1].path)
+    path.unlink()
+    assert node.plan_after(60) == []
+    assert [sentence(each) for each in node.store.diary(STUDY)] == [
+        f"waiting: for a repair: it could not be judged ({path}: No such file or directory; "
+        "send the study again)"
+    ]
+    node.receive(ct_image(0), ct_image(1))
+    assert node.plan_after(60) == [1]
+
+
 def test_a_study_whose_quiet_period_ends_is_judged_then_and_not_at_the_next_look(
     node: Node,
 ) -> None:
