@@ -187,7 +187,7 @@ def run_role(role: str, config: NodeConfig) -> int:
     return 0
 
 
-_PATIENCE_S = {"receiver": 10.0}
+_PATIENCE_S = {"receiver": 10.0, "web": 10.0}
 """A sender that is asked to come again has to hear so before it gives up, mostly at 30 s."""
 
 
@@ -264,9 +264,25 @@ def _schedule(config: NodeConfig, store: Store, stop: threading.Event) -> None:
     )
 
 
+def _serve_web(config: NodeConfig, store: Store, stop: threading.Event) -> None:
+    from node.web import server
+    from node.web.application import application
+    from node.web.services import Services
+
+    services = Services(
+        config=config,
+        store=store,
+        spool=open_spool(config.storage),
+        intake=open_intake(config, store),
+        clock=now_utc,
+    )
+    server.run(config.web, application(services), stop, drain_s=0.8 * config.serve.drain_s)
+
+
 _ROLES: Mapping[str, Callable[[NodeConfig, Store, threading.Event], None]] = {
     "receiver": _receive,
     "worker": _work,
     "deliverer": _deliver,
     "scheduler": _schedule,
+    "web": _serve_web,
 }

@@ -43,7 +43,7 @@ def serve(config_path: Path | None) -> int:
         directory=config.storage.directory,
         command=command,
         drain_s=config.serve.drain_s,
-        roles=ROLES,
+        roles=[role for role in ROLES if role != "web" or config.web.enabled],
         before_start=free_or_fail,
         is_up=lambda: not port_is_free(host, port),
     ).run()

@@ -15,6 +15,7 @@ from node.config.sections import (
     ServeConfig,
     StorageConfig,
     StudyConfig,
+    WebConfig,
     WorkerConfig,
     as_destination,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "ServeConfig",
     "StorageConfig",
     "StudyConfig",
+    "WebConfig",
     "WorkerConfig",
     "as_destination",
     "commented_toml",

@@ -128,6 +128,25 @@ class ReceiverConfig(Section):
     such text is copied into results byte for byte, as undeclared as it came."""
 
 
+class WebConfig(Section):
+    """DICOMweb, and the node's health, over HTTP."""
+
+    enabled: bool = True
+    """Whether it is served."""
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 listens on every IPv4 interface."""
+    port: Port = 8105
+    """TCP port to listen on. Where it is taken, the log says so and the node receives all the same.
+    """
+    certificate_file: Path | None = Field(default=None, examples=["web-certificate.pem"])
+    """PEM file of the certificate and those that sign it; absent: HTTP without TLS."""
+    key_file: Path | None = Field(default=None, examples=["web-key.pem"])
+    """PEM file of its private key; absent: in certificate_file."""
+    allowed_origins: tuple[str, ...] = ()
+    """Origins of web pages elsewhere that may read the answers, such as "https://viewer.example";
+    compared as they are written."""
+
+
 class StudyConfig(Section):
     """When a study is complete."""
 
@@ -368,6 +387,7 @@ class NodeConfig(Section):
     """The whole node."""
 
     receiver: ReceiverConfig = ReceiverConfig()
+    web: WebConfig = WebConfig()
     study: StudyConfig = StudyConfig()
     storage: StorageConfig = StorageConfig()
     database: DatabaseConfig = DatabaseConfig()

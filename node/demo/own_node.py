@@ -32,6 +32,9 @@ ae_title = "{title}"
 host = "127.0.0.1"
 port = {port}
 
+[web]
+enabled = false
+
 [study]
 quiet_period_s = 3.0
 max_wait_s = 10.0

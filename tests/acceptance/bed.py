@@ -55,11 +55,12 @@ class Bed:
         more_destinations: str = "",
     ) -> None:
         self.directory = directory
-        self.port, self.pacs_port = free_port(), free_port()
+        self.port, self.pacs_port, self.web_port = free_port(), free_port(), free_port()
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("M3NODE_")},
             **_QUICK,
             "M3NODE_RECEIVER__PORT": str(self.port),
+            "M3NODE_WEB__PORT": str(self.web_port),
             **(settings or {}),
         }
         self._sent = 0

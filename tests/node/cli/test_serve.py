@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+WEB = {"M3NODE_WEB__ENABLED": "false"}
+"""Other tests' nodes may hold its port; tests/node/web has its own."""
+
 
 def serve(config_file: Path, port: int, **environ: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "node", "serve", "--config", str(config_file)],
-        env={**os.environ, "M3NODE_RECEIVER__PORT": str(port), **environ},
+        env={**os.environ, "M3NODE_RECEIVER__PORT": str(port), **WEB, **environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

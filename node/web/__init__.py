@@ -1,0 +1,1 @@
+"""What the node says over HTTP: DICOMweb, and whether it is well."""

@@ -1,0 +1,11 @@
+"""QIDO-RS (PS3.18 10.6): what is here is found."""
+
+from starlette.routing import BaseRoute
+
+from node.web.services import Services
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """Its routes, relative to the base of the service."""
+    del services
+    return []

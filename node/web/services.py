@@ -1,0 +1,24 @@
+"""What requests are answered from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from node.config import NodeConfig
+from node.inbound.intake import Intake
+from node.persistence.spool import Spool
+from node.persistence.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The node's parts, as far as routes are made from them; any number of threads share them.
+
+    clock : the time now, in UTC
+    """
+
+    config: NodeConfig
+    store: Store
+    spool: Spool
+    intake: Intake
+    clock: Callable[[], datetime]
