@@ -23,6 +23,7 @@ from node.config import ReceiverConfig
 from node.core.digest import NO_PATIENT
 from node.core.errors import Refused
 from node.core.inputs import InstanceFacts, Role
+from node.core.uids import is_own_series
 from node.inbound.received import received_file
 from node.logs import event
 from node.persistence.rows import UnreadInstance
@@ -145,14 +146,19 @@ def _damaged(unread: UnreadInstance, what: str) -> InstanceFacts:
     )
     sop_class = unread.sop_class_uid
     name = UID(sop_class).name.removesuffix(" Storage")
-    marks = sop_class in READERS or sop_class in UNSUPPORTED
+    if is_own_series(unread.study_instance_uid, unread.series_instance_uid):
+        role = Role.OWN_RESULT
+    elif sop_class in READERS or sop_class in UNSUPPORTED:
+        role = Role.UNSUPPORTED_ANNOTATION
+    else:
+        role = Role.OTHER
     return InstanceFacts(
         study_instance_uid=unread.study_instance_uid,
         series_instance_uid=unread.series_instance_uid,
         sop_instance_uid=unread.sop_instance_uid,
         sop_class_uid=sop_class,
         transfer_syntax_uid=unread.transfer_syntax_uid,
-        role=Role.UNSUPPORTED_ANNOTATION if marks else Role.OTHER,
+        role=role,
         kind=f"{'object of an unknown kind' if name == sop_class else name} with {what}",
         patient_key=NO_PATIENT,
         identity_digest="",

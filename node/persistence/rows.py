@@ -71,8 +71,9 @@ class UnreadInstance:
 class StoredArtifact:
     """One result object in the spool.
 
-    report_variant  : of a report alone
-    capture_variant : of a report: of the captures that it refers to; None for companions
+    report_variant      : of a report alone
+    capture_variant     : of a report: of the captures that it refers to; None for companions
+    transfer_syntax_uid : None if a version before wrote it, until it is read
     """
 
     kind: ArtifactKind
@@ -81,6 +82,7 @@ class StoredArtifact:
     sop_class_uid: SOPClassUID
     sop_instance_uid: SOPInstanceUID
     series_instance_uid: SeriesInstanceUID
+    transfer_syntax_uid: str | None
     path: str
     sha256: str
     size: int

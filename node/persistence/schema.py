@@ -313,8 +313,9 @@ class Job(LeasedWork):
 class Artifact(Base):
     """One result object of a job, in the richest form; versions before wrote the poorer ones too.
 
-    outcome         : tells a result from an earlier technical failure
-    capture_variant : of a report: of the captures that it refers to
+    outcome             : tells a result from an earlier technical failure
+    capture_variant     : of a report: of the captures that it refers to
+    transfer_syntax_uid : of the stored file; null if a version before wrote it, until it is read
     """
 
     __tablename__ = "artifact"
@@ -328,6 +329,7 @@ class Artifact(Base):
     sop_class_uid: Mapped[str]
     sop_instance_uid: Mapped[str]
     series_instance_uid: Mapped[str]
+    transfer_syntax_uid: Mapped[str | None]
     path: Mapped[str]
     sha256: Mapped[str]
     size: Mapped[int] = mapped_column(BigInteger)

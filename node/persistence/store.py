@@ -8,12 +8,14 @@ Read `schema` for what is kept, `work` for how it is held and settled, and then,
 - `jobs`: claim, finish, retry, bury (worker)
 - `job_requests`: requeue, cancel (operator)
 - `deliveries`: the same for what is sent (deliverer, operator)
+- `held`: stored objects that are handed out (web)
 - `lists`: lists and the diary (operator)
 """
 
 from node.persistence.arrivals import Arrivals
 from node.persistence.database import open_engine
 from node.persistence.deliveries import Deliveries
+from node.persistence.held import HeldObjects
 from node.persistence.job_requests import JobRequests
 from node.persistence.jobs import Jobs
 from node.persistence.lists import Lists
@@ -21,7 +23,7 @@ from node.persistence.planning import Planning
 from node.persistence.readings import Readings
 
 
-class Store(Arrivals, Readings, Planning, Jobs, JobRequests, Deliveries, Lists):
+class Store(Arrivals, Readings, Planning, Jobs, JobRequests, Deliveries, HeldObjects, Lists):
     """Facts on disk.  Threads may share one; every process opens its own."""
 
 

@@ -229,7 +229,8 @@ def _predecessor(lease: JobLease) -> PredecessorReference | None:
 def store_artifact(artifact: Artifact, spool: Spool) -> StoredArtifact:
     """The object is durable in the spool, its pixels compressed."""
     buffer = BytesIO()
-    compressed(artifact.dataset).save_as(buffer, enforce_file_format=True)
+    dataset = compressed(artifact.dataset)
+    dataset.save_as(buffer, enforce_file_format=True)
     file = spool.write([buffer.getbuffer()])
     return StoredArtifact(
         kind=artifact.kind,
@@ -238,6 +239,7 @@ def store_artifact(artifact: Artifact, spool: Spool) -> StoredArtifact:
         sop_class_uid=SOPClassUID(artifact.dataset.SOPClassUID),
         sop_instance_uid=SOPInstanceUID(artifact.dataset.SOPInstanceUID),
         series_instance_uid=SeriesInstanceUID(artifact.dataset.SeriesInstanceUID),
+        transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
         path=file.path,
         sha256=file.sha256,
         size=file.size,

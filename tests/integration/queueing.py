@@ -113,6 +113,7 @@ def _stored_before(artifact: OldArtifact, spool: Spool) -> StoredArtifact:
         sop_class_uid=SOPClassUID(dataset.SOPClassUID),
         sop_instance_uid=SOPInstanceUID(dataset.SOPInstanceUID),
         series_instance_uid=SeriesInstanceUID(dataset.SeriesInstanceUID),
+        transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
         path=file.path,
         sha256=file.sha256,
         size=file.size,

@@ -158,6 +158,7 @@ def finish(store: Store) -> None:
                     sop_class_uid=SOPClassUID("1.2.840.10008.5.1.4.1.1.88.34"),
                     sop_instance_uid=SOPInstanceUID("2.25.1"),
                     series_instance_uid=SeriesInstanceUID("2.25.2"),
+                    transfer_syntax_uid="1.2.840.10008.1.2.1",
                     path="ab/abcd.dcm",
                     sha256="abcd",
                     size=10,

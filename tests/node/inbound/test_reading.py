@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from pydicom.uid import CTImageStorage, SegmentationStorage
+from pydicom.uid import Comprehensive3DSRStorage, CTImageStorage, SegmentationStorage
 from sqlalchemy.exc import OperationalError
 
 from m3net.uids import StudyInstanceUID
@@ -14,12 +14,15 @@ from node.config import ReceiverConfig
 from node.core.completeness import StudyRules, WaitForReading, WhenUnannotated, readiness
 from node.core.errors import Refused
 from node.core.inputs import Role
+from node.core.results import ArtifactKind
+from node.core.uids import result_series_uid
 from node.inbound import reading as module
 from node.inbound.intake import Intake
 from node.inbound.reading import Reading
 from node.persistence.rows import Arrival
 from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store
+from sr_templates.findings import Outcome
 from tests.node.core.facts_of import STUDY
 from tests.node.inbound.test_intake import NOW, encoded, send
 from tests.node.objects import ct_image
@@ -174,6 +177,18 @@ def test_an_object_that_nobody_expected_holds_up_nobody(
     assert node.reading.read(within_s=60) == 1
     (facts,) = node.store.study_snapshot(STUDY).instances
     assert facts.kind == "CT Image with content that cannot be read"
+
+
+def test_a_damaged_result_of_ours_that_comes_back_marks_nothing(node: Node) -> None:
+    series = result_series_uid(STUDY, ArtifactKind.REPORT, outcome=Outcome.ANALYSED)
+    image = ct_image(0, SOPClassUID=Comprehensive3DSRStorage, SeriesInstanceUID=series)
+    data = encoded(image)
+    at = data.index(b"\x28\0\2\0")  # behind the identifiers
+    data = data[:at] + element(0x0020000D, b"1.2.99") + data[at:]
+    send(node.intake, image, data=data, sop_class_uid=Comprehensive3DSRStorage)
+    node.reading.read(within_s=60)
+    (facts,) = node.store.study_snapshot(STUDY).instances
+    assert facts.role is Role.OWN_RESULT
 
 
 def test_a_header_that_is_damaged_behind_the_identifiers_is_kept_and_known_for_it(

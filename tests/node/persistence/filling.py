@@ -127,6 +127,7 @@ def artifact(name: str, *, kind: ArtifactKind = ArtifactKind.REPORT) -> StoredAr
         sop_class_uid=SOPClassUID("1.2.840.10008.5.1.4.1.1.88.34"),
         sop_instance_uid=SOPInstanceUID(f"2.25.{int(file.sha256[:12], 16)}"),
         series_instance_uid=SeriesInstanceUID("2.25.1"),
+        transfer_syntax_uid="1.2.840.10008.1.2.1",
         path=file.path,
         sha256=file.sha256,
         size=file.size,
