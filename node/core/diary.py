@@ -18,6 +18,8 @@ class Kind(StrEnum):
 
     ASSOCIATION_OPENED = "association.opened"
     ASSOCIATION_CLOSED = "association.closed"
+    TRANSACTION_OPENED = "transaction.opened"
+    TRANSACTION_CLOSED = "transaction.closed"
     FILES_OPENED = "files.opened"
     FILES_CLOSED = "files.closed"
     INSTANCE_REPLACED = "instance.replaced"
@@ -68,6 +70,10 @@ _SENTENCES: Mapping[str, str] = {
     Kind.ASSOCIATION_OPENED: "{calling_ae} at {peer} began to send to {called_ae}",
     Kind.ASSOCIATION_CLOSED: (
         "{calling_ae} {ending}: {new} new, {same} known, {newer} newer versions of known instances"
+    ),
+    Kind.TRANSACTION_OPENED: "{peer} began to send over {name}",
+    Kind.TRANSACTION_CLOSED: (
+        "{peer} {ending}: {new} new, {same} known, {newer} newer versions of known instances"
     ),
     Kind.FILES_OPENED: "{name} began to take in files",
     Kind.FILES_CLOSED: (

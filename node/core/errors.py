@@ -4,6 +4,7 @@
 
     NodeError
     ├── Refused                  an instance is not taken; carries the DIMSE status of the answer
+    │   └── TooLarge                 ... since it is larger than is taken
     ├── ConfigError              the configuration, or what it points at, cannot be used
     ├── DestinationError         what a destination makes of what is sent to it: one of these
     │   ├── DestinationUnreachable   transient: nobody there, out of resources, try again later
@@ -40,6 +41,13 @@ class Refused(NodeError):
         super().__init__(f"0x{status:04X}: {comment}")
         self.status = status
         self.comment = comment.encode("ascii", "replace").decode("ascii")[:64]
+
+
+class TooLarge(Refused):
+    """An instance is larger than is taken."""
+
+    def __init__(self, comment: str) -> None:
+        super().__init__(CANNOT_UNDERSTAND, comment)
 
 
 class ConfigError(NodeError):

@@ -1,4 +1,4 @@
-"""Who brought something: an application entity over DIMSE, or files from a disk."""
+"""Who brought something: an application entity over DIMSE, a DICOMweb client, or a disk."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,14 +10,16 @@ class SenderKind(StrEnum):
     """The way on which it came."""
 
     DIMSE = "dimse"
+    DICOMWEB = "dicomweb"
     FILE = "file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """One sender for as long as it sends: an association, or one run of `m3node ingest`.
+    """One sender for as long as it sends: an association, a DICOMweb transaction,
+    or one run of `m3node ingest`.
 
-    name   : the calling AE title; for files, what took them in
+    name   : the calling AE title; else what took them in
     called : the called AE title; None where nobody is called
     peer   : the address that it sends from; None on this machine
     """
@@ -32,5 +34,7 @@ class Sender:
         match self.kind:
             case SenderKind.DIMSE:
                 return {"calling_ae": self.name, "called_ae": self.called, "peer": self.peer}
+            case SenderKind.DICOMWEB:
+                return {"name": self.name, "peer": self.peer}
             case SenderKind.FILE:
                 return {"name": self.name}

@@ -19,7 +19,7 @@ from pydicom.uid import (
 )
 from pydicom.values import converters
 
-from node.core.errors import CANNOT_UNDERSTAND, Refused
+from node.core.errors import CANNOT_UNDERSTAND, Refused, TooLarge
 from node.dicom.elements import Extent, Header, has_repeated, header_at, walk
 from sr_templates.uids import derive_uid
 
@@ -134,7 +134,7 @@ def readable(data: memoryview, *, syntax: str, whole: bool, max_bytes: int) -> R
     Raises Refused(0xC000) if it, inflated, is larger than `max_bytes`, or does not inflate.
     """
     if len(data) > max_bytes:
-        raise Refused(CANNOT_UNDERSTAND, "the object is larger than receiver.max_object_mb")
+        raise TooLarge("the object is larger than receiver.max_object_mb")
     if syntax == DeflatedExplicitVRLittleEndian:
         data = _inflated(data, whole=whole, max_bytes=max_bytes)
         syntax = ExplicitVRLittleEndian
@@ -164,7 +164,7 @@ def _inflated(data: memoryview, *, whole: bool, max_bytes: int) -> memoryview:
     for chunk in _chunks(data):
         size += len(chunk)
         if size > max_bytes:
-            raise Refused(CANNOT_UNDERSTAND, "it inflates to more than receiver.max_object_mb")
+            raise TooLarge("it inflates to more than receiver.max_object_mb")
         if wanted:
             kept += chunk
             if not whole and len(kept) >= look_at:

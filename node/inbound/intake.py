@@ -14,6 +14,7 @@ import logging
 import mmap
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -23,7 +24,13 @@ from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian
 from m3net.attributes import PARSER_ERRORS
 from m3net.ct.enhanced import ENHANCED_CT
 from node.config import ReceiverConfig
-from node.core.errors import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SOP_CLASS_MISMATCH, Refused
+from node.core.errors import (
+    CANNOT_UNDERSTAND,
+    OUT_OF_RESOURCES,
+    SOP_CLASS_MISMATCH,
+    Refused,
+    TooLarge,
+)
 from node.inbound.encoded import (
     PREAMBLE,
     Parts,
@@ -58,6 +65,20 @@ class KeepsInstances(Protocol):
     def record_instances(self, received: Sequence[ReceivedInstance]) -> list[Arrival]:
         """The rows of the instances are committed, all of them."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeFile:
+    """A file that is here whole.
+
+    data  : its Data Set
+    amiss : a sentence for each thing that is wrong with its header
+    """
+
+    ids: Identifiers
+    syntax: str
+    data: memoryview
+    amiss: tuple[str, ...]
 
 
 class Intake:
@@ -123,23 +144,32 @@ class Intake:
 
         Raises Refused as `Incoming.keep` does.
         """
-        encoded = _mapped(path)
-        if not looks_like_dicom(encoded, len(encoded)):
-            raise Refused(CANNOT_UNDERSTAND, "not a DICOM file")
-        parts = take_apart(encoded)
-        syntax = parts.transfer_syntax_uid or parts.guessed_syntax()
-        ids = self.identify(parts.data, syntax)
-        for words in amiss(parts, ids):
-            event("store.header_amiss", says=words, sop_instance_uid=ids.sop_instance_uid)
+        file = self.taken_apart(mapped(path))
+        for words in file.amiss:
+            event("store.header_amiss", says=words, sop_instance_uid=file.ids.sop_instance_uid)
             if remark is not None:
                 remark(words)
         return self.accept(
-            parts.data,
-            sop_class_uid=ids.sop_class_uid,
-            sop_instance_uid=ids.sop_instance_uid,
-            transfer_syntax_uid=syntax,
+            file.data,
+            sop_class_uid=file.ids.sop_class_uid,
+            sop_instance_uid=file.ids.sop_instance_uid,
+            transfer_syntax_uid=file.syntax,
             sender_id=sender_id,
         )
+
+    def taken_apart(self, encoded: memoryview, *, otherwise: str = "") -> "WholeFile":
+        """What a whole file is; what its header lacks is taken from the Data Set.
+
+        otherwise : the transfer syntax, if the header names none; empty: it is guessed
+
+        Raises Refused(0xC000) as `identify` does, or if it is no DICOM.
+        """
+        if not looks_like_dicom(encoded, len(encoded)):
+            raise Refused(CANNOT_UNDERSTAND, "not a DICOM file")
+        parts = take_apart(encoded)
+        syntax = parts.transfer_syntax_uid or otherwise or parts.guessed_syntax()
+        ids = self.identify(parts.data, syntax)
+        return WholeFile(ids=ids, syntax=syntax, data=parts.data, amiss=amiss(parts, ids))
 
     def identify(self, data: memoryview, syntax: str) -> Identifiers:
         """Which object the Data Set is.
@@ -174,7 +204,7 @@ class Intake:
     def require_size(self, size: int) -> None:
         """Raises Refused(0xC000) if an object is larger than is taken."""
         if size > self._max_object_bytes:
-            raise Refused(CANNOT_UNDERSTAND, "the object is larger than receiver.max_object_mb")
+            raise TooLarge("the object is larger than receiver.max_object_mb")
 
     def record(
         self, part: Part, ids: Identifiers, *, syntax: str, sender_id: int | None
@@ -345,7 +375,7 @@ class Incoming:
         return self._intake.identify(whole[self._head_bytes :], self._syntax)
 
 
-def _mapped(path: Path) -> memoryview:
+def mapped(path: Path) -> memoryview:
     """The file's bytes, none of them read yet."""
     with path.open("rb") as file:
         if not os.fstat(file.fileno()).st_size:

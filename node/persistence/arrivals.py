@@ -303,6 +303,7 @@ def _contribute(
 
 _ENTRIES = {
     SenderKind.DIMSE: (Kind.ASSOCIATION_OPENED, Kind.ASSOCIATION_CLOSED),
+    SenderKind.DICOMWEB: (Kind.TRANSACTION_OPENED, Kind.TRANSACTION_CLOSED),
     SenderKind.FILE: (Kind.FILES_OPENED, Kind.FILES_CLOSED),
 }
 """What the diary calls it when a sender begins and ends."""

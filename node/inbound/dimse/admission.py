@@ -1,9 +1,8 @@
 """Who may open an association; the answer to everybody else is the Standard's own reason."""
 
-from ipaddress import IPv6Address, ip_address
-
 from node.config import ReceiverConfig
 from node.inbound.dimse.upper_layer import Rejection
+from node.inbound.peers import is_allowed
 
 CALLED_AE_TITLE = Rejection(
     result=1, source=1, diagnostic=7, because="called AE title not recognised"
@@ -17,16 +16,6 @@ LIMIT_OF_ONE = Rejection(
     result=2, source=3, diagnostic=2, because="max_associations_of_one_peer are open"
 )
 DRAINING = Rejection(result=2, source=3, diagnostic=1, because="this node is stopping")
-
-
-def is_allowed(peer: str, config: ReceiverConfig) -> bool:
-    """Whether the address may connect; IPv4 in IPv6 form counts as IPv4."""
-    if config.allowed_peers is None:
-        return True
-    address = ip_address(peer.partition("%")[0])
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return any(address in network for network in config.allowed_peers)
 
 
 def rejection_of(
@@ -43,7 +32,7 @@ def rejection_of(
     others_open  : associations that are open beside this one
     others_of_it : those of them whose peer has the same address
     """
-    if not is_allowed(peer, config):
+    if not is_allowed(peer, config.allowed_peers):
         return PEER
     called = config.allowed_called_ae_titles
     if called is not None and called_ae.strip() not in called:

@@ -29,7 +29,6 @@ from node.inbound.dimse.commands import (
 )
 from node.inbound.dimse.messages import P_DATA, Messages, as_pdus
 from node.inbound.dimse.negotiation import answer
-from node.inbound.dimse.senders import Senders
 from node.inbound.dimse.upper_layer import ABORT, ASSOCIATE_RQ, RELEASE_RQ, Answered, Request
 from node.inbound.dimse.wire import (
     UNEXPECTED_PDU,
@@ -41,6 +40,7 @@ from node.inbound.dimse.wire import (
     allowance_s,
 )
 from node.inbound.header_text import is_uid
+from node.inbound.senders import Senders
 from node.logs import event
 
 _MAX_OTHER_BYTES = 1024

@@ -18,16 +18,17 @@ from node.core.errors import ConfigError
 from node.dicom.limits import MAX_REQUEST_BYTES, TOLERANCE_BYTES
 from node.dicom.transfer_syntaxes import decodable, missing
 from node.inbound.dimse import upper_layer
-from node.inbound.dimse.admission import DRAINING, PEER, is_allowed, rejection_of
+from node.inbound.dimse.admission import DRAINING, PEER, rejection_of
 from node.inbound.dimse.association import (
     AcceptsObjects,
     Association,
     Names,
 )
 from node.inbound.dimse.connections import Connected, Connections
-from node.inbound.dimse.senders import KeepsSenders, Senders
 from node.inbound.dimse.upper_layer import Rejection
 from node.inbound.dimse.wire import Wire
+from node.inbound.peers import is_allowed
+from node.inbound.senders import KeepsSenders, Senders
 from node.logs import event
 
 _BACKLOG = 128
@@ -155,7 +156,7 @@ class Receiver:
             connection = connected.connection
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            if not is_allowed(connected.peer, self._config):
+            if not is_allowed(connected.peer, self._config.allowed_peers):
                 self._turn_away(connected)
                 return
             largest = max(MAX_REQUEST_BYTES, self._config.max_pdu_bytes + TOLERANCE_BYTES)

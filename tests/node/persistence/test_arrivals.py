@@ -207,3 +207,14 @@ def test_files_that_are_taken_in_are_told_as_files(store: Store) -> None:
         "m3node ingest began to take in files",
         "m3node ingest has ended: 1 new, 0 known, 0 newer versions of known instances",
     ]
+
+
+def test_what_a_web_client_brings_is_told_with_its_address(store: Store) -> None:
+    sender = Sender(kind=SenderKind.DICOMWEB, name="STOW-RS", peer="10.1.2.3")
+    number = store.open_sender(sender, owner=this_process(), now=NOON)
+    arrive(store, SLICE, sender_id=number)
+    store.close_sender(number, at(3))
+    assert [sentence(event) for event in store.diary(STUDY)] == [
+        "10.1.2.3 began to send over STOW-RS",
+        "10.1.2.3 has ended: 1 new, 0 known, 0 newer versions of known instances",
+    ]

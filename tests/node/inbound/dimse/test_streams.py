@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from node.config import ReceiverConfig
 from node.dicom.transfer_syntaxes import decodable
 from node.inbound.dimse.association import Association
-from node.inbound.dimse.senders import Senders
 from node.inbound.dimse.wire import Wire
 from node.inbound.intake import Intake
+from node.inbound.senders import Senders
 from node.persistence.spool import Spool
 from node.persistence.store import Store
 from tests.integration.queueing import open_node

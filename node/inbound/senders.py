@@ -1,6 +1,7 @@
-"""The rows of senders: a study is not quiet while an association that delivered to it is open.
+"""The rows of senders: a study is not quiet while one that delivered to it is open.
 
-A row is there from an association's first object until it is over, in whatever way.  A C-ECHO or
+A row is there from the first object of an association, or of a DICOMweb transaction, until it is
+over, in whatever way.  A C-ECHO or
 a load balancer's probe leaves none.
 """
 
