@@ -27,7 +27,7 @@ from node.core.digest import (
 from node.core.inputs import InstanceFacts, Role, StudyIdentity
 from node.core.uids import is_own_series
 from node.dicom.elements import MAX_DEPTH, MAX_ELEMENTS, Extent
-from node.inbound.header_text import text_of
+from node.dicom.header_text import text_of
 from node.inbound.identifiers import identifiers_of
 
 _UNUSABLE: tuple[type[Exception], ...] = (StudyError, *PARSER_ERRORS)

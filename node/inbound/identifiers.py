@@ -17,8 +17,8 @@ from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInst
 from node.core.errors import CANNOT_UNDERSTAND, Refused
 from node.core.inputs import StudyIdentity
 from node.dicom.elements import Header, header_at, walk
+from node.dicom.header_text import is_uid, text_of
 from node.inbound.encoded import parsed
-from node.inbound.header_text import is_uid, text_of
 from sr_templates.character_sets import assume
 
 _CLASS, _INSTANCE, _STUDY, _SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E

@@ -31,6 +31,7 @@ from node.core.errors import (
     Refused,
     TooLarge,
 )
+from node.dicom.header_text import is_uid
 from node.inbound.encoded import (
     PREAMBLE,
     Parts,
@@ -40,7 +41,6 @@ from node.inbound.encoded import (
     readable,
     take_apart,
 )
-from node.inbound.header_text import is_uid
 from node.inbound.identifiers import Identifiers, identifiers_of, leading_identifiers
 from node.inbound.received import amiss
 from node.logs import event

@@ -8,6 +8,7 @@ from m3net.attributes import PARSER_ERRORS
 from node.config import ReceiverConfig
 from node.core.errors import CANNOT_UNDERSTAND, Refused
 from node.core.inputs import InstanceFacts, StudyIdentity
+from node.dicom.header_text import text_of
 from node.inbound.encoded import (
     Parts,
     Readable,
@@ -18,7 +19,6 @@ from node.inbound.encoded import (
     take_apart,
 )
 from node.inbound.facts import needs_whole, read_facts
-from node.inbound.header_text import text_of
 from node.inbound.identifiers import Identifiers
 from sr_templates.character_sets import assume
 

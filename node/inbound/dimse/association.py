@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from node.config import ReceiverConfig
 from node.core.errors import OUT_OF_RESOURCES, Refused
 from node.core.sender import Sender, SenderKind
+from node.dicom.header_text import is_uid
 from node.dicom.limits import LONGEST_NEGOTIATION_S, MAX_REQUEST_BYTES, TOLERANCE_BYTES
 from node.inbound.dimse import upper_layer
 from node.inbound.dimse.commands import (
@@ -39,7 +40,6 @@ from node.inbound.dimse.wire import (
     Wire,
     allowance_s,
 )
-from node.inbound.header_text import is_uid
 from node.inbound.senders import Senders
 from node.logs import event
 

@@ -5,10 +5,10 @@ from typing import Literal
 
 from pydicom.uid import UID
 
+from node.dicom.header_text import is_uid
 from node.dicom.sop_classes import VERIFICATION, is_accepted
 from node.dicom.transfer_syntaxes import LAST_RESORT, is_keepable
 from node.inbound.dimse.upper_layer import Answered, Proposed
-from node.inbound.header_text import is_uid
 
 _ACCEPTED, _ABSTRACT_SYNTAX, _TRANSFER_SYNTAXES = 0, 3, 4
 

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from starlette.requests import Request
 
-from node.inbound.header_text import is_uid
+from node.dicom.header_text import is_uid
 from node.web.problems import Problem
 
 
