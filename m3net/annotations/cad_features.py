@@ -93,7 +93,7 @@ def features_of(tree: ContentTree) -> list[Feature]:
             continue  # what it holds is read on its own
         together = [item, *filter(_is_feature, tree.below(item))]
         findings = {id(each) for each in together if is_named(each, SINGLE_IMAGE_FINDING)}
-        if findings and findings <= taken:
+        if findings and taken.issuperset(findings):
             continue  # another way to what a composite above has taken
         spots, skipped = _spots(tree, together, elsewhere)
         number = len(found) + 1

@@ -72,10 +72,10 @@ def _diameter_mm(voxels: NDArray[np.bool_], affine: NDArray[np.float64]) -> floa
     A row of n pixels is n pixels long; the whole outer corners would overstate a slanted one.
     """
     plane = voxels[int(np.argmax(voxels.sum(axis=(1, 2))))]
-    rim = np.argwhere(plane & ~ndimage.binary_erosion(plane)).astype(np.float64)
-    steps = np.array([[0.5, 0], [-0.5, 0], [0, 0.5], [0, -0.5]])
-    ends = (rim[:, None] + steps).reshape(-1, 2) @ affine[:3, 1:3].T
-    return longest(ends)
+    rim = np.argwhere([plane & ~ndimage.binary_erosion(plane)])
+    steps = [[0, 0.5, 0], [0, -0.5, 0], [0, 0, 0.5], [0, 0, -0.5]]
+    ends = np.concatenate([rim + step for step in steps])
+    return longest(transform(affine, ends))
 
 
 def longest(points: NDArray[np.float64]) -> float:
@@ -91,9 +91,10 @@ def outermost(points: NDArray[np.float64]) -> NDArray[np.int64]:
     """
     if len(points) <= 512:
         return np.arange(len(points))
-    basis = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)[2][:2]
+    offsets = points - points.mean(axis=0)
+    _, axes = np.linalg.eigh(offsets.T @ offsets)  # the first is the plane's normal
     angles = np.linspace(0, 2 * np.pi, 720, endpoint=False)
     directions = np.stack([np.cos(angles), np.sin(angles)])
-    flat = points @ basis.T
+    flat = offsets @ axes[:, 1:]
     # one direction after the other: a matrix of all of them would be gigabytes for an endless line
     return np.unique([int(np.argmax(flat @ direction)) for direction in directions.T])

@@ -114,6 +114,14 @@ def test_a_modifier_says_more_than_the_findings_own_code() -> None:
     assert found.is_nodule
 
 
+def test_of_codes_that_name_no_kind_the_findings_own_is_told() -> None:
+    tissue, organ = Code("85756007", "SCT", "Tissue"), Code("113343008", "SCT", "Organ")
+    (bare,) = read(finding(spot(), value=organ))
+    (modified,) = read(finding(spot(), item(MODIFIERS[1], value=tissue), value=organ))
+    (silent,) = read(finding(spot(), value=None))
+    assert [bare.reading.says, modified.reading.says, silent.reading.says] == ["Organ", "Organ", ""]
+
+
 @pytest.mark.parametrize(
     ("said", "percent"),
     [("0", 0.0), ("100", 100.0), ("87.5", 87.5), ("-1", None), ("101", None), ("", None)],

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom import Dataset
 
@@ -104,6 +105,38 @@ def test_a_finding_in_another_organ_is_passed_over() -> None:
     heart = outline(3, site=("80891009", "SCT", "Heart"))
     result = found(CT, cad(heart))
     assert (len(result.nodules), len(result.passed_over)) == (0, 1)
+
+
+def test_of_what_kind_a_finding_is_counts_as_unsaid_only_of_one_on_the_ct() -> None:
+    tissue = ("85756007", "SCT", "Tissue")
+    texture = ("112064", "DCM", "Abnormal texture")
+    findings = [
+        outline(3, kind=tissue),
+        outline(3, kind=texture),
+        Finding(image=PRIOR[3], outline=OUTLINE, kind=tissue),
+        outline(3, kind=tissue, render="never"),
+        outline(3, kind=texture, render="never"),
+    ]
+    passed_over = found(CT, cad(*findings, priors=PRIOR)).passed_over
+    assert [each.unsaid for each in passed_over] == [True, False, False, False, False]
+
+
+def test_outlines_in_two_frames_of_reference_are_of_no_one_nodule() -> None:
+    report = chest_cad(CT, [Composite(parts=[outline(2), outline(3)])])
+    drawn = [
+        each
+        for part in report.ContentSequence[2].ContentSequence[0].ContentSequence
+        for each in part.get("ContentSequence", [])
+        if each.ValueType == "SCOORD"
+    ]
+    square = [(0.0, 0.0, 9.0), (4.0, 0.0, 9.0), (4.0, 4.0, 9.0), (0.0, 4.0, 9.0)]
+    assert len(drawn) == 2
+    drawn[1].ValueType = "SCOORD3D"
+    drawn[1].ReferencedFrameOfReferenceUID = "1.2.3"
+    drawn[1].GraphicType, drawn[1].GraphicData = "POLYGON", np.ravel(square).tolist()
+    del drawn[1].ContentSequence
+    (refusal,) = found(CT, as_received(report)).refused
+    assert refusal.reason == "it is marked in 2 frames of reference"
 
 
 @pytest.mark.parametrize("whole", [True, False])

@@ -44,6 +44,15 @@ def test_pieces_come_by_their_volume_each_in_its_own_box() -> None:
     assert [piece.volume_mm3 for piece in again] == pytest.approx([15.0, 4.0])
 
 
+def test_what_lies_in_a_piece_s_box_and_not_in_it_weighs_nothing() -> None:
+    corner = (slice(0, 1), slice(0, 1), slice(0, 6))
+    leg = (slice(0, 1), slice(1, 5), slice(0, 1))
+    (piece,) = split(voxels(corner, leg), AFFINE)
+    assert piece.volume_mm3 == pytest.approx(10.0)
+    assert piece.centre_mm == pytest.approx((-10 + 0.5 * 1.5, -20 + 1.0, -100.0))
+    assert piece.mask.voxels.sum() == 10
+
+
 def test_of_equal_pieces_the_one_of_lower_coordinates_is_first() -> None:
     right = (slice(0, 2), slice(0, 1), slice(12, 14))
     left = (slice(4, 6), slice(8, 9), slice(2, 4))
@@ -92,10 +101,14 @@ def test_the_diameter_is_that_of_the_slice_of_largest_area() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 512, 513, 4000])
-def test_the_longest_distance_of_many_points_is_that_of_all(count: int) -> None:
+@pytest.mark.parametrize("offset_mm", [(100.0, -50.0, 30.0), (3600.0, -4800.0, 8000.0)])
+def test_the_longest_distance_of_many_points_is_that_of_all(
+    count: int, offset_mm: tuple[float, float, float]
+) -> None:
+    # The second offset runs along the plane's normal.
     random = np.random.default_rng(count)
-    flat = random.normal(size=(count, 2)) * (30.0, 10.0)
-    points = flat @ np.array([[0.8, 0.6, 0.0], [-0.48, 0.64, 0.6]]) + (100.0, -50.0, 30.0)
+    flat = random.normal(size=(count, 2)) * (30.0, 25.0)
+    points = flat @ np.array([[0.8, 0.6, 0.0], [-0.48, 0.64, 0.6]]) + offset_mm
     few = outermost(points)
     assert len(few) == count if count <= 512 else len(few) < 200
     brute = max(float(np.linalg.norm(points - point, axis=1).max()) for point in points)
