@@ -115,7 +115,7 @@ def slices_seen(
             first, last = low[0], high[0]
     elif described:
         first, last = min(first, 0), max(last, ends[0])
-    own_low, own_high = placed.extent(bare_diameter_mm=0.0)
+    own_low, own_high = placed.extent()
     return range(int(min(first, own_low[0])), int(max(last, own_high[0])) + 1)
 
 

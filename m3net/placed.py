@@ -76,7 +76,7 @@ class PlacedNodule:
         )
         return share
 
-    def extent(self, *, bare_diameter_mm: float) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    def extent(self, *, bare_diameter_mm: float = 0.0) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
         """First and last voxel (z, y, x) that it reaches; they may lie outside the CT.
 
         bare_diameter_mm : of a centre alone

@@ -16,6 +16,7 @@ circle and 92 of a point.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -91,11 +92,11 @@ def check_surroundings(placed: PlacedNodule, *, max_diameter_mm: float) -> str |
 
     Raises NoduleUnusable if none can.
     """
-    reach_mm = _reach_mm(placed)
-    if reach_mm > max_diameter_mm:
+    too_long_mm = [length_mm for length_mm in _lengths_mm(placed) if length_mm > max_diameter_mm]
+    if too_long_mm:
         raise NoduleUnusable(
-            f"what is marked is {reach_mm:.0f} mm long, expected {max_diameter_mm:g} mm at most: "
-            "it is no nodule"
+            f"what is marked is {max(too_long_mm):.0f} mm long, expected {max_diameter_mm:g} mm at "
+            "most: it is no nodule"
         )
     found = measure(placed)
     reason = why_no_nodule(found)
@@ -111,13 +112,13 @@ def doubt_of(found: Surroundings, *, about_a_point: bool) -> str | None:
     about_a_point : how large the nodule is was not marked
     """
     little = LITTLE_LUNG_ABOUT_A_POINT_BELOW if about_a_point else LITTLE_LUNG_BELOW
-    about = f"{100 * found.lung:.0f} % of what lies 2 to 8 mm beyond it is lung"
+    about = f"{_percent(found.lung)} of what lies 2 to 8 mm beyond it is lung"
     if found.lung < little:
         return f"only {about}: it may lie in chest wall, mediastinum or beside consolidation"
     if found.dense >= PARTLY_DENSE_FROM:
         return "bone or contrast in it goes on beyond it: it may be a rib or a vessel"
     if found.air >= MUCH_AIR_FROM:
-        return f"{100 * found.air:.0f} % of what is marked is air: it may be an airway"
+        return f"{_percent(found.air)} of what is marked is air: it may be an airway"
     if found.tissue == 0:
         return "nothing that is marked is denser than lung: the mark may lie beside the nodule"
     return None
@@ -134,10 +135,9 @@ def why_no_nodule(found: Surroundings) -> str | None:
     if found.dense >= DENSE_FROM and found.further < DENSE_IN_LUNG_FROM:
         return "what is marked is bone or contrast that goes on beyond it, not a nodule in the lung"
     if found.further < NO_LUNG_BELOW:
-        share = 100 * found.further
         return (
-            f"it is not marked in the lung: {share:.0f} % of what lies 2 to 8 mm beyond it are "
-            f"between -1000 and -500 HU, expected {100 * NO_LUNG_BELOW:.0f} % or more"
+            f"it is not marked in the lung: {_percent(found.further)} of what lies 2 to 8 mm "
+            f"beyond it are between -1000 and -500 HU, expected {_percent(NO_LUNG_BELOW)} or more"
         )
     if found.contrast_hu < CONTRAST_FROM_HU:
         return (
@@ -145,6 +145,10 @@ def why_no_nodule(found: Surroundings) -> str | None:
             f"about it, expected {CONTRAST_FROM_HU} HU or more: the mark may lie beside the nodule"
         )
     return None
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def measure(placed: PlacedNodule) -> Surroundings:
@@ -175,13 +179,13 @@ def _of_radius(placed: PlacedNodule, radius_mm: float) -> Surroundings:
     return _measured(replace(placed, nodule=replace(placed.nodule, diameter_mm=2 * radius_mm)))
 
 
-def _reach_mm(placed: PlacedNodule) -> float:
-    """The longest edge of the box about the mask, and the stated diameter if that is longer."""
-    stated_mm = placed.nodule.diameter_mm or 0.0
-    if placed.nodule.mask is None:
-        return stated_mm
-    first, last = placed.extent(bare_diameter_mm=0)
-    return max(stated_mm, float(((last - first) * placed.volume.spacing_mm).max()))
+def _lengths_mm(placed: PlacedNodule) -> Iterator[float]:
+    """The stated diameter, and the edges of the box about the mask."""
+    if placed.nodule.diameter_mm is not None:
+        yield placed.nodule.diameter_mm
+    if placed.nodule.mask is not None:
+        first, last = placed.extent()
+        yield from ((last - first) * placed.volume.spacing_mm).tolist()
 
 
 def _measured(placed: PlacedNodule) -> Surroundings:
@@ -207,8 +211,8 @@ def _measured(placed: PlacedNodule) -> Surroundings:
     inside = np.pad(marked.inside, [(m, m) for m in margin])[own]
     away_mm = ndimage.distance_transform_edt(~inside, sampling=spacing)
     hu = volume.hu[crop]
-    there = np.ones(hu.shape, dtype=np.bool_)
-    there[[z - low[0] for z in volume.missing if low[0] <= z < high[0]]] = False
+    missing = np.isin(np.arange(low[0], high[0]), list(volume.missing))
+    there = np.broadcast_to(~missing[:, None, None], hu.shape)
     outside = _outside(volume, int(low[0]), int(high[0]))[:, crop[1], crop[2]]
     shell = there & (away_mm > SHELL_MM[0]) & (away_mm <= SHELL_MM[1])
     lung = (hu > LUNG_HU[0]) & (hu < LUNG_HU[1]) & ~outside

@@ -151,7 +151,7 @@ def _covered(
     """
     rows, columns = shape
     starts = np.concatenate(polygons)
-    ends = np.concatenate([np.roll(polygon, -1, axis=0) for polygon in polygons])
+    ends = np.concatenate([np.roll(polygon, 1, axis=0) for polygon in polygons])
     line_of = np.ceil((np.stack([starts[:, 0], ends[:, 0]]) + 0.5) * LINES_PER_PIXEL - 0.5)
     begin, end = np.clip(np.sort(line_of, axis=0), 0, rows * LINES_PER_PIXEL).astype(np.int64)
     count = end - begin
@@ -163,11 +163,11 @@ def _covered(
     at_row = (line + 0.5) / LINES_PER_PIXEL - 0.5
     column = a[:, 1] + (at_row - a[:, 0]) / (b[:, 0] - a[:, 0]) * (b[:, 1] - a[:, 1])
     order = np.lexsort((column, line))
-    row, column = line[order] // LINES_PER_PIXEL, np.clip(column[order], -0.5, columns - 0.5)
+    row, column = line[order] // LINES_PER_PIXEL, column[order]
     # An interval [enter, leave) covers a part of enter's pixel, then whole pixels, then lacks a
     # part of leave's: a step of +1 at the one and of -1 at the other, summed along the row.
     sign = np.where(np.arange(len(order)) % 2 == 0, 1.0, -1.0)
-    pixel = np.minimum(np.floor(column + 0.5).astype(np.int64), columns - 1)
+    pixel = np.clip(np.floor(column + 0.5).astype(np.int64), 0, columns - 1)
     part = sign * (pixel + 0.5 - column)
     steps = np.zeros((rows, columns + 1))
     np.add.at(steps, (row, pixel), part)

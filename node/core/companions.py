@@ -124,7 +124,8 @@ class Companions:
         further = len(self.described) - MOST_PICTURED
         remarks = self.content.remarks
         if further > 0:
-            remarks = (*remarks, f"The captures have the pictures of {further} further nodules.")
+            nodules = "nodules" if further > 1 else "nodule"
+            remarks = (*remarks, f"The captures have the pictures of {further} further {nodules}.")
         document = build_encapsulated_pdf(
             content=replace(self.content, remarks=remarks),
             names=self.names,

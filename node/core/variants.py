@@ -12,9 +12,6 @@ from typing import Generic, Literal, Protocol, TypeVar
 from node.core.errors import DestinationRefused
 from node.core.results import COMPANIONS, ArtifactKind, CaptureVariant, ReportVariant
 
-_REPORTS = (ReportVariant.COMPREHENSIVE_3D, ReportVariant.COMPREHENSIVE)
-_CAPTURES = (CaptureVariant.MULTI_FRAME, CaptureVariant.SINGLE_FRAME)
-
 
 class HasVariant(Protocol):
     """What is looked at of an artifact."""
@@ -46,8 +43,10 @@ class Form:
     captures: CaptureVariant
 
 
-RICHEST = Form(report=_REPORTS[0], captures=_CAPTURES[0])
+RICHEST = Form(report=ReportVariant.COMPREHENSIVE_3D, captures=CaptureVariant.MULTI_FRAME)
 """In which a job writes its results."""
+POOREST = Form(report=ReportVariant.COMPREHENSIVE, captures=CaptureVariant.SINGLE_FRAME)
+"""Which every destination is expected to take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,18 +63,18 @@ class Wishes:
         A setting goes before what was found out, since a person may have changed it meanwhile.
         """
         return Form(
-            report=(report or _REPORTS[0]) if self.report == "auto" else self.report,
-            captures=(captures or _CAPTURES[0]) if self.captures == "auto" else self.captures,
+            report=(report or RICHEST.report) if self.report == "auto" else self.report,
+            captures=(captures or RICHEST.captures) if self.captures == "auto" else self.captures,
         )
 
     def poorer(self, form: Form, rejected: ArtifactKind) -> Form | None:
         """The form to try after a storage class of that kind was rejected; None: there is none."""
         if rejected is ArtifactKind.REPORT:
-            poorest = self.report != "auto" or form.report == _REPORTS[-1]
-            return None if poorest else replace(form, report=_REPORTS[-1])
+            poorest = self.report != "auto" or form.report is POOREST.report
+            return None if poorest else replace(form, report=POOREST.report)
         if rejected is ArtifactKind.CAPTURE:
-            poorest = self.captures != "auto" or form.captures == _CAPTURES[-1]
-            return None if poorest else replace(form, captures=_CAPTURES[-1])
+            poorest = self.captures != "auto" or form.captures is POOREST.captures
+            return None if poorest else replace(form, captures=POOREST.captures)
         return None
 
 

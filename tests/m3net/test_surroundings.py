@@ -158,6 +158,16 @@ def test_a_cavity_is_a_nodule() -> None:
     assert verdict(at((20, 64, 64), diameter_mm=None, hu=hu)) == "fine"
 
 
+def test_of_an_outline_less_lung_about_it_is_enough_than_of_a_point() -> None:
+    centre = (20, 40, 34)
+    placed = at(centre, diameter_mm=12.0, hu=with_nodule(centre))
+    marked = placed.voxels(bare_radius_mm=3.0)
+    mask = Mask(voxels=marked.inside, affine=marked.box.affine(placed.volume))
+    outlined = replace(placed, nodule=nodule(placed.nodule.centre_mm, mask=mask))
+    assert 0.35 < measure(outlined).lung < 0.5
+    assert verdict(outlined) == "fine"
+
+
 def test_a_vessel_that_a_nodule_sits_on_is_said_and_not_refused() -> None:
     hu = with_nodule((20, 64, 64))
     hu[:, 63:66, 63:66] = BONE
@@ -176,6 +186,42 @@ def test_a_point_and_a_small_circle_may_stand_in_a_large_nodule() -> None:
     )
 
 
+def test_a_point_in_a_small_airway_is_refused_whatever_lies_further_away() -> None:
+    hu = body()
+    ball(hu, (20, 64, 64), 7.0, AIR)
+    assert verdict(at((20, 64, 64), diameter_mm=None, hu=hu)).startswith("refused: nothing but air")
+
+
+def test_about_a_circle_what_is_larger_than_it_may_be_the_nodule_and_nothing_smaller() -> None:
+    hu = body()
+    ball(hu, (20, 64, 64), 16.5, TISSUE)
+    in_a_larger_one = measure(at((20, 64, 64), diameter_mm=16.0, hu=hu))
+    assert (in_a_larger_one.lung, in_a_larger_one.further) == pytest.approx((0.0, 1.0), abs=0.05)
+    thin = filled(TISSUE)
+    away = np.linalg.norm(np.stack(np.mgrid[:31, :31, :31], axis=-1) - 15.0, axis=-1)
+    thin[(away > 8) & (away < 9.5)] = LUNG
+    ct = replace(volume(thin), affine=np.eye(4)[[2, 1, 0, 3]])
+    lung = {
+        diameter_mm: measure(
+            PlacedNodule(nodule=nodule((15.0, 15.0, 15.0), diameter_mm), volume=ct)
+        ).further
+        for diameter_mm in (11.0, 14.0)
+    }
+    assert lung[11.0] > 0.1 > lung[14.0]
+
+
+def test_a_mask_between_the_voxels_is_measured_as_a_ball_of_three_millimetres() -> None:
+    hu = body()
+    ball(hu, (20, 64, 64), 4.5, TISSUE)
+    ct = volume(hu)
+    affine = ct.affine @ np.diag([0.2, 0.2, 0.2, 1.0])
+    x, y, z = ct.to_mm((20.4, 64.4, 64.4)).tolist()
+    affine[:3, 3] = x, y, z
+    mask = Mask(voxels=np.ones((1, 1, 1), dtype=np.bool_), affine=affine)
+    placed = PlacedNodule(nodule=nodule((x, y, z), mask=mask), volume=ct)
+    assert measure(placed).tissue == 1.0
+
+
 @pytest.mark.parametrize(
     ("diameter_mm", "bound_mm", "said"),
     [
@@ -192,12 +238,18 @@ def test_what_reaches_too_far_is_no_nodule(diameter_mm: float, bound_mm: float, 
     assert verdict(placed, max_diameter_mm=bound_mm).startswith(said)
 
 
-def test_a_mask_that_reaches_too_far_is_no_nodule() -> None:
+@pytest.mark.parametrize(
+    ("voxels", "stated_mm", "longest_mm"),
+    [((1, 3, 60), None, 118), ((1, 60, 3), 150.0, 150), ((45, 3, 52), 105.0, 110)],
+)
+def test_a_mask_that_reaches_too_far_is_no_nodule(
+    voxels: tuple[int, int, int], stated_mm: float | None, longest_mm: int
+) -> None:
     ct = volume(body())
-    mask = Mask(voxels=np.ones((1, 3, 60), dtype=np.bool_), affine=ct.affine)
-    placed = PlacedNodule(nodule=nodule((0.0, 0.0, 0.0), mask=mask), volume=ct)
+    mask = Mask(voxels=np.ones(voxels, dtype=np.bool_), affine=ct.affine)
+    placed = PlacedNodule(nodule=nodule((0.0, 0.0, 0.0), stated_mm, mask=mask), volume=ct)
     assert verdict(placed) == (
-        "refused: what is marked is 118 mm long, expected 100 mm at most: it is no nodule"
+        f"refused: what is marked is {longest_mm} mm long, expected 100 mm at most: it is no nodule"
     )
 
 
@@ -209,6 +261,13 @@ def test_slices_that_are_missing_are_neither_air_nor_lung() -> None:
     lacking = replace(placed, volume=volume(holed, frozenset({22, 23})))
     assert measure(lacking).lung == pytest.approx(1.0)
     assert measure(lacking).air == 0.0
+
+
+def test_of_a_mark_on_missing_slices_alone_nothing_is_known() -> None:
+    placed = at((20, 64, 64), hu=with_nodule((20, 64, 64)))
+    lacking = replace(placed, volume=volume(placed.volume.hu, frozenset(range(16, 25))))
+    found = measure(lacking)
+    assert (found.air, found.tissue, found.dense, found.contrast_hu) == (0.0, 0.0, 0.0, math.inf)
 
 
 def test_a_field_of_view_that_cuts_the_lung_has_no_outside() -> None:
@@ -229,8 +288,17 @@ def test_air_outside_is_told_from_lung_by_blocks_of_pixels_of_any_size() -> None
         assert measure(placed).outside == pytest.approx(outside, abs=0.2), index
 
 
-def test_a_mark_beside_the_volume_is_outside() -> None:
-    assert measure(at((20, -40, 64))) == Surroundings(
+@pytest.mark.parametrize(
+    ("row", "outlined"),
+    [(-40, False), (-11, False), (-40, True), (-10, True)],  # all that is looked at ends at row 0
+)
+def test_a_mark_beside_the_volume_is_outside(row: int, outlined: bool) -> None:
+    placed = at((20, row, 64))
+    if outlined:
+        mask = Mask(voxels=np.ones((3, 5, 5), dtype=np.bool_), affine=placed.volume.affine.copy())
+        mask.affine[:3, 3] = placed.volume.to_mm((19, row - 2, 62))
+        placed = replace(placed, nodule=nodule(placed.nodule.centre_mm, mask=mask))
+    assert measure(placed) == Surroundings(
         lung=0.0,
         further=0.0,
         outside=1.0,
@@ -314,6 +382,7 @@ def test_why_no_nodule_can_be_there(found: dict[str, float], reason: str | None)
         ({"lung": 0.5}, True, None),
         ({"dense": 0.1}, False, "it may be a rib or a vessel"),
         ({"dense": 0.099}, False, None),
+        ({"air": 0.444}, False, "44 % of what is marked is air: it may be an airway"),
         ({"air": 0.2}, False, "20 % of what is marked is air: it may be an airway"),
         ({"air": 0.199}, False, None),
         ({"tissue": 0.0}, False, "nothing that is marked is denser than lung"),
@@ -402,7 +471,9 @@ def test_what_is_dense_goes_on_if_sixty_cubic_millimetres_of_it_are_eight_millim
     hu = filled(LUNG)
     hu[15, 15, 15 : 15 + begin] = value
     hu[15, 8 : 8 + width, 15 + begin : 15 + 13] = value
-    hu[15, 15, 15 + begin :] = np.where(np.arange(16 - begin) < 13 - begin, value, LUNG)
+    hu[15, 15, 15 + begin : 15 + 14] = value
+    hu[15, 16:18, 15 + 13] = value
+    hu[15, 8 : 8 + width, 15 + 14] = value  # further than what is looked at
     assert measure(one_voxel(hu)).dense == (1.0 if goes_on else 0.0)
     apart = hu.copy()
     apart[15, 15, 16] = LUNG
@@ -420,6 +491,36 @@ def test_a_field_of_view_of_a_quarter_of_a_metre_shows_the_outside(
     x, y, z = ct.to_mm((6, 60, 60)).tolist()
     found = measure(PlacedNodule(nodule=nodule((x, y, z), 4.0), volume=ct))
     assert (found.outside > 0) is has_outside
+
+
+def test_how_large_the_field_of_view_is_is_told_by_rows_and_columns_each_with_its_own_spacing() -> (
+    None
+):
+    wide = volume(np.full((3, 130, 260), AIR, dtype=np.int16))
+    ct = replace(wide, affine=wide.affine @ np.diag([1.0, 1.0, 0.5, 1.0]))
+    x, y, z = ct.to_mm((1, 60, 60)).tolist()
+    assert measure(PlacedNodule(nodule=nodule((x, y, z), 4.0), volume=ct)).outside > 0
+
+
+@pytest.mark.parametrize(
+    ("pixel_mm", "count", "block"),
+    [(2.0, 128, 1), (0.7, 360, 4), (1.4, 180, 2)],  # nearest to 2.8 mm
+)
+def test_air_outside_reaches_a_block_of_pixels_into_the_body(
+    pixel_mm: float, count: int, block: int
+) -> None:
+    hu = np.full((3, count, count), TISSUE, dtype=np.int16)
+    hu[:, :, :40] = AIR
+    spaced = volume(hu)
+    ct = replace(spaced, affine=np.diag([1.0, pixel_mm, pixel_mm, 1.0])[[2, 1, 0, 3]])
+    reach = int(8.0 / pixel_mm)  # of the shell, in pixels
+    found = []
+    for column in (40 + block - 1 + reach, 40 + block + reach):
+        affine = ct.affine.copy()
+        affine[:3, 3] = x, y, z = ct.to_mm((1, count // 2, column)).tolist()
+        mask = Mask(voxels=np.ones((1, 1, 1), dtype=np.bool_), affine=affine)
+        found.append(measure(PlacedNodule(nodule=nodule((x, y, z), mask=mask), volume=ct)).outside)
+    assert found[0] > 0 == found[1]
 
 
 PLACES = {

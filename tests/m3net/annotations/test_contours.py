@@ -231,13 +231,50 @@ def test_an_outline_beyond_the_scan_keeps_its_place() -> None:
     assert coverage.share.sum() == pytest.approx(16)
 
 
-@pytest.mark.parametrize(("slant", "flat"), [(0.49, True), (0.51, False)])
+@pytest.mark.parametrize(("slant", "flat"), [(0.49, True), (0.5, True), (0.51, False)])
 def test_an_outline_whose_points_differ_by_half_a_slice_is_of_no_slice(
     slant: float, flat: bool
 ) -> None:
     slanted = square(4.0)
     slanted[0, 2] += slant
     assert (rasterise([slanted], isotropic()) is not None) is flat
+
+
+@pytest.mark.parametrize(
+    ("drawn", "areas"),
+    [
+        # closer than the CT's slices: each covers the slice nearest to it, whole
+        ({4.0: 2, 4.6: 4}, {4: 16}),
+        ({3.8: 4, 4.4: 2}, {4: 16}),
+        ({4.2: 4, 4.8: 2}, {4: 16, 5: 4}),
+        ({3.2: 2, 3.8: 4, 4.4: 2}, {3: 4, 4: 16}),
+        # half a slice apart: on one plane between them
+        ({4.25: 2, 4.75: 4}, {4: 16}),
+        ({4.25: 2, 4.76: 4}, {4: 4, 5: 16}),
+        # a step longer by half a slice is no gap
+        ({3.75: 4, 4.5: 4, 6.0: 4}, {4: 16, 5: 16, 6: 16}),
+        # steps of 2 and of 2.5 slices are steps of 2.25
+        ({4.25: 4, 6.25: 4, 8.75: 4}, dict.fromkeys(range(3, 10), 16)),
+    ],
+)
+def test_each_outline_covers_the_slices_that_are_nearest_to_it(
+    drawn: dict[float, int], areas: dict[int, int]
+) -> None:
+    outlines = [square(z, low=5.5, high=5.5 + edge) for z, edge in drawn.items()]
+    coverage = rasterise(outlines, deep())
+    assert coverage is not None
+    assert coverage.share.sum(axis=(1, 2)) == pytest.approx(list(areas.values()))
+    assert coverage.first[0] == pytest.approx(min(areas), abs=0.6)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_an_outline_without_width_between_two_pixels_covers_nothing(axis: int) -> None:
+    flat = square(4.0)
+    flat[:, axis] = 5.5
+    coverage = rasterise([flat], isotropic())
+    assert coverage is not None
+    assert coverage.share.shape == ((1, 4, 1) if axis == 0 else (1, 1, 4))
+    assert coverage.share.sum() == 0
 
 
 @pytest.mark.parametrize(("apart", "one"), [(10.0, True), (11.0, False)])
@@ -247,11 +284,13 @@ def test_outlines_up_to_ten_millimetres_apart_are_of_one_nodule(apart: float, on
     assert bool(coverage.share.sum(axis=(1, 2)).min() == 16.0) is one
 
 
-@pytest.mark.parametrize(("apart", "hole"), [(0.09, True), (0.11, False)])
+@pytest.mark.parametrize(
+    ("first", "second", "hole"), [(4.0, 4.09, True), (0.0, 0.1, True), (4.0, 4.11, False)]
+)
 def test_outlines_within_a_tenth_of_a_slice_are_drawn_on_one_plane(
-    apart: float, hole: bool
+    first: float, second: float, hole: bool
 ) -> None:
-    nested = [square(4.0, low=2.5, high=12.5), square(4.0 + apart)]
+    nested = [square(first, low=2.5, high=12.5), square(second)]
     coverage = rasterise(nested, isotropic(), overlap=Overlap.EXCLUSIVE)
     assert coverage is not None
     assert coverage.share.sum() == pytest.approx(84 if hole else 100)

@@ -4,15 +4,19 @@ from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import highdicom as hd
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
+from node.core import companions
 from node.core.results import COMPANIONS, ArtifactKind
 from node.core.uids import is_own_series
 from node.offline import AnalysedStudy, analyse_paths
+from sr_templates.findings import ReportContent
+from sr_templates.pdf.document import build_encapsulated_pdf
 from tests import validators
 from tests.acceptance import studies
 from tests.enhanced import cite_frames, enhanced_ct
@@ -188,10 +192,19 @@ def _index(slices: list[Dataset], uid: str) -> int:
 def test_the_document_has_pictures_of_some_and_words_of_all(
     phantom: list[Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.core.companions.MOST_PICTURED", 1)
+    assert companions.MOST_PICTURED == 20
+    monkeypatch.setattr(companions, "MOST_PICTURED", 1)
+    remarks: list[str] = []
+
+    def built(*, content: ReportContent, **rest: Any) -> Dataset:
+        remarks.extend(content.remarks)
+        return build_encapsulated_pdf(content=content, **rest)
+
+    monkeypatch.setattr(companions, "build_encapsulated_pdf", built)
     study = analysed(tmp_path, phantom)
     document = (study.folder / "report.pdf").read_bytes()
     assert document.count(b"/Subtype /Image") == 2
+    assert remarks[-1] == "The captures have the pictures of 1 further nodule."
 
 
 def test_one_that_cannot_be_made_keeps_no_report_from_being_written(

@@ -242,6 +242,14 @@ def test_what_a_report_says_of_its_inputs_is_in_the_digest(changed: dict[str, ob
     assert inputs_digest(job(0, 1, **changed)) != inputs_digest(job(0, 1))
 
 
+def test_in_which_order_settings_are_written_makes_no_other_analysis() -> None:
+    one, other = (
+        analysis_id(fingerprint="weights", template_version="6", settings=settings)
+        for settings in ({"language": "de", "slices": 16}, {"slices": 16, "language": "de"})
+    )
+    assert one == other
+
+
 def test_weights_template_and_settings_each_make_another_analysis() -> None:
     ids = {
         analysis_id(fingerprint=weights, template_version=template, settings=how)

@@ -158,6 +158,8 @@ def test_the_capture_shows_the_ct_and_the_map_on_one_grid() -> None:
     drawn = draw(masked(ct, (4, 9, 14), (3, 3, 3)), ct, max_slices=16)
     assert drawn.shown == (4, 5, 6)
     view = drawn.view(prediction, headers(ct))
+    assert (view.row_direction, view.col_direction) == ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+    assert view.spacing_mm == (0.5, 0.5)
     assert view.slab_hu.shape == (3, 16, 16)  # eight pixels each way about (10, 15)
     assert view.slab_hu[1, 8, 8] == 510
     assert view.key == 1

@@ -78,8 +78,10 @@ def test_beyond_the_scan_and_in_a_missing_slice_nothing_is_shown() -> None:
     side = locating.PIXELS * found.coronal_mm
     assert side == pytest.approx(150)  # 60 slices of 2.5 mm; 120 mm across
     known = np.isfinite(found.coronal_hu)
-    assert not known[:, :24].any()  # 15 of 150 mm are beside the scan
-    assert known[20, 26:220].all()
+    # 15 of 150 mm are beside the scan on either side: 25 of 250 columns
+    assert not known[:, :25].any()
+    assert not known[:, 225:].any()
+    assert [bool(known[row, 25:225].all()) for row in (0, 20, 249)] == [True, True, True]
     # slice 30 lies at 1.25 mm, which is row 122.9 of 250 downwards from 75 mm
     assert not known[122:124, 26:220].any()
 

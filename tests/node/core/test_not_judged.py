@@ -40,6 +40,13 @@ def test_measurements_without_a_finding_are_told_apart() -> None:
     )
 
 
+def test_two_of_a_kind_are_said_to_be_two() -> None:
+    assert count_passed_over([ruler(1), ruler(2), segment(3, "Liver"), segment(4, "Liver")]) == (
+        "2 measurements without a finding were not judged. "
+        "2 segments were not read as nodules: Liver."
+    )
+
+
 def test_the_headline_names_three_things_and_counts_the_rest() -> None:
     organs = [segment(n, says) for n, says in enumerate(["A", "B", "A", "C", "D", "E"], start=1)]
     assert count_passed_over(organs) == "6 segments were not read as nodules: A, B, C and 2 more."
