@@ -1,11 +1,161 @@
-"""WADO-RS (PS3.18 10.4): what is here is retrieved."""
+"""WADO-RS (PS3.18 10.4): what is here is retrieved.
 
-from starlette.routing import BaseRoute
+What blocks runs in threads, a piece at a time, so that the event loop stays free and a client that
+reads slowly holds no thread.  An answer that cannot be brought to its end is cut off: whoever
+counts bytes, or waits for the last part, cannot take it for whole.
+"""
 
+import re
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from http import HTTPStatus
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+from node.web.dicomweb.accept import wishes
+from node.web.dicomweb.asked import Answer, Asked
+from node.web.dicomweb.bulkdata import bulkdata
+from node.web.dicomweb.encoded_object import Unreadable
+from node.web.dicomweb.frame_index import Inseparable, NoFrames
+from node.web.dicomweb.frame_media import frame_numbers, frames_of
+from node.web.dicomweb.frames import NoSuchFrame, Undecodable
+from node.web.dicomweb.instances import instances
+from node.web.dicomweb.metadata import metadata
+from node.web.dicomweb.paths import uid_of
+from node.web.dicomweb.rendered import rendered, thumbnail
+from node.web.problems import Problem
 from node.web.services import Services
+
+AT_ONCE = 4
+"""Pieces that are read, decoded or rendered at the same time, for all clients together."""
+_STUDY = "/studies/{study}"
+_SERIES = _STUDY + "/series/{series}"
+_INSTANCE = _SERIES + "/instances/{instance}"
+_FRAMES = _INSTANCE + "/frames/{frames}"
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+
+_LEVELS = ("study", "series", "instance")
+_Named = tuple[StudyInstanceUID, SeriesInstanceUID | None, SOPInstanceUID | None]
+_LOOPBACK = ("127.0.0.1", "::1")
+Make = Callable[[Asked, Request], Answer]
 
 
 def routes(services: Services) -> list[BaseRoute]:
     """Its routes, relative to the base of the service."""
-    del services
-    return []
+    working = anyio.CapacityLimiter(AT_ONCE)
+
+    def route(path: str, make: Make) -> Route:
+        async def endpoint(request: Request) -> Response:
+            find = partial(_answer, services, request, _named(request), make)
+            return _Streamed(await anyio.to_thread.run_sync(find, limiter=working), working)
+
+        return Route(path, endpoint)
+
+    found = []
+    for path in (_STUDY, _SERIES, _INSTANCE):
+        found += [
+            route(path, lambda asked, _: instances(asked)),
+            route(f"{path}/metadata", lambda asked, _: metadata(asked)),
+            route(f"{path}/rendered", lambda asked, _: rendered(asked, None)),
+            route(f"{path}/thumbnail", lambda asked, _: thumbnail(asked, None)),
+        ]
+    return [
+        *found,
+        route(_FRAMES, lambda asked, request: frames_of(asked, _numbers(request))),
+        route(f"{_FRAMES}/rendered", lambda asked, request: rendered(asked, _numbers(request))),
+        route(f"{_FRAMES}/thumbnail", lambda asked, request: thumbnail(asked, _numbers(request))),
+        route(
+            _INSTANCE + "/bulkdata/{where:path}",
+            lambda asked, request: bulkdata(asked, request.path_params["where"]),
+        ),
+    ]
+
+
+def _named(request: Request) -> _Named:
+    """Raises Problem(400) if one of them is no UID."""
+    said = {name: uid_of(request, name) for name in _LEVELS if name in request.path_params}
+    series, instance = said.get("series"), said.get("instance")
+    return (
+        StudyInstanceUID(said["study"]),
+        None if series is None else SeriesInstanceUID(series),
+        None if instance is None else SOPInstanceUID(instance),
+    )
+
+
+def _numbers(request: Request) -> list[int]:
+    return frame_numbers(request.path_params["frames"])
+
+
+def _answer(services: Services, request: Request, named: _Named, make: Make) -> Answer:
+    """What is sent back.  Raises Problem."""
+    query = dict(request.query_params)
+    wanted = wishes(", ".join(request.headers.getlist("accept")), query.pop("accept", None))
+    held = services.store.held(*named)
+    if not held:
+        raise Problem(HTTPStatus.NOT_FOUND, "nothing of that is here")
+    asked = Asked(
+        held=held,
+        wishes=wanted,
+        query=query,
+        base=_base(services, request),
+        spool=services.spool,
+        max_bytes=services.config.receiver.max_object_mb << 20,
+    )
+    try:
+        return make(asked, request)
+    except (NoFrames, NoSuchFrame) as error:
+        raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
+    except (Inseparable, Undecodable) as error:
+        raise Problem(HTTPStatus.NOT_ACCEPTABLE, str(error)) from error
+    except (Unreadable, FileNotFoundError) as error:
+        says = str(error) if isinstance(error, Unreadable) else "the stored file is gone"
+        raise Problem(
+            HTTPStatus.INTERNAL_SERVER_ERROR, f"{says}; send the instance again"
+        ) from error
+
+
+def _base(services: Services, request: Request) -> str:
+    """URI of the service by the name that the client knows it by, if that is a name.
+
+    A Host that is the very address connected to, without a port, lacks the port: some clients leave
+    it out.
+    """
+    host = request.headers.get("host", "")
+    address, port = request.scope.get("server") or ("", None)
+    if not _HOST.fullmatch(host):
+        host = f"{services.config.web.host}:{services.config.web.port}"
+    elif port and (host == address or (host == "localhost" and address in _LOOPBACK)):
+        host = f"{host}:{port}"
+    return f"{request.url.scheme}://{host}{request.scope.get('root_path', '')}"
+
+
+class _Streamed(StreamingResponse):
+    """The answer, each piece of it made in a thread when the last one has gone out."""
+
+    def __init__(self, answer: Answer, working: anyio.CapacityLimiter) -> None:
+        self._answer, self._working = answer, working
+        headers = {"X-Content-Type-Options": "nosniff", **answer.headers}
+        if answer.length is not None:
+            headers["Content-Length"] = str(answer.length)
+        super().__init__(self._pieces(), status_code=answer.status, headers=headers)
+        self.headers["Content-Type"] = answer.content_type
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._answer.close()
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        def following() -> bytes | None:
+            return next(self._answer.chunks, None)
+
+        while (
+            piece := await anyio.to_thread.run_sync(following, limiter=self._working)
+        ) is not None:
+            yield piece
