@@ -158,11 +158,16 @@ def storescu(
 
 
 def echoscu(
-    port: int, *, called: str = "M3NODE", calling: str = "ECHOSCU"
+    port: int,
+    *,
+    called: str = "M3NODE",
+    calling: str = "ECHOSCU",
+    options: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
     """A C-ECHO by dcmtk's echoscu."""
     program = require_binary("echoscu", "dcmtk")
-    return _run([program, "-v", "-aet", calling, "-aec", called, "127.0.0.1", str(port)], 30)
+    named = ["-aet", calling, "-aec", called, "127.0.0.1", str(port)]
+    return _run([program, "-v", *options, *named], 30)
 
 
 def dcmtk(tool: str, *arguments: str | Path) -> None:

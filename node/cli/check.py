@@ -20,7 +20,8 @@ def check(as_json: bool, config_path: Path | None) -> None:
     """
     from node.app import reach
     from node.core.errors import ConfigError
-    from node.operator.check import Finding, Status, check_node, fail
+    from node.operator.check import check_node
+    from node.operator.findings import Finding, Status, fail
 
     findings: list[Finding] = []
     try:

@@ -25,15 +25,16 @@ def serve(config_path: Path | None) -> int:
     config = loaded(config_path)
     path = find_config(config_path, os.environ)
     logs.configure(config.log, role="supervisor")
-    host, port = config.receiver.host, config.receiver.port
+    host, ports = config.receiver.host, config.receiver.ports
     config.storage.directory.mkdir(parents=True, exist_ok=True)
 
     def free_or_fail() -> None:
-        if not port_is_free(host, port):
-            raise ConfigError(
-                f"port {port} on {host} is taken; stop what listens there, "
-                "or choose another receiver.port"
-            )
+        for key, port in ports.items():
+            if not port_is_free(host, port):
+                raise ConfigError(
+                    f"port {port} on {host} is taken; stop what listens there, "
+                    f"or choose another {key}"
+                )
 
     def command(role: str) -> list[str]:
         named = ["--config", str(path.resolve())] if path is not None else []
@@ -45,7 +46,7 @@ def serve(config_path: Path | None) -> int:
         drain_s=config.serve.drain_s,
         roles=[role for role in ROLES if role != "web" or config.web.enabled],
         before_start=free_or_fail,
-        is_up=lambda: not port_is_free(host, port),
+        is_up=lambda: not any(port_is_free(host, port) for port in ports.values()),
     ).run()
     if status:
         click.echo("error: the node cannot run; process.cannot_run above says why", err=True)

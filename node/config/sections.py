@@ -87,6 +87,35 @@ DatabaseURL = Annotated[str, AfterValidator(_database_beside)]
 """An SQLAlchemy URL; the file of an SQLite database is a path like any other."""
 
 
+class ReceiverTLSConfig(Section):
+    """DICOM over TLS, beside the plain port or instead of it. Without this table there is none. Its
+    files are read again when they change."""
+
+    port: Port = 2762
+    """TCP port to listen on for TLS."""
+    certificate_file: Path = Field(examples=["m3node-certificate.pem"])
+    """PEM file of this node's certificate and those that sign it. `m3node health` calls as its
+    holder, so it should be good for clients too."""
+    key_file: Path | None = Field(default=None, examples=["m3node-key.pem"])
+    """PEM file of its private key, without a passphrase; absent: in certificate_file."""
+    ca_file: Path | None = Field(default=None, examples=["hospital-ca.pem"])
+    """PEM file of the authorities that sign the senders' certificates, or of these themselves."""
+    client_certificate: Literal["required", "optional", "none"] = "required"
+    """Whether a sender has to show a certificate that ca_file vouches for. "optional": it need not,
+    but one that it shows has to be good."""
+    minimum_version: Literal["1.2", "1.3"] = "1.2"
+    """Oldest version of TLS that is accepted."""
+
+    @model_validator(mode="after")
+    def _can_judge_certificates(self) -> Self:
+        if self.client_certificate != "none" and self.ca_file is None:
+            raise ValueError(
+                f'client_certificate = "{self.client_certificate}" needs a ca_file to judge it by; '
+                'name one, or write client_certificate = "none"'
+            )
+        return self
+
+
 class ReceiverConfig(Section):
     """The Storage SCP: what scanners and the PACS send to."""
 
@@ -94,8 +123,8 @@ class ReceiverConfig(Section):
     """AE title under which this node answers; 16 characters at most."""
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 listens on every IPv4 interface."""
-    port: Port = 11112
-    """TCP port to listen on."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 11112
+    """TCP port to listen on; 0: none, where receiver.tls has one."""
     accept: Literal["all", "listed"] = "all"
     """Storage SOP classes to accept: "all" of the Standard, or only the "listed" ones that this
     node interprets (CONFORMANCE.md). A PACS that routes whole studies wants "all"."""
@@ -126,6 +155,22 @@ class ReceiverConfig(Section):
     assumed_character_set: CharacterSet | None = Field(default=None, examples=["ISO_IR 100"])
     """Specific Character Set of senders that declare none and yet send text outside ASCII; absent:
     such text is copied into results byte for byte, as undeclared as it came."""
+    tls: ReceiverTLSConfig | None = None
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports that are listened on, by their keys."""
+        plain = {"receiver.port": self.port} if self.port else {}
+        secured = {"receiver.tls.port": self.tls.port} if self.tls is not None else {}
+        return plain | secured
+
+    @model_validator(mode="after")
+    def _listens_somewhere(self) -> Self:
+        if not self.ports:
+            raise ValueError("port = 0 leaves no port to listen on, since there is no receiver.tls")
+        if len(self.ports) > len(set(self.ports.values())):
+            raise ValueError("port and tls.port are the same; choose two, or port = 0")
+        return self
 
 
 class WebConfig(Section):
@@ -350,6 +395,28 @@ class DimseDestination(_Destination):
     """Its AE title."""
     calling_ae_title: AETitle = "M3NODE"
     """The title under which this node calls; where it is left out, receiver.ae_title."""
+    tls: bool = Field(default=False, examples=[True])
+    """Whether it is called over TLS; false where it is left out."""
+    ca_file: Path | None = Field(default=None, examples=["hospital-ca.pem"])
+    """PEM file of the authorities that sign its certificate, or of that itself; absent: the
+    system's."""
+    certificate_file: Path | None = Field(default=None, examples=["m3node-certificate.pem"])
+    """PEM file of the certificate that is shown to it, and those that sign it; absent: none is."""
+    key_file: Path | None = Field(default=None, examples=["m3node-key.pem"])
+    """PEM file of its private key, without a passphrase; absent: in certificate_file."""
+    server_name: str | None = Field(default=None, examples=["pacs.example"])
+    """The name that its certificate has to be of; absent: host; "": any, for a ca_file that vouches
+    for nobody else."""
+
+    @model_validator(mode="after")
+    def _is_meant_to_be_secured(self) -> Self:
+        keys = ("ca_file", "certificate_file", "key_file", "server_name")
+        idle = [key for key in keys if getattr(self, key) is not None]
+        if idle and not self.tls:
+            raise ValueError(f"{idle[0]} is of no use without tls = true")
+        if self.key_file is not None and self.certificate_file is None:
+            raise ValueError("key_file is of no use without certificate_file")
+        return self
 
 
 class DicomwebDestination(_Destination):
@@ -373,10 +440,17 @@ DestinationConfig = Annotated[DimseDestination | DicomwebDestination, Field(disc
 def as_destination(receiver: ReceiverConfig) -> DimseDestination:
     """This node's own receiver as a destination, called as somebody whom it lets in."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(receiver.host, receiver.host)
+    tls = None if receiver.port else receiver.tls
+    asked = tls is not None and tls.client_certificate != "none"
     return DimseDestination(
         name="self",
         host=host,
-        port=receiver.port,
+        port=receiver.port if tls is None else tls.port,
+        tls=tls is not None,
+        ca_file=None if tls is None else tls.certificate_file,
+        server_name=None if tls is None else "",
+        certificate_file=tls.certificate_file if tls is not None and asked else None,
+        key_file=tls.key_file if tls is not None and asked else None,
         ae_title=(receiver.allowed_called_ae_titles or (receiver.ae_title,))[0],
         calling_ae_title=(receiver.allowed_calling_ae_titles or (receiver.ae_title,))[0],
         timeout_s=10,

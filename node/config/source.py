@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from node.config.sections import DicomwebDestination, DimseDestination, NodeConfig
+from node.config.toml import tables_of
 from node.core.errors import ConfigError
 
 _PREFIX = "M3NODE_"
@@ -23,6 +24,13 @@ _KINDS: Mapping[str, type[BaseModel]] = {
     "dimse": DimseDestination,
     "dicomweb": DicomwebDestination,
 }
+_TABLES: Mapping[tuple[str, ...], type[BaseModel]] = {
+    (name, key): kind
+    for name, section in NodeConfig()
+    if isinstance(section, BaseModel)
+    for key, kind in tables_of(section).items()
+}
+"""The tables within sections."""
 
 Tree = dict[str, Any]
 
@@ -164,7 +172,8 @@ def _mistake(
             advice = f"did you mean {parent}{close[0]}?" if close else "remove it"
             return place, f"unknown key; {advice}"
         case "missing":
-            return place, "missing; every destination needs it"
+            table = "destination" if path[0] == _DESTINATIONS else ".".join(path[:-1])
+            return place, f"missing; every {table} needs it"
         case "union_tag_not_found" | "union_tag_invalid":
             return f"{place}.kind", 'must be "dimse" or "dicomweb"'
         case "path_type":
@@ -177,7 +186,8 @@ def _mistake(
 def _key_path(location: tuple[str | int, ...]) -> list[str]:
     """The key, and in a list the number; without the branches of a union that pydantic names."""
     if location[0:1] != (_DESTINATIONS,):
-        key, within = location[:2], location[2:]
+        depth = 3 if location[:2] in _TABLES else 2
+        key, within = location[:depth], location[depth:]
     else:
         untagged = [part for n, part in enumerate(location) if n != 2 or part not in _KINDS]
         key, within = tuple(untagged[:3]), tuple(untagged[3:])
@@ -204,5 +214,5 @@ def _known(tree: Tree, path: list[str]) -> list[str]:
     if path[0] == _DESTINATIONS:
         index = int(path[1])
         return list(_KINDS[tree[_DESTINATIONS][index]["kind"]].model_fields)
-    section = type(getattr(NodeConfig(), path[0]))
+    section = _TABLES.get(tuple(path[:-1])) or type(getattr(NodeConfig(), path[0]))
     return list(section.model_fields)

@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
+from typing import get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -15,6 +17,7 @@ from node.config.sections import DicomwebDestination, DimseDestination, NodeConf
 _WIDTH = 96
 _DERIVED = frozenset({("database", "url")})
 """Keys whose default follows another key: commented out, or they would not follow."""
+_FIRST = ("name", "kind")
 _HEADER = """\
 Configuration of m3node. Every key stands here with its default, so each line may go.
 Any key can be set from the environment: M3NODE_RECEIVER__PORT=11113; lists as JSON.
@@ -35,14 +38,17 @@ def commented_toml(values: Mapping[str, Mapping[str, object]] | None = None) -> 
         section = getattr(defaults, name)
         if isinstance(section, BaseModel):
             blocks.append(_section(name, section, values.get(name, {})))
-    blocks.append(_example("pacs", DimseDestination))
-    blocks.append(_example("archive", DicomwebDestination))
+            blocks += [_example(f"[{name}.{key}]", of) for key, of in tables_of(section).items()]
+    blocks.append(_example("[[destinations]]", DimseDestination, {"name": "pacs"}))
+    blocks.append(_example("[[destinations]]", DicomwebDestination, {"name": "archive"}))
     return "\n\n".join(blocks) + "\n"
 
 
 def _section(name: str, section: BaseModel, values: Mapping[str, object]) -> str:
     lines = [_comment(inspect.getdoc(type(section)) or ""), f"[{name}]"]
     for key, field in type(section).model_fields.items():
+        if key in tables_of(section):
+            continue
         lines.append(_comment(field.description or ""))
         value = values.get(key, getattr(section, key))
         if value is None:
@@ -54,14 +60,26 @@ def _section(name: str, section: BaseModel, values: Mapping[str, object]) -> str
     return "\n".join(lines)
 
 
-def _example(name: str, kind: type[BaseModel]) -> str:
-    lines = [_comment(inspect.getdoc(kind) or ""), "# [[destinations]]"]
-    own = [key for key in kind.model_fields if key not in ("name", "kind")]
+def tables_of(section: BaseModel) -> dict[str, type[BaseModel]]:
+    """The tables within a section, all of which may be left out."""
+    return {
+        key: kind
+        for key, field in type(section).model_fields.items()
+        for kind in get_args(field.annotation)
+        if isinstance(kind, type) and issubclass(kind, BaseModel)
+    }
+
+
+def _example(
+    heading: str, kind: type[BaseModel], values: Mapping[str, object] = MappingProxyType({})
+) -> str:
+    lines = [_comment(inspect.getdoc(kind) or ""), f"# {heading}"]
+    own = [key for key in kind.model_fields if key not in _FIRST]
     own.sort(key=lambda key: key not in kind.__annotations__)
-    for key in ("name", "kind", *own):
+    for key in (*(key for key in _FIRST if key in kind.model_fields), *own):
         field = kind.model_fields[key]
         lines.append(_comment(field.description or ""))
-        value = name if key == "name" else field.default
+        value = values.get(key, field.default)
         if field.examples:
             value = _first_example(field)
         lines.append(f"# {key} = {toml_value(value)}")

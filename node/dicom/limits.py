@@ -4,6 +4,8 @@ MAX_REQUEST_BYTES = 256 << 10
 """128 presentation contexts with 38 transfer syntaxes each fit into a quarter of it."""
 LONGEST_NEGOTIATION_S = 30.0
 """From the connection to a whole request; less where the network timeout is less."""
+LONGEST_HANDSHAKE_S = 10.0
+"""Of TLS, from the connection to its end; less where the network timeout is less."""
 TOLERANCE_BYTES = 1024
 """Some senders count a PDU's or a fragment's header otherwise."""
 SLOWEST_BYTES_S = 8192

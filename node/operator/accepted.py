@@ -41,6 +41,7 @@ def storage_scp() -> list[str]:
     limits = [
         ("AE title", "receiver.ae_title", receiver.ae_title),
         ("Port", "receiver.port", receiver.port),
+        ("Port for TLS", "receiver.tls.port", "none; 2762 where there is a receiver.tls"),
         ("Simultaneous associations", "receiver.max_associations", receiver.max_associations),
         (
             "Of one address",

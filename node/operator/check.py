@@ -6,16 +6,11 @@ if they are missing, as `serve` would.
 
 import os
 import shutil
-import socket
-import ssl
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from functools import partial
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from sqlalchemy import make_url
 
@@ -23,6 +18,7 @@ from node.config import (
     DatabaseConfig,
     DestinationConfig,
     DicomwebDestination,
+    DimseDestination,
     ModelConfig,
     NodeConfig,
     ReceiverConfig,
@@ -32,42 +28,10 @@ from node.config import (
 )
 from node.core.errors import NodeError
 from node.core.states import State
+from node.operator.certificates import destination_https, destination_tls, receiver_tls
+from node.operator.findings import Finding, fail, ok, warn
 from node.persistence.store import Store
 from node.words import in_words_with_place
-
-_CERTIFICATE_WARNING = timedelta(days=30)
-
-
-class Status(StrEnum):
-    """How a finding is to be read."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that was looked at, and what was found, in a sentence."""
-
-    what: str
-    status: Status
-    says: str
-
-
-def ok(what: str, says: str) -> Finding:
-    """As it should be."""
-    return Finding(what=what, status=Status.OK, says=says)
-
-
-def warn(what: str, says: str) -> Finding:
-    """The node runs, but somebody should know."""
-    return Finding(what=what, status=Status.WARN, says=says)
-
-
-def fail(what: str, says: str) -> Finding:
-    """The node does not do its work like this."""
-    return Finding(what=what, status=Status.FAIL, says=says)
 
 
 class Answering(Protocol):
@@ -98,12 +62,17 @@ def check_node(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
         ("receiver", partial(_receiver, config.receiver, reach)),
         ("destinations", partial(_any_destination, config)),
     ]
+    if config.receiver.tls is not None:
+        checks.append(("receiver.tls", partial(receiver_tls, config.receiver.tls)))
     for destination in config.destinations:
         what = f"destination {destination.name}"
         checks.append((what, partial(_profile, destination)))
         checks.append((what, partial(_destination, destination, reach)))
-        if isinstance(destination, DicomwebDestination):
-            checks.append((what, partial(_certificate, destination)))
+        match destination:
+            case DicomwebDestination():
+                checks.append((what, partial(destination_https, destination)))
+            case DimseDestination():
+                checks.append((what, partial(destination_tls, destination)))
     for what, check in checks:
         try:
             yield from check()
@@ -179,8 +148,9 @@ def _transfer_syntaxes() -> Iterator[Finding]:
 
 
 def _receiver(config: ReceiverConfig, reach: Reach) -> Iterator[Finding]:
-    place = f"{config.ae_title} at {config.host}:{config.port}"
-    if reach.port_is_free(config.host, config.port):
+    ports = config.ports.values()
+    place = f"{config.ae_title} at {config.host}:{' and '.join(map(str, ports))}"
+    if all(reach.port_is_free(config.host, port) for port in ports):
         yield ok("receiver", f"{place} is free to listen on")
     else:
         try:
@@ -208,22 +178,3 @@ def _profile(config: DestinationConfig) -> Iterator[Finding]:
 def _destination(config: DestinationConfig, reach: Reach) -> Iterator[Finding]:
     reach.connect(config).verify()
     yield ok(f"destination {config.name}", "answers")
-
-
-def _certificate(config: DicomwebDestination) -> Iterator[Finding]:
-    url = urlsplit(config.url)
-    what = f"destination {config.name}"
-    if url.scheme != "https":
-        yield warn(what, "is reached over http: results and headers travel in the clear")
-        return
-    context = ssl.create_default_context(cafile=config.ca_file)
-    address = (url.hostname or "", url.port or 443)
-    with (
-        socket.create_connection(address, timeout=config.timeout_s) as plain,
-        context.wrap_socket(plain, server_hostname=url.hostname) as secured,
-    ):
-        certificate = secured.getpeercert() or {}
-    ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
-    says = f"certificate is valid until {ends:%Y-%m-%d}"
-    left = ends - datetime.now(UTC)
-    yield warn(what, f"{says}, {left.days} days") if left < _CERTIFICATE_WARNING else ok(what, says)

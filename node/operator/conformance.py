@@ -10,6 +10,7 @@ import sys
 import pydicom
 import pynetdicom
 
+from node.dicom.limits import LONGEST_HANDSHAKE_S
 from node.operator.accepted import character_sets, sop_classes, storage_scp
 from node.operator.markdown import table
 from node.operator.result_content import ai_results, content_of_a_nodule
@@ -86,10 +87,21 @@ def _security() -> list[str]:
     return [
         "## Security",
         "",
-        "DIMSE without TLS: keep it inside a protected network. DICOMweb over HTTPS verifies the "
-        "server's certificate (`destinations.ca_file`); secrets are read from "
-        "`destinations.headers_file` and never logged. No log line, error comment or file name "
-        "holds a patient's name, ID or birth date.",
+        "DIMSE over TLS: the BCP 195 RFC 8996, 9325 TLS Secure Transport Connection Profile "
+        "(PS3.15 B.12), as server on `receiver.tls.port` (2762 unless it is set otherwise) and as "
+        "client towards destinations with `tls = true`. TLS 1.3, or 1.2 with ECDHE and AES-GCM or "
+        "ChaCha20-Poly1305; so peers that follow the retired B.9, B.10 (Non-Downgrading) and B.11 "
+        "(Extended) are served too. Older versions, renegotiation, compression and resumption are "
+        "not. With `receiver.tls.client_certificate` a sender's certificate is required "
+        "(default), judged where one is shown, or not asked for; keys and authorities are files in "
+        "PEM, read again when they change. Revocation lists are not read. A handshake that is not "
+        f"over within {LONGEST_HANDSHAKE_S:g} s is given up; a request in the clear on the TLS "
+        "port is rejected (1 / 1 / 1).",
+        "",
+        "Without `receiver.tls` DIMSE is in the clear: keep it inside a protected network. "
+        "DICOMweb over HTTPS verifies the server's certificate (`destinations.ca_file`); secrets "
+        "are read from `destinations.headers_file` and never logged. No log line, error comment or "
+        "file name holds a patient's name, ID or birth date.",
     ]
 
 

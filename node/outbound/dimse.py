@@ -1,6 +1,7 @@
 """A destination that takes results over C-STORE."""
 
 import socket
+import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
@@ -13,9 +14,15 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
 from node.config import DimseDestination
-from node.core.errors import DestinationRefused, DestinationUnreachable, VariantRejected
+from node.core.errors import (
+    ConfigError,
+    DestinationRefused,
+    DestinationUnreachable,
+    VariantRejected,
+)
 from node.dicom.compression import PLAIN, plain
 from node.dicom.pynetdicom_fixes import prepare
+from node.dicom.tls import calling, failures_of
 from node.outbound.destination import OnStored, OutgoingObject, require_stored, without_identity
 from sr_templates.character_sets import write_raw_as_it_is
 
@@ -135,12 +142,15 @@ class StorageProvider:
         ae.connection_timeout = ae.acse_timeout = config.timeout_s
         ae.dimse_timeout = ae.network_timeout = config.timeout_s
         where = f"{config.ae_title} at {config.host}:{config.port}"
+        secured = self._secured()
+        failures = [] if secured is None else failures_of(secured[0])
         try:
             association = ae.associate(
                 config.host,
                 config.port,
                 contexts=[build_context(uid, list(syntaxes)) for uid, syntaxes in contexts],
                 ae_title=config.ae_title,
+                tls_args=secured,
                 evt_handlers=[(evt.EVT_CONN_OPEN, _limit_socket, [config.timeout_s])],
             )
         except OSError as error:
@@ -155,7 +165,26 @@ class StorageProvider:
             raise DestinationUnreachable(words)
         if association.rejected_contexts:  # all of them
             _require_all(association, contexts)
+        if failures:
+            raise DestinationUnreachable(f"{where} cannot be reached over TLS: {failures[0]}")
         raise DestinationUnreachable(f"{where} accepts no connection, or answered no request")
+
+    def _secured(self) -> tuple[ssl.SSLContext, str] | None:
+        """How it is called over TLS, and by which name; read anew, since files change."""
+        config = self._config
+        if not config.tls:
+            return None
+        name = config.host if config.server_name is None else config.server_name
+        try:
+            context = calling(
+                ca_file=config.ca_file,
+                certificate_file=config.certificate_file,
+                key_file=config.key_file,
+                compares_name=bool(name),
+            )
+        except ConfigError as error:  # they may be about to be replaced
+            raise DestinationUnreachable(f"cannot be called over TLS: {error}") from error
+        return context, name or cast(str, None)  # pynetdicom hands it on to wrap_socket()
 
 
 def _require_all(association: Association, contexts: Sequence[Context]) -> None:

@@ -205,7 +205,7 @@ def port_is_free(host: str, port: int) -> bool:
             sock.bind(address)
     except PermissionError:
         raise ConfigError(
-            f"receiver.port: {port} needs a privilege; choose one above 1023"
+            f"receiver: port {port} needs a privilege; choose one above 1023"
         ) from None
     except OSError as error:
         if error.errno == errno.EADDRINUSE:

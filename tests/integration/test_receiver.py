@@ -4,7 +4,7 @@ import base64
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,11 +68,11 @@ def node(tmp_path: Path) -> Iterator[Node]:
 @contextmanager
 def running(tmp_path: Path, *, min_free_bytes: int = 0, **settings: Any) -> Iterator[Node]:
     store, spool, intake = open_node(tmp_path / "node", min_free_bytes=min_free_bytes)
-    port = free_port()
-    receiver = Receiver(ReceiverConfig(port=port, **settings), intake, store)
+    config = ReceiverConfig(**{"port": free_port(), **settings})
+    receiver = Receiver(config, intake, store)
     receiver.start()
     try:
-        yield Node(port, receiver, store, spool)
+        yield Node(config.port, receiver, store, spool)
     finally:
         receiver.stop(drain_s=5)
         store.close()
@@ -260,9 +260,15 @@ def test_dcmsend_is_served_and_findscu_is_told_that_there_is_no_query(
     assert "No Acceptable Presentation Contexts" in found.stderr
 
 
-def test_orthanc_routes_to_the_node(node: Node, tmp_path: Path) -> None:
-    """It opens associations itself: unlike elsewhere, it has no network namespace of its own."""
-    http, home = free_port(), tmp_path / "orthanc"
+@contextmanager
+def routing_orthanc(
+    folder: Path, modality: Any, settings: Mapping[str, Any] | None = None
+) -> Iterator[Callable[[Path], None]]:
+    """Orthanc, and what has it send a file to the modality "node".
+
+    It opens associations itself: unlike elsewhere, it has no network namespace of its own.
+    """
+    http, home = free_port(), folder / "orthanc"
     home.mkdir()
     config = {
         "StorageDirectory": str(home / "storage"),
@@ -271,22 +277,30 @@ def test_orthanc_routes_to_the_node(node: Node, tmp_path: Path) -> None:
         "HttpPort": http,
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": False,
-        "DicomModalities": {"node": ["M3NODE", "127.0.0.1", node.port]},
-    }
+        "DicomModalities": {"node": modality},
+    } | dict(settings or {})
     (home / "orthanc.json").write_text(json.dumps(config))
-    files = [ct_slice(tmp_path / f"{n}.dcm", n) for n in range(3)]
 
     def post(path: str, body: bytes) -> Any:
         url = f"http://127.0.0.1:{http}{path}"
         with urlopen(Request(url, data=body, method="POST"), timeout=30) as answer:
             return json.load(answer)
 
+    def send(file: Path) -> None:
+        number = post("/instances", file.read_bytes())["ID"]
+        post("/modalities/node/store", json.dumps([number]).encode())
+
     command = [require_binary("Orthanc", "orthanc"), str(home / "orthanc.json")]
     with process(command, log=home / "log"):
         wait_until(lambda: listens(http), "Orthanc answers", 60)
-        ids = [post("/instances", file.read_bytes())["ID"] for file in files]
         post("/modalities/node/echo", b"{}")
-        post("/modalities/node/store", json.dumps(ids).encode())
+        yield send
+
+
+def test_orthanc_routes_to_the_node(node: Node, tmp_path: Path) -> None:
+    with routing_orthanc(tmp_path, ["M3NODE", "127.0.0.1", node.port]) as send:
+        for number in range(3):
+            send(ct_slice(tmp_path / f"{number}.dcm", number))
     assert [row.version for row in node.store.list_instances(STUDY)] == [1, 1, 1]
 
 

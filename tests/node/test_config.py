@@ -338,3 +338,61 @@ def test_a_companion_that_does_not_exist_is_an_error(minimal: Path) -> None:
     minimal.write_text(MINIMAL + 'companions = ["hologram"]\n')
     with pytest.raises(ConfigError, match=r"destinations\.0\.companions"):
         load_config(minimal, {})
+
+
+TLS = """
+[receiver]
+port = 0
+[receiver.tls]
+certificate_file = "own.pem"
+client_certificate = "none"
+"""
+
+
+def test_tls_beside_the_plain_port_or_instead_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text(TLS)
+    receiver = load_config(path, {}).receiver
+    assert receiver.ports == {"receiver.tls.port": 2762}
+    assert receiver.tls is not None
+    assert receiver.tls.certificate_file == tmp_path / "own.pem"
+    receiver = load_config(path, {"M3NODE_RECEIVER__PORT": "104"}).receiver
+    assert receiver.ports == {"receiver.port": 104, "receiver.tls.port": 2762}
+    moved = load_config(path, {"M3NODE_RECEIVER__TLS__PORT": "2763"})
+    assert moved.receiver.ports == {"receiver.tls.port": 2763}
+
+
+@pytest.mark.parametrize(
+    ("replaced", "by", "said"),
+    [
+        ("[receiver.tls]", "[study]", "receiver: port = 0 leaves no port to listen on"),
+        ("port = 0", "port = 2762", "receiver: port and tls.port are the same"),
+        ('"none"', '"always"', r"receiver\.tls\.client_certificate: must be 'required'"),
+        ('"none"', '"optional"', r'receiver\.tls: client_certificate = "optional" needs a ca_file'),
+        ('certificate_file = "own.pem"', "", r"receiver\.tls\.certificate_file: missing; every"),
+        ("certificate_file", "certificat_file", r"did you mean receiver\.tls\.certificate_file\?"),
+    ],
+)
+def test_what_is_wrong_with_tls_is_said_with_its_key(
+    tmp_path: Path, replaced: str, by: str, said: str
+) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text(TLS.replace(replaced, by))
+    with pytest.raises(ConfigError, match=said):
+        load_config(path, {})
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ('ca_file = "ca.pem"', "ca_file is of no use without tls = true"),
+        ('server_name = "pacs"', "server_name is of no use without tls = true"),
+        ('tls = true\nkey_file = "own.key"', "key_file is of no use without certificate_file"),
+    ],
+)
+def test_nobody_believes_that_results_are_encrypted_when_they_are_not(
+    minimal: Path, keys: str, said: str
+) -> None:
+    minimal.write_text(MINIMAL + keys + "\n")
+    with pytest.raises(ConfigError, match=said):
+        load_config(minimal, {})

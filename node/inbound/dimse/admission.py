@@ -15,6 +15,9 @@ LOCAL_LIMIT = Rejection(result=2, source=3, diagnostic=2, because="max_associati
 LIMIT_OF_ONE = Rejection(
     result=2, source=3, diagnostic=2, because="max_associations_of_one_peer are open"
 )
+IN_THE_CLEAR = Rejection(
+    result=1, source=1, diagnostic=1, because="it spoke in the clear where TLS is spoken"
+)
 DRAINING = Rejection(result=2, source=3, diagnostic=1, because="this node is stopping")
 
 

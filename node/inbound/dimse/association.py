@@ -101,6 +101,7 @@ class Association:
         intake: AcceptsObjects,
         senders: Senders,
         let_in: LetsIn,
+        tls: str = "none",
     ) -> None:
         self._wire = wire
         self._config = config
@@ -108,6 +109,7 @@ class Association:
         self._intake = intake
         self._senders = senders
         self._let_in = let_in
+        self._tls = tls
         self._names = Names(calling_ae="", called_ae="", peer=peer)
         self._maximum_length = 0
         self._syntaxes: dict[int, str] = {}
@@ -275,7 +277,7 @@ class Association:
                     peer=self._names["peer"],
                 )
             )
-            event("association.delivers", association=self._row, **self._names)
+            event("association.delivers", association=self._row, tls=self._tls, **self._names)
         return self._row
 
 

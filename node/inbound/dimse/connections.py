@@ -16,17 +16,22 @@ from node.dicom.limits import MOST_REQUESTS, MOST_REQUESTS_OF_ONE
 
 @dataclass(eq=False, slots=True)
 class Connected:
-    """One connection; `associated` once it has been let in."""
+    """One connection.
+
+    is_secured : whether what is said over it is within TLS
+    associated : once it has been let in
+    """
 
     connection: socket.socket
     peer: str
+    is_secured: bool
     associated: bool = False
     thread: threading.Thread | None = field(default=None, repr=False)
 
     def cut_off(self, *, last: bytes = b"") -> None:
-        """Its thread reads its end, and its peer reads `last`."""
+        """Its thread reads its end, and its peer reads `last`; within TLS, the end alone."""
         with suppress(OSError):
-            if last:
+            if last and not self.is_secured:
                 self.connection.send(last, socket.MSG_DONTWAIT)
             self.connection.shutdown(socket.SHUT_RDWR)
 

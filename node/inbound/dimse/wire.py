@@ -1,26 +1,24 @@
-"""PDUs from a connection, one after the other, into one buffer (PS3.8 9.3.1).
+"""PDUs from a peer, one after the other, into one buffer (PS3.8 9.3.1).
 
 A header is judged before anything of what it announces is read: its type, and its length against
 the cap of that type.  So the memory of a connection is this one buffer, whatever a peer sends.
 
-Reads block in the kernel, outside of the interpreter's lock, until all that is missing of a PDU is
-there.  A peer has a deadline for each PDU from its first byte to its last, however it spreads them.
+A peer has a deadline for each PDU from its first byte to its last, however it spreads them.
 """
 
-import socket
 import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
 from node.dicom.limits import SLOWEST_BYTES_S
+from node.inbound.dimse.transport import Transport
 
 HEADER_BYTES = 6
+TLS_HANDSHAKE = 0x16
+"""What a client that speaks TLS begins with, where a PDU has its type (RFC 8446 5.1)."""
 _LENGTH = struct.Struct(">BxL")
-_MOST_WAIT_S = 1.0
-_DRAIN_S = 2.0
-_DRAIN_BYTES = 1 << 24
 
 
 class PDU(NamedTuple):
@@ -58,18 +56,17 @@ def allowance_s(silence_s: float, count: int) -> float:
 
 
 class Wire:
-    """One accepted connection.
+    """What one peer sends.
 
     largest   : bytes of the longest PDU that any cap will let pass
     silence_s : longest wait for a PDU to begin, and for one to go on
     """
 
-    def __init__(self, connection: socket.socket, *, largest: int, silence_s: float) -> None:
-        self._socket = connection
+    def __init__(self, transport: Transport, *, largest: int, silence_s: float) -> None:
+        self._transport = transport
         self._silence_s = silence_s
         self._view = memoryview(bytearray(2 * (HEADER_BYTES + largest)))
         self._start = self._end = 0
-        self._receive = _receiver(connection, min(_MOST_WAIT_S, silence_s / 4))
 
     def next_pdu(self, caps: Mapping[int, int], *, until: float | None = None) -> PDU:
         """The next PDU.
@@ -84,7 +81,9 @@ class Wire:
         if kind not in caps:
             known = 1 <= kind <= 7
             raise Unacceptable(
-                f"a PDU of type {kind:02X} came",
+                "TLS came where DICOM is spoken in the clear"
+                if kind == TLS_HANDSHAKE
+                else f"a PDU of type {kind:02X} came",
                 reason=UNEXPECTED_PDU if known else UNRECOGNIZED_PDU,
             )
         if length > caps[kind]:
@@ -113,7 +112,7 @@ class Wire:
             whole = count > HEADER_BYTES
             room = self._view[self._end : self._end + missing] if whole else self._view[self._end :]
             try:
-                received = self._receive(room, whole)
+                received = self._transport.receive(room, whole=whole)
             except OSError as error:
                 raise Ended("the connection is lost") from error
             if received == 0:
@@ -124,66 +123,26 @@ class Wire:
 
     def send(self, encoded: bytes) -> None:
         """The bytes are on their way.  Raises Ended."""
-        rest = memoryview(encoded)
-        until = time.monotonic() + self._silence_s
         try:
-            while rest:
-                try:
-                    rest = rest[self._socket.send(rest) :]
-                except (BlockingIOError, TimeoutError):
-                    if time.monotonic() > until:
-                        raise TooSlow("the peer takes no answer") from None
+            self._transport.send(encoded, until=time.monotonic() + self._silence_s)
+        except TimeoutError as error:
+            raise TooSlow("the peer takes no answer") from error
         except OSError as error:
             raise Ended("the connection is lost") from error
 
     def close(self, *, last: bytes = b"") -> None:
-        """The connection is closed; `last` reaches a peer that still reads.
-
-        A socket that is closed with unread bytes in it resets the connection, and what was sent
-        last is lost with it: so what still comes is read, and thrown away, for a moment.
-        """
+        """The connection is closed; `last` reaches a peer that still reads."""
         with suppress(OSError, Ended):
             if last:
                 self.send(last)
-                self._socket.shutdown(socket.SHUT_WR)
-                self._drain()
-        self._socket.close()
+                self._transport.end()
+        self._transport.close()
 
     def turn_away(self, answer: bytes) -> None:
         """A peer that has begun to speak is answered so; nothing of what it says is kept."""
         until = time.monotonic() + self._silence_s
         with suppress(OSError):
-            while self._receive(self._view, False) < 0 and time.monotonic() < until:
-                pass
+            while self._transport.receive(self._view, whole=False) < 0:
+                if time.monotonic() > until:
+                    break
         self.close(last=answer)
-
-    def _drain(self) -> None:
-        until, drained = time.monotonic() + _DRAIN_S, 0
-        while time.monotonic() < until and drained < _DRAIN_BYTES:
-            received = self._receive(self._view, False)
-            if received == 0:
-                return
-            drained += max(0, received)
-
-
-Receive = Callable[[memoryview, bool], int]
-"""Bytes received into the view, 0 at the end of the stream, -1 if none came in time; the flag asks
-for as many as the view holds, but a wait may end before."""
-
-
-def _receiver(connection: socket.socket, wait_s: float) -> Receive:
-    """How to read, so that no call blocks for longer than `wait_s`."""
-    # In the kernel, where no interpreter is needed to wait on, whatever a peer dribbles.
-    connection.settimeout(None)
-    seconds, fraction = divmod(wait_s, 1)
-    limit = struct.pack("@ll", int(seconds), max(1, int(fraction * 1e6)))
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-
-    def receive(room: memoryview, whole: bool) -> int:
-        try:
-            return connection.recv_into(room, 0, socket.MSG_WAITALL if whole else 0)
-        except BlockingIOError:
-            return -1
-
-    return receive

@@ -13,7 +13,9 @@ from node.config import DestinationConfig, NodeConfig, ReceiverConfig, as_destin
 from node.core.errors import DestinationUnreachable
 from node.operator.check import check_node
 from node.persistence.store import Store
+from tests.certificates import BOTH, Authority, Holder, authority
 from tests.node.cli.conftest import Cli, finish
+from tests.peers import free_port
 
 
 def findings(said_json: list[dict[str, Any]], what: str) -> list[tuple[str, str]]:
@@ -146,3 +148,66 @@ def test_the_node_asks_itself_as_somebody_who_is_let_in() -> None:
     own = as_destination(config)
     assert (own.calling_ae_title, own.ae_title) == ("CT1", "M3NODE")
     assert (own.host, own.port) == ("127.0.0.1", 4242)
+
+
+def tls_settings(ca: Authority, holder: Holder, **settings: str) -> dict[str, str]:
+    """The environment of a node whose receiver speaks TLS, on a port that nobody has."""
+    keys = {
+        "port": str(free_port()),
+        "certificate_file": str(holder.certificate_file),
+        "key_file": str(holder.key_file),
+        "ca_file": str(ca.ca_file),
+        **settings,
+    }
+    return {f"M3NODE_RECEIVER__TLS__{key.upper()}": value for key, value in keys.items()}
+
+
+def test_certificates_of_the_receiver_are_looked_at(
+    cli: Cli, config_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ca = authority(tmp_path)
+    (tmp_path / "old").mkdir()
+    old = authority(tmp_path / "old", "Old CA", days=-2)
+    good, other = ca.issue("good"), ca.issue("other")
+    servers = ca.issue("servers", good_for=BOTH[:1])
+    cases: list[tuple[Authority, Holder, dict[str, str], list[tuple[str, str]]]] = [
+        (ca, good, {}, [("ok", "good.pem is valid until ")]),
+        (ca, ca.issue("soon", days=12), {}, [("warn", ", 12 days")]),
+        (ca, ca.issue("ended", days=-2), {}, [("fail", "nobody trusts it any more")]),
+        (
+            ca,
+            Holder(good.certificate_file, other.key_file),
+            {},
+            [("fail", "other.key is not of the certificate in")],
+        ),
+        (ca, good, {"key_file": "/absent"}, [("fail", "/absent cannot be read: No such file")]),
+        (old, good, {}, [("ok", "good.pem"), ("fail", "Old_CA.pem: CN=Old CA ended on ")]),
+        (ca, servers, {}, [("ok", "valid"), ("warn", "m3node health cannot call this port")]),
+        (
+            ca,
+            good,
+            {"client_certificate": "none"},
+            [("ok", "valid"), ("warn", "whoever reaches the port may send")],
+        ),
+    ]
+    for authority_, holder, more, expected in cases:
+        for name, value in tls_settings(authority_, holder, **more).items():
+            monkeypatch.setenv(name, value)
+        found = findings(cli("check", "--json", "--config", config_file).json(), "receiver.tls")
+        assert [status for status, _ in found] == [status for status, _ in expected], found
+        for (_, says), (_, words) in zip(found, expected, strict=True):
+            assert words in says
+        monkeypatch.delenv("M3NODE_RECEIVER__TLS__CLIENT_CERTIFICATE", raising=False)
+
+
+def test_senders_cannot_be_judged_without_an_authority(
+    cli: Cli, config_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ca = authority(tmp_path)
+    settings = tls_settings(ca, ca.issue("m3node"))
+    del settings["M3NODE_RECEIVER__TLS__CA_FILE"]
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    said = cli("check", "--config", config_file)
+    assert said.status == 1
+    assert 'receiver.tls: client_certificate = "required" needs a ca_file' in said.out

@@ -92,7 +92,7 @@ class Node:
 @contextmanager
 def node(**settings: Any) -> Iterator[Node]:
     disk, rows, port = Disk(), Rows(), free_port()
-    receiver = Receiver(ReceiverConfig(port=port, **settings), disk, rows)
+    receiver = Receiver(ReceiverConfig(**{"port": port, **settings}), disk, rows)
     receiver.start()
     try:
         yield Node(port, receiver, disk, rows)

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from node.config import ReceiverConfig
 from node.dicom.transfer_syntaxes import decodable
 from node.inbound.dimse.association import Association
+from node.inbound.dimse.transport import InTheClear
 from node.inbound.dimse.wire import Wire
 from node.inbound.intake import Intake
 from node.inbound.senders import Senders
@@ -64,7 +65,11 @@ class Here:
             theirs.sendall(stream)
             theirs.shutdown(socket.SHUT_WR)
             Association(
-                Wire(ours, largest=1 << 18, silence_s=CONFIG.network_timeout_s),
+                Wire(
+                    InTheClear(ours, silence_s=CONFIG.network_timeout_s),
+                    largest=1 << 18,
+                    silence_s=CONFIG.network_timeout_s,
+                ),
                 "127.0.0.1",
                 config=CONFIG,
                 decodable=DECODABLE,

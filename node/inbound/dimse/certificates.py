@@ -1,0 +1,79 @@
+"""The certificates that the receiver shows and judges by, as they are on disk now.
+
+Files are looked at for each connection.  What cannot be used is said, and what was there before
+goes on: a certificate is often replaced file by file, and a mistake must not shut senders out.
+"""
+
+import logging
+import ssl
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+from node.config import ReceiverTLSConfig
+from node.core.errors import ConfigError
+from node.dicom.tls import SOON, accepting, own_certificate
+from node.logs import event
+
+_State = tuple[tuple[int, int, int, int] | None, ...]
+
+
+class Certificates:
+    """How connections are secured; any number of threads may ask.
+
+    Raises ConfigError if it cannot be done with the files as they are.
+    """
+
+    def __init__(self, config: ReceiverTLSConfig) -> None:
+        self._config = config
+        named = (config.certificate_file, config.key_file, config.ca_file)
+        self._files = [file for file in named if file is not None]
+        self._lock = threading.Lock()
+        self._state = self._look()
+        self._context = self._read()
+
+    def context(self) -> ssl.SSLContext:
+        """What the files say, or said when they could last be used."""
+        state = self._look()
+        with self._lock:
+            if state != self._state:
+                self._state = state
+                try:
+                    self._context = self._read()
+                except ConfigError as error:
+                    event("receiver.certificates_unusable", level=logging.ERROR, error=error)
+            return self._context
+
+    def _look(self) -> _State:
+        return tuple(_state_of(file) for file in self._files)
+
+    def _read(self) -> ssl.SSLContext:
+        config = self._config
+        try:
+            context = accepting(
+                certificate_file=config.certificate_file,
+                key_file=config.key_file,
+                ca_file=config.ca_file,
+                client_certificate=config.client_certificate,
+                minimum_version=config.minimum_version,
+            )
+            own = own_certificate(config.certificate_file, config.key_file, of="server")
+        except ConfigError as error:
+            raise ConfigError(f"receiver.tls: {error}") from error
+        left = own.ends - datetime.now(UTC)
+        event(
+            "receiver.certificate",
+            level=logging.WARNING if left < SOON else logging.INFO,
+            subject=own.subject,
+            ends=own.ends.date().isoformat(),
+            days_left=left.days,
+        )
+        return context
+
+
+def _state_of(file: Path) -> tuple[int, int, int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
