@@ -145,7 +145,9 @@ class ReceiverConfig(Section):
     max_associations_of_one_peer: Annotated[int, Field(ge=1)] | None = Field(
         default=None, examples=[24]
     )
-    """Of these, so many from one address at most, so that it cannot take them all; absent: all."""
+    """Of these, so many from one address at most, so that it cannot take them all; absent: three
+    quarters. Where every sender is behind one address (NAT, a proxy), as many as max_associations.
+    """
     max_pdu_bytes: Annotated[int, Field(ge=4096, le=1 << 24)] = 131072
     """Largest PDU that senders may use."""
     network_timeout_s: Seconds = 60.0
@@ -156,6 +158,11 @@ class ReceiverConfig(Section):
     """Specific Character Set of senders that declare none and yet send text outside ASCII; absent:
     such text is copied into results byte for byte, as undeclared as it came."""
     tls: ReceiverTLSConfig | None = None
+
+    @property
+    def most_of_one_peer(self) -> int:
+        """Associations that one address may have open."""
+        return self.max_associations_of_one_peer or -(-3 * self.max_associations // 4)
 
     @property
     def ports(self) -> dict[str, int]:

@@ -56,6 +56,8 @@ _LEADING = 16 << 10
 """Bytes in which the identifiers of nearly every object stand."""
 _MOST_FILE_META = 1 << 20
 _CHUNK = 1 << 20
+_AT_ONCE = 16 << 20
+"""Of a file that somebody else may change, so much is held in memory."""
 _LOOK_AT_SPACE_EVERY = 64 << 20
 
 
@@ -144,7 +146,7 @@ class Intake:
 
         Raises Refused as `Incoming.keep` does.
         """
-        file = self.taken_apart(mapped(path))
+        file = self.taken_apart(self._copied(path))
         for words in file.amiss:
             event("store.header_amiss", says=words, sop_instance_uid=file.ids.sop_instance_uid)
             if remark is not None:
@@ -156,6 +158,29 @@ class Intake:
             transfer_syntax_uid=file.syntax,
             sender_id=sender_id,
         )
+
+    def _copied(self, path: Path) -> memoryview:
+        """The file's bytes as they are now: a small file's in memory, a large one's on our disk.
+
+        It is not mapped where it lies: should somebody cut it short meanwhile, or a network share
+        go away, whoever touched the map would be killed (SIGBUS).
+        """
+        with path.open("rb") as file:
+            small = file.read(_AT_ONCE)
+            if not looks_like_dicom(small, os.fstat(file.fileno()).st_size):
+                raise Refused(CANNOT_UNDERSTAND, "not a DICOM file")
+            if len(small) < _AT_ONCE:
+                return memoryview(small)
+            with self._spool.scratch() as copy:
+                size, chunk = 0, small
+                while chunk:
+                    size += len(chunk)
+                    self.require_size(size - _MOST_FILE_META)
+                    self.require_space()
+                    copy.write(chunk)
+                    chunk = file.read(_AT_ONCE)
+                copy.flush()
+                return memoryview(mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ))
 
     def taken_apart(self, encoded: memoryview, *, otherwise: str = "") -> "WholeFile":
         """What a whole file is; what its header lacks is taken from the Data Set.
@@ -373,11 +398,3 @@ class Incoming:
                 return ids
         whole = memoryview(mmap.mmap(part.fileno(), 0, access=mmap.ACCESS_READ))
         return self._intake.identify(whole[self._head_bytes :], self._syntax)
-
-
-def mapped(path: Path) -> memoryview:
-    """The file's bytes, none of them read yet."""
-    with path.open("rb") as file:
-        if not os.fstat(file.fileno()).st_size:
-            return memoryview(b"")
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))

@@ -46,7 +46,7 @@ def storage_scp() -> list[str]:
         (
             "Of one address",
             "receiver.max_associations_of_one_peer",
-            receiver.max_associations_of_one_peer or "all",
+            f"three quarters: {receiver.most_of_one_peer}",
         ),
         (
             "Unfinished requests, in all and of one address",

@@ -13,6 +13,7 @@ import errno
 import hashlib
 import itertools
 import os
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
@@ -20,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from node.core.errors import OUT_OF_RESOURCES, Refused
 
@@ -66,6 +67,10 @@ class Spool:
         """
         name = f"{os.getpid()}-{threading.get_ident()}-{next(self._count)}.part"
         return Part(self._parts / name, self.directory, self._syncing)
+
+    def scratch(self) -> IO[bytes]:
+        """A file without a name, gone when it is closed and no longer mapped."""
+        return tempfile.TemporaryFile(dir=self._parts)
 
     def write(self, chunks: Iterable[bytes | memoryview]) -> StoredFile:
         """The content is durable under its own digest.

@@ -45,7 +45,4 @@ def rejection_of(
         return CALLING_AE_TITLE
     if others_open >= config.max_associations:
         return LOCAL_LIMIT
-    most_of_one = config.max_associations_of_one_peer
-    if most_of_one is not None and others_of_it >= most_of_one:
-        return LIMIT_OF_ONE
-    return None
+    return LIMIT_OF_ONE if others_of_it >= config.most_of_one_peer else None

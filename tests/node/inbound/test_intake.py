@@ -468,6 +468,46 @@ def test_a_file_that_is_not_dicom_is_refused(intake: Intake, tmp_path: Path) -> 
         intake.accept_file(path, sender_id=None)
 
 
+def test_a_file_that_is_cut_short_while_it_is_read_kills_nobody(
+    intake: Intake, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a network share; a file that was mapped would end the process (SIGBUS)."""
+    monkeypatch.setattr(module, "_AT_ONCE", 4096)
+    path = tmp_path / "exported.dcm"
+    image = ct_image(0)
+    image.PixelData = bytes(300_000)
+    image.save_as(path, enforce_file_format=True)
+    whole = path.stat().st_size
+
+    def cut_short() -> None:
+        with path.open("r+b") as file:
+            file.truncate(whole // 2)
+
+    monkeypatch.setattr(intake, "require_space", cut_short)
+    assert intake.accept_file(path, sender_id=None) is Arrival.NEW
+    (kept,) = spooled(tmp_path)
+    assert whole // 2 - 1000 < kept.stat().st_size < whole // 2 + 1000
+
+
+def test_a_large_file_costs_little_memory_and_leaves_no_copy(
+    intake: Intake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_AT_ONCE", 1 << 20)
+    path = tmp_path / "exported.dcm"
+    image = ct_image(0)
+    image.PixelData = bytes(64 << 20)
+    image.save_as(path, enforce_file_format=True)
+    del image.PixelData
+    tracemalloc.start()
+    try:
+        assert intake.accept_file(path, sender_id=None) is Arrival.NEW
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 << 20
+    assert [each.name for each in (tmp_path / "spool" / "parts").iterdir()] == []
+
+
 def meta_of(**changes: bytes) -> bytes:
     """File Meta without a group length; a value of b"" leaves the element out."""
     values = {

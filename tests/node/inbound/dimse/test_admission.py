@@ -13,12 +13,14 @@ def ask(
     called_ae: str = "M3NODE",
     peer: str = "10.1.2.3",
     others_open: int = 0,
+    others_of_it: int = 0,
 ) -> tuple[int, int, int] | None:
     answer: Rejection | None = rejection_of(
         calling_ae=calling_ae,
         called_ae=called_ae,
         peer=peer,
         others_open=others_open,
+        others_of_it=others_of_it,
         config=config,
     )
     return answer and (answer.result, answer.source, answer.diagnostic)
@@ -57,3 +59,20 @@ def test_one_association_too_many_is_a_transient_rejection() -> None:
     config = ReceiverConfig(max_associations=2)
     assert ask(config, others_open=1) is None
     assert ask(config, others_open=2) == (2, 3, 2)
+
+
+def test_one_address_leaves_a_quarter_to_the_others_unless_it_is_told_otherwise() -> None:
+    for settings, most in (
+        ({}, 24),
+        ({"max_associations": 1}, 1),
+        ({"max_associations": 2}, 2),
+        ({"max_associations": 6}, 5),
+        ({"max_associations_of_one_peer": 32}, 32),
+        ({"max_associations_of_one_peer": 3}, 3),
+    ):
+        config = ReceiverConfig(**settings)
+        assert config.most_of_one_peer == most
+        assert ask(config, others_open=most - 1, others_of_it=most - 1) is None
+        if most < config.max_associations:
+            assert ask(config, others_open=most, others_of_it=most) == (2, 3, 2)
+            assert ask(config, others_open=most, others_of_it=0) is None
