@@ -13,7 +13,7 @@ from random import Random
 from typing import Any, Protocol
 
 from node.core.errors import LeaseLost
-from node.core.retry import FailureKind, RetryPolicy, classify
+from node.core.retry import FailureKind, RetryPolicy, pause_s
 from node.core.states import State
 from node.logs import event
 from node.persistence.rows import Lease
@@ -50,18 +50,8 @@ class HoldingConfig(Protocol):
         ...
 
     @property
-    def max_attempts(self) -> int:
-        """Tries before the work is dead."""
-        ...
-
-    @property
-    def retry_base_s(self) -> float:
-        """The longest pause after the first failed try."""
-        ...
-
-    @property
-    def retry_cap_s(self) -> float:
-        """The longest pause of all."""
+    def retry_policies(self) -> Mapping[FailureKind, RetryPolicy]:
+        """The pauses after each kind of failure that is tried again."""
         ...
 
 
@@ -77,9 +67,7 @@ class LeaseHolder:
         rng: Random | None = None,
     ) -> None:
         self._lease_s = config.lease_s
-        self._policy = RetryPolicy(
-            max_attempts=config.max_attempts, base_s=config.retry_base_s, cap_s=config.retry_cap_s
-        )
+        self._policies = config.retry_policies
         self._store = store
         self._clock = clock
         self._rng = rng or Random()
@@ -104,13 +92,14 @@ class LeaseHolder:
         """The work is tried again after a pause, or dead."""
         now = self._clock()
         try:
-            if classify(error) is FailureKind.PERMANENT:
+            pause = pause_s(error, lease.tries, self._policies, self._rng)
+            if pause is None:
                 self._store.bury(lease, error=in_words(error), now=now)
                 state = State.DEAD
             else:
-                pause = timedelta(seconds=self._policy.delay_s(lease.tries, self._rng))
+                not_before = now + timedelta(seconds=pause)
                 state = self._store.retry(
-                    lease, error=in_words(error), not_before=now + pause, now=now
+                    lease, error=in_words(error), not_before=not_before, now=now
                 )
         except LeaseLost:
             log("lost", lease, level=logging.WARNING)

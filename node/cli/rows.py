@@ -76,9 +76,20 @@ def _numbers(values: list[float] | None) -> str:
 
 
 def show_deliveries(rows: "Sequence[DeliveryRow]") -> None:
-    """One line a delivery."""
+    """One line a delivery; of one that has failed and waits, why and until when."""
     show_table(
-        ["delivery", "job", "study", "destination", "state", "tries", "objects", "made", "error"],
+        [
+            "delivery",
+            "job",
+            "study",
+            "destination",
+            "state",
+            "tries",
+            "objects",
+            "made",
+            "next try",
+            "error",
+        ],
         [
             [
                 row.delivery_id,
@@ -89,6 +100,7 @@ def show_deliveries(rows: "Sequence[DeliveryRow]") -> None:
                 f"{row.tries}/{row.max_attempts}",
                 row.delivered,
                 row.created_at,
+                row.not_before if row.waits else None,
                 row.error,
             ]
             for row in rows

@@ -21,16 +21,30 @@ from node.cli.options import (
 def why(study_or_accession: str, as_json: bool, config_path: Path | None) -> None:
     """Say what happened to a study, and what it is waiting for."""
     from node.core.diary import sentence
+    from node.core.states import State
 
     with opened_store(loaded(config_path)) as store:
         row = store.find_study(study_or_accession)
         events = store.diary(row.study_instance_uid)
+        deliveries = store.list_deliveries(study=row.study_instance_uid, states=(State.QUEUED,))
+    waiting = [each for each in deliveries if each.waits]
     if as_json:
         show_json(
             {
                 "study_instance_uid": row.study_instance_uid,
                 "waiting_for": row.waiting_for,
                 "look_again_at": row.look_again_at,
+                "deliveries_waiting": [
+                    {
+                        "delivery_id": each.delivery_id,
+                        "destination": each.destination,
+                        "because": each.error,
+                        "next_try_at": each.not_before,
+                        "tries": each.tries,
+                        "max_attempts": each.max_attempts,
+                    }
+                    for each in waiting
+                ],
                 "events": [
                     {
                         "at": event.at,
@@ -51,3 +65,8 @@ def why(study_or_accession: str, as_json: bool, config_path: Path | None) -> Non
     if row.waiting_for:
         again = f" (next look {in_cell(row.look_again_at)})" if row.look_again_at else ""
         click.echo(f"now: waiting: {row.waiting_for}{again}")
+    for each in waiting:
+        click.echo(
+            f"now: delivery {each.delivery_id} to {each.destination} waits, next try "
+            f"{in_cell(each.not_before)} ({each.tries} of {each.max_attempts} made): {each.error}"
+        )

@@ -5,6 +5,7 @@ default except where a destination is.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -23,6 +24,7 @@ from pydantic.networks import IPvAnyNetwork
 
 from node.config.profiles import PROFILES, CompanionName, Compression, Profile, ProfileName
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
+from node.core.retry import FailureKind, RetryPolicy
 from node.core.variants import Wishes
 from sr_templates.character_sets import is_known
 from sr_templates.pictures.capture_view import MapStyle
@@ -258,6 +260,12 @@ class WorkerConfig(Section):
     poll_s: Seconds = 0.5
     """How often an idle worker looks for a job."""
 
+    @property
+    def retry_policies(self) -> Mapping[FailureKind, RetryPolicy]:
+        """The pauses after each kind of failure that is tried again: all alike."""
+        policy = RetryPolicy(base_s=self.retry_base_s, cap_s=self.retry_cap_s)
+        return {FailureKind.TRANSIENT: policy, FailureKind.PASSING: policy}
+
 
 class DeliveryConfig(Section):
     """The process that sends results."""
@@ -265,13 +273,29 @@ class DeliveryConfig(Section):
     lease_s: Lease = 45.0
     """A deliverer that is silent for so long loses its delivery to the next; at most 60."""
     max_attempts: Attempts = 100
-    """After so many attempts a delivery is dead and waits for a person (100: about a day)."""
+    """After so many attempts a delivery is dead and waits for a person (100: about a day of a
+    destination that is down, three of one that does not take it as things stand)."""
     retry_base_s: Seconds = 5.0
     """First pause between attempts; doubled each time, with jitter."""
     retry_cap_s: Seconds = 900.0
     """Longest pause between attempts."""
+    not_ready_base_s: Seconds = 60.0
+    """First pause where somebody has to see to something first: this node is not registered there,
+    a token has run out, the address is wrong, a failure that says no more; doubled likewise."""
+    not_ready_cap_s: Seconds = 3600.0
+    """Longest such pause; what somebody has cured is sent within that time by itself."""
     poll_s: Seconds = 0.5
     """How often an idle deliverer looks for something to send."""
+
+    @property
+    def retry_policies(self) -> Mapping[FailureKind, RetryPolicy]:
+        """The pauses after each kind of failure that is tried again."""
+        return {
+            FailureKind.TRANSIENT: RetryPolicy(base_s=self.retry_base_s, cap_s=self.retry_cap_s),
+            FailureKind.PASSING: RetryPolicy(
+                base_s=self.not_ready_base_s, cap_s=self.not_ready_cap_s
+            ),
+        }
 
 
 class AnnotationsConfig(Section):
@@ -342,6 +366,9 @@ class _Destination(Section):
     """Name in commands, logs and the diary; must differ from the others'."""
     timeout_s: Seconds = 30.0
     """Longest wait for the destination's answer to one message."""
+    slowest_kb_s: Annotated[float, Field(gt=0)] = 20.0
+    """Kilobytes a second that it takes at the least: the sending of one object is broken off after
+    its size at that pace, and timeout_s for each of request and answer."""
     profile: ProfileName = "standard"
     """What it is, which decides the settings below where they are left out: "standard", a PACS;
     "ohif", "weasis", one behind which that viewer reads; "basic", one that shows single images and

@@ -7,7 +7,9 @@
     │   └── TooLarge                 ... since it is larger than is taken
     ├── ConfigError              the configuration, or what it points at, cannot be used
     ├── DestinationError         what a destination makes of what is sent to it: one of these
-    │   ├── DestinationUnreachable   transient: nobody there, out of resources, try again later
+    │   ├── DestinationUnreachable   transient: nobody there, out of resources, try again soon
+    │   ├── DestinationNotReady      often passing, but not soon: we are not registered there, a
+    │   │                            token has run out, its answer says nothing; tried slowly
     │   └── DestinationRefused       permanent: this destination will never take these objects
     │       └── VariantRejected          ... in this form; a poorer variant may do
     ├── LeaseLost                somebody else holds the work now; drop it, nothing is lost
@@ -58,15 +60,27 @@ class DestinationError(NodeError):
     """What a destination makes of what is sent to it.
 
     sop_instance_uid : the object that its answer is about; None if it is about whatever is sent
+    retry_after_s    : how long it asks to be left alone; None if it does not say
     """
 
-    def __init__(self, message: str, *, sop_instance_uid: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        sop_instance_uid: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.sop_instance_uid = sop_instance_uid
+        self.retry_after_s = retry_after_s
 
 
 class DestinationUnreachable(DestinationError):
-    """The destination cannot take anything just now; the same may succeed later."""
+    """The destination cannot take anything just now; the same may succeed soon."""
+
+
+class DestinationNotReady(DestinationError):
+    """The destination does not take it as things stand; a person there or time may change that."""
 
 
 class DestinationRefused(DestinationError):

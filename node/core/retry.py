@@ -1,17 +1,35 @@
-"""When to try again, and whether at all."""
+"""When to try again, and whether at all.
 
+An error's type says how much patience it deserves (`classify`); how long the pauses of each
+patience are is a `RetryPolicy` of the configuration.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
 from m3net.errors import StudyError, WeightsError
-from node.core.errors import ConfigError, DestinationRefused, LeaseLost, Refused
+from node.core.errors import (
+    ConfigError,
+    DestinationError,
+    DestinationNotReady,
+    DestinationRefused,
+    LeaseLost,
+    Refused,
+)
+
+LONGEST_ASKED_S = 3600.0
+"""A destination that asks to be left alone for longer is asked again after so long."""
 
 
 class FailureKind(StrEnum):
     """What a failure means for the next try."""
 
     TRANSIENT = "transient"
+    """Likely to be over soon."""
+    PASSING = "passing"
+    """Likely to be over once somebody has seen to it: hours, a weekend."""
     PERMANENT = "permanent"
 
 
@@ -19,12 +37,10 @@ class FailureKind(StrEnum):
 class RetryPolicy:
     """Exponential backoff with full upper-half jitter.
 
-    max_attempts : tries before the work is dead
-    base_s       : the longest wait after the first failed try
-    cap_s        : the longest wait of all
+    base_s : the longest wait after the first failed try
+    cap_s  : the longest wait of all
     """
 
-    max_attempts: int
     base_s: float
     cap_s: float
 
@@ -46,6 +62,7 @@ PERMANENT: tuple[type[BaseException], ...] = (
     Refused,
     LeaseLost,
 )
+PASSING: tuple[type[BaseException], ...] = (DestinationNotReady,)
 
 
 def classify(error: BaseException) -> FailureKind:
@@ -54,4 +71,23 @@ def classify(error: BaseException) -> FailureKind:
     What is not known to be permanent is tried again: tries are bounded, and a study given up too
     early is a study that nobody reads.
     """
-    return FailureKind.PERMANENT if isinstance(error, PERMANENT) else FailureKind.TRANSIENT
+    if isinstance(error, PERMANENT):
+        return FailureKind.PERMANENT
+    return FailureKind.PASSING if isinstance(error, PASSING) else FailureKind.TRANSIENT
+
+
+def pause_s(
+    error: BaseException,
+    attempt: int,
+    policies: Mapping[FailureKind, RetryPolicy],
+    rng: Random,
+) -> float | None:
+    """Seconds until the next try after failed try number `attempt`; None if there is to be none.
+
+    A destination that asks for a longer pause gets it, up to `LONGEST_ASKED_S`.
+    """
+    kind = classify(error)
+    if kind is FailureKind.PERMANENT:
+        return None
+    asked = error.retry_after_s if isinstance(error, DestinationError) else None
+    return max(policies[kind].delay_s(attempt, rng), min(asked or 0.0, LONGEST_ASKED_S))

@@ -1,12 +1,13 @@
 """What the conformance statement says of what goes out: the Storage SCU and the STOW-RS agent."""
 
+from collections.abc import Collection
 from dataclasses import fields
 
 from pydicom.uid import UID
 
 from node.config import PROFILES, DeliveryConfig, Profile, toml_value
+from node.dicom import statuses
 from node.dicom.compression import COMPRESSED
-from node.dicom.statuses import STORED
 from node.operator.markdown import table
 
 _RESULT_CLASSES = {
@@ -55,7 +56,6 @@ _COMPANIONS = (
 def storage_scu() -> list[str]:
     """What is sent, in which form and order, and what an answer means."""
     delivery = DeliveryConfig()
-    stored = ", ".join(f"{status:04X}" for status in sorted(STORED))
     return [
         "## Storage SCU",
         "",
@@ -94,13 +94,35 @@ def storage_scu() -> list[str]:
         *table(
             ("Answer", "Taken as"),
             [
-                (stored, "stored"),
-                ("0122, or the context is rejected", "class not supported: the next poorer form"),
-                ("A7xx, no answer in timeout_s, abort, connection lost", "transient: tried again"),
-                ("association rejected (transient)", "transient: tried again"),
-                ("a companion is refused", "left out; the diary says so"),
-                ("a compressed capture is refused otherwise", "sent once more uncompressed"),
-                ("everything else", "permanent: the delivery is dead and waits for a person"),
+                (_listed(statuses.STORED), "stored"),
+                (
+                    f"{_listed(statuses.CLASS_NOT_SUPPORTED)}, or the context is rejected",
+                    "class not supported: the next poorer form",
+                ),
+                (
+                    f"{_listed(statuses.NO_ROOM)}; no answer in time; abort, connection refused, "
+                    "reset or lost; name not found; association rejected (transient)",
+                    "transient: tried again soon",
+                ),
+                (
+                    "association rejected (permanent): AE titles not recognised, no reason given; "
+                    "an answer that is no DICOM (HTTP, TLS); 0110, 0124, 0210, C001 and every "
+                    "status that stands in no other row",
+                    "often passing: tried again slowly",
+                ),
+                (
+                    "a warning that is none of storage (0001, 0107, 0116, other Bxxx)",
+                    "not known whether it is stored: sent again slowly",
+                ),
+                ("a compressed capture is not taken", "sent once more uncompressed"),
+                (
+                    "a companion is refused for good, or at the last try",
+                    "left out; the diary says so",
+                ),
+                (
+                    _listed(statuses.REFUSED),
+                    "permanent: the delivery is dead and waits for a person",
+                ),
             ],
         ),
         "",
@@ -108,11 +130,24 @@ def storage_scu() -> list[str]:
         "stored: it names the objects of earlier results of the study that this destination has "
         "confirmed and no note has rejected. A report of a technical failure rejects nothing.",
         "",
-        f"Transient failures: up to {delivery.max_attempts} tries, pauses doubled from "
-        f"{delivery.retry_base_s:g} s to {delivery.retry_cap_s:g} s, with jitter "
-        "(`delivery.max_attempts`, `retry_base_s`, `retry_cap_s`).",
+        f"Up to {delivery.max_attempts} tries (`delivery.max_attempts`), then the delivery is "
+        "dead, an error in the log. Pauses are doubled, with jitter: of a transient failure from "
+        f"{delivery.retry_base_s:g} s to {delivery.retry_cap_s:g} s (`retry_base_s`, "
+        f"`retry_cap_s`), of one that is often passing from {delivery.not_ready_base_s:g} s to "
+        f"{delivery.not_ready_cap_s:g} s (`not_ready_base_s`, `not_ready_cap_s`). `m3node why` and "
+        "`m3node delivery list` say what a delivery waits for and when it is tried again.",
+        "",
+        "The sending of one object, answer included, is broken off after two `timeout_s` and its "
+        "size at `slowest_kb_s`; of an answer at most 1 MiB is read.",
         "",
     ]
+
+
+def _listed(numbers: Collection[int]) -> str:
+    """Statuses in hexadecimal, a whole block of them in one."""
+    blocks = {n & 0xFF00 for n in numbers if all((n & 0xFF00) + k in numbers for k in range(256))}
+    single = [f"{n:04X}" for n in numbers if n & 0xFF00 not in blocks]
+    return ", ".join(sorted([*single, *(f"{block >> 8:02X}xx" for block in blocks)]))
 
 
 def _profiles() -> list[str]:
@@ -135,19 +170,43 @@ def stow_agent() -> list[str]:
         f"Explicit VR Little Endian, captures in {COMPRESSED.name}; a capture that is refused so "
         '(unless as an unknown class), and all after it, or with `compression = "never"`, in '
         "Explicit VR Little Endian. The answer is asked for as application/dicom+json and read "
-        "for that instance.",
+        "for that instance: as JSON, an array of JSON, XML or multipart/related of either, "
+        "whatever its media type; at most 1 MiB of it.",
         "",
         *table(
             ("Answer", "Taken as"),
             [
-                ("instance in Referenced SOP Sequence (0008,1199)", "stored"),
+                ("2xx, instance in Referenced SOP Sequence (0008,1199)", "stored"),
                 ("200 with an empty body", "stored"),
                 (
                     "instance in Failed SOP Sequence (0008,1198), whatever the HTTP status",
                     "its Failure Reason, as the status of a C-STORE above",
                 ),
-                ("408, 429, 5xx, no answer in timeout_s", "transient: tried again"),
-                ("redirects, other 4xx, 2xx that does not name the instance", "permanent"),
+                (
+                    "... with reason 0111, 45070 (Azure), or 0110 that Google says is of one that "
+                    "already exists; 409 with Google's error ALREADY_EXISTS",
+                    "stored: our UIDs are derived from the content",
+                ),
+                (
+                    "... with reason 45071 (Azure: being created)",
+                    "often passing: tried again slowly",
+                ),
+                (
+                    "408, 425, 429, 5xx, no answer in time",
+                    "transient: tried again soon, but not before Retry-After (an hour at most)",
+                ),
+                (
+                    "401, 403, 407, 511; 404, 405, 410; 409 without a list; every other 4xx; "
+                    "redirects, which are not followed; a web page whatever its status; TLS that "
+                    "fails",
+                    "often passing: tried again slowly (headers_file is read anew for each try)",
+                ),
+                (
+                    "2xx that does not name the instance, 202 and 204 without a body, an answer "
+                    "that cannot be read",
+                    "not known whether it is stored: sent again slowly",
+                ),
+                ("400, 406, 413, 414, 415, 422", "permanent"),
             ],
         ),
         "",

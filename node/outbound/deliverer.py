@@ -13,7 +13,14 @@ from typing import Protocol
 
 from m3net.uids import SOPInstanceUID
 from node.config import DeliveryConfig, DestinationConfig
-from node.core.errors import DestinationRefused, DestinationUnreachable, LeaseLost, VariantRejected
+from node.core.errors import (
+    DestinationError,
+    DestinationNotReady,
+    DestinationRefused,
+    DestinationUnreachable,
+    LeaseLost,
+    VariantRejected,
+)
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.core.variants import Form
 from node.lease_holder import Clock, KeepsLeases, LeaseHolder, keep_working, log
@@ -161,7 +168,7 @@ class Courier:
         companions = wishes.companions
         destination = self._connect(self._destination)
         confirmed = set(lease.already_delivered)
-        unreachable: DestinationUnreachable | None = None
+        later: DestinationError | None = None
         while True:
             objects = objects_in(form, lease, self._spool, companions=companions)
             try:
@@ -178,20 +185,25 @@ class Courier:
                     raise
                 log("falls_back", lease, because=str(refused))
                 form = poorer
-            except DestinationUnreachable as error:
+            except (DestinationUnreachable, DestinationNotReady) as error:
                 waiting = [each for each in objects if each.sent.sop_instance_uid not in confirmed]
                 if not waiting or waiting[0].sent.kind not in companions:
                     raise
+                kind = _kind_of(error, objects)
+                if kind is not None and lease.tries >= lease.max_attempts:
+                    self._leave_out(lease, kind, error)
+                    companions = companions - {kind}
+                    continue
                 # The report does not wait for what stands beside it.
-                unreachable, companions = error, frozenset()
+                later, companions = error, frozenset()
             else:
                 break
         self._note_form(lease, form)
         wanted = self._destination.settled().reject_superseded
         if wanted and lease.outcome is not Outcome.TECHNICAL_FAILURE:
             self._reject_superseded(lease, objects[-1], destination)
-        if unreachable is not None:
-            raise unreachable
+        if later is not None:
+            raise later
 
     def _note_form(self, lease: DeliveryLease, form: Form) -> None:
         if (form.report, form.captures) != (lease.report_variant, lease.capture_variant):
@@ -240,21 +252,24 @@ class Courier:
 
         try:
             destination.send([rejection_note(lease, report, superseded)], on_stored)
-        except DestinationRefused as refused:
-            raise DestinationRefused(
+        except (DestinationRefused, DestinationNotReady) as refused:
+            words = (
                 f"holds the newer results; the note that hides {len(superseded)} earlier objects "
                 f"there is not taken: {refused}"
-            ) from refused
+            )
+            if isinstance(refused, DestinationNotReady):
+                raise DestinationNotReady(words) from refused
+            raise DestinationRefused(words) from refused
 
     def _leave_out(
-        self, lease: DeliveryLease, kind: ArtifactKind, because: DestinationRefused
+        self, lease: DeliveryLease, kind: ArtifactKind, because: DestinationError
     ) -> None:
         """What stands beside the report must not keep it from being sent; the diary says so."""
         log("leaves_out", lease, level=logging.WARNING, kind=kind, because=str(because))
         self._store.note_left_out(lease, kind, because=str(because), now=self._clock())
 
 
-def _kind_of(refused: DestinationRefused, objects: Sequence[OutgoingObject]) -> ArtifactKind | None:
+def _kind_of(refused: DestinationError, objects: Sequence[OutgoingObject]) -> ArtifactKind | None:
     """What was refused: an object, or all of one class; None if whatever is sent is."""
     for each in objects:
         if isinstance(refused, VariantRejected):

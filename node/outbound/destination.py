@@ -6,13 +6,19 @@ C-STORE statuses as its warning and failure reasons (PS3.18 10.5.3).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, assert_never
 
 from pydicom import Dataset
 from pydicom.uid import UID
 
-from node.core.errors import DestinationRefused, DestinationUnreachable, VariantRejected
-from node.dicom.statuses import SOP_CLASS_NOT_SUPPORTED, STORED
+from node.core.errors import (
+    DestinationNotReady,
+    DestinationRefused,
+    DestinationUnreachable,
+    VariantRejected,
+)
+from node.dicom.statuses import Meaning, meaning
 from node.persistence.rows import SentObject
 
 
@@ -22,11 +28,13 @@ class OutgoingObject:
 
     transfer_syntax_uid : in which `read` gives it
     read                : the object, from disk
+    path                : of the file that is this very object; None if it is derived
     """
 
     sent: SentObject
     transfer_syntax_uid: UID
     read: Callable[[], Dataset]
+    path: Path | None = None
 
     @property
     def sop_class_uid(self) -> str:
@@ -51,7 +59,7 @@ class Destination(Protocol):
 
         Raises VariantRejected if it does not take one of the storage classes (none of that class
         was sent), DestinationRefused if it will never take an object, DestinationUnreachable if
-        another try may succeed.
+        another try may succeed soon, DestinationNotReady if one may once somebody has seen to it.
         """
         ...
 
@@ -65,19 +73,32 @@ def require_stored(status: int, sent: OutgoingObject, *, said: str = "") -> None
 
     said : what the destination added in words, free of patient data
     """
-    if status in STORED:
-        return
     words = f"status {status:04X}" + (f" ({said})" if said else "")
-    if status == SOP_CLASS_NOT_SUPPORTED:
-        raise VariantRejected(
-            f"does not take SOP class {sent.sop_class_uid}: {words}",
-            sop_class_uid=sent.sop_class_uid,
-        )
-    if status & 0xFF00 == 0xA700:
-        raise DestinationUnreachable(f"is out of resources: {words}")
-    raise DestinationRefused(
-        f"refused {sent.sop_instance_uid}: {words}", sop_instance_uid=sent.sop_instance_uid
-    )
+    uid = sent.sop_instance_uid
+    match meaning(status):
+        case Meaning.STORED:
+            return
+        case Meaning.CLASS_NOT_SUPPORTED:
+            raise VariantRejected(
+                f"does not take SOP class {sent.sop_class_uid}: {words}",
+                sop_class_uid=sent.sop_class_uid,
+            )
+        case Meaning.NO_ROOM:
+            raise DestinationUnreachable(f"is out of resources: {words}")
+        case Meaning.REFUSED:
+            raise DestinationRefused(f"refused {uid}: {words}", sop_instance_uid=uid)
+        case Meaning.NOT_NOW:
+            raise DestinationNotReady(
+                f"did not take {uid}: {words}, which is often passing", sop_instance_uid=uid
+            )
+        case Meaning.NOT_KNOWN:
+            raise DestinationNotReady(
+                f"answered {uid} with a warning that says nothing of storage: {words}; whether it "
+                "is stored is not known",
+                sop_instance_uid=uid,
+            )
+        case unforeseen:
+            assert_never(unforeseen)
 
 
 def without_identity(comment: str, dataset: Dataset) -> str:

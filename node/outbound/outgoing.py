@@ -73,6 +73,7 @@ def _stored(artifact: StoredArtifact, spool: Spool) -> OutgoingObject:
         ),
         transfer_syntax_uid=UID(read_file_meta_info(path).TransferSyntaxUID),
         read=partial(dcmread, path),
+        path=path,
     )
 
 

@@ -295,6 +295,11 @@ class DeliveryRow:
     capture_variant: CaptureVariant | None
     error: str | None
 
+    @property
+    def waits(self) -> bool:
+        """Whether it has failed, and will be tried again at `not_before`."""
+        return self.state is State.QUEUED and self.tries > 0 and self.error is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceRow:

@@ -128,12 +128,35 @@ def test_a_peer_that_stays_down_is_given_up_and_served_when_requeued(tmp_path: P
         assert len(peer.files()) == 2
 
 
-def test_a_peer_that_rejects_the_association_for_good_is_for_a_person(tmp_path: Path) -> None:
+def test_a_peer_that_has_not_registered_this_node_yet_gets_everything_once_it_has(
+    tmp_path: Path,
+) -> None:
     with storescp(tmp_path, options=("--refuse",)) as peer:
         queue = Queue(tmp_path, dimse(peer.port))
         queue.courier.deliver_one()
+    row = queue.row()
+    assert row.state is State.QUEUED
+    assert "called as M3NODE, which has to be registered there" in str(row.error)
+    assert row.not_before - queue.clock() >= timedelta(seconds=30), "the slow pause, not the quick"
+    with storescp(tmp_path, port=peer.port) as peer:
+        assert queue.try_again()
+        assert len(peer.files()) == 2
+    assert queue.row().state is State.DONE
+
+
+def test_what_nobody_sees_to_is_dead_in_the_end_and_an_alarm(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pacs(answers=(0x0110, 0x0110, 0x0110)) as (port, _):
+        queue = Queue(tmp_path, dimse(port), max_attempts=3)
+        queue.courier.deliver_one()
+        queue.try_again()
+        assert queue.row().state is State.QUEUED
+        queue.try_again()
     assert queue.row().state is State.DEAD
-    assert "rejected the association" in str(queue.row().error)
+    assert "status 0110, which is often passing (try 3, the last)" in str(queue.row().error)
+    alarms = [each.__dict__["action"] for each in caplog.records if each.levelname == "ERROR"]
+    assert alarms == ["delivery.dead"]
 
 
 @pytest.mark.parametrize("when", ["--abort-during", "--abort-after"])
@@ -182,14 +205,20 @@ def test_orthanc_wants_the_password_from_the_headers_file(tmp_path: Path) -> Non
     with orthanc(tmp_path, settings=settings) as peer:
         without = Queue(tmp_path, DicomwebDestination(name="web", url=peer.dicomweb_url))
         without.courier.deliver_one()
-        assert without.row().state is State.DEAD
+        assert without.row().state is State.QUEUED
         assert "HTTP 401" in str(without.row().error)
         (tmp_path / "second").mkdir()
+        stale = headers.read_text().replace("YWxpY2U6d29uZGVy", "YWxpY2U6c3RhbGU=")
+        renewed = headers.read_text()
+        headers.write_text(stale)
         with_it = Queue(
             tmp_path / "second",
             DicomwebDestination(name="web", url=peer.dicomweb_url, headers_file=headers),
         )
         with_it.courier.deliver_one()
+        assert "the credentials in headers_file are not taken" in str(with_it.row().error)
+        headers.write_text(renewed)
+        with_it.try_again()
         assert with_it.row().state is State.DONE
 
 

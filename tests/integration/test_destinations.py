@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from node.config import DicomwebDestination, DimseDestination
-from node.core.errors import DestinationRefused, DestinationUnreachable
+from node.core.errors import DestinationNotReady, DestinationUnreachable
 from node.outbound.connect import connect
 from tests.peers import free_port, orthanc, storescp
 
@@ -26,14 +26,14 @@ def test_orthanc_answers_over_dimse_and_over_dicomweb(tmp_path: Path) -> None:
         connect(dimse(peer.dicom_port, ae_title="ORTHANC")).verify()
         connect(DicomwebDestination(name="web", url=peer.dicomweb_url)).verify()
         wrong = DicomwebDestination(name="web", url=f"{peer.url}/no-such-place")
-        with pytest.raises(DestinationRefused, match="HTTP 404"):
+        with pytest.raises(DestinationNotReady, match="HTTP 404"):
             connect(wrong).verify()
 
 
 def test_orthanc_that_checks_called_titles_rejects_a_wrong_one(tmp_path: Path) -> None:
     with orthanc(tmp_path, settings={"DicomCheckCalledAet": True}) as peer:
         wrong = connect(dimse(peer.dicom_port, ae_title="WRONG"))
-        with pytest.raises(DestinationRefused, match="Called AE title not recognised"):
+        with pytest.raises(DestinationNotReady, match="Called AE title not recognised"):
             wrong.verify()
 
 
@@ -52,5 +52,5 @@ def test_a_host_that_does_not_exist_is_said() -> None:
 def test_a_peer_that_rejects_everybody_is_said(tmp_path: Path) -> None:
     with storescp(tmp_path, options=("--refuse",)) as peer:
         refusing = connect(dimse(peer.port))
-        with pytest.raises(DestinationRefused, match="called as M3NODE"):
+        with pytest.raises(DestinationNotReady, match="called as M3NODE"):
             refusing.verify()

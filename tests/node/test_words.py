@@ -25,6 +25,7 @@ from node.core import errors as node_errors
 from node.core.errors import (
     ConfigError,
     DestinationError,
+    DestinationNotReady,
     DestinationRefused,
     DestinationUnreachable,
     LeaseLost,
@@ -47,7 +48,8 @@ JUDGED = [
     (Refused(0xC000, "nonsense"), FailureKind.PERMANENT),
     (ConfigError("no port"), FailureKind.PERMANENT),
     (DestinationUnreachable("down"), FailureKind.TRANSIENT),
-    (DestinationRefused("0110"), FailureKind.PERMANENT),
+    (DestinationNotReady("0110"), FailureKind.PASSING),
+    (DestinationRefused("A900"), FailureKind.PERMANENT),
     (VariantRejected("no context", sop_class_uid="1.2"), FailureKind.PERMANENT),
     (LeaseLost("overtaken"), FailureKind.PERMANENT),
     (UnknownEntry("no job 7"), FailureKind.TRANSIENT),

@@ -1,6 +1,7 @@
 """What an operator sees and does, over a real store."""
 
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -199,6 +200,29 @@ def test_deliveries_are_listed_and_requeued(
     assert said.out.splitlines()[-1] == "no delivery to requeue"
     said = cli("delivery", "requeue", "4711", "--config", config_file)
     assert (said.status, said.err) == (1, "error: there is no delivery 4711\n")
+
+
+def test_a_delivery_that_failed_says_why_it_waits_and_when_it_is_tried_again(
+    cli: Cli, store: Store, job: int, config_file: Path
+) -> None:
+    finish(store)
+    now = datetime.now(UTC)
+    lease = store.claim_delivery(destination="pacs", owner="node:1:1", lease_s=30, now=now)
+    assert lease is not None
+    said = cli("why", "ACC-0815", "--config", config_file)
+    assert "next try" not in said.out
+    at = now + timedelta(minutes=3)
+    store.retry(lease, error="PACS answered HTTP 401", not_before=at, now=now)
+    local = at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    said = cli("why", "ACC-0815", "--config", config_file)
+    assert said.out.splitlines()[-1] == (
+        f"now: delivery 1 to pacs waits, next try {local} (1 of 5 made): PACS answered HTTP 401"
+    )
+    (waiting,) = cli("why", STUDY, "--json", "--config", config_file).json()["deliveries_waiting"]
+    assert (waiting["destination"], waiting["because"]) == ("pacs", "PACS answered HTTP 401")
+    listed = cli("delivery", "list", "--config", config_file).out
+    assert "next try" in listed
+    assert local in listed
 
 
 def test_why_tells_the_diary_in_words_and_names_nobody(

@@ -4,10 +4,17 @@ from random import Random
 
 import pytest
 
-from node.core.errors import Refused
-from node.core.retry import FailureKind, RetryPolicy, classify
+from node.core.errors import (
+    DestinationNotReady,
+    DestinationRefused,
+    DestinationUnreachable,
+    Refused,
+)
+from node.core.retry import FailureKind, RetryPolicy, classify, pause_s
 
-POLICY = RetryPolicy(max_attempts=5, base_s=4.0, cap_s=60.0)
+POLICY = RetryPolicy(base_s=4.0, cap_s=60.0)
+SLOW = RetryPolicy(base_s=60.0, cap_s=3600.0)
+POLICIES = {FailureKind.TRANSIENT: POLICY, FailureKind.PASSING: SLOW}
 
 
 class Longest(Random):
@@ -40,6 +47,23 @@ def test_the_same_seed_gives_the_same_pauses() -> None:
 def test_what_nobody_foresaw_is_tried_again(error: Exception) -> None:
     """Our own errors are judged one by one in tests/node/test_words.py."""
     assert classify(error) is FailureKind.TRANSIENT
+
+
+def test_each_failure_gets_the_patience_that_its_kind_deserves() -> None:
+    def pauses(error: Exception) -> list[float | None]:
+        return [pause_s(error, n, POLICIES, Longest()) for n in (1, 2, 9)]
+
+    assert pauses(DestinationUnreachable("down")) == [4, 8, 60]
+    assert pauses(DestinationNotReady("401")) == [60, 120, 3600]
+    assert pauses(DestinationRefused("A900")) == [None, None, None]
+
+
+@pytest.mark.parametrize(("asked_s", "pause"), [(None, 4), (1.0, 4), (90.0, 90), (1e9, 3600)])
+def test_a_destination_that_asks_for_a_pause_gets_it_within_an_hour(
+    asked_s: float | None, pause: float
+) -> None:
+    error = DestinationUnreachable("503", retry_after_s=asked_s)
+    assert pause_s(error, 1, POLICIES, Longest()) == pause
 
 
 def test_an_error_comment_fits_its_attribute() -> None:

@@ -9,13 +9,14 @@ from pydicom.uid import ExplicitVRLittleEndian
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID
 from node.core.errors import (
     ConfigError,
+    DestinationNotReady,
     DestinationRefused,
     DestinationUnreachable,
     VariantRejected,
 )
 from node.core.results import ArtifactKind
 from node.outbound.destination import OutgoingObject, require_stored, without_identity
-from node.outbound.dicomweb import read_headers
+from node.outbound.http import read_headers
 from node.persistence.rows import SentObject
 
 REPORT = OutgoingObject(
@@ -35,22 +36,37 @@ def test_success_warnings_and_duplicates_are_stored(status: int) -> None:
     require_stored(status, REPORT)
 
 
-@pytest.mark.parametrize("status", [0xA700, 0xA701, 0xA7FF])
+@pytest.mark.parametrize("status", [0xA700, 0xA701, 0xA7FF, 0x0213])
 def test_out_of_resources_is_tried_again(status: int) -> None:
-    with pytest.raises(DestinationUnreachable, match="is out of resources: status A7"):
+    with pytest.raises(DestinationUnreachable, match=f"is out of resources: status {status:04X}"):
         require_stored(status, REPORT)
 
 
-@pytest.mark.parametrize("status", [0xA900, 0xC000, 0xC123, 0x0110, 0x0124, 0xB001, 0xA800, 0xFE00])
-def test_everything_else_is_for_a_person(status: int) -> None:
+@pytest.mark.parametrize("status", [0xA900, 0xA9FF, 0xC000, 0x0106, 0x0117, 0x0120])
+def test_what_is_plainly_about_the_object_is_for_a_person(status: int) -> None:
     with pytest.raises(DestinationRefused, match=f"refused 2.25.5: status {status:04X}") as caught:
         require_stored(status, REPORT)
     assert not isinstance(caught.value, VariantRejected)
 
 
-def test_a_class_that_is_not_supported_asks_for_another_variant() -> None:
+@pytest.mark.parametrize(
+    "status", [0x0110, 0x0112, 0x0124, 0x0210, 0x0211, 0xA800, 0xC001, 0xC123, 0xCFFF, 0xFE00]
+)
+def test_every_other_failure_is_often_passing_and_tried_again_slowly(status: int) -> None:
+    with pytest.raises(DestinationNotReady, match=f"did not take 2.25.5: status {status:04X}"):
+        require_stored(status, REPORT)
+
+
+@pytest.mark.parametrize("status", [0x0001, 0x0107, 0x0116, 0xB001, 0xBFFF])
+def test_a_warning_that_is_none_of_storage_leaves_open_whether_it_is_stored(status: int) -> None:
+    with pytest.raises(DestinationNotReady, match=f"{status:04X}; whether it is stored is not"):
+        require_stored(status, REPORT)
+
+
+@pytest.mark.parametrize("status", [0x0118, 0x0122])
+def test_a_class_that_is_not_supported_asks_for_another_variant(status: int) -> None:
     with pytest.raises(VariantRejected) as caught:
-        require_stored(0x0122, REPORT)
+        require_stored(status, REPORT)
     assert caught.value.sop_class_uid == "1.2.840.10008.5.1.4.1.1.88.34"
 
 

@@ -1,0 +1,334 @@
+"""One HTTP request and its answer, each within bounds, for every destination that is a URL.
+
+The answer is read to its end or to `LARGEST_ANSWER`; the whole exchange ends when its time is up.
+What a status line alone says of a destination is said here once (`failure`).
+"""
+
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, Protocol, Self
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+
+from node.core.errors import (
+    ConfigError,
+    DestinationError,
+    DestinationNotReady,
+    DestinationRefused,
+    DestinationUnreachable,
+)
+from node.outbound.guard import LARGEST_ANSWER, Guard, allowed_s
+from node.outbound.unreached import unreached
+
+_TRY_AGAIN = frozenset({408, 425, 429})
+_WHOSE_FAULT_IS_THE_OBJECT = frozenset({400, 406, 413, 414, 415, 422})
+_ABOUT_THE_OBJECT = _WHOSE_FAULT_IS_THE_OBJECT | {409, 500, 501}
+"""Answers that an object may cause, by its content, its size or its encoding."""
+_HINTS: Mapping[int, str] = {
+    401: "; the credentials in headers_file are not taken (it is read anew for each try)",
+    403: "; the credentials in headers_file do not allow it (it is read anew for each try)",
+    404: "; nothing is at that address: check url",
+    405: "; nothing is stored at that address: check url",
+    407: "; the proxy between wants credentials",
+    410: "; nothing is at that address any more: check url",
+    511: "; a network login stands between",
+}
+
+
+class Config(Protocol):
+    """What the sections of all destinations that are a URL say alike."""
+
+    @property
+    def url(self) -> str:
+        """Base URL."""
+        ...
+
+    @property
+    def headers_file(self) -> Path | None:
+        """Headers that are sent with each request."""
+        ...
+
+    @property
+    def ca_file(self) -> Path | None:
+        """Who signs its certificate."""
+        ...
+
+    @property
+    def timeout_s(self) -> float:
+        """Longest silence."""
+        ...
+
+    @property
+    def slowest_kb_s(self) -> float:
+        """Slowest pace."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back.
+
+    media_type    : without parameters, in small letters; "" if none is named
+    content_type  : as it was named
+    location      : host that a redirect leads to; the rest of it may hold a secret
+    retry_after_s : how long it asks to be left alone
+    body          : None if it is longer than `LARGEST_ANSWER`, or cannot be unpacked
+    """
+
+    status: int
+    reason: str
+    media_type: str
+    content_type: str
+    location: str | None
+    retry_after_s: float | None
+    body: bytes | None
+
+    @property
+    def is_web_page(self) -> bool:
+        """Whether it is meant for a browser: a login, a proxy's error, a portal of the network."""
+        if self.media_type in {"text/html", "application/xhtml+xml"}:
+            return True
+        return (self.body or b"").lstrip()[:14].lower().startswith((b"<!doctype html", b"<html"))
+
+
+class Body(Protocol):
+    """What is sent, read as it goes out."""
+
+    def __len__(self) -> int:
+        """Its bytes."""
+        ...
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Its bytes in pieces."""
+        ...
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        ...
+
+
+class Service:
+    """One origin server; a context, within which connections are kept."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._guard = Guard()
+        self._session = requests.Session()
+        adapter = _Watched(self._guard)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+        self._session.verify = str(config.ca_file) if config.ca_file else True
+        self._session.auth = _SecretHeaders(config.headers_file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+        self._guard.close()
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        params: Mapping[str, str] | None = None,
+        body: Body | bytes = b"",
+    ) -> Answer:
+        """The answer, whatever it says.  Raises DestinationUnreachable or DestinationNotReady."""
+        config = self._config
+        seconds = allowed_s(len(body), timeout_s=config.timeout_s, slowest_kb_s=config.slowest_kb_s)
+        try:
+            with (
+                self._guard.within(seconds),
+                self._session.request(
+                    method,
+                    f"{config.url.rstrip('/')}{path}",
+                    params=params,
+                    headers={"Accept-Encoding": "identity", **headers},
+                    data=body or None,
+                    timeout=config.timeout_s,
+                    allow_redirects=False,  # a redirected POST becomes a GET, which stores nothing
+                    stream=True,
+                ) as response,
+            ):
+                answer = _read(response)
+        except (requests.RequestException, HTTPError) as error:
+            if not self._guard.expired:
+                raise self._unanswered(error) from error
+            answer = None
+        if answer is None or self._guard.expired:
+            raise DestinationUnreachable(
+                f"{config.url} was too slow: {len(body)} bytes and the answer took longer than "
+                f"{seconds:.1f} s; see timeout_s and slowest_kb_s"
+            )
+        return answer
+
+    def _unanswered(self, error: requests.RequestException | HTTPError) -> DestinationError:
+        url = self._config.url
+        where = (
+            f"the proxy before {url}" if isinstance(error, requests.exceptions.ProxyError) else url
+        )
+        return unreached(where, error, timeout_s=self._config.timeout_s)
+
+
+def failure(answer: Answer, *, where: str, about: str | None = None) -> DestinationError | None:
+    """What the status line and the media type say is wrong; None if nothing.
+
+    about : SOP Instance UID of the object that was sent, for answers that it may cause
+    """
+    code = answer.status
+    words = f"{where} answered HTTP {code} {answer.reason}".rstrip()
+    about = about if code in _ABOUT_THE_OBJECT else None
+    if 300 <= code < 400:
+        leads = f" to {answer.location}" if answer.location else ""
+        return DestinationNotReady(
+            f"{words}: it redirects{leads}; put that address into url, or see why a login or the "
+            "network stands between"
+        )
+    if answer.is_web_page:
+        words += (
+            f" with a web page ({answer.media_type or 'HTML'}): a proxy or a login page? check url"
+        )
+        if b"HTTPS port" in (answer.body or b""):
+            words += "; it wants https"
+    if (code >= 500 and code != 511) or code in _TRY_AGAIN:
+        return DestinationUnreachable(
+            words, sop_instance_uid=about, retry_after_s=answer.retry_after_s
+        )
+    if code < 300 and not answer.is_web_page:
+        return None
+    if code in _WHOSE_FAULT_IS_THE_OBJECT and not answer.is_web_page:
+        return DestinationRefused(words, sop_instance_uid=about)
+    return DestinationNotReady(
+        words + _HINTS.get(code, ""), sop_instance_uid=about, retry_after_s=answer.retry_after_s
+    )
+
+
+def read_headers(path: Path) -> dict[str, str]:
+    """The "Name: value" lines of a file; empty lines and # comments are skipped.
+
+    Raises DestinationUnreachable if the file cannot be read now, ConfigError if a line is no
+    header; neither quotes what stands there.
+    """
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DestinationUnreachable(f"headers_file {path}: {type(error).__name__}") from error
+    headers = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip():
+            raise ConfigError(f"headers_file {path}, line {number}: expected 'Name: value'")
+        headers[name.strip()] = value.strip()
+    return headers
+
+
+class _SecretHeaders(requests.auth.AuthBase):
+    """Adds the lines of headers_file at the last moment, where no log sees them.
+
+    The file is read for every send, so that a renewed token needs no restart.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._headers = {} if path is None else read_headers(path)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers.update(self._headers)
+        return request
+
+
+class _Watched(HTTPAdapter):
+    """Hands every new connection to the guard, before anything is said over it."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._pools = _watched_pools(guard)
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+
+def _watched_pools(guard: Guard) -> dict[str, type[HTTPConnectionPool]]:
+    class Plain(HTTPConnection):
+        def _new_conn(self) -> Any:
+            connection = super()._new_conn()
+            guard.watch(connection)
+            return connection
+
+    class Secured(HTTPSConnection):
+        def _new_conn(self) -> Any:
+            connection = super()._new_conn()
+            guard.watch(connection)
+            return connection
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class SecuredPool(HTTPSConnectionPool):
+        ConnectionCls = Secured
+
+    return {"http": PlainPool, "https": SecuredPool}
+
+
+def _read(response: requests.Response) -> Answer:
+    content_type = response.headers.get("Content-Type", "")
+    location = response.headers.get("Location")
+    return Answer(
+        status=response.status_code,
+        reason=response.reason or "",
+        media_type=content_type.partition(";")[0].strip().lower(),
+        content_type=content_type,
+        location=urlsplit(location).hostname if location else None,
+        retry_after_s=_seconds(response.headers.get("Retry-After")),
+        body=_body(response),
+    )
+
+
+def _body(response: requests.Response) -> bytes | None:
+    """The body, of which no more than the bound is ever held, packed or not."""
+    read = bytearray()
+    for piece in response.raw.stream(1 << 16, decode_content=False):
+        read += piece
+        if len(read) > LARGEST_ANSWER:
+            return None
+    if response.headers.get("Content-Encoding", "identity").lower() == "identity" or not read:
+        return bytes(read)
+    unpacking = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)  # gzip or zlib, as the header says
+    try:
+        unpacked = unpacking.decompress(read, LARGEST_ANSWER)
+    except zlib.error:
+        return None
+    return None if unpacking.unconsumed_tail else unpacked
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """RFC 9110 10.2.3: seconds, or a date; None if it is neither."""
+    if retry_after is None:
+        return None
+    with suppress(ValueError):
+        return max(0.0, float(int(retry_after)))
+    with suppress(ValueError, TypeError):
+        until = parsedate_to_datetime(retry_after)
+        until = until if until.tzinfo else until.replace(tzinfo=UTC)
+        return max(0.0, (until - datetime.now(UTC)).total_seconds())
+    return None
