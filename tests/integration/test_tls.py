@@ -11,7 +11,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID
 from node.config import DimseDestination, ReceiverTLSConfig, as_destination
-from node.core.errors import DestinationUnreachable
+from node.core.errors import DestinationError
 from node.core.results import ArtifactKind
 from node.outbound.destination import OutgoingObject
 from node.outbound.dimse import StorageProvider
@@ -124,7 +124,7 @@ def destination(hospital: Hospital, port: int, ae_title: str, **settings: Any) -
 
 
 def refusal(config: DimseDestination) -> str:
-    with pytest.raises(DestinationUnreachable) as raised:
+    with pytest.raises(DestinationError) as raised:
         StorageProvider(config).verify()
     return str(raised.value)
 
