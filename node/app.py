@@ -265,6 +265,7 @@ def _schedule(config: NodeConfig, store: Store, stop: threading.Event) -> None:
 
 
 def _serve_web(config: NodeConfig, store: Store, stop: threading.Event) -> None:
+    from node.inbound.senders import Senders
     from node.web import server
     from node.web.application import application
     from node.web.services import Services
@@ -274,9 +275,17 @@ def _serve_web(config: NodeConfig, store: Store, stop: threading.Event) -> None:
         store=store,
         spool=open_spool(config.storage),
         intake=open_intake(config, store),
+        senders=Senders(store, now_utc),
         clock=now_utc,
     )
-    server.run(config.web, application(services), stop, drain_s=0.8 * config.serve.drain_s)
+    server.run(
+        config.web,
+        application(services),
+        stop,
+        silence_s=config.receiver.network_timeout_s,
+        drain_s=0.8 * config.serve.drain_s,
+        meanwhile=services.senders.look_after,
+    )
 
 
 _ROLES: Mapping[str, Callable[[NodeConfig, Store, threading.Event], None]] = {

@@ -4,6 +4,7 @@
 
     NodeError
     ├── Refused                  an instance is not taken; carries the DIMSE status of the answer
+    │   ├── NotNow                   ... since database or disk fail just now
     │   └── TooLarge                 ... since it is larger than is taken
     ├── ConfigError              the configuration, or what it points at, cannot be used
     ├── DestinationError         what a destination makes of what is sent to it: one of these
@@ -43,6 +44,15 @@ class Refused(NodeError):
         super().__init__(f"0x{status:04X}: {comment}")
         self.status = status
         self.comment = comment.encode("ascii", "replace").decode("ascii")[:64]
+
+
+class NotNow(Refused):
+    """An instance cannot be kept just now; `failure` is what database or disk raised."""
+
+    def __init__(self, failure: Exception) -> None:
+        super().__init__(
+            OUT_OF_RESOURCES, f"cannot store now ({type(failure).__name__}); send again"
+        )
 
 
 class TooLarge(Refused):

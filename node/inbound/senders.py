@@ -66,6 +66,11 @@ class Senders:
             with self._lock:
                 self._left_over.discard(row)
 
+    def look_after(self) -> None:
+        """What is due every few seconds, so that no row is left open and none is taken for dead."""
+        self.close_left_over()
+        self.keep()
+
     def keep(self) -> None:
         """Other hosts that share the database know that the open rows are served."""
         try:

@@ -7,34 +7,60 @@ import contextlib
 import logging
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from node.config import WebConfig
 from node.logs import event
+from node.web.connection import Connection, Limits
 
 _AGAIN_S = 5.0
 _BACKLOG = 128
+_KEEP_ALIVE_S = 60
 
 
-def run(config: WebConfig, app: ASGIApp, stop: threading.Event, *, drain_s: float) -> None:
-    """Serve until `stop` is set; then open requests have `drain_s` to end."""
+def run(
+    config: WebConfig,
+    app: ASGIApp,
+    stop: threading.Event,
+    *,
+    silence_s: float,
+    drain_s: float,
+    meanwhile: Callable[[], None],
+) -> None:
+    """Serve until `stop` is set; then open requests have `drain_s` to end.
+
+    silence_s : how long a client may be silent in the midst of a request or its answer
+    meanwhile : called every few seconds, and in the end
+    """
     listening = _listening(config, stop)
     if listening is None:
         return
-    server = _Server(_settings(app, drain_s=drain_s), stop)
+    server = _Server(_settings(app, silence_s=silence_s, drain_s=drain_s), stop)
+    ended = threading.Event()
+
+    def look_after() -> None:
+        while not ended.wait(_AGAIN_S):
+            meanwhile()
+
+    beside = threading.Thread(target=look_after, name="meanwhile", daemon=True)
     with listening:
         event("web.listening", host=config.host, port=config.port)
+        beside.start()
         server.run(sockets=[listening])
+    ended.set()
+    beside.join()
+    meanwhile()
     event("web.stopped")
 
 
-def _settings(app: ASGIApp, *, drain_s: float) -> uvicorn.Config:
-    return uvicorn.Config(
+def _settings(app: ASGIApp, *, silence_s: float, drain_s: float) -> Limits:
+    settings = Limits(
         app,
-        http="httptools",
+        http=Connection,
         loop="asyncio",
         ws="none",
         lifespan="off",
@@ -42,8 +68,11 @@ def _settings(app: ASGIApp, *, drain_s: float) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, int(drain_s)),
     )
+    settings.silence_s = silence_s
+    return settings
 
 
 def _listening(config: WebConfig, stop: threading.Event) -> socket.socket | None:
@@ -70,7 +99,7 @@ def _listening(config: WebConfig, stop: threading.Event) -> socket.socket | None
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, told to end by the event instead of by signals."""
+    """Uvicorn, told to end by the event instead of by signals; it looks after its connections."""
 
     def __init__(self, config: uvicorn.Config, stop: threading.Event) -> None:
         super().__init__(config)
@@ -83,4 +112,8 @@ class _Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Whether to end; asked ten times a second."""
+        now = time.monotonic()
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, Connection):
+                connection.look(now)
         return self._stop.is_set() or await super().on_tick(counter)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from node.config import NodeConfig
 from node.inbound.intake import Intake
+from node.inbound.senders import Senders
 from node.persistence.spool import Spool
 from node.persistence.store import Store
 
@@ -14,11 +15,13 @@ from node.persistence.store import Store
 class Services:
     """The node's parts, as far as routes are made from them; any number of threads share them.
 
-    clock : the time now, in UTC
+    senders : of the requests that store
+    clock   : the time now, in UTC
     """
 
     config: NodeConfig
     store: Store
     spool: Spool
     intake: Intake
+    senders: Senders
     clock: Callable[[], datetime]

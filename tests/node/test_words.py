@@ -31,7 +31,9 @@ from node.core.errors import (
     LeaseLost,
     NodeError,
     NotAllowed,
+    NotNow,
     Refused,
+    TooLarge,
     UnknownEntry,
     VariantRejected,
 )
@@ -46,6 +48,8 @@ JUDGED = [
     (WeightsError("altered"), FailureKind.PERMANENT),
     (InferenceError("out of memory"), FailureKind.TRANSIENT),
     (Refused(0xC000, "nonsense"), FailureKind.PERMANENT),
+    (NotNow(OSError("disk")), FailureKind.PERMANENT),
+    (TooLarge("more than is taken"), FailureKind.PERMANENT),
     (ConfigError("no port"), FailureKind.PERMANENT),
     (DestinationUnreachable("down"), FailureKind.TRANSIENT),
     (DestinationNotReady("0110"), FailureKind.PASSING),

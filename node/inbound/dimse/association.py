@@ -13,7 +13,7 @@ from typing import Protocol, TypedDict
 from sqlalchemy.exc import SQLAlchemyError
 
 from node.config import ReceiverConfig
-from node.core.errors import OUT_OF_RESOURCES, Refused
+from node.core.errors import NotNow, Refused
 from node.core.sender import Sender, SenderKind
 from node.dicom.header_text import is_uid
 from node.dicom.limits import LONGEST_NEGOTIATION_S, MAX_REQUEST_BYTES, TOLERANCE_BYTES
@@ -246,8 +246,7 @@ class Association:
         except Refused as error:
             refused = error
         except (OSError, SQLAlchemyError) as error:
-            words = f"cannot store now ({type(error).__name__}); send again"
-            refused = Refused(OUT_OF_RESOURCES, words)
+            refused = NotNow(error)
         except Exception as error:
             # An outer loop: the sender is answered, and its other objects are taken.
             event("store.failed", level=logging.ERROR, error=error, **self._names)

@@ -48,8 +48,7 @@ def run(
     receiver.start()
     try:
         while not stop.wait(timeout=5.0):
-            receiver.senders.close_left_over()
-            receiver.senders.keep()
+            receiver.senders.look_after()
             receiver.look_at_certificates()
     finally:
         receiver.stop(drain_s=drain_s)

@@ -1,11 +1,164 @@
-"""STOW-RS (PS3.18 10.5): instances are stored."""
+"""STOW-RS (PS3.18 10.5): instances are stored.
 
-from starlette.routing import BaseRoute
+A body is read while a thread writes what was read before: never more than a few megabytes of it
+are in memory, and a client that sends faster than the disk takes is slowed down by its connection.
+"""
 
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from node.inbound.peers import is_allowed
+from node.logs import event
+from node.web.dicomweb.content_type import content_type
+from node.web.dicomweb.multipart_in import MOST_BOUNDARY, Body, Multipart, OnePart
+from node.web.dicomweb.paths import uid_of
+from node.web.dicomweb.stored_answer import answer
+from node.web.dicomweb.transaction import DICOM, CutShort, Transaction
+from node.web.problems import Problem
 from node.web.services import Services
+
+_MOST_GATHERED = 1 << 20
+_TYPES = 'multipart/related; type="application/dicom"; boundary=..., or application/dicom'
 
 
 def routes(services: Services) -> list[BaseRoute]:
-    """Its routes, relative to the base of the service."""
-    del services
-    return []
+    """`POST /studies`, and `POST /studies/{study}` for objects of that study."""
+    store = _Store(services).store
+    return [
+        Route("/studies", store, methods=["POST"]),
+        Route("/studies/{study}", store, methods=["POST"]),
+    ]
+
+
+class _Store:
+    """All requests to store; so many at a time as associations may be open."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._receiver = services.config.receiver
+        self._threads = ThreadPoolExecutor(self._receiver.max_associations, "store")
+        self._open: list[str] = []
+
+    async def store(self, request: Request) -> Response:
+        """The answer to one request."""
+        peer = request.client.host if request.client else ""
+        self._require_admission(peer)
+        study = uid_of(request, "study") if "study" in request.path_params else None
+        boundary = _boundary_of(request)
+        self._open.append(peer)
+        try:
+            return await self._stored(request, self._transaction(peer, study), boundary)
+        finally:
+            self._open.remove(peer)
+
+    def _require_admission(self, peer: str) -> None:
+        """Raises Problem where an association would be rejected."""
+        config = self._receiver
+        if not is_allowed(peer, config.allowed_peers):
+            raise _refused(peer, HTTPStatus.FORBIDDEN, "this address is not in allowed_peers")
+        most_of_one = config.max_associations_of_one_peer
+        if len(self._open) >= config.max_associations or (
+            most_of_one is not None and self._open.count(peer) >= most_of_one
+        ):
+            raise _refused(peer, HTTPStatus.SERVICE_UNAVAILABLE, "too many others are storing now")
+
+    def _transaction(self, peer: str, study: str | None) -> Transaction:
+        return Transaction(
+            intake=self._services.intake,
+            senders=self._services.senders,
+            peer=peer,
+            accept=self._receiver.accept,
+            max_object_bytes=self._receiver.max_object_mb << 20,
+            study=study,
+        )
+
+    async def _stored(
+        self, request: Request, transaction: Transaction, boundary: str | None
+    ) -> Response:
+        body = OnePart(transaction) if boundary is None else Multipart(boundary, transaction)
+        status = None
+        try:
+            try:
+                await self._pour(request, body)
+                await self._in_thread(body.finish)
+            finally:
+                await asyncio.shield(self._in_thread(transaction.close))
+        except CutShort as cut:
+            status = cut.status
+        except ClientDisconnect:
+            event("dicomweb.client_gone", level=logging.WARNING, peer=transaction.peer)
+            return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody reads it
+        if not transaction.outcome.stored and not transaction.outcome.failed and status is None:
+            raise Problem(HTTPStatus.BAD_REQUEST, "the body has no part; send one for each object")
+        return answer(transaction.outcome, status)
+
+    async def _pour(self, request: Request, body: Body) -> None:
+        """All of the body has gone through, or as much of it as is wanted."""
+        gathered, size = [], 0
+        working: asyncio.Future[None] | None = None
+        try:
+            async for chunk in request.stream():
+                gathered.append(chunk)
+                size += len(chunk)
+                if working is not None and (working.done() or size >= _MOST_GATHERED):
+                    await working
+                    working = None
+                if working is None and size:
+                    working = self._in_thread(body.feed, b"".join(gathered))
+                    gathered, size = [], 0
+                if body.is_over:
+                    break
+            if working is not None:
+                await working
+            working = self._in_thread(body.feed, b"".join(gathered))
+        finally:
+            if working is not None:
+                await asyncio.shield(working)
+
+    def _in_thread(self, work: Callable[..., None], *arguments: object) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+
+def _boundary_of(request: Request) -> str | None:
+    """The boundary between the parts; None for a body that is one object.
+
+    Raises Problem: 415 for what is not stored here, 400 for a boundary that is missing or too long.
+    """
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise Problem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "the body is compressed; send it without Content-Encoding",
+            headers={"Accept-Encoding": "identity"},
+        )
+    said = content_type(request.headers.get("content-type", ""))
+    if said is not None and said.type == DICOM:
+        return None
+    if (
+        said is None
+        or said.type != "multipart/related"
+        or said.parameters.get("type", DICOM).lower() != DICOM
+    ):
+        raise Problem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"the Content-Type is none that is stored here; send {_TYPES}",
+        )
+    boundary = said.parameters.get("boundary", "")
+    if not 0 < len(boundary) <= MOST_BOUNDARY:
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            f"the Content-Type names no boundary of 1 to {MOST_BOUNDARY} characters",
+        )
+    return boundary
+
+
+def _refused(peer: str, status: HTTPStatus, because: str) -> Problem:
+    event("dicomweb.rejected", level=logging.WARNING, because=because, peer=peer)
+    headers = {"Retry-After": "5"} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return Problem(status, because, headers=headers)

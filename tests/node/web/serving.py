@@ -12,6 +12,7 @@ import requests
 
 from node.config import NodeConfig
 from node.inbound.intake import Intake
+from node.inbound.senders import Senders
 from node.persistence.spool import Spool
 from node.persistence.store import open_store
 from node.web import server
@@ -39,16 +40,22 @@ class Served:
 
 @contextmanager
 def serving(
-    directory: Path, *, store: Any = None, min_free_bytes: int = 0, **sections: Any
+    directory: Path,
+    *,
+    store: Any = None,
+    min_free_bytes: int = 0,
+    patience_s: float | None = None,
+    **sections: Any,
 ) -> Iterator[Served]:
     """Served within the block from a new store.
 
+    patience_s : how long the store waits for a database that is locked
     sections : of the configuration, as in node.toml
     """
     port = free_port()
     sections["web"] = {"port": port, **sections.get("web", {})}
     config = NodeConfig.model_validate(sections)
-    store = store or open_store(f"sqlite:///{directory / 'node.sqlite'}")
+    store = store or open_store(f"sqlite:///{directory / 'node.sqlite'}", patience_s=patience_s)
     spool = Spool(directory / "spool")
 
     def clock() -> datetime:
@@ -61,12 +68,23 @@ def serving(
         clock=clock,
         config=config.receiver,
     )
-    services = Services(config=config, store=store, spool=spool, intake=intake, clock=clock)
+    services = Services(
+        config=config,
+        store=store,
+        spool=spool,
+        intake=intake,
+        senders=Senders(store, clock),
+        clock=clock,
+    )
     stop = threading.Event()
     thread = threading.Thread(
         target=server.run,
         args=(config.web, application(services), stop),
-        kwargs={"drain_s": 5.0},
+        kwargs={
+            "silence_s": config.receiver.network_timeout_s,
+            "drain_s": 5.0,
+            "meanwhile": services.senders.look_after,
+        },
         name="web",
     )
     thread.start()
