@@ -173,4 +173,4 @@ def _covered(
     np.add.at(steps, (row, pixel), part)
     np.add.at(steps, (row, pixel + 1), sign - part)
     covered: NDArray[np.float64] = np.cumsum(steps[:, :-1], axis=1) / LINES_PER_PIXEL
-    return np.clip(covered, 0.0, 1.0)
+    return covered.clip(min=0.0)  # rounding

@@ -54,7 +54,7 @@ class DisplayedArea:
             )
         if np.all(np.minimum(first, last) == 0):
             # Counted from 0, against PS3.3 C.10.4; the end is the last pixel, or the edge behind.
-            extent = np.abs(last - first)
+            extent = np.maximum(first, last)
             whole = extent if self.size and np.any(extent >= self.size) else extent + 1
             return np.where(forward, 0, whole), np.where(forward, whole, 0)
         return np.where(forward, first - 1, first), np.where(forward, last, last - 1)

@@ -189,15 +189,15 @@ def _nearest(
         at = _place_of_text(words, area)
     except (AnnotationUnusable, NoduleUnusable):
         return None
-    distances = []
+    distances: dict[int, float] = {}
     for graphic in graphics:
         try:
             apart = np.linalg.norm(graphic.pixels() - at, axis=1)
         except (AnnotationUnusable, NoduleUnusable):  # said when it is read itself
             continue
         if len(apart):
-            distances.append((float(apart.min()), graphic.number))
-    chosen = min(distances, default=(0.0, 0))[1]
+            distances[graphic.number] = float(apart.min())
+    chosen = min(distances, key=distances.__getitem__, default=None)
     return next((graphic for graphic in graphics if graphic.number == chosen), None)
 
 

@@ -160,8 +160,8 @@ def _where(roi: ROI, planes: Planes) -> tuple[FrameOfReferenceUID, tuple[str, ..
         at = points(contour, "ContourData", width=3)
         if not len(at):
             continue
-        all_named = all_named and bool(named)
         if not named:
+            all_named = False
             continue
         off = min(plane.distance_mm(at) for plane in named)
         if off > NEAR_MM:

@@ -233,13 +233,11 @@ def _continues(
     heap: Sequence[int],
 ) -> bool:
     """Whether the two make one stack at the larger one's step, with no gap that neither had."""
-    if len(larger) < 2:
-        return False
     whole_, own, other = (
         _step_and_gaps(positions_mm[list(indices)], normal)
         for indices in ((*larger, *heap), larger, heap)
     )
-    if whole_ is None or own is None or (other is None and len(heap) > 1):
+    if whole_ is None or own is None:
         return False
     same_step = abs(whole_[0] - own[0]) <= JITTER_MM
     return same_step and whole_[1] <= own[1] + (other[1] if other else 0)

@@ -73,7 +73,7 @@ def slice_plane(dataset: Dataset) -> SlicePlane:
     rows_apart, columns_apart = _numbers(dataset, "PixelSpacing", 2, name)
     row, col = np.array(cosines[:3]), np.array(cosines[3:])
     lengths = np.linalg.norm(row), np.linalg.norm(col)
-    if abs(lengths[0] - 1) > 0.01 or abs(lengths[1] - 1) > 0.01 or abs(row @ col) > 0.01:
+    if max(abs(lengths[0] - 1), abs(lengths[1] - 1), abs(row @ col)) > 0.01:
         raise SeriesUnusable(f"{name} has no orthonormal Image Orientation (Patient): {cosines}")
     if max(map(abs, position)) > FARTHEST_MM:
         raise SeriesUnusable(
@@ -249,8 +249,9 @@ def _one_series(
         if "" in found[keyword]:
             raise SeriesUnusable(f"a slice has no {keyword}; resend the series")
     studies, names = found["StudyInstanceUID"], found["SeriesInstanceUID"]
-    if len(names) > 1 or len(studies) > 1:
-        raise SeriesUnusable(f"these slices are of {len(names)} series, expected one")
+    for what, uids in (("series", names), ("studies", studies)):
+        if len(uids) > 1:
+            raise SeriesUnusable(f"these slices are of {len(uids)} {what}, expected one")
     return StudyInstanceUID(studies.pop()), SeriesInstanceUID(names.pop())
 
 

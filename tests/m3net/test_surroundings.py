@@ -422,6 +422,27 @@ def test_the_lung_about_a_mark_is_what_lies_two_to_eight_millimetres_beyond_it(
     assert (measure(one_voxel(hu)).lung > 0) is counts
 
 
+@pytest.mark.parametrize("at_end", [True, False])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_the_very_border_of_the_scan_is_looked_at(axis: int, at_end: bool) -> None:
+    hu = filled(TISSUE)
+    border, marked = [15, 15, 15], [15, 15, 15]
+    border[axis], marked[axis] = (30, 26) if at_end else (0, 4)
+    hu[tuple(border)] = LUNG
+    placed = one_voxel(hu)
+    mask = placed.nodule.mask
+    assert mask is not None
+    mask.affine[:3, 3] = placed.volume.to_mm(marked)
+    assert measure(placed).lung > 0
+
+
+@pytest.mark.parametrize(("value", "outside"), [(-931, True), (-930, False)])
+def test_air_outside_is_darker_than_lung_may_be(value: int, outside: bool) -> None:
+    hu = body()
+    hu[hu == AIR] = value
+    assert (measure(at((20, 20, 64), hu=hu)).outside > 0) is outside
+
+
 @pytest.mark.parametrize(
     ("value", "lung", "air", "tissue"),
     [
@@ -504,7 +525,7 @@ def test_how_large_the_field_of_view_is_is_told_by_rows_and_columns_each_with_it
 
 @pytest.mark.parametrize(
     ("pixel_mm", "count", "block"),
-    [(2.0, 128, 1), (0.7, 360, 4), (1.4, 180, 2)],  # nearest to 2.8 mm
+    [(2.0, 128, 1), (0.7, 361, 4), (1.4, 181, 2)],  # nearest to 2.8 mm
 )
 def test_air_outside_reaches_a_block_of_pixels_into_the_body(
     pixel_mm: float, count: int, block: int

@@ -92,6 +92,7 @@ def test_every_listed_code_is_of_the_sort_that_lists_it() -> None:
     for sort in Sort:
         assert listed_codes(sort)
         assert {sort_of(code) for code in listed_codes(sort)} == {sort}
+    assert listed_codes(Sort.NODULE)[0] == NODULE, "the table's first row"
 
 
 def test_of_several_findings_the_one_that_says_most_decides() -> None:

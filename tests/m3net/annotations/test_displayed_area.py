@@ -94,6 +94,7 @@ def test_corners_that_contradict_the_turn_are_refused(
 def test_a_part_of_the_image_is_scaled_to_its_own_edges() -> None:
     assert placed((6, 4), (10, 8), (0.0, 0.0)) == [5.0, 3.0]
     assert placed((6, 4), (10, 8), (1.0, 1.0)) == [10.0, 8.0]
+    assert placed((6, 4), (6, 4), (0.0, 1.0)) == [5.0, 4.0], "one pixel"
     assert placed((0, 4), (10, 8), (0.0, 0.0)) == [-1.0, 3.0], "a corner off the image is one"
 
 

@@ -3,7 +3,7 @@ from pydicom import Dataset
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag
 
-from m3net.annotations.image_references import frames_named
+from m3net.annotations.image_references import class_of, frames_named, is_of_ct
 from m3net.uids import FrameKey, FrameReference, SOPInstanceUID
 
 IMAGE = SOPInstanceUID("2.25.1")
@@ -45,3 +45,15 @@ def test_a_reference_without_numbers_names_every_frame() -> None:
     assert FrameReference(IMAGE, 12).names(FrameKey(IMAGE, 12))
     assert not FrameReference(IMAGE, 11).names(FrameKey(IMAGE, 12))
     assert not FrameReference(SOPInstanceUID("2.25.2")).names(FrameKey(IMAGE, 12))
+
+
+def test_a_reference_is_to_a_ct_or_does_not_say_to_what() -> None:
+    for of, is_one in (("1.2.840.10008.5.1.4.1.1.2", True), ("1.2.840.10008.5.1.4.1.1.4", False)):
+        item = reference()
+        item.ReferencedSOPClassUID = of
+        assert (class_of(item), is_of_ct(item)) == (of, is_one)
+    assert (class_of(reference()), is_of_ct(reference())) == ("", True)
+
+
+def test_frames_are_numbered_from_one() -> None:
+    assert [named.frame for named in frames_named(reference([1, 0, -1, 2]))] == [1, -1, -1, 2]

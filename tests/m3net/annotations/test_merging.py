@@ -57,6 +57,28 @@ def test_one_uid_is_one_nodule_within_five_millimetres(apart_mm: float, one: boo
     assert (len(kept), len(refused)) == ((1, 0) if one else (0, 1))
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "name"),
+    [("A", "B", "A"), ("", "B", "B"), ("A", "", "A"), ("", "", "Nodule")],
+)
+def test_a_contradicted_nodule_has_the_first_name_that_is_given(
+    first: str, second: str, name: str
+) -> None:
+    one, other = (
+        replace(each, nodule=replace(each.nodule, tracking_id=tracking_id))
+        for each, tracking_id in (
+            (mark(0, object_uid="a", uid="7"), first),
+            (mark(50, object_uid="b", uid="7"), second),
+        )
+    )
+    (refusal,) = merged(one, other)[1]
+    assert refusal.tracking_id == name
+    assert refusal.reason == (
+        "one tracking UID stands at two places, 50.0 mm apart: group 1 and group 1; correct one of "
+        "them and resend it"
+    )
+
+
 @pytest.mark.parametrize(("apart_mm", "one"), [(9.0, True), (9.1, False)])
 def test_one_uid_is_one_nodule_within_its_radius(apart_mm: float, one: bool) -> None:
     kept, refused = merged(

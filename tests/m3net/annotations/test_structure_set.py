@@ -115,6 +115,14 @@ def test_a_frame_of_its_own_gives_way_to_the_slices_that_its_contours_name() -> 
     )
 
 
+@pytest.mark.parametrize("unnamed", [0, 1])
+def test_a_frame_of_its_own_stands_where_one_contour_names_no_slice(unnamed: int) -> None:
+    drawn = [outline(z, image=n != unnamed) for n, z in enumerate((2, 3))]
+    own = ROI(name="Nodule", contours=drawn, frame_of_reference="1.2.3.4")
+    result = found(CT, as_received(structure_set(CT, [own])))
+    assert (len(result.nodules), len(result.refused)) == (0, 1)
+
+
 def test_a_foreign_frame_of_reference_is_refused_where_no_slice_is_named() -> None:
     foreign = ROI(name="Nodule", contours=[outline(3, image=False)], frame_of_reference="1.2.3.4")
     (refusal,) = found(CT, as_received(structure_set(CT, [foreign]))).refused

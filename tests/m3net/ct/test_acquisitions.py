@@ -257,6 +257,13 @@ def test_a_heap_continues_another_at_its_step_and_without_a_gap_between(
     assert found == ([[*FIRST, 8, 9, 10], [11]] if continues else [FIRST, [8, 9, 10], [11]])
 
 
+def test_slices_that_fill_another_heaps_gaps_continue_it_however_far_apart_they_are() -> None:
+    first, filling = [0, 1, 2, 3, 5, 6, 8, 9, 10, 11, 13, 14], [4, 7, 12]
+    heights = [2.5 * z for z in (*first, *filling, 0)]
+    traits = [replace(PLAIN, convolution_kernel=kernel) for kernel in "A" * 12 + "BBBC"]
+    assert heaps(heights, traits) == [list(range(15)), [15]]
+
+
 def test_slices_without_a_time_are_of_the_scan_that_has_one() -> None:
     traits = [replace(PLAIN, taken_at_s=None if z == 3 else 100.0 + z / 4) for z in range(8)]
     assert heaps(UP, traits) == [FIRST]

@@ -313,6 +313,38 @@ def test_frames_at_one_place_that_nothing_tells_apart_are_refused() -> None:
         read_series([enhanced_ct([*slices, *slices])])
 
 
+def test_frames_turned_by_less_than_half_a_hundredth_stand_at_one_place() -> None:
+    slices = synthetic.ct_series(shape=SHAPE)
+
+    def turn(number: int, group: Dataset) -> None:
+        if number > 8:
+            group.PlaneOrientationSequence = item(
+                ImageOrientationPatient=[1, 0.004, 0, -0.004, 1, 0]
+            )
+
+    with pytest.raises(SeriesUnusable, match=r"frames 1 and 9 of Enhanced CT .* stand at one pl"):
+        read_series([enhanced_ct([*slices, *slices], change=turn)])
+
+
+def test_a_dimension_that_parts_no_frames_at_one_place_parts_no_volume() -> None:
+    """Of two phases the lower and the upper half are numbered as well."""
+    first, second = (
+        synthetic.ct_series(shape=SHAPE, hu=np.full(SHAPE, hu), series=str(hu)) for hu in (-700, 40)
+    )
+
+    def number_halves(number: int, group: Dataset) -> None:
+        half = 1 + (number - 1) % 8 // 4
+        group.FrameContentSequence[0].DimensionIndexValues = [1 + (number - 1) // 8, half]
+
+    enhanced = enhanced_ct([*first, *second], change=number_halves)
+    enhanced.DimensionIndexSequence = [
+        item(DimensionIndexPointer=pointer)[0] for pointer in (0x0018937F, 0x00209156)
+    ]
+    for frame, hu in ((3, -700), (11, 40)):
+        mark = FrameReference(SOPInstanceUID(enhanced.SOPInstanceUID), frame)
+        assert np.all(read_series([enhanced], marked=[mark]).hu == hu)
+
+
 def test_two_stacks_that_continue_one_another_are_one_volume() -> None:
     slices = synthetic.ct_series(shape=(16, 16, 20))
     enhanced = enhanced_ct(slices, change=_stack)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
+from m3net.ct import series
 from m3net.ct.series import is_localizer, read_series, read_series_files, slice_plane
 from m3net.errors import SeriesUnusable
 from m3net.uids import FrameKey, FrameReference, SOPInstanceUID
@@ -30,6 +31,27 @@ def test_a_voxel_lies_where_its_slice_says() -> None:
     assert volume.to_index([-6.8, -17.9, -95.0]) == pytest.approx([2, 3, 4])
     assert volume.spacing_mm == pytest.approx((2.5, 0.7, 0.8))
     assert volume.hu[0, 0, :3].tolist() == [-450, -893, -886]
+
+
+def test_slices_of_two_series_or_studies_make_no_volume() -> None:
+    slices = [*synthetic.ct_series(), *synthetic.ct_series(series="another")]
+    with pytest.raises(SeriesUnusable, match=r"^these slices are of 2 series, expected one$"):
+        read_series(slices)
+    slices = [*synthetic.ct_series(), *synthetic.ct_series(study="another")]
+    for each in slices:
+        each.SeriesInstanceUID = "1.2.3"
+    with pytest.raises(SeriesUnusable, match=r"^these slices are of 2 studies, expected one$"):
+        read_series(slices)
+
+
+def test_a_volume_is_read_up_to_a_size_and_refused_beyond(monkeypatch: pytest.MonkeyPatch) -> None:
+    slices = synthetic.ct_series(shape=(8, 16, 20))
+    assert series.MOST_VOXELS == 2_147_483_648
+    monkeypatch.setattr(series, "MOST_VOXELS", 8 * 16 * 20)
+    assert read_series(slices).shape == (8, 16, 20)
+    monkeypatch.setattr(series, "MOST_VOXELS", 8 * 16 * 20 - 1)
+    with pytest.raises(SeriesUnusable, match="has 8 slices of 16 x 20 pixels, which is larger"):
+        read_series(slices)
 
 
 @pytest.mark.parametrize("far", ["100000.5", "-1e19", "1e300"])
@@ -267,6 +289,7 @@ def test_a_slice_that_does_not_belong_is_refused_with_its_reason(
         ((1, 0, 0, 0, 1.011, 0), False),
         ((1, 0, 0, 0, 0.989, 0), False),
         ((1, 0, 0, 0.009, 1, 0), True),
+        ((1, 0, 0, 0.01, 1, 0), True),
         ((1, 0, 0, 0.0101, 1, 0), False),
         ((1, 0, 0, -0.0101, 1, 0), False),
         ((0, 0, 0, 0, 1, 0), False),

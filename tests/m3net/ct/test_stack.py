@@ -130,6 +130,12 @@ def test_of_an_even_number_of_steps_the_usual_one_is_no_gap() -> None:
     assert fit_stack(along([0.0, 2.5, 5.0, 12.5, 20.0]), AXIAL).numbers.tolist() == [0, 1, 2, 5, 8]
 
 
+def test_one_short_step_is_at_fault_and_not_the_others() -> None:
+    with pytest.raises(IrregularStack) as found:
+        fit_stack(along([0.0, 1.0, 3.5, 6.0]), AXIAL)
+    assert (found.value.index, found.value.found_mm, found.value.expected_mm) == (1, 1.0, 2.5)
+
+
 def test_a_step_a_quarter_of_a_millimetre_longer_is_no_rounding_and_not_in_the_mean() -> None:
     with pytest.raises(IrregularStack) as found:
         fit_stack(along([0.0, 2.5, 5.0, 7.75]), AXIAL)
