@@ -12,7 +12,7 @@ import numpy as np
 
 from node.dicom.elements import MAX_ELEMENTS
 from node.web.dicomweb.encoded_object import UNDEFINED, Element, EncodedObject, Unreadable
-from node.web.dicomweb.metadata_values import NoValue, Value, values
+from node.web.dicomweb.metadata_values import NoValue, Value, number_of, values
 
 _PIXELS = {0x7FE00010: None, 0x7FE00008: "<f4", 0x7FE00009: "<f8"}
 """Pixel Data, Float and Double Float Pixel Data; and what a sample is where it is no integer."""
@@ -196,7 +196,7 @@ def _layout(of: EncodedObject, elements: Mapping[int, Element], sample_type: str
         if element is None or element.items is not None or not 0 < element.length <= 64:
             return None
         try:
-            return values(element, of.value(element), ())[0]
+            return number_of(values(element, of.value(element), ())[0], element.vr)
         except NoValue:
             return None
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from node.web.dicomweb.metadata_model import Attribute
-from node.web.dicomweb.metadata_values import Value
+from node.web.dicomweb.metadata_values import Value, number_of
 
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 
@@ -36,7 +36,7 @@ def _attribute(each: Attribute) -> dict[str, Any]:
         return {"vr": each.vr}
     if each.vr == "PN":
         return {"vr": each.vr, "Value": [_person_name(value) for value in each.values]}
-    return {"vr": each.vr, "Value": each.values}
+    return {"vr": each.vr, "Value": [number_of(value, each.vr) for value in each.values]}
 
 
 def _person_name(value: Value) -> dict[str, str] | None:

@@ -103,6 +103,8 @@ class _Reading:
             pass
         elif self._is_bulk(each):
             said.bulk = self._link(path)
+            if each.length == UNDEFINED:
+                said.vr = "OB"  # of compressed pixels, whatever is written (PS3.5 A.4)
         elif each.vr in BYTES:
             said.inline = little_endian(each, self._value(each))
         else:

@@ -45,8 +45,8 @@ class NoValue(ValueError):
 def values(element: Element, raw: bytes, character_set: Sequence[str]) -> list[Value]:
     """The values of an element that is neither a sequence nor bytes; None where one is empty.
 
-    A number that is not finite, or that JSON readers would round, is a text.  Person names are
-    whole, with their component groups.
+    A binary number that is not finite, or that JSON readers would round, is a text.  Decimal
+    strings stay as they are written (`number_of`); person names are whole.
 
     Raises NoValue if the bytes are none.
     """
@@ -63,10 +63,14 @@ def values(element: Element, raw: bytes, character_set: Sequence[str]) -> list[V
         ]
     text = _text(raw, vr, character_set)
     parts = [text] if vr in _SINGLE_VALUED else text.split("\\")
-    stripped = [_stripped(part, vr) for part in parts]
-    if vr in ("DS", "IS"):
-        return [_decimal(part, whole=vr == "IS") if part else None for part in stripped]
-    return [part or None for part in stripped]
+    return [_stripped(part, vr) or None for part in parts]
+
+
+def number_of(value: Value, vr: str) -> Value:
+    """The number that a decimal or integer string is; the string if it is none."""
+    if isinstance(value, str) and vr in ("DS", "IS"):
+        return _decimal(value, whole=vr == "IS")
+    return value
 
 
 def little_endian(element: Element, raw: bytes) -> bytes:
