@@ -5,6 +5,7 @@ import re
 import pydicom.config
 from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
+from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 
 from m3net.attributes import PARSER_ERRORS
@@ -14,6 +15,8 @@ from sr_templates.character_sets import Undecodable, character_set_of, read_elem
 # quote it, a patient's name among others, to standard error.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
+LONGEST = 512
+"""Characters; ten times what most texts may have (PS3.5 6.2)."""
 _UID = re.compile(r"[0-9.]{1,64}")
 
 
@@ -23,16 +26,20 @@ def is_uid(text: str) -> bool:
 
 
 def text_of(dataset: Dataset, keyword: str) -> str:
-    """Decoded, one line, fit for any database (no NUL, no lone surrogate); empty if unreadable."""
+    """Decoded, one line, fit for any database; empty if unreadable.
+
+    No NUL, no lone surrogate, and no longer than an index takes.
+    """
     tag = BaseTag(tag_for_keyword(keyword) or 0)
     raw = stored(dataset, tag)
     if raw is None:
         return ""
     try:
-        value = str(read_element(dataset, tag, character_set_of(dataset)).value or "")
+        read = read_element(dataset, tag, character_set_of(dataset)).value
+        value = "\\".join(map(str, read)) if isinstance(read, MultiValue) else str(read or "")
     except Undecodable:
         value = (raw.value or b"").decode("ascii", "replace")
     except PARSER_ERRORS:
         return ""
-    text = " ".join(value.replace("\0", "").split())
+    text = " ".join(value.replace("\0", "").split())[:LONGEST]
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -35,6 +35,14 @@ _NOT_OF_A_STUDY = frozenset(
 """Named storage, but of no patient's study: nothing to file them under."""
 
 
+def names_study(sop_class_uid: str) -> bool:
+    """Whether what such an object says of patient and study counts more than what others say.
+
+    A scanner's does; a stray annotation's does not.
+    """
+    return sop_class_uid == CT_IMAGE_STORAGE or sop_class_uid in ENHANCED_CT
+
+
 def standard_storage() -> frozenset[UID]:
     """The Standard's storage SOP classes, retired ones too, that belong to a study."""
     named = {

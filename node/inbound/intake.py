@@ -19,10 +19,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from m3net.attributes import PARSER_ERRORS
-from m3net.ct.enhanced import ENHANCED_CT
 from node.config import ReceiverConfig
 from node.core.errors import (
     CANNOT_UNDERSTAND,
@@ -32,6 +31,7 @@ from node.core.errors import (
     TooLarge,
 )
 from node.dicom.header_text import is_uid
+from node.dicom.sop_classes import names_study
 from node.inbound.encoded import (
     PREAMBLE,
     Parts,
@@ -244,8 +244,7 @@ class Intake:
                 sop_class_uid=ids.sop_class_uid,
                 transfer_syntax_uid=syntax,
                 identity=ids.identity,
-                names_study=str(ids.sop_class_uid) == CTImageStorage
-                or ids.sop_class_uid in ENHANCED_CT,
+                names_study=names_study(ids.sop_class_uid),
                 file=file,
                 durable=durable,
                 sender_id=sender_id,

@@ -24,9 +24,11 @@ from node.core.digest import NO_PATIENT
 from node.core.errors import Refused
 from node.core.inputs import InstanceFacts, Role
 from node.core.uids import is_own_series
-from node.inbound.received import received_file
+from node.dicom.described import described
+from node.dicom.searchable import NOTHING_SAID, Described
+from node.inbound.received import header_of_file, received_file
 from node.logs import event
-from node.persistence.rows import UnreadInstance
+from node.persistence.rows import NotDescribed, ReadInstance, UnreadInstance
 from node.persistence.spool import Spool
 
 AT_ONCE = 16
@@ -47,8 +49,23 @@ class KeepsUnread(Protocol):
         """Instances that are still to be read."""
         ...
 
-    def note_facts(self, read: Mapping[int, InstanceFacts], *, out_of_reach: Sequence[int]) -> None:
+    def note_facts(self, read: Mapping[int, ReadInstance], *, out_of_reach: Sequence[int]) -> None:
         """What they say is known."""
+        ...
+
+    def not_described(
+        self, *, most: int, apart_from: Collection[NotDescribed] = ()
+    ) -> Sequence[NotDescribed]:
+        """What versions before have stored and no search finds yet."""
+        ...
+
+    def note_described(
+        self,
+        read: Mapping[NotDescribed, tuple[Described, str]],
+        *,
+        out_of_reach: Collection[NotDescribed],
+    ) -> None:
+        """They are found."""
         ...
 
 
@@ -60,9 +77,12 @@ class Reading:
         self._spool = spool
         self._config = config
         self._survived: set[int] = set()
+        self._all_described = False
 
     def read(self, study: StudyInstanceUID | None = None, *, within_s: float) -> int:
         """For so long objects are read, of one study or of all, the oldest first; how many were.
+
+        If nothing is left of all, what versions before have stored is described for searches.
 
         Raises OSError, at the end, if a file does not answer; those behind it are read.
         """
@@ -73,18 +93,21 @@ class Reading:
             number += len(unread)
             if time.monotonic() > until:
                 break
+        else:
+            if study is None and not self._all_described:
+                self._describe(until)
         if silent:
             raise next(iter(silent.values()))
         return number
 
     def _read(self, unread: Sequence[UnreadInstance]) -> dict[int, OSError]:
         """They are read, but for those whose files do not answer: which, and why."""
-        read: dict[int, InstanceFacts] = {}
+        read: dict[int, ReadInstance] = {}
         silent: dict[int, OSError] = {}
         try:
             for each in unread:
                 try:
-                    read[each.number] = self._facts(each)
+                    read[each.number] = self._read_one(each)
                 except OSError as error:
                     silent[each.number] = error
         finally:
@@ -95,12 +118,13 @@ class Reading:
             self._survived -= read.keys()
         return silent
 
-    def _facts(self, unread: UnreadInstance) -> InstanceFacts:
+    def _read_one(self, unread: UnreadInstance) -> ReadInstance:
         if unread.tries >= MOST_TRIES and unread.number not in self._survived:
             return _damaged(unread, "content that cannot be read")
         encoded = _mapped(self._spool.locate(unread.path))
         try:
-            facts = received_file(encoded, config=self._config).facts
+            received = received_file(encoded, config=self._config)
+            says = described(received.header)
         except Refused:
             return _damaged(unread, "a damaged header")
         except Exception as error:
@@ -113,13 +137,52 @@ class Reading:
             unread.sop_instance_uid,
             unread.sop_class_uid,
         )
+        facts = received.facts
         said = (
             facts.study_instance_uid,
             facts.series_instance_uid,
             facts.sop_instance_uid,
             facts.sop_class_uid,
         )
-        return facts if said == filed_under else _damaged(unread, "identifiers that differ")
+        if said != filed_under:
+            return _damaged(unread, "identifiers that differ")
+        return ReadInstance(facts=facts, says=says)
+
+    def _describe(self, until: float) -> None:
+        """What versions before have stored is found by searches, as far as time allows."""
+        silent: list[NotDescribed] = []
+        while found := self._store.not_described(most=AT_ONCE, apart_from=silent):
+            read: dict[NotDescribed, tuple[Described, str]] = {}
+            try:
+                for each in found:
+                    try:
+                        read[each] = self._says(each)
+                    except OSError:
+                        silent.append(each)
+            finally:
+                rest = [each for each in found if each not in read]
+                self._store.note_described(read, out_of_reach=rest)
+            if time.monotonic() > until:
+                return
+        self._all_described = not silent
+
+    def _says(self, stored: NotDescribed) -> tuple[Described, str]:
+        if stored.tries >= MOST_TRIES:
+            return NOTHING_SAID, ""
+        encoded = _mapped(self._spool.locate(stored.path))
+        try:
+            header, syntax = header_of_file(
+                encoded,
+                assumed_character_set=self._config.assumed_character_set,
+                max_bytes=self._config.max_object_mb << 20,
+            )
+            return described(header), syntax
+        except Refused:
+            return NOTHING_SAID, ""
+        except Exception as error:
+            # An outer loop: one object that nobody expected must not hold up the others.
+            event("instance.not_described", level=logging.ERROR, error=error)
+            return NOTHING_SAID, ""
 
 
 def _mapped(path: Path) -> memoryview:
@@ -135,7 +198,7 @@ def _mapped(path: Path) -> memoryview:
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
-def _damaged(unread: UnreadInstance, what: str) -> InstanceFacts:
+def _damaged(unread: UnreadInstance, what: str) -> ReadInstance:
     """What is known of one that cannot be read: enough to report it, if it marks something."""
     event(
         "instance.unreadable",
@@ -152,7 +215,7 @@ def _damaged(unread: UnreadInstance, what: str) -> InstanceFacts:
         role = Role.UNSUPPORTED_ANNOTATION
     else:
         role = Role.OTHER
-    return InstanceFacts(
+    facts = InstanceFacts(
         study_instance_uid=unread.study_instance_uid,
         series_instance_uid=unread.series_instance_uid,
         sop_instance_uid=unread.sop_instance_uid,
@@ -164,3 +227,4 @@ def _damaged(unread: UnreadInstance, what: str) -> InstanceFacts:
         identity_digest="",
         content_digest=Path(unread.path).stem,
     )
+    return ReadInstance(facts=facts)

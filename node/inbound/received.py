@@ -1,6 +1,6 @@
 """One encoded object and what the node knows of it, whether a sender sent it or a file holds it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from pydicom import Dataset
 
@@ -27,13 +27,15 @@ from sr_templates.character_sets import assume
 class Received:
     """One object.
 
-    data  : the Data Set, encoded as it came
-    amiss : of a file: one sentence for each thing that is wrong with its header
+    data   : the Data Set, encoded as it came
+    header : as far as it was parsed
+    amiss  : of a file: one sentence for each thing that is wrong with its header
     """
 
     data: memoryview
     facts: InstanceFacts
     identity: StudyIdentity
+    header: Dataset = field(repr=False)
     amiss: tuple[str, ...] = ()
 
     def head(self) -> bytes:
@@ -60,7 +62,7 @@ def received(
         dataset = _parsed(head)
     assume(dataset, config.assumed_character_set)
     facts, identity = read_facts(dataset, data=data, transfer_syntax=syntax, extent=head.extent)
-    return Received(data=data, facts=facts, identity=identity)
+    return Received(data=data, facts=facts, identity=identity, header=dataset)
 
 
 def received_file(encoded: bytes | memoryview, *, config: ReceiverConfig) -> Received:
@@ -77,12 +79,21 @@ def received_file(encoded: bytes | memoryview, *, config: ReceiverConfig) -> Rec
         announced_class=parts.sop_class_uid,
         config=config,
     )
-    return Received(
-        data=made.data,
-        facts=made.facts,
-        identity=made.identity,
-        amiss=amiss(parts, made.facts),
-    )
+    return replace(made, amiss=amiss(parts, made.facts))
+
+
+def header_of_file(
+    encoded: bytes | memoryview, *, assumed_character_set: str | None, max_bytes: int
+) -> tuple[Dataset, str]:
+    """The header of a stored file, and its transfer syntax.
+
+    Raises Refused(0xC000) if it cannot be parsed.
+    """
+    parts = take_apart(encoded)
+    syntax = parts.transfer_syntax_uid or parts.guessed_syntax()
+    header = _parsed(readable(parts.data, syntax=syntax, whole=False, max_bytes=max_bytes))
+    assume(header, assumed_character_set)
+    return header, syntax
 
 
 def amiss(parts: Parts, ids: InstanceFacts | Identifiers) -> tuple[str, ...]:

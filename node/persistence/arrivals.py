@@ -14,10 +14,12 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from node.core.diary import Kind
 from node.core.sender import Sender as SenderFacts
 from node.core.sender import SenderKind
+from node.dicom.searchable import name_key
 from node.persistence.prepared import Prepared
 from node.persistence.process_identity import is_dead_here, is_of_this_host
 from node.persistence.rows import Arrival, ReceivedInstance
 from node.persistence.schema import Contribution, Instance, Sender, Study
+from node.persistence.searched import recount
 from node.persistence.transactions import Transactions, record
 
 SILENT_FOR = timedelta(minutes=2)
@@ -120,7 +122,13 @@ def _by_study(received: Sequence[ReceivedInstance]) -> dict[str, list[ReceivedIn
 
 
 _STUDY_SEEN = ("last_arrival_at", "judge_at")
-_STUDY_NAMED = ("patient_id", "patient_name", "accession_number", "study_date")
+_STUDY_NAMED = (
+    "patient_id",
+    "patient_name",
+    "patient_name_key",
+    "accession_number",
+    "study_date",
+)
 
 
 def _study_upsert(insert_into: Any, *, rename: bool) -> Prepared:
@@ -204,6 +212,7 @@ def _upsert_study(
             "study_instance_uid": study,
             "patient_id": last.identity.patient_id,
             "patient_name": last.identity.patient_name,
+            "patient_name_key": name_key(last.identity.patient_name),
             "accession_number": last.identity.accession_number,
             "study_date": last.identity.study_date,
             "first_arrival_at": now,
@@ -238,6 +247,7 @@ def _record(connection: Connection, cursor: DBAPICursor, received: ReceivedInsta
             .where(Instance.id == same.id)
             .values(current=True, version=version, received_at=received.at)
         )
+        recount(connection, study)
     else:
         _INSERT.execute(
             connection,

@@ -4,20 +4,28 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, insert, select
 
-from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID
+from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.persistence.rows import StoredArtifact
 from node.persistence.schema import Artifact, Job
+from node.persistence.searched import describe_series
 from sr_templates.findings import Outcome
 
 
 def add_artifacts(
-    connection: Connection, job_id: int, outcome: Outcome, artifacts: Sequence[StoredArtifact]
+    connection: Connection,
+    job_id: int,
+    outcome: Outcome,
+    artifacts: Sequence[StoredArtifact],
+    *,
+    study: StudyInstanceUID,
 ) -> None:
-    """The job has these results, in this order."""
+    """The job of the study has these results, in this order."""
     for artifact in artifacts:
+        describe_series(connection, study, artifact.series_instance_uid, artifact.says)
         connection.execute(
             insert(Artifact).values(
+                study_instance_uid=study,
                 job_id=job_id,
                 outcome=outcome,
                 kind=artifact.kind,
@@ -30,6 +38,8 @@ def add_artifacts(
                 path=artifact.path,
                 sha256=artifact.sha256,
                 size=artifact.size,
+                in_force=False,
+                **artifact.says.instance,
             )
         )
 

@@ -1,24 +1,19 @@
 """The stored objects that are handed out to whoever asks for them (WADO-RS): which, and where.
 
-Of what was received: the current version of each instance.  Of what was made: the results that are
-in force, in the richest form, and no others.  An object of ours that somebody has sent back is not
+Of what was received: the current version of each instance.  Of what was made: the results in force
+(`node.persistence.in_force`), and no others.  An object of ours that somebody has sent back is not
 handed out as received: it may be an outdated report, and stand beside the one that replaced it.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, select, text
 
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
 from node.core.inputs import Role
-from node.core.results import COMPANIONS, ArtifactKind
 from node.core.uids import is_own_series
-from node.core.variants import RICHEST, choose
-from node.persistence.artifacts import artifacts_of
-from node.persistence.outdated import in_force
-from node.persistence.rows import StoredArtifact
-from node.persistence.schema import Instance
+from node.persistence.schema import IN_FORCE, Artifact, Instance
 from node.persistence.transactions import Transactions
 
 
@@ -51,8 +46,8 @@ class HeldObjects(Transactions):
     ) -> list[Held]:
         """What there is of a study, a series or an instance; empty if there is nothing.
 
-        What was received comes first, in the order in which it came; then the results, the report
-        last.
+        What was received comes first, in the order in which it came; then the results, as they
+        were written.
         """
         query: Select[*tuple[Any, ...]] = select(
             Instance.study_instance_uid,
@@ -70,7 +65,7 @@ class HeldObjects(Transactions):
             query = query.where(Instance.sop_instance_uid == sop_instance_uid)
         with self._read() as connection:
             rows = connection.execute(query.order_by(Instance.id)).all()
-            received = [_received(row) for row in rows if not _is_own(row)]
+            received = [_held(row, received=True) for row in rows if not _is_own(row)]
             if received and sop_instance_uid is not None:
                 return received
             return received + [
@@ -84,7 +79,7 @@ class HeldObjects(Transactions):
 _SCANS = (Role.CT, Role.LOCALIZER)
 
 
-def _is_own(row: Row[Any]) -> bool:
+def _is_own(row: Row[*tuple[Any, ...]]) -> bool:
     """Whether a received object is a result of this node, read yet or not."""
     if row.role is None or Role(row.role) not in _SCANS:
         own = is_own_series(row.study_instance_uid, row.series_instance_uid)
@@ -92,7 +87,24 @@ def _is_own(row: Row[Any]) -> bool:
     return False
 
 
-def _received(row: Row[Any]) -> Held:
+def _results(connection: Connection, study: StudyInstanceUID) -> list[Held]:
+    rows = connection.execute(
+        select(
+            Artifact.study_instance_uid,
+            Artifact.series_instance_uid,
+            Artifact.sop_instance_uid,
+            Artifact.sop_class_uid,
+            Artifact.transfer_syntax_uid,
+            Artifact.path,
+            Artifact.size,
+        )
+        .where(Artifact.study_instance_uid == study, text(IN_FORCE))
+        .order_by(Artifact.id)
+    )
+    return [_held(row, received=False) for row in rows.all()]
+
+
+def _held(row: Row[*tuple[Any, ...]], *, received: bool) -> Held:
     return Held(
         study_instance_uid=StudyInstanceUID(row.study_instance_uid),
         series_instance_uid=SeriesInstanceUID(row.series_instance_uid),
@@ -101,32 +113,5 @@ def _received(row: Row[Any]) -> Held:
         transfer_syntax_uid=row.transfer_syntax_uid,
         path=row.path,
         size=row.size,
-        received=True,
-    )
-
-
-def _results(connection: Connection, study: StudyInstanceUID) -> list[Held]:
-    """The results in force, in the order of sending."""
-    found = in_force(connection, study)
-    artifacts = () if found is None else artifacts_of(connection, *found)
-    if not any(each.kind is ArtifactKind.REPORT for each in artifacts):
-        return []
-    chosen = choose(artifacts, RICHEST, COMPANIONS)
-    return [
-        _made(study, each, each.transfer_syntax_uid)
-        for each in (*chosen.captures, *chosen.companions, chosen.report)
-        if each.transfer_syntax_uid is not None
-    ]
-
-
-def _made(study: StudyInstanceUID, artifact: StoredArtifact, transfer_syntax_uid: str) -> Held:
-    return Held(
-        study_instance_uid=study,
-        series_instance_uid=artifact.series_instance_uid,
-        sop_instance_uid=artifact.sop_instance_uid,
-        sop_class_uid=artifact.sop_class_uid,
-        transfer_syntax_uid=transfer_syntax_uid,
-        path=artifact.path,
-        size=artifact.size,
-        received=False,
+        received=received,
     )

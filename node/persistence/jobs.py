@@ -22,6 +22,7 @@ from node.persistence.codec import (
     series_number_in,
 )
 from node.persistence.conditions import in_states
+from node.persistence.in_force import hand_out_in_force
 from node.persistence.leases import Leases
 from node.persistence.outdated import reported_after, withdraw_outdated
 from node.persistence.queueing import queue_deliveries
@@ -100,7 +101,7 @@ class Jobs(Leases):
                 summary=dict(result.summary),
                 error=None,
             )
-            add_artifacts(connection, lease.number, result.outcome, result.artifacts)
+            add_artifacts(connection, lease.number, result.outcome, result.artifacts, study=study)
             queue_deliveries(
                 connection,
                 lease.number,
@@ -110,6 +111,7 @@ class Jobs(Leases):
                 now=now,
             )
             withdraw_outdated(connection, study, now)  # what this one makes so, or what it is
+            hand_out_in_force(connection, study)
 
     def unreported_failure(self, *, except_for: Collection[int] = ()) -> JobLease | None:
         """A dead job whose "technical failure" report is still to be written; `failed` says why.
@@ -160,9 +162,10 @@ class Jobs(Leases):
             ).rowcount
             if not still_due or reported_after(connection, study, dead.revision) is not None:
                 return False
-            add_artifacts(connection, job_id, outcome, artifacts)
+            add_artifacts(connection, job_id, outcome, artifacts, study=study)
             record(connection, Kind.JOB_REPORTED_DEAD, study=study, now=now, job_id=job_id)
             withdraw_outdated(connection, study, now)
+            hand_out_in_force(connection, study)
             queue_deliveries(
                 connection, job_id, study=study, outcome=outcome, outbox=outbox, now=now
             )

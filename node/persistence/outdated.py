@@ -52,20 +52,6 @@ def newest_reported(connection: Connection, study: str) -> tuple[int, int] | Non
     return None if row is None else (row.id, row.revision)
 
 
-def in_force(connection: Connection, study: str) -> tuple[int, Outcome] | None:
-    """The job whose results stand, and the outcome that they are of; None: there are none.
-
-    Of the last reported job.  While a newer one waits or runs they stand, here as at every
-    destination; once it has died and its "technical failure" is written, that stands alone.
-    """
-    newest = newest_reported(connection, study)
-    if newest is None:
-        return None
-    job_id, _ = newest
-    outcome = connection.execute(select(Job.outcome).where(Job.id == job_id)).scalar_one()
-    return job_id, Outcome.TECHNICAL_FAILURE if outcome is None else Outcome(outcome)
-
-
 def reported_after(connection: Connection, study: str, revision: int) -> int | None:
     """The number of a reported job of a later revision."""
     newest = newest_reported(connection, study)

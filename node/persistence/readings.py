@@ -1,15 +1,18 @@
 """The transactions of whoever reads what stored instances say: which, and what it was."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import cast
 
-from sqlalchemy import Table, bindparam, select, text, update
+from sqlalchemy import Connection, Table, bindparam, select, text, update
 
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
-from node.core.inputs import InstanceFacts
+from node.core.inputs import Role
+from node.dicom.searchable import READ, Described, Level
+from node.dicom.sop_classes import names_study
 from node.persistence.codec import facts_to_row
-from node.persistence.rows import UnreadInstance
+from node.persistence.rows import ReadInstance, UnreadInstance
 from node.persistence.schema import UNREAD, Instance, Study
+from node.persistence.searched import describe_series, describe_study, recount
 from node.persistence.transactions import Transactions
 
 
@@ -41,11 +44,7 @@ class Readings(Transactions):
         if not rows:
             return []
         with self._write() as connection:
-            connection.execute(
-                update(Instance)
-                .where(Instance.id.in_([row.id for row in rows]))
-                .values(read_tries=Instance.read_tries + 1)
-            )
+            count_tries(connection, [row.id for row in rows], 1)
         return [
             UnreadInstance(
                 number=row.id,
@@ -60,32 +59,65 @@ class Readings(Transactions):
             for row in rows
         ]
 
-    def note_facts(self, read: Mapping[int, InstanceFacts], *, out_of_reach: Sequence[int]) -> None:
+    def note_facts(self, read: Mapping[int, ReadInstance], *, out_of_reach: Sequence[int]) -> None:
         """The facts of these instances are known; a judgement made before does not stand.
 
         out_of_reach : instances whose files did not answer; that counts as no try
         """
-        studies = sorted({facts.study_instance_uid for facts in read.values()})
+        studies = sorted({each.facts.study_instance_uid for each in read.values()})
         with self._write() as connection:
             for study in studies:
                 connection.execute(_CHANGE, {"study": study})
-            for number, facts in read.items():
-                row = facts_to_row(facts)
-                connection.execute(_NOTE, {"number": number, **{n: row[n] for n in _READ}})
-            if out_of_reach:
+            for number, each in read.items():
+                row = facts_to_row(each.facts)
                 connection.execute(
-                    update(Instance)
-                    .where(Instance.id.in_(out_of_reach))
-                    .values(read_tries=Instance.read_tries - 1)
+                    _NOTE,
+                    {
+                        "number": number,
+                        **{name: row[name] for name in _FACTS},
+                        **_NUMBERS,
+                        **each.says.instance,
+                        "findable": each.facts.role is not Role.OWN_RESULT,
+                    },
                 )
+            _describe(connection, read.values())
+            for study in studies:
+                recount(connection, study)
+            if out_of_reach:
+                count_tries(connection, out_of_reach, -1)
 
 
 _INSTANCES = cast(Table, Instance.__table__)
 _STUDIES = cast(Table, Study.__table__)
-_READ = ("role", "kind", "content_digest", "facts")
+_FACTS = ("role", "kind", "content_digest", "facts")
+_NUMBERS = {each.column: None for each in READ[Level.INSTANCE]}
 _NOTE = update(_INSTANCES).where(_INSTANCES.c.id == bindparam("number"))
 _CHANGE = (
     update(_STUDIES)
     .where(_STUDIES.c.study_instance_uid == bindparam("study"))
     .values(change=_STUDIES.c.change + 1)
 )
+
+
+def _describe(connection: Connection, read: Iterable[ReadInstance]) -> None:
+    """What they say of their studies and series is known: the last word of a scanner's counts."""
+    studies: dict[tuple[str, bool], Described] = {}
+    series: dict[tuple[str, str], Described] = {}
+    for each in read:
+        facts = each.facts
+        if facts.role is not Role.OWN_RESULT:
+            studies[facts.study_instance_uid, names_study(facts.sop_class_uid)] = each.says
+            series[facts.study_instance_uid, facts.series_instance_uid] = each.says
+    for (study, names), says in studies.items():
+        describe_study(connection, study, says, names=names)
+    for (study, uid), says in series.items():
+        describe_series(connection, study, uid, says)
+
+
+def count_tries(connection: Connection, numbers: Sequence[int], more: int) -> None:
+    """It was begun so many times more to read these instances."""
+    connection.execute(
+        update(Instance)
+        .where(Instance.id.in_(numbers))
+        .values(read_tries=Instance.read_tries + more)
+    )

@@ -7,9 +7,10 @@ from enum import StrEnum
 from typing import Any
 
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
-from node.core.inputs import StudyIdentity, StudyInputs
+from node.core.inputs import InstanceFacts, StudyIdentity, StudyInputs
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.core.states import State
+from node.dicom.searchable import NOTHING_SAID, Described
 from node.persistence.schema import LeasedWork
 from node.persistence.spool import StoredFile
 from sr_templates.findings import Outcome
@@ -68,12 +69,36 @@ class UnreadInstance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadInstance:
+    """What was read of a stored object."""
+
+    facts: InstanceFacts
+    says: Described = field(default=NOTHING_SAID, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotDescribed:
+    """A stored object of which a version before this one did not keep what it says for searches.
+
+    number : its row
+    made   : whether it is a result of this node; else it was received
+    tries  : how often it was begun before to read it, and not brought to an end
+    """
+
+    number: int
+    made: bool
+    path: str
+    tries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredArtifact:
     """One result object in the spool.
 
     report_variant      : of a report alone
     capture_variant     : of a report: of the captures that it refers to; None for companions
     transfer_syntax_uid : None if a version before wrote it, until it is read
+    says                : for searches; when it is written, and not read back
     """
 
     kind: ArtifactKind
@@ -86,6 +111,7 @@ class StoredArtifact:
     path: str
     sha256: str
     size: int
+    says: Described = field(default=NOTHING_SAID, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,9 @@ from sqlalchemy.types import TypeDecorator
 
 from node.core.states import LEASED, SETTLED, State
 
+_SORTED_BY_BYTES = Text().with_variant(Text(collation="C"), "postgresql")
+"""Of text that is searched by how it begins, or by ranges: an index serves both."""
+
 
 class UTCDateTime(TypeDecorator[datetime]):
     """An aware datetime; in the database UTC, on SQLite without saying so."""
@@ -52,6 +55,9 @@ class UTCDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+_AN_OBJECT = ("study_instance_uid", "series_instance_uid", "sop_instance_uid")
 
 
 class Base(DeclarativeBase):
@@ -83,9 +89,18 @@ def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Inde
     )
 
 
-class Study(Base):
-    """One study, and the only place where a patient is named.
+def _searched() -> Mapped[str]:
+    """Text that a search asks for; empty if nothing is said."""
+    return mapped_column(_SORTED_BY_BYTES, server_default="")
 
+
+class Study(Base):
+    r"""One study, and the only place where a patient is named.
+
+    patient_name_key, referring_physician_name_key : as names are compared (`dicom.searchable`)
+    study_time to issuer_of_patient_id : what stored objects say, read after they are here
+    modalities, number_of_series, number_of_instances : of what is found in it (`searched`):
+        \CT\SR\; nothing is found in a study without an instance
     change   : grows with everything that may change the judgement of completeness
     judge_at : when to judge again; None: not before something arrives
     waiting_for : the sentence of the last judgement, while it waits
@@ -96,10 +111,23 @@ class Study(Base):
     __tablename__ = "study"
 
     study_instance_uid: Mapped[str] = mapped_column(primary_key=True)
-    patient_id: Mapped[str]
+    patient_id: Mapped[str] = mapped_column(_SORTED_BY_BYTES)
     patient_name: Mapped[str]
-    accession_number: Mapped[str]
-    study_date: Mapped[str]
+    accession_number: Mapped[str] = mapped_column(_SORTED_BY_BYTES)
+    study_date: Mapped[str] = mapped_column(_SORTED_BY_BYTES)
+    patient_name_key: Mapped[str] = _searched()
+    study_time: Mapped[str] = _searched()
+    study_id: Mapped[str] = _searched()
+    study_description: Mapped[str] = _searched()
+    referring_physician_name: Mapped[str] = _searched()
+    referring_physician_name_key: Mapped[str] = _searched()
+    timezone: Mapped[str] = _searched()
+    patient_birth_date: Mapped[str] = _searched()
+    patient_sex: Mapped[str] = _searched()
+    issuer_of_patient_id: Mapped[str] = _searched()
+    modalities: Mapped[str] = _searched()
+    number_of_series: Mapped[int] = mapped_column(server_default="0")
+    number_of_instances: Mapped[int] = mapped_column(server_default="0")
     first_arrival_at: Mapped[datetime]
     last_arrival_at: Mapped[datetime]
     change: Mapped[int]
@@ -111,6 +139,43 @@ class Study(Base):
         Index(None, "judge_at"),
         Index(None, "accession_number"),
         Index(None, "last_arrival_at"),
+        Index("ix_study_newest", "study_date", "study_time", "study_instance_uid", "modalities"),
+        Index(None, "patient_id"),
+        Index(None, "patient_name_key"),
+        Index(None, "referring_physician_name_key"),
+    )
+
+
+class Series(Base):
+    """What is said of one series of a study: by the last of its objects that was read.
+
+    number_of_instances : that are found in it (`searched`); nothing is found in one without any
+    """
+
+    __tablename__ = "series"
+
+    study_instance_uid: Mapped[str] = mapped_column(
+        ForeignKey(Study.study_instance_uid), primary_key=True
+    )
+    series_instance_uid: Mapped[str] = mapped_column(primary_key=True)
+    modality: Mapped[str] = _searched()
+    series_number: Mapped[int | None]
+    series_description: Mapped[str] = _searched()
+    series_date: Mapped[str] = _searched()
+    series_time: Mapped[str] = _searched()
+    body_part_examined: Mapped[str] = _searched()
+    protocol_name: Mapped[str] = _searched()
+    manufacturer: Mapped[str] = _searched()
+    station_name: Mapped[str] = _searched()
+    performed_date: Mapped[str] = _searched()
+    performed_time: Mapped[str] = _searched()
+    scheduled_step_id: Mapped[str] = _searched()
+    requested_procedure_id: Mapped[str] = _searched()
+    number_of_instances: Mapped[int] = mapped_column(server_default="0")
+
+    __table_args__ = (
+        Index(None, "series_instance_uid"),
+        Index(None, "modality", "study_instance_uid", "series_instance_uid"),
     )
 
 
@@ -153,6 +218,10 @@ class Contribution(Base):
 
 
 UNREAD = "facts IS NULL"
+NOT_DESCRIBED = "findable IS NULL AND facts IS NOT NULL"
+RESULT_NOT_DESCRIBED = "transfer_syntax_uid IS NULL"
+FOUND = "current AND findable"
+IN_FORCE = "in_force"
 
 
 class Instance(Base):
@@ -162,6 +231,9 @@ class Instance(Base):
     role, kind, content_digest, facts : what was read of the stored file; null until it has been
     facts      : as JSON, what `node.core.inputs.InstanceFacts` has beside the columns here
     read_tries : how often it has been begun to read them
+    findable   : whether a search finds it while it is current; a result of ours that came back is
+                 not; null until what it says for that has been read
+    instance_number, rows, columns, bits_allocated, number_of_frames : what it says for that
     """
 
     __tablename__ = "instance"
@@ -183,6 +255,12 @@ class Instance(Base):
     facts: Mapped[str | None]
     received_at: Mapped[datetime]
     read_tries: Mapped[int] = mapped_column(default=0)
+    findable: Mapped[bool | None]
+    instance_number: Mapped[int | None]
+    rows: Mapped[int | None]
+    columns: Mapped[int | None]
+    bits_allocated: Mapped[int | None]
+    number_of_frames: Mapped[int | None]
 
     __table_args__ = (
         UniqueConstraint("study_instance_uid", "sop_instance_uid", "sha256"),
@@ -191,6 +269,9 @@ class Instance(Base):
             for name in ("role", "kind", "content_digest")
         ),
         _partial("ix_instance_unread", "study_instance_uid", "id", where=UNREAD),
+        _partial("ix_instance_not_described", "id", where=NOT_DESCRIBED),
+        _partial("ix_instance_found", *_AN_OBJECT, where=FOUND),
+        _partial("ix_instance_found_uid", "sop_instance_uid", where=FOUND),
         Index(
             "uq_instance_current",
             "study_instance_uid",
@@ -316,11 +397,14 @@ class Artifact(Base):
     outcome             : tells a result from an earlier technical failure
     capture_variant     : of a report: of the captures that it refers to
     transfer_syntax_uid : of the stored file; null if a version before wrote it, until it is read
+    in_force            : whether it is handed out and found (`searched`)
+    instance_number, rows, columns, bits_allocated, number_of_frames : what it says for a search
     """
 
     __tablename__ = "artifact"
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    study_instance_uid: Mapped[str] = mapped_column(ForeignKey(Study.study_instance_uid))
     job_id: Mapped[int] = mapped_column(ForeignKey(Job.id))
     outcome: Mapped[str]
     kind: Mapped[str]
@@ -333,9 +417,20 @@ class Artifact(Base):
     path: Mapped[str]
     sha256: Mapped[str]
     size: Mapped[int] = mapped_column(BigInteger)
+    in_force: Mapped[bool] = mapped_column(default=False)
+    instance_number: Mapped[int | None]
+    rows: Mapped[int | None]
+    columns: Mapped[int | None]
+    bits_allocated: Mapped[int | None]
+    number_of_frames: Mapped[int | None]
 
     __table_args__ = (
         UniqueConstraint("job_id", "sop_instance_uid"),
+        # What is handed out is known well enough to be.
+        CheckConstraint("NOT in_force OR transfer_syntax_uid IS NOT NULL", name="in_force"),
+        _partial("ix_artifact_not_described", "id", where=RESULT_NOT_DESCRIBED),
+        _partial("ix_artifact_found", *_AN_OBJECT, where=IN_FORCE),
+        _partial("ix_artifact_found_uid", "sop_instance_uid", where=IN_FORCE),
         CheckConstraint("(kind = 'report') = (report_variant IS NOT NULL)", name="variant"),
         CheckConstraint(
             "(kind IN ('report', 'capture')) = (capture_variant IS NOT NULL)", name="captures"

@@ -4,26 +4,41 @@ Read `schema` for what is kept, `work` for how it is held and settled, and then,
 
 - `arrivals`: associations and instances (receiver)
 - `readings`: what stored instances say (scheduler)
+- `describing`: the same of what versions before have stored, for searches (scheduler)
 - `planning`: studies to judge, jobs to make (scheduler)
 - `jobs`: claim, finish, retry, bury (worker)
 - `job_requests`: requeue, cancel (operator)
 - `deliveries`: the same for what is sent (deliverer, operator)
 - `held`: stored objects that are handed out (web)
+- `search`: what is here is found (web)
 - `lists`: lists and the diary (operator)
 """
 
 from node.persistence.arrivals import Arrivals
 from node.persistence.database import open_engine
 from node.persistence.deliveries import Deliveries
+from node.persistence.describing import Describing
 from node.persistence.held import HeldObjects
 from node.persistence.job_requests import JobRequests
 from node.persistence.jobs import Jobs
 from node.persistence.lists import Lists
 from node.persistence.planning import Planning
 from node.persistence.readings import Readings
+from node.persistence.search import Searches
 
 
-class Store(Arrivals, Readings, Planning, Jobs, JobRequests, Deliveries, HeldObjects, Lists):
+class Store(
+    Arrivals,
+    Readings,
+    Describing,
+    Planning,
+    Jobs,
+    JobRequests,
+    Deliveries,
+    HeldObjects,
+    Searches,
+    Lists,
+):
     """Facts on disk.  Threads may share one; every process opens its own."""
 
 

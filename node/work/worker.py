@@ -23,6 +23,7 @@ from node.core.pipeline import Paths, analyse, report_failure
 from node.core.results import COMPANIONS, Artifact, ArtifactKind, Results
 from node.core.variants import RICHEST, form_of
 from node.dicom.compression import compressed
+from node.dicom.described import described
 from node.lease_holder import Clock, KeepsLeases, LeaseHolder, keep_working, log
 from node.persistence.process_identity import this_process
 from node.persistence.rows import JobLease, JobResult, Outbox, StoredArtifact
@@ -240,6 +241,7 @@ def store_artifact(artifact: Artifact, spool: Spool) -> StoredArtifact:
         sop_instance_uid=SOPInstanceUID(artifact.dataset.SOPInstanceUID),
         series_instance_uid=SeriesInstanceUID(artifact.dataset.SeriesInstanceUID),
         transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
+        says=described(artifact.dataset),
         path=file.path,
         sha256=file.sha256,
         size=file.size,

@@ -1,11 +1,16 @@
-"""UIDs in paths: nothing else of a path reaches the disk or the database."""
+"""Addresses: UIDs in them, of which nothing else reaches the disk or the database; and our own."""
 
+import re
 from http import HTTPStatus
 
 from starlette.requests import Request
 
 from node.dicom.header_text import is_uid
 from node.web.problems import Problem
+from node.web.services import Services
+
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_LOOPBACK = ("127.0.0.1", "::1")
 
 
 def uid_of(request: Request, name: str) -> str:
@@ -14,3 +19,18 @@ def uid_of(request: Request, name: str) -> str:
     if not is_uid(text):
         raise Problem(HTTPStatus.BAD_REQUEST, f"the {name} in the path is no UID")
     return text
+
+
+def base_of(services: Services, request: Request) -> str:
+    """URI of the service by the name that the client knows it by, if that is a name.
+
+    A Host that is the very address connected to, without a port, lacks the port: some clients leave
+    it out.
+    """
+    host = request.headers.get("host", "")
+    address, port = request.scope.get("server") or ("", None)
+    if not _HOST.fullmatch(host):
+        host = f"{services.config.web.host}:{services.config.web.port}"
+    elif port and (host == address or (host == "localhost" and address in _LOOPBACK)):
+        host = f"{host}:{port}"
+    return f"{request.url.scheme}://{host}{request.scope.get('root_path', '')}"

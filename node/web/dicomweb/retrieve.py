@@ -5,7 +5,6 @@ reads slowly holds no thread.  An answer that cannot be brought to its end is cu
 counts bytes, or waits for the last part, cannot take it for whole.
 """
 
-import re
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from http import HTTPStatus
@@ -26,7 +25,7 @@ from node.web.dicomweb.frame_media import frame_numbers, frames_of
 from node.web.dicomweb.frames import NoSuchFrame, Undecodable
 from node.web.dicomweb.instances import instances
 from node.web.dicomweb.metadata import metadata
-from node.web.dicomweb.paths import uid_of
+from node.web.dicomweb.paths import base_of, uid_of
 from node.web.dicomweb.rendered import rendered, thumbnail
 from node.web.problems import Problem
 from node.web.services import Services
@@ -37,11 +36,9 @@ _STUDY = "/studies/{study}"
 _SERIES = _STUDY + "/series/{series}"
 _INSTANCE = _SERIES + "/instances/{instance}"
 _FRAMES = _INSTANCE + "/frames/{frames}"
-_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 _LEVELS = ("study", "series", "instance")
 _Named = tuple[StudyInstanceUID, SeriesInstanceUID | None, SOPInstanceUID | None]
-_LOOPBACK = ("127.0.0.1", "::1")
 Make = Callable[[Asked, Request], Answer]
 
 
@@ -102,7 +99,7 @@ def _answer(services: Services, request: Request, named: _Named, make: Make) -> 
         held=held,
         wishes=wanted,
         query=query,
-        base=_base(services, request),
+        base=base_of(services, request),
         spool=services.spool,
         max_bytes=services.config.receiver.max_object_mb << 20,
     )
@@ -117,21 +114,6 @@ def _answer(services: Services, request: Request, named: _Named, make: Make) -> 
         raise Problem(
             HTTPStatus.INTERNAL_SERVER_ERROR, f"{says}; send the instance again"
         ) from error
-
-
-def _base(services: Services, request: Request) -> str:
-    """URI of the service by the name that the client knows it by, if that is a name.
-
-    A Host that is the very address connected to, without a port, lacks the port: some clients leave
-    it out.
-    """
-    host = request.headers.get("host", "")
-    address, port = request.scope.get("server") or ("", None)
-    if not _HOST.fullmatch(host):
-        host = f"{services.config.web.host}:{services.config.web.port}"
-    elif port and (host == address or (host == "localhost" and address in _LOOPBACK)):
-        host = f"{host}:{port}"
-    return f"{request.url.scheme}://{host}{request.scope.get('root_path', '')}"
 
 
 class _Streamed(StreamingResponse):

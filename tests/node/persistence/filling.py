@@ -8,12 +8,14 @@ from node.core.digest import inputs_digest
 from node.core.inputs import InstanceFacts, Intent, Role, SeriesChoice, StudyIdentity, StudyInputs
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.core.sender import Sender, SenderKind
+from node.dicom.searchable import NOTHING_SAID, Described
 from node.persistence.rows import (
     Arrival,
     JobLease,
     JobResult,
     JobTerms,
     Outbox,
+    ReadInstance,
     ReceivedInstance,
     SentObject,
     StoredArtifact,
@@ -50,6 +52,7 @@ def arrive(
     sender_id: int | None = None,
     now: datetime = NOON,
     identity: StudyIdentity = IDENTITY,
+    says: Described = NOTHING_SAID,
 ) -> Arrival:
     """The instance is received, and read."""
     (arrival,) = store.record_instances(
@@ -69,7 +72,9 @@ def arrive(
         ]
     )
     unread = store.unread(facts.study_instance_uid, most=1)
-    store.note_facts({each.number: facts for each in unread}, out_of_reach=[])
+    store.note_facts(
+        {each.number: ReadInstance(facts=facts, says=says) for each in unread}, out_of_reach=[]
+    )
     return arrival
 
 

@@ -102,6 +102,7 @@ def _job(number: int) -> dict[str, Any]:
 def _artifact(number: int) -> dict[str, Any]:
     return {
         "id": number,
+        "study_instance_uid": _uid(number),
         "job_id": number,
         "outcome": _outcome(number),
         "kind": "report",

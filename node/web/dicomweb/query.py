@@ -1,0 +1,268 @@
+"""What a search asks for, read from its query (PS3.18 8.3.4 and 10.6.1.2).
+
+A parameter is an attribute, by tag or keyword, with the value that it is to have, or one of a few
+words with a meaning of their own.  What nobody knows is ignored, as the Standard wants it; what
+cannot be read is refused, since a search that left it out would find too much and say nothing.
+Nothing of it is ever echoed.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from pydicom.datadict import dictionary_has_tag, keyword_for_tag, tag_for_keyword
+
+from m3net.uids import SeriesInstanceUID, StudyInstanceUID
+from node.dicom.header_text import is_uid
+from node.dicom.searchable import ATTRIBUTES, Attribute, Level, Matching
+from node.persistence.search import Between, BetweenMoments, Condition, OneOf, Search
+from node.web.problems import Problem
+
+MOST_RESULTS = 5000
+"""Of one answer, whatever limit is asked for."""
+MOST_PARAMETERS = 200
+LONGEST_VALUE = 8192
+"""Characters; a hundred UIDs have 6,500."""
+NOT_FUZZY = "fuzzymatching is not supported; only literal matching was performed"
+_WITH_A_MEANING = frozenset(
+    {"accept", "charset", "emptyvaluematching", "multiplevaluematching", "fuzzymatching"}
+)
+_MOST_NAMED = 10
+
+_TAG = re.compile(r"[0-9A-Fa-f]{8}")
+_DIGITS = re.compile(r"[0-9]{1,9}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LIST = re.compile(r"[,\\]")
+_DATE = re.compile(r"[0-9]{8}")
+_TIME = re.compile(r"(?:[01][0-9]|2[0-3])(?:[0-5][0-9](?:[0-5][0-9]|60)?)?")
+_FRACTION = re.compile(r"[0-9]{6}\.[0-9]{1,6}")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,10}")
+_GREATEST = (1 << 31) - 1
+_WITH_DATE: Mapping[str, str] = {
+    "StudyTime": "StudyDate",
+    "SeriesTime": "SeriesDate",
+    "PerformedProcedureStepStartTime": "PerformedProcedureStepStartDate",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One search, and how it is answered.
+
+    answered : every attribute of an answer; what of them has a column is what `search` fetches
+    cut      : whether `search.limit` is the node's, not the client's
+    warnings : sentences about what was left out
+    """
+
+    search: Search
+    answered: tuple[Attribute, ...]
+    cut: bool
+    warnings: tuple[str, ...]
+
+
+def read_query(
+    parameters: Sequence[tuple[str, str]],
+    level: Level,
+    *,
+    study: StudyInstanceUID | None = None,
+    series: SeriesInstanceUID | None = None,
+) -> Query:
+    """What is searched for; within a study or a series if the path names one.
+
+    Raises Problem(400) for what cannot be read.
+    """
+    if len(parameters) > MOST_PARAMETERS:
+        raise _bad(f"more than {MOST_PARAMETERS} parameters")
+    asked: dict[Attribute, list[str]] = {}
+    included: list[Attribute] = []
+    everything, ignored, warnings = False, [], []
+    page = {"limit": "", "offset": ""}
+    for name, value in parameters:
+        if len(value) > LONGEST_VALUE or _CONTROL.search(value):
+            raise _bad("a value is too long, or has control characters")
+        word = name.lower()
+        if word in page:
+            page[word] = value
+        elif word == "includefield":
+            for each in value.split(","):
+                everything = everything or each.strip().lower() == "all"
+                included += _known(each.strip(), level)
+        elif word == "fuzzymatching" and value.strip().lower() == "true":
+            warnings.append(NOT_FUZZY)
+        elif word not in _WITH_A_MEANING:
+            found = _known(name, level)
+            included += found
+            for attribute in found:
+                if attribute.matching is not Matching.NONE:
+                    asked.setdefault(attribute, []).append(value.strip())
+            if not any(attribute.matching is not Matching.NONE for attribute in found):
+                ignored += _keyword(name)
+    if ignored:
+        names = ", ".join(dict.fromkeys(ignored[:_MOST_NAMED]))
+        warnings.append(f"not matched at this level, and ignored: {names}")
+    answered = _answered(level, study, series, {*included}, everything=everything)
+    limit = _whole(page["limit"], "limit") if page["limit"] else MOST_RESULTS
+    return Query(
+        search=Search(
+            level=level,
+            study=study,
+            series=series,
+            conditions=_conditions(asked),
+            answered=tuple(each for each in answered if each.column),
+            limit=min(limit, MOST_RESULTS),
+            offset=_whole(page["offset"], "offset") if page["offset"] else 0,
+        ),
+        answered=answered,
+        cut=limit > MOST_RESULTS or not page["limit"],
+        warnings=tuple(warnings),
+    )
+
+
+def _bad(says: str) -> Problem:
+    return Problem(HTTPStatus.BAD_REQUEST, says)
+
+
+def _whole(text: str, name: str) -> int:
+    if not _DIGITS.fullmatch(text.strip()):
+        raise _bad(f"{name} is no whole number of at most nine digits")
+    return int(text)
+
+
+def _known(name: str, level: Level) -> list[Attribute]:
+    """The attributes of that tag or keyword, or path of them, that a search at this level knows."""
+    path = tuple(map(_tag_of, name.split(".")))
+    if None in path:
+        return []
+    return [
+        each
+        for known in Level
+        if known <= level
+        for each in ATTRIBUTES[known]
+        if each.path == path or each.path[:-1] == path
+        if each.column or known is level
+    ]
+
+
+def _tag_of(name: str) -> int | None:
+    return int(name, 16) if _TAG.fullmatch(name) else tag_for_keyword(name)
+
+
+def _keyword(name: str) -> list[str]:
+    """The dictionary's keyword of an attribute: its words, not the client's; none of what is none.
+
+    An empty value asks for the attribute in the answer, and of a path the end is named.
+    """
+    tag = _tag_of(name.rpartition(".")[2])
+    return [keyword_for_tag(tag)] if tag is not None and dictionary_has_tag(tag) else []
+
+
+def _answered(
+    level: Level,
+    study: StudyInstanceUID | None,
+    series: SeriesInstanceUID | None,
+    included: set[Attribute],
+    *,
+    everything: bool,
+) -> tuple[Attribute, ...]:
+    """PS3.18 10.6.3.3: of a level above all that is always answered, if the path does not name it.
+
+    The UIDs above are answered in any case, so that what is found can be retrieved.
+    """
+    named = {Level.STUDY: study is not None, Level.SERIES: series is not None}
+    found: list[Attribute] = []
+    for above in Level:
+        if above > level:
+            break
+        unasked = above is level or not named[above]
+        found += [
+            each
+            for each in ATTRIBUTES[above]
+            if each.column or above is level
+            if each in included
+            or (unasked and each.always)
+            or (everything and above is level)
+            or each.column in ("study_instance_uid", "series_instance_uid")
+        ]
+    return tuple(found)
+
+
+def _conditions(asked: Mapping[Attribute, list[str]]) -> tuple[Condition, ...]:
+    found: dict[str, Condition] = {}
+    for attribute, values in asked.items():
+        condition = _READERS[attribute.matching](attribute, [each for each in values if each])
+        if condition is not None:
+            found[attribute.keyword] = condition
+    # A range of times with a range of dates is one range of moments (PS3.4 C.2.2.2.5).
+    for of_time, of_date in _WITH_DATE.items():
+        time, date = found.get(of_time), found.get(of_date)
+        if isinstance(time, Between) and isinstance(date, Between) and time.low != time.high:
+            found[of_date] = BetweenMoments(date=date, time=time)
+            del found[of_time]
+    return tuple(found.values())
+
+
+def _uids(attribute: Attribute, values: Sequence[str]) -> OneOf | None:
+    uids = [uid.strip() for value in values for uid in _LIST.split(value) if uid.strip()]
+    if not uids or "*" in uids:
+        return None
+    if not all(map(is_uid, uids)):
+        raise _bad(f"{attribute.keyword} is no list of UIDs")
+    return OneOf(attribute=attribute, values=tuple(dict.fromkeys(uids)))
+
+
+def _codes(attribute: Attribute, values: Sequence[str]) -> OneOf | None:
+    return _texts(attribute, [code.strip() for value in values for code in _LIST.split(value)])
+
+
+def _texts(attribute: Attribute, values: Sequence[str]) -> OneOf | None:
+    values = [re.sub(r"\*+", "*", each) for each in values if each]
+    if not values or "*" in values:
+        return None
+    return OneOf(attribute=attribute, values=tuple(dict.fromkeys(values)))
+
+
+def _numbers(attribute: Attribute, values: Sequence[str]) -> OneOf | None:
+    if not values:
+        return None
+    if not all(_NUMBER.fullmatch(each) and abs(int(each)) <= _GREATEST for each in values):
+        raise _bad(f"{attribute.keyword} is no whole number")
+    return OneOf(attribute=attribute, values=tuple(values))
+
+
+def _dates(attribute: Attribute, values: Sequence[str]) -> Between | None:
+    return _range(attribute, values, lambda text: bool(_DATE.fullmatch(text)), "YYYYMMDD")
+
+
+def _times(attribute: Attribute, values: Sequence[str]) -> Between | None:
+    plain = [each.replace(":", "") for each in values]
+    return _range(attribute, plain, _is_time, "HHMMSS")
+
+
+def _is_time(text: str) -> bool:
+    whole = _FRACTION.fullmatch(text)
+    return bool(_TIME.fullmatch(text[:6] if whole else text))
+
+
+def _range(
+    attribute: Attribute, values: Sequence[str], is_one: Callable[[str], bool], form: str
+) -> Between | None:
+    if not values:
+        return None
+    low, dash, high = values[0].partition("-")
+    low, high = low.strip(), high.strip()
+    ends = [each for each in (low, high) if each]
+    if len(values) > 1 or not ends or not all(map(is_one, ends)):
+        raise _bad(f"{attribute.keyword} is neither {form} nor a range of two of them")
+    return Between(attribute=attribute, low=low, high=high if dash else low)
+
+
+_READERS: Mapping[Matching, Callable[[Attribute, Sequence[str]], OneOf | Between | None]] = {
+    Matching.UID: _uids,
+    Matching.TEXT: _texts,
+    Matching.CODE: _codes,
+    Matching.NAME: _texts,
+    Matching.DATE: _dates,
+    Matching.TIME: _times,
+    Matching.NUMBER: _numbers,
+}
