@@ -68,7 +68,7 @@ class CTVolume:
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
         """Distance between neighbouring voxel centres along z, y, x, in mm."""
-        z, y, x = np.linalg.norm(self.affine[:3, :3], axis=0)
+        z, y, x = np.linalg.norm(self.affine[:, :3], axis=0)
         return float(z), float(y), float(x)
 
     def has_slice(self, z: int) -> bool:

@@ -75,9 +75,10 @@ def join_objects(annotations: Sequence[Annotation], *, judge_unlabelled: bool) -
 
 def _free(taken: Container[_Place], place: _Place) -> _Place:
     """The place, told apart from an earlier mark that its object gives the same name."""
-    while place in taken:
-        place = (place[0], f"{place[1]}, again")
-    return place
+    sop_instance_uid, name = place
+    while (sop_instance_uid, name) in taken:
+        name += ", again"
+    return sop_instance_uid, name
 
 
 def _target(segment: SegmentReference) -> _Place:

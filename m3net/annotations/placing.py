@@ -178,7 +178,7 @@ def _off_grid(grid: FrameGrid, volume: CTVolume) -> str | None:
     _, rows, columns = volume.shape
     if (grid.rows, grid.columns) != (rows, columns):
         return None
-    if not np.allclose(grid.affine[:3, 1:3], volume.affine[:3, 1:3], atol=1e-3):
+    if not np.allclose(grid.affine[:, 1:3], volume.affine[:, 1:3], atol=1e-3):
         return None
     first = volume.to_index(grid.affine[:3, 3])
     if np.all(np.abs(first[1:]) <= GRID_TOLERANCE):

@@ -1,9 +1,17 @@
 """A volume's indices and millimetres, its borders, and what it lacks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from m3net.uids import FrameOfReferenceUID, SeriesInstanceUID, StudyInstanceUID
+from m3net.uids import (
+    FrameKey,
+    FrameOfReferenceUID,
+    SeriesInstanceUID,
+    SOPInstanceUID,
+    StudyInstanceUID,
+)
 from m3net.volume import AIR_HU, CTVolume, goes_beyond, nearest_index, transform, why_not_whole
 
 AFFINE = np.array(
@@ -26,6 +34,16 @@ def volume(*, missing: frozenset[int] = frozenset()) -> CTVolume:
         frames=(None,) * 10,
         missing=missing,
     )
+
+
+def test_a_slice_is_there_if_the_scan_has_it_and_it_was_received() -> None:
+    frames = [FrameKey(SOPInstanceUID(f"1.4.{z}")) for z in range(10)]
+    ct = replace(volume(), frames=[None if z == 3 else frames[z] for z in range(10)])
+    assert [z for z in range(-2, 13) if ct.has_slice(z)] == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+
+
+def test_a_volume_is_whole_and_without_loss_unless_it_is_said() -> None:
+    assert (volume().missing, volume().lossy, volume().notes) == (frozenset(), False, ())
 
 
 def test_air_is_a_thousand_below_water() -> None:
