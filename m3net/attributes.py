@@ -101,16 +101,13 @@ def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
 def holds(dataset: Dataset, keyword: str) -> bool:
     """Whether something stands there, readable or not."""
     tag = Tag(keyword)
-    if tag not in dataset:
+    element = dataset.get_item(tag) if tag in dataset else None
+    if element is None:
         return False
-    element = dataset.get_item(tag)
     if isinstance(element, RawDataElement):
         written = element.value or b""
         return bool(written if _is_binary(element) else written.strip(b" \0"))
-    try:
-        return element is not None and not element.is_empty
-    except PARSER_ERRORS:
-        return True
+    return not element.is_empty
 
 
 def is_encapsulated(dataset: Dataset) -> bool:

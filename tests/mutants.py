@@ -115,6 +115,10 @@ _SWAPS: dict[type[ast.AST], type[ast.AST]] = {
 }
 
 
+_FOR_PROGRAMMERS = ("strict", "repr")
+"""Options that guard against them, or tell them something, and no one else."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
     """One fault: the `number`-th that can be made in a file, the `nth` such change in its line."""
@@ -187,7 +191,7 @@ class _Change(ast.NodeTransformer):
         return node
 
     def visit_keyword(self, node: ast.keyword) -> ast.AST:
-        return node if node.arg == "strict" else self.generic_visit(node)
+        return node if node.arg in _FOR_PROGRAMMERS else self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.body = [self.visit(statement) for statement in node.body]

@@ -178,7 +178,7 @@ _LABELS: Sequence[Callable[..., Labels]] = (
 
 
 def _sweeps(heights: NDArray[np.float64], values: Sequence[float | None]) -> Labels:
-    """The sweep along the normal to which each value belongs, in the order of the values.
+    """The first value of the sweep along the normal to which each value belongs.
 
     A value whose slices stand within what the sweep has covered begins the next sweep.  By their
     middle: the blocks of a scan in steps may overlap by a slice or two.
@@ -187,12 +187,12 @@ def _sweeps(heights: NDArray[np.float64], values: Sequence[float | None]) -> Lab
     for index, value in enumerate(values):
         if value is not None:
             slices_of.setdefault(value, []).append(index)
-    sweep, low, high = 0, np.inf, -np.inf
-    sweeps: dict[float, int] = {}
+    low, high = -np.inf, np.inf
+    sweeps: dict[float, float] = {}
     for value in sorted(slices_of):
         own = heights[slices_of[value]]
         if low - JITTER_MM <= np.median(own) <= high + JITTER_MM:
-            sweep, low, high = sweep + 1, np.inf, -np.inf
+            sweep, low, high = value, np.inf, -np.inf
         low, high = min(low, float(own.min())), max(high, float(own.max()))
         sweeps[value] = sweep
     return [None if value is None else sweeps[value] for value in values]

@@ -2,9 +2,13 @@
 
 import pytest
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import FileMetaDataset
 from pydicom.sequence import Sequence
+from pydicom.tag import Tag
+from pydicom.uid import UID
 
-from m3net.attributes import holds, items, number, numbers, text, texts, whole
+from m3net.attributes import holds, is_encapsulated, items, number, numbers, text, texts, whole
 from tests import synthetic
 from tests.odd import ODD_VALUES, says
 
@@ -84,6 +88,45 @@ def test_a_binary_number_that_looks_like_padding_is_a_number() -> None:
     assert holds(of("Rows", b" \0"), "Rows")  # 32 in US
     assert holds(of("PixelPaddingValue", b"\0\0", "US"), "PixelPaddingValue")
     assert not holds(of("Rows", b""), "Rows")
+
+
+@pytest.mark.parametrize(
+    ("keyword", "vr", "holds_it"),
+    [
+        ("Rows", None, True),  # implicit VR: as the dictionary has it
+        ("SliceThickness", None, False),
+        ("Rows", "LO", False),
+        ("SliceThickness", "US", True),
+    ],
+)
+def test_whether_a_blank_is_a_number_is_said_by_the_vr_that_is_written(
+    keyword: str, vr: str | None, holds_it: bool
+) -> None:
+    ds, tag = Dataset(), Tag(keyword)
+    ds[tag] = RawDataElement(tag, vr, 2, b" \0", 0, vr is None, True)
+    assert holds(ds, keyword) is holds_it
+
+
+@pytest.mark.parametrize(
+    ("syntax", "encapsulated"),
+    [
+        ("1.2.840.10008.1.2", False),
+        ("1.2.840.10008.1.2.1", False),
+        ("1.2.840.10008.1.2.1.99", False),  # deflated
+        ("1.2.840.10008.1.2.4.70", True),
+        ("1.2.840.10008.1.2.5", True),  # RLE
+        ("1.2.840.10008.1.2.999", True),  # newer than pydicom
+    ],
+)
+def test_pixels_are_in_fragments_unless_the_syntax_is_known_to_have_none(
+    syntax: str, encapsulated: bool
+) -> None:
+    ds = Dataset()
+    assert not is_encapsulated(ds)
+    ds.file_meta = FileMetaDataset()
+    assert not is_encapsulated(ds)
+    ds.file_meta.TransferSyntaxUID = UID(syntax)
+    assert is_encapsulated(ds) is encapsulated
 
 
 def test_items_are_items_and_nothing_else_is() -> None:

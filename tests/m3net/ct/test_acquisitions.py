@@ -136,6 +136,13 @@ def test_traits_are_what_the_header_says_and_nothing_where_it_says_nonsense() ->
     assert read_traits(ds).taken_at_s == 0
 
 
+def test_what_a_header_does_not_say_is_no_trait() -> None:
+    assert read_traits(Dataset()) == Traits()
+    said = Dataset()
+    said.StackID, said.ConvolutionKernel, said.KVP = "1, 40", "B30f", "120"
+    assert read_traits(said) == Traits(stack="1, 40", convolution_kernel="B30f", kvp=120.0)
+
+
 @pytest.mark.parametrize(
     ("written", "seconds"),
     [
@@ -197,6 +204,11 @@ def test_instance_numbers_tell_up_to_four_passes_of_four_slices_and_more(
     assert len(heaps(heights, traits)) == (passes if told else 1)
 
 
+def test_what_changes_once_along_the_scan_parts_nothing_not_even_across_a_gap() -> None:
+    traits = [replace(PLAIN, convolution_kernel=kernel) for kernel in "AAAABBBB"]
+    assert heaps([*UP[:4], *(z + 5.0 for z in UP[4:])], traits) == [FIRST]
+
+
 def test_two_reconstructions_that_share_one_place_are_two() -> None:
     kernels = ("B30f",) * 3 + ("B70f",) * 3
     traits = [replace(PLAIN, convolution_kernel=kernel) for kernel in kernels]
@@ -237,6 +249,7 @@ def test_instance_numbers_tell_nothing_where_one_is_absent_or_two_slices_stand_a
     assert counted(UP + ASIDE, absent=5) == [ALL]
     assert counted([*UP, *(z + 0.05 for z in UP)]) == [ALL]
     assert counted([*UP, *(z + 0.15 for z in UP)]) == [FIRST, SECOND]
+    assert counted([*UP, 0.1, *(z + 0.15 for z in UP[1:])]) == [ALL]
 
 
 @pytest.mark.parametrize(
