@@ -44,6 +44,8 @@ class Connection(HttpToolsProtocol):
         super().__init__(config, *arguments, **more)
         self.access_log = False  # a query may hold a name
         self._silence_s = config.silence_s
+        self._head_s = min(HEAD_S, config.silence_s)
+        self._linger_s = min(LINGER_S, config.silence_s)
         self._head_bytes = 0
         self._head_since: float | None = time.monotonic()
         self._body_is_here = True
@@ -139,9 +141,9 @@ class Connection(HttpToolsProtocol):
             self._owed_s -= (self._unread - unread) / SLOWEST_BYTES_S
         self._owed_s = max(0.0, self._owed_s)
         self._unread = unread
-        if self._linger_since is not None and now - self._linger_since > LINGER_S:
+        if self._linger_since is not None and now - self._linger_since > self._linger_s:
             self.cut_off("the body goes on after the answer")
-        elif self._head_since is not None and now - self._head_since > min(HEAD_S, self._silence_s):
+        elif self._head_since is not None and now - self._head_since > self._head_s:
             self.cut_off("the head of a request is not here in time")
         elif self._owed_s > self._silence_s:
             self.cut_off("the answer is not read" if unread else "the body does not come")

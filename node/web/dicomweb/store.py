@@ -13,12 +13,15 @@ from http import HTTPStatus
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Message, Receive
 
 from node.inbound.peers import is_allowed
 from node.logs import event
+from node.web.dicomweb.accept import wishes
 from node.web.dicomweb.content_type import content_type
 from node.web.dicomweb.multipart_in import MOST_BOUNDARY, Body, Multipart, OnePart
-from node.web.dicomweb.paths import uid_of
+from node.web.dicomweb.outcome import Outcome
+from node.web.dicomweb.paths import base_of, uid_of
 from node.web.dicomweb.stored_answer import answer
 from node.web.dicomweb.transaction import DICOM, CutShort, Transaction
 from node.web.problems import Problem
@@ -52,11 +55,13 @@ class _Store:
         self._require_admission(peer)
         study = uid_of(request, "study") if "study" in request.path_params else None
         boundary = _boundary_of(request)
+        wanted = wishes(", ".join(request.headers.getlist("accept")))
         self._open.append(peer)
         try:
-            return await self._stored(request, self._transaction(peer, study), boundary)
+            outcome, cut = await self._stored(request, self._transaction(peer, study), boundary)
         finally:
             self._open.remove(peer)
+        return answer(outcome, cut, base=base_of(self._services, request), wishes=wanted)
 
     def _require_admission(self, peer: str) -> None:
         """Raises Problem where an association would be rejected."""
@@ -81,49 +86,71 @@ class _Store:
 
     async def _stored(
         self, request: Request, transaction: Transaction, boundary: str | None
-    ) -> Response:
+    ) -> tuple[Outcome, HTTPStatus | None]:
+        """What became of the objects; and, if the body was not read to its end, why.
+
+        Raises Problem if it is no body of objects, or has none.
+        """
         body = OnePart(transaction) if boundary is None else Multipart(boundary, transaction)
-        status = None
+        cut = None
         try:
             try:
-                await self._pour(request, body)
+                await self._pour(request.receive, body)
                 await self._in_thread(body.finish)
             finally:
                 await asyncio.shield(self._in_thread(transaction.close))
-        except CutShort as cut:
-            status = cut.status
-        except ClientDisconnect:
-            event("dicomweb.client_gone", level=logging.WARNING, peer=transaction.peer)
-            return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody reads it
-        if not transaction.outcome.stored and not transaction.outcome.failed and status is None:
+        except CutShort as short:
+            cut = short.status
+        except ClientDisconnect as gone:
+            raise Problem(HTTPStatus.BAD_REQUEST, "the client has gone") from gone
+        outcome = transaction.outcome
+        if not (outcome.stored or outcome.failed or cut):
             raise Problem(HTTPStatus.BAD_REQUEST, "the body has no part; send one for each object")
-        return answer(transaction.outcome, status)
+        return outcome, cut
 
-    async def _pour(self, request: Request, body: Body) -> None:
-        """All of the body has gone through, or as much of it as is wanted."""
-        gathered, size = [], 0
+    async def _pour(self, receive: Receive, body: Body) -> None:
+        """All of the body has gone through, or as much of it as is wanted.
+
+        Raises what the body raises, at once: a client that says nothing more is not waited for.
+        """
+        gathered: list[bytes] = []
+        size = 0
+        coming: asyncio.Task[Message] | None = asyncio.create_task(_next(receive))
         working: asyncio.Future[None] | None = None
         try:
-            async for chunk in request.stream():
-                gathered.append(chunk)
-                size += len(chunk)
-                if working is not None and (working.done() or size >= _MOST_GATHERED):
-                    await working
+            while not body.is_over and (coming or working or gathered):
+                wanted = [working, coming if size < _MOST_GATHERED else None]
+                await asyncio.wait(
+                    [each for each in wanted if each], return_when=asyncio.FIRST_COMPLETED
+                )
+                if working and working.done():
+                    working.result()
                     working = None
-                if working is None and size:
+                if coming and coming.done():
+                    message = coming.result()
+                    gathered.append(message.get("body", b""))
+                    size += len(gathered[-1])
+                    more = message.get("more_body", False)
+                    coming = asyncio.create_task(_next(receive)) if more else None
+                if gathered and not working:
                     working = self._in_thread(body.feed, b"".join(gathered))
                     gathered, size = [], 0
-                if body.is_over:
-                    break
-            if working is not None:
-                await working
-            working = self._in_thread(body.feed, b"".join(gathered))
         finally:
-            if working is not None:
+            if coming and not coming.cancel():
+                coming.exception()  # it has been seen
+            if working:
                 await asyncio.shield(working)
 
     def _in_thread(self, work: Callable[..., None], *arguments: object) -> asyncio.Future[None]:
         return asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+
+async def _next(receive: Receive) -> Message:
+    """The next piece of the body.  Raises ClientDisconnect."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message
 
 
 def _boundary_of(request: Request) -> str | None:

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from pydicom.uid import (
@@ -350,3 +351,38 @@ def test_a_client_that_vanishes_ends_its_transaction(served: Served) -> None:
     wait_until(lambda: store.study_snapshot(STUDY).open_senders == 0, "the sender has ended")
     assert list(kept(served)) == [f"{THICK}.40"]
     assert nothing_half_written(served)
+
+
+def test_each_object_is_named_with_where_it_can_be_had(everybody: Served) -> None:
+    said = post(everybody, multipart([image(20)])).json()
+    study = f"{everybody.url}/studies/{STUDY}"
+    assert said["00081190"] == {"vr": "UR", "Value": [study]}
+    (item,) = said["00081199"]["Value"]
+    assert item["00081190"]["Value"] == [f"{study}/series/{THICK}/instances/{THICK}.20"]
+    assert everybody.get(item["00081190"]["Value"][0].partition(str(everybody.port))[2]).ok
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("application/dicom+xml", "application/dicom+xml"),
+        ("application/dicom+json;q=0.5, application/dicom+xml", "application/dicom+xml"),
+        ("text/xml", "application/dicom+xml"),
+        ("*/*", "application/dicom+json"),
+        ("application/json, application/dicom+xml;q=0.9", "application/dicom+json"),
+        ("text/html", "application/dicom+json"),
+    ],
+)
+def test_the_answer_is_json_or_xml_as_it_is_asked_for(
+    everybody: Served, accept: str, form: str
+) -> None:
+    answer = post(everybody, multipart([image(21), b"junk"]), Accept=accept)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (202, form)
+    if form == "application/dicom+xml":
+        root = ElementTree.fromstring(answer.content)
+        assert [each.get("keyword") for each in root] == [
+            "RetrieveURL",
+            "ReferencedSOPSequence",
+            "OtherFailuresSequence",
+        ]
+        assert root[2].find(".//{*}Value").text == str(0xC000)
