@@ -56,7 +56,7 @@ def measure(placed: PlacedNodule, *, thickness_mm: float | None) -> Measured:
     mask, volume = placed.nodule.mask, placed.volume
     if mask is None:
         return NOT_MEASURED
-    voxels = placed.voxels(bare_radius_mm=0.0)
+    voxels = placed.voxels()
     slices = voxels.slices()
     if not all(volume.has_slice(z) for z in slices) or ends_with_image(voxels, volume):
         return NOT_MEASURED

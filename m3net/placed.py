@@ -91,7 +91,7 @@ class PlacedNodule:
             first, last = self.centre_index - radius, self.centre_index + radius
         return nearest_index(first).astype(int), nearest_index(last).astype(int)
 
-    def voxels(self, *, bare_radius_mm: float) -> Voxels:
+    def voxels(self, *, bare_radius_mm: float = 0.0) -> Voxels:
         """Its voxels on the CT's grid, in a box just about them; never empty.
 
         A mask is laid over the grid; without one, or where it falls between the grid's points, a

@@ -52,23 +52,28 @@ def _no_outline(nodule: Nodule) -> str | None:
 def _range(measured: Measured, card: ModelCard) -> str | None:
     least, most = card.metrics.get(LEAST_AXIS), card.metrics.get(MOST_AXIS)
     long_mm = measured.long_axis_mm
-    if long_mm is None or least is None or most is None or least <= long_mm <= most:
+    if long_mm is None or least is None or most is None:
         return None
-    which = "smaller" if long_mm < least else "larger"
+    if long_mm < least:
+        which = "smaller"
+    elif long_mm > most:
+        which = "larger"
+    else:
+        return None
     return f"{which} than any nodule that the model learnt from ({least:.0f} to {most:.0f} mm)"
 
 
 def _slices(placed: PlacedNodule, thickness_mm: float | None) -> str | None:
     between_mm = placed.volume.spacing_mm[0]
-    thick = max(thickness_mm or 0.0, between_mm)
-    on = len(placed.voxels(bare_radius_mm=0.0).slices()) if placed.nodule.mask is not None else None
+    thick = max(thickness_mm or between_mm, between_mm)
+    on = len(placed.voxels().slices()) if placed.nodule.mask is not None else None
     if on is not None and on <= FEW_SLICES:
         return f"on {on} slice{'' if on == 1 else 's'} of {thick:.3g} mm"
     return f"slices of {thick:.3g} mm" if thick > THIN_MM + 0.01 else None
 
 
 def _border(placed: PlacedNodule, needed: range) -> str | None:
-    voxels = placed.voxels(bare_radius_mm=0.0)
+    voxels = placed.voxels()
     slices = voxels.slices()
     if slices[0] <= 0 or slices[-1] >= placed.volume.shape[0] - 1:
         return "the scan ends in it"

@@ -142,6 +142,13 @@ def test_a_site_elsewhere_takes_every_nodule_away(value, scheme, meaning) -> Non
     assert read(None, site=site)[0] is Meaning.OTHER
 
 
+def test_a_site_in_the_lung_makes_an_organ_that_is_merely_near_no_reason() -> None:
+    assert read(LESION, "aortic arch") == (Meaning.OTHER, "aorta")
+    assert read(LESION, "aortic arch", site=LUNG) == (Meaning.NODULE, "lesion")
+    assert read(TISSUE, "aortic arch", site=LUNG) == (Meaning.UNSAID, "Tissue")
+    assert read(LESION, "aorta", site=LUNG) == (Meaning.OTHER, "aorta")
+
+
 def test_only_the_languages_in_force_make_a_nodule_and_any_makes_something_else() -> None:
     with nodules_named_in(["de", "fr"]):
         assert read(TISSUE, "Rundherd") == (Meaning.NODULE, "nodule")

@@ -7,6 +7,7 @@ from pydicom.sr.coding import Code
 from m3net.annotations.content_tree import ContentTree
 from m3net.annotations.meaning import Meaning
 from m3net.annotations.measurement_group import MeasurementGroup, groups_of
+from m3net.nodule import Lobe, Side, Site
 from tests import synthetic
 from tests.encodings import item
 from tests.viewer_reports import (
@@ -173,6 +174,28 @@ def test_the_segment_is_the_first_that_is_named_of_a_segmentation(
     assert found is None or found.sop_instance_uid == "1.7"
 
 
+def test_the_images_that_the_segment_was_drawn_on_are_those_named_as_its_sources() -> None:
+    source = ("121233", "DCM", "Source image for segmentation")
+    one = item(ReferencedSOPInstanceUID="1.8")
+    parts = [
+        content("IMAGE", source, ReferencedSOPSequence=[one]),
+        content("IMAGE", None, ReferencedSOPSequence=[item(ReferencedSOPInstanceUID="1.9")]),
+        content("IMAGE", source),
+    ]
+    assert read(*parts).sources_of_segment() == [one]
+    assert read().sources_of_segment() == []
+
+
+def test_a_side_is_said_of_the_site_that_it_hangs_under() -> None:
+    side = ("272741003", "SCT", "Laterality")
+    left, upper = ("7771000", "SCT", "Left"), ("45653009", "SCT", "Upper lobe of lung")
+    under = content("CODE", side, ConceptCodeSequence=coded(left))
+    where = content(
+        "CODE", ("363698007", "SCT", "Finding Site"), under, ConceptCodeSequence=coded(upper)
+    )
+    assert read(where).site() == Site(side=Side.LEFT, lobe=Lobe.UPPER)
+
+
 def test_a_label_speaks_before_the_tracking_identifier_and_this_before_a_comment() -> None:
     liver = "liver, several of them, one with a nodule in the liver near it"
     assert read(text(liver)).reading().meaning is Meaning.OTHER
@@ -196,6 +219,8 @@ def test_a_comment_of_several_lines_is_read_as_several_thoughts() -> None:
         (("1", "99X", "Calcification"), ("2667000", "SCT", "Absent"), False),
         (("1", "99X", "Presence of calcification"), ("2667000", "SCT", "Absent"), False),
         (("1", "99X", "Presence"), ("52101004", "SCT", "Present"), False),
+        (("1", "99X", "Presence of gremlins"), ("2667000", "SCT", "Absent"), False),
+        (("1", "99X", "Right upper lobe"), ("2667000", "SCT", "Absent"), False),
     ],
 )
 def test_a_nodule_that_is_said_to_be_absent_is_none(

@@ -446,6 +446,15 @@ def test_a_hostile_object_has_one_reason_soon(
     assert time.monotonic() - begin < 20
 
 
+def test_an_object_has_so_many_frames_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    enhanced = enhanced_ct(synthetic.ct_series(shape=SHAPE))
+    monkeypatch.setattr("m3net.ct.enhanced.MOST_FRAMES", 8)
+    assert len(slice_headers(enhanced)) == 8
+    monkeypatch.setattr("m3net.ct.enhanced.MOST_FRAMES", 7)
+    with pytest.raises(SeriesUnusable, match="has 8 frames, expected at most 7; send each phase"):
+        slice_headers(enhanced)
+
+
 def test_a_claim_of_frames_costs_nothing() -> None:
     enhanced = claiming(enhanced_ct(synthetic.ct_series(shape=SHAPE)), 2**31 - 1)
     with pytest.raises(SeriesUnusable, match="says that it has 2147483647 frames"):
@@ -459,3 +468,12 @@ def test_frames_say_which_images_they_were() -> None:
     assert found == {slices[index].SOPInstanceUID: n for n, index in enumerate(order, start=1)}
     assert len(converted_from(received(legacy_converted(slices)))) == 8
     assert converted_from(slices[0]) == {}
+
+
+def test_a_frame_that_was_made_of_a_frame_was_no_image() -> None:
+    slices = synthetic.ct_series(shape=SHAPE)
+    enhanced = enhanced_ct(slices, sources=True)
+    groups = enhanced.PerFrameFunctionalGroupsSequence
+    groups[0].ConversionSourceAttributesSequence[0].ReferencedFrameNumber = 2
+    groups[1].ConversionSourceAttributesSequence[0].ReferencedSOPInstanceUID = ""
+    assert converted_from(enhanced) == {slices[n - 1].SOPInstanceUID: n for n in range(3, 9)}

@@ -11,7 +11,7 @@ from m3net.nodule import Nodule
 from m3net.placed import PlacedNodule
 from m3net.volume import CTVolume
 from m3net.weights import load_card
-from node.core.limits import limits_of
+from node.core.limits import LEAST_AXIS, MOST_AXIS, limits_of
 from tests.node.core.test_drawn import masked, nodule, volume
 
 CT = volume()  # 10 slices, 2.5 mm apart
@@ -69,6 +69,16 @@ def test_thick_slices_are_named_whether_thick_or_far_apart(
     thickness_mm: float | None, limit: str
 ) -> None:
     assert limit in limits(outlined(), thickness_mm=thickness_mm)
+
+
+@pytest.mark.parametrize(
+    ("thickness_mm", "named"), [(1.5, False), (1.51, False), (1.52, True), (None, False)]
+)
+def test_slices_of_a_millimetre_and_a_half_are_thin(
+    thickness_mm: float | None, named: bool
+) -> None:
+    said = limits(outlined(THIN), THIN, thickness_mm=thickness_mm)
+    assert any(each.startswith("slices of") for each in said) is named
 
 
 @pytest.mark.parametrize(
@@ -130,6 +140,21 @@ def test_a_size_that_the_model_never_saw_is_named(long_axis_mm: float, limit: st
     assert said == ([] if limit is None else [limit])
     silent = limits(outlined(), measured=measured, card=load_card("untrained"))
     assert not any("learnt from" in each for each in silent)
+
+
+@pytest.mark.parametrize(
+    ("long_axis_mm", "which"),
+    [(3.9, "smaller"), (4.0, None), (60.0, None), (60.1, "larger"), (None, None)],
+)
+@pytest.mark.parametrize("known", [(LEAST_AXIS, MOST_AXIS), (LEAST_AXIS,), (MOST_AXIS,)])
+def test_the_smallest_and_the_largest_that_the_model_saw_are_of_sizes_that_it_saw(
+    known: tuple[str, ...], long_axis_mm: float | None, which: str | None
+) -> None:
+    sizes = {LEAST_AXIS: 4.0, MOST_AXIS: 60.0}
+    card = replace(CARD, metrics={name: sizes[name] for name in known})
+    measured = replace(NOT_MEASURED, long_axis_mm=long_axis_mm)
+    said = [each for each in limits(outlined(), measured=measured, card=card) if "learnt" in each]
+    assert [each.split()[0] for each in said] == ([which] if which and len(known) == 2 else [])
 
 
 def test_loss_by_compression_is_named() -> None:
