@@ -13,11 +13,11 @@ from uuid import uuid4
 
 from pydicom import Dataset, dcmwrite
 
+from node.calling.http import Service, failure
 from node.config import DicomwebDestination
 from node.core.errors import DestinationError, VariantRejected
 from node.dicom.compression import plain
 from node.outbound.destination import OnStored, OutgoingObject
-from node.outbound.http import Service, failure
 from node.outbound.stow_answer import status_in
 
 _JSON = "application/dicom+json"

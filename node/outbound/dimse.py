@@ -14,6 +14,9 @@ from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
+from node.calling.guard import Guard, allowed_s
+from node.calling.unreached import unreached
+from node.calling.watched_socket import CallingAE, WatchedSocket
 from node.config import DimseDestination
 from node.core.errors import (
     ConfigError,
@@ -27,9 +30,6 @@ from node.dicom.compression import PLAIN, plain
 from node.dicom.pynetdicom_fixes import prepare
 from node.dicom.tls import calling, failures_of
 from node.outbound.destination import OnStored, OutgoingObject, require_stored, without_identity
-from node.outbound.guard import Guard, allowed_s
-from node.outbound.unreached import unreached
-from node.outbound.watched_socket import CallingAE, WatchedSocket
 from sr_templates.character_sets import write_raw_as_it_is
 
 Context = tuple[str, tuple[UID, ...]]

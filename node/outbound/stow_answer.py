@@ -13,9 +13,9 @@ from email import message_from_bytes
 from typing import Any
 from xml.etree import ElementTree
 
+from node.calling.http import Answer, failure
 from node.core.errors import DestinationNotReady
 from node.outbound.destination import OutgoingObject, require_stored
-from node.outbound.http import Answer, failure
 
 _FAILED_SOP_SEQUENCE = "00081198"
 _REFERENCED_SOP_SEQUENCE = "00081199"

@@ -15,11 +15,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Message, Receive
 
+from node.dicom.content_type import content_type
+from node.dicom.multipart import MOST_BOUNDARY, Body, Broken, Multipart, OnePart
 from node.inbound.peers import is_allowed
 from node.logs import event
 from node.web.dicomweb.accept import wishes
-from node.web.dicomweb.content_type import content_type
-from node.web.dicomweb.multipart_in import MOST_BOUNDARY, Body, Multipart, OnePart
 from node.web.dicomweb.outcome import Outcome
 from node.web.dicomweb.paths import base_of, uid_of
 from node.web.dicomweb.stored_answer import answer
@@ -101,6 +101,8 @@ class _Store:
                 await asyncio.shield(self._in_thread(transaction.close))
         except CutShort as short:
             cut = short.status
+        except Broken as broken:
+            raise Problem(HTTPStatus.BAD_REQUEST, str(broken)) from broken
         except ClientDisconnect as gone:
             raise Problem(HTTPStatus.BAD_REQUEST, "the client has gone") from gone
         outcome = transaction.outcome

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from node.core.errors import CANNOT_UNDERSTAND, SOP_CLASS_MISMATCH, NotNow, Refused, TooLarge
 from node.core.sender import Sender, SenderKind
+from node.dicom.content_type import content_type
 from node.dicom.header_text import is_uid
 from node.dicom.sop_classes import is_accepted
 from node.dicom.transfer_syntaxes import decodable, is_keepable
@@ -22,7 +23,6 @@ from node.inbound.intake import Intake
 from node.inbound.senders import Senders
 from node.inbound.streamed import StreamedFile
 from node.logs import event
-from node.web.dicomweb.content_type import content_type
 from node.web.dicomweb.outcome import (
     PROCESSING_FAILURE,
     SOP_CLASS_NOT_SUPPORTED,
@@ -47,7 +47,7 @@ class CutShort(Exception):
 
 
 class Transaction:
-    """Takes parts (`multipart_in.TakesParts`); `close` it in the end.
+    """Takes parts (`node.dicom.multipart.TakesParts`); `close` it in the end.
 
     study : the Study Instance UID that every object has to have; None for any
     """

@@ -7,6 +7,7 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID
+from node.calling.http import read_headers
 from node.core.errors import (
     ConfigError,
     DestinationNotReady,
@@ -16,7 +17,6 @@ from node.core.errors import (
 )
 from node.core.results import ArtifactKind
 from node.outbound.destination import OutgoingObject, require_stored, without_identity
-from node.outbound.http import read_headers
 from node.persistence.rows import SentObject
 
 REPORT = OutgoingObject(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from node.web.dicomweb.multipart_in import MOST_BETWEEN, MOST_HEADER, Broken, Multipart
+from node.dicom.multipart import MOST_BETWEEN, MOST_HEADER, Broken, Multipart
 
 
 class Parts:

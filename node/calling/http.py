@@ -20,6 +20,8 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
+from node.calling.guard import LARGEST_ANSWER, Guard, allowed_s
+from node.calling.unreached import unreached
 from node.core.errors import (
     ConfigError,
     DestinationError,
@@ -27,8 +29,6 @@ from node.core.errors import (
     DestinationRefused,
     DestinationUnreachable,
 )
-from node.outbound.guard import LARGEST_ANSWER, Guard, allowed_s
-from node.outbound.unreached import unreached
 
 _TRY_AGAIN = frozenset({408, 425, 429})
 _WHOSE_FAULT_IS_THE_OBJECT = frozenset({400, 406, 413, 414, 415, 422})

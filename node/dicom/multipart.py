@@ -7,10 +7,9 @@ may be a CR.  The length that a part's header names is not needed, and not belie
 
 import re
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import NamedTuple, Protocol
 
-from node.web.problems import Problem
+from node.core.errors import NodeError
 
 MOST_BOUNDARY = 200
 """Characters; RFC 2046 allows 70, and clients that join two UUIDs use more."""
@@ -23,11 +22,11 @@ _LINE_END = re.compile(rb"[ \t]*(\r?\n)")
 _PERHAPS = re.compile(rb"-|[ \t]*\r?")
 
 
-class Broken(Problem):
+class Broken(NodeError):
     """The body is no multipart body, or is cut off."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(HTTPStatus.BAD_REQUEST, f"the multipart body is broken: {what}")
+        super().__init__(f"the multipart body is broken: {what}")
 
 
 class TakesParts(Protocol):

@@ -12,7 +12,7 @@ from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.transport import AddressInformation, AssociationSocket
 
-from node.outbound.guard import LARGEST_ANSWER, Guard
+from node.calling.guard import LARGEST_ANSWER, Guard
 
 _NOT_DICOM = {
     b"HTTP/": "in HTTP: it is the port of a web server",

@@ -1,0 +1,1 @@
+"""How this node calls others: connections that have an end, and words for what they fail with."""
