@@ -29,7 +29,7 @@ class WatchedSocket(AssociationSocket):
     def __init__(self, guard: Guard, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._guard = guard
-        self._budget = LARGEST_ANSWER
+        self._largest = self._budget = LARGEST_ANSWER
         self.unconnected: BaseException | None = None
         """Why there was no connection; None if there was one."""
         self.first = b""
@@ -37,14 +37,14 @@ class WatchedSocket(AssociationSocket):
         self.ended_by: str | None = None
         """How the peer ended the connection; None if it did not."""
 
-    def renew_budget(self) -> None:
-        """The peer may answer as much again as an answer needs at most."""
-        self._budget = LARGEST_ANSWER
+    def renew_budget(self, largest: int = LARGEST_ANSWER) -> None:
+        """The peer may answer so many bytes more."""
+        self._largest = self._budget = largest
 
     def recv(self, nr_bytes: int) -> bytearray:
         """So many bytes, fewer if the connection has ended.  Raises OSError."""
         if nr_bytes > self._budget:
-            self.ended_by = f"answered with more than {LARGEST_ANSWER >> 20} MiB"
+            self.ended_by = f"answered with more than {self._largest >> 20} MiB"
             self._shutdown_socket()
             raise OSError(errno.EMSGSIZE, self.ended_by)
         try:
