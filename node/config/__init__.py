@@ -21,6 +21,7 @@ from node.config.sections import (
     as_destination,
 )
 from node.config.source import find_config, load_config
+from node.config.sources import DicomwebSource, DimseSource, PullConfig, SourceConfig
 from node.config.toml import commented_toml, toml_value
 
 __all__ = [
@@ -29,15 +30,19 @@ __all__ = [
     "DeliveryConfig",
     "DestinationConfig",
     "DicomwebDestination",
+    "DicomwebSource",
     "DimseDestination",
+    "DimseSource",
     "LogConfig",
     "ModelConfig",
     "NodeConfig",
     "Profile",
+    "PullConfig",
     "ReceiverConfig",
     "ReceiverTLSConfig",
     "ResultsConfig",
     "ServeConfig",
+    "SourceConfig",
     "StorageConfig",
     "StudyConfig",
     "WebConfig",

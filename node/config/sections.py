@@ -12,8 +12,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationInfo,
@@ -22,7 +20,10 @@ from pydantic import (
 )
 from pydantic.networks import IPvAnyNetwork
 
+from node.config.peers import DimsePeer, Peer, WebPeer
 from node.config.profiles import PROFILES, CompanionName, Compression, Profile, ProfileName
+from node.config.section import AETitle, Attempts, Lease, Port, Seconds, Section
+from node.config.sources import PullConfig, SourceConfig
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.core.retry import FailureKind, RetryPolicy
 from node.core.variants import Wishes
@@ -36,44 +37,7 @@ def _known_character_set(term: str) -> str:
     return term
 
 
-AETitle = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[\x20-\x5b\x5d-\x7e]+$"
-    ),
-]
 CharacterSet = Annotated[str, AfterValidator(_known_character_set)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Seconds = Annotated[float, Field(gt=0)]
-Lease = Annotated[float, Field(gt=0, le=60)]
-Attempts = Annotated[int, Field(ge=1)]
-
-
-class Section(BaseModel):
-    """Frozen; an unknown key is an error; a path is relative to the file that it stands in.
-
-    The validation context is that file's folder; without one, paths stay as they are.
-    """
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True
-    )
-
-    @field_validator("*")
-    @classmethod
-    def _beside_the_file(cls, value: object, info: ValidationInfo) -> object:
-        return _beside(info.context, value)
-
-
-def _beside(folder: object, value: object) -> object:
-    """The value with its relative paths put into the folder, whichever key it is of."""
-    match folder, value:
-        case Path(), Path():
-            return folder / value
-        case Path(), tuple():
-            return tuple(_beside(folder, item) for item in value)
-        case _:
-            return value
 
 
 _SQLITE = "sqlite:///"
@@ -361,14 +325,7 @@ class LogConfig(Section):
     """Least important level that is written."""
 
 
-class _Destination(Section):
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-    """Name in commands, logs and the diary; must differ from the others'."""
-    timeout_s: Seconds = 30.0
-    """Longest wait for the destination's answer to one message."""
-    slowest_kb_s: Annotated[float, Field(gt=0)] = 20.0
-    """Kilobytes a second that it takes at the least: the sending of one object is broken off after
-    its size at that pace, and timeout_s for each of request and answer."""
+class _Destination(Peer):
     profile: ProfileName = "standard"
     """What it is, which decides the settings below where they are left out: "standard", a PACS;
     "ohif", "weasis", one behind which that viewer reads; "basic", one that shows single images and
@@ -416,56 +373,18 @@ class _Destination(Section):
         return self.settled().compression == "accepted"
 
 
-class DimseDestination(_Destination):
+class DimseDestination(_Destination, DimsePeer):
     """A PACS or viewer that takes results over C-STORE."""
 
     kind: Literal["dimse"] = "dimse"
     """C-STORE."""
-    host: Annotated[str, StringConstraints(min_length=1)] = Field(examples=["pacs.example"])
-    """Host name or address."""
-    port: Port = Field(examples=[104])
-    """TCP port."""
-    ae_title: AETitle = Field(examples=["PACS"])
-    """Its AE title."""
-    calling_ae_title: AETitle = "M3NODE"
-    """The title under which this node calls; where it is left out, receiver.ae_title."""
-    tls: bool = Field(default=False, examples=[True])
-    """Whether it is called over TLS; false where it is left out."""
-    ca_file: Path | None = Field(default=None, examples=["hospital-ca.pem"])
-    """PEM file of the authorities that sign its certificate, or of that itself; absent: the
-    system's."""
-    certificate_file: Path | None = Field(default=None, examples=["m3node-certificate.pem"])
-    """PEM file of the certificate that is shown to it, and those that sign it; absent: none is."""
-    key_file: Path | None = Field(default=None, examples=["m3node-key.pem"])
-    """PEM file of its private key, without a passphrase; absent: in certificate_file."""
-    server_name: str | None = Field(default=None, examples=["pacs.example"])
-    """The name that its certificate has to be of; absent: host; "": any, for a ca_file that vouches
-    for nobody else."""
-
-    @model_validator(mode="after")
-    def _is_meant_to_be_secured(self) -> Self:
-        keys = ("ca_file", "certificate_file", "key_file", "server_name")
-        idle = [key for key in keys if getattr(self, key) is not None]
-        if idle and not self.tls:
-            raise ValueError(f"{idle[0]} is of no use without tls = true")
-        if self.key_file is not None and self.certificate_file is None:
-            raise ValueError("key_file is of no use without certificate_file")
-        return self
 
 
-class DicomwebDestination(_Destination):
+class DicomwebDestination(_Destination, WebPeer):
     """A PACS that takes results over DICOMweb (STOW-RS)."""
 
     kind: Literal["dicomweb"] = "dicomweb"
     """STOW-RS."""
-    url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] = Field(
-        examples=["https://pacs.example/dicom-web"]
-    )
-    """Base URL of the service; /studies is appended."""
-    headers_file: Path | None = Field(default=None, examples=["pacs-headers"])
-    """File of "Name: value" lines that are sent with each request, such as Authorization."""
-    ca_file: Path | None = Field(default=None, examples=["hospital-ca.pem"])
-    """PEM file of the authorities that sign its certificate; absent: the system's."""
 
 
 DestinationConfig = Annotated[DimseDestination | DicomwebDestination, Field(discriminator="kind")]
@@ -502,11 +421,13 @@ class NodeConfig(Section):
     model: ModelConfig = ModelConfig()
     worker: WorkerConfig = WorkerConfig()
     delivery: DeliveryConfig = DeliveryConfig()
+    pull: PullConfig = PullConfig()
     annotations: AnnotationsConfig = AnnotationsConfig()
     results: ResultsConfig = ResultsConfig()
     serve: ServeConfig = ServeConfig()
     log: LogConfig = LogConfig()
     destinations: tuple[DestinationConfig, ...] = ()
+    sources: tuple[SourceConfig, ...] = ()
 
     @field_validator("destinations")
     @classmethod
@@ -525,7 +446,8 @@ class NodeConfig(Section):
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
-        repeated = [n for n, k in Counter(d.name for d in self.destinations).items() if k > 1]
-        if repeated:
-            raise ValueError(f"two destinations are called {repeated[0]!r}; rename one")
+        for what, peers in (("destinations", self.destinations), ("sources", self.sources)):
+            repeated = [n for n, k in Counter(peer.name for peer in peers).items() if k > 1]
+            if repeated:
+                raise ValueError(f"two {what} are called {repeated[0]!r}; rename one")
         return self

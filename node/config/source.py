@@ -1,8 +1,8 @@
 """From a TOML file and the environment to a checked `NodeConfig`.
 
 `M3NODE_SECTION__KEY` overrides the file; lists are JSON, `M3NODE_DESTINATIONS` is a JSON list of
-tables and `M3NODE_DESTINATIONS__0__HOST` a key of the first.  Relative paths are relative to the
-file, or to the working directory where there is none.
+tables and `M3NODE_DESTINATIONS__0__HOST` a key of the first; `M3NODE_SOURCES` likewise.
+Relative paths are relative to the file, or to the working directory where there is none.
 """
 
 import difflib
@@ -15,15 +15,16 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from node.config.sections import DicomwebDestination, DimseDestination, NodeConfig
+from node.config.sources import DicomwebSource, DimseSource
 from node.config.toml import tables_of
 from node.core.errors import ConfigError
 
 _PREFIX = "M3NODE_"
-_DESTINATIONS = "destinations"
-_KINDS: Mapping[str, type[BaseModel]] = {
-    "dimse": DimseDestination,
-    "dicomweb": DicomwebDestination,
+_LISTS: Mapping[str, Mapping[str, type[BaseModel]]] = {
+    "destinations": {"dimse": DimseDestination, "dicomweb": DicomwebDestination},
+    "sources": {"dimse": DimseSource, "dicomweb": DicomwebSource},
 }
+"""The lists of tables, and the kinds of table in each."""
 _TABLES: Mapping[tuple[str, ...], type[BaseModel]] = {
     (name, key): kind
     for name, section in NodeConfig()
@@ -88,7 +89,7 @@ def _read(path: Path) -> Tree:
 def _keys_of(name: str) -> list[str]:
     """The key path that an environment variable sets; empty if it is none of ours."""
     rest = name.removeprefix(_PREFIX)
-    if rest == name or not ("__" in rest or rest.lower() == _DESTINATIONS):
+    if rest == name or not ("__" in rest or rest.lower() in _LISTS):
         return []
     return rest.lower().split("__")
 
@@ -103,17 +104,17 @@ def _overlay(tree: Tree, environ: Mapping[str, str]) -> dict[tuple[str, ...], st
         set_by[tuple(keys)] = name
         at: Any = tree
         for key in keys[:-1]:
-            at = _child(at, key, name)
+            at = _child(at, key, name, of=keys[0])
         if isinstance(at, list):
-            raise ConfigError(f"{name}: a destination is a table; name one of its keys")
+            raise ConfigError(f"{name}: what stands in that list is a table; name one of its keys")
         at[keys[-1]] = _value(name, environ[name])
     return set_by
 
 
-def _child(at: Any, key: str, name: str) -> Any:
+def _child(at: Any, key: str, name: str, *, of: str) -> Any:
     if isinstance(at, list):
         if not key.isdecimal() or int(key) >= len(at):
-            raise ConfigError(f"{name}: there are {len(at)} destinations, numbered from 0")
+            raise ConfigError(f"{name}: there are {len(at)} {of}, numbered from 0")
         return at[int(key)]
     child = at.setdefault(key, {})
     if not isinstance(child, dict | list):
@@ -131,10 +132,14 @@ def _value(name: str, text: str) -> Any:
 
 
 def _tables(tree: Tree) -> list[Tree]:
-    destinations = tree.get(_DESTINATIONS)
-    return (
-        [d for d in destinations if isinstance(d, dict)] if isinstance(destinations, list) else []
-    )
+    lists = [tree.get(name) for name in _LISTS]
+    return [
+        table
+        for tables in lists
+        if isinstance(tables, list)
+        for table in tables
+        if isinstance(table, dict)
+    ]
 
 
 def _section(tree: Tree, name: str) -> Tree:
@@ -146,7 +151,7 @@ def _fill(tree: Tree) -> None:
     """Every section is there, so that its defaults are checked and anchored like what is written;
     and so are the two defaults that come from another section.
     """
-    for name in NodeConfig.model_fields.keys() - {_DESTINATIONS}:
+    for name in NodeConfig.model_fields.keys() - _LISTS.keys():
         tree.setdefault(name, {})
     directory = _section(tree, "storage").get("directory")
     if isinstance(directory, str) and isinstance(database := tree["database"], dict):
@@ -172,7 +177,7 @@ def _mistake(
             advice = f"did you mean {parent}{close[0]}?" if close else "remove it"
             return place, f"unknown key; {advice}"
         case "missing":
-            table = "destination" if path[0] == _DESTINATIONS else ".".join(path[:-1])
+            table = path[0].removesuffix("s") if path[0] in _LISTS else ".".join(path[:-1])
             return place, f"missing; every {table} needs it"
         case "union_tag_not_found" | "union_tag_invalid":
             return f"{place}.kind", 'must be "dimse" or "dicomweb"'
@@ -185,11 +190,12 @@ def _mistake(
 
 def _key_path(location: tuple[str | int, ...]) -> list[str]:
     """The key, and in a list the number; without the branches of a union that pydantic names."""
-    if location[0:1] != (_DESTINATIONS,):
+    kinds = _LISTS.get(str(location[0])) if location else None
+    if kinds is None:
         depth = 3 if location[:2] in _TABLES else 2
         key, within = location[:depth], location[depth:]
     else:
-        untagged = [part for n, part in enumerate(location) if n != 2 or part not in _KINDS]
+        untagged = [part for n, part in enumerate(location) if n != 2 or part not in kinds]
         key, within = tuple(untagged[:3]), tuple(untagged[3:])
     return [str(part) for part in (*key, *(part for part in within if isinstance(part, int)))]
 
@@ -211,8 +217,8 @@ def _variable(set_by: Mapping[tuple[str, ...], str], path: list[str]) -> str | N
 def _known(tree: Tree, path: list[str]) -> list[str]:
     if len(path) == 1:
         return list(NodeConfig.model_fields)
-    if path[0] == _DESTINATIONS:
-        index = int(path[1])
-        return list(_KINDS[tree[_DESTINATIONS][index]["kind"]].model_fields)
+    if path[0] in _LISTS:
+        kind = tree[path[0]][int(path[1])]["kind"]
+        return list(_LISTS[path[0]][kind].model_fields)
     section = _TABLES.get(tuple(path[:-1])) or type(getattr(NodeConfig(), path[0]))
     return list(section.model_fields)

@@ -12,7 +12,9 @@ from typing import get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from node.config.peers import Peer
 from node.config.sections import DicomwebDestination, DimseDestination, NodeConfig
+from node.config.sources import DicomwebSource, DimseSource
 
 _WIDTH = 96
 _DERIVED = frozenset({("database", "url")})
@@ -28,8 +30,8 @@ Relative paths are relative to this file. `m3node check` says what is wrong.
 def commented_toml(values: Mapping[str, Mapping[str, object]] | None = None) -> str:
     """Every key with its sentence and its default, or with the value given by section and key.
 
-    Keys without a default, keys that follow another key, and example destinations are commented
-    out.
+    Keys without a default, keys that follow another key, and example destinations and sources are
+    commented out.
     """
     values = values or {}
     blocks = [_comment(_HEADER)]
@@ -41,6 +43,8 @@ def commented_toml(values: Mapping[str, Mapping[str, object]] | None = None) -> 
             blocks += [_example(f"[{name}.{key}]", of) for key, of in tables_of(section).items()]
     blocks.append(_example("[[destinations]]", DimseDestination, {"name": "pacs"}))
     blocks.append(_example("[[destinations]]", DicomwebDestination, {"name": "archive"}))
+    blocks.append(_example("[[sources]]", DimseSource, {"name": "pacs"}))
+    blocks.append(_example("[[sources]]", DicomwebSource, {"name": "archive"}))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -75,7 +79,7 @@ def _example(
 ) -> str:
     lines = [_comment(inspect.getdoc(kind) or ""), f"# {heading}"]
     own = [key for key in kind.model_fields if key not in _FIRST]
-    own.sort(key=lambda key: key not in kind.__annotations__)
+    own.sort(key=lambda key: key in Peer.model_fields)
     for key in (*(key for key in _FIRST if key in kind.model_fields), *own):
         field = kind.model_fields[key]
         lines.append(_comment(field.description or ""))

@@ -10,7 +10,9 @@ from pydantic import BaseModel
 
 from node.config import (
     DicomwebDestination,
+    DicomwebSource,
     DimseDestination,
+    DimseSource,
     NodeConfig,
     commented_toml,
     find_config,
@@ -282,13 +284,42 @@ def test_every_key_stands_in_the_commented_file_and_can_be_uncommented(tmp_path:
     path.write_text(re.sub(r"(?m)^# ", "", commented_toml()))
     tree = tomllib.loads(path.read_text())
     for name in NodeConfig.model_fields:
-        if name != "destinations":
+        if name not in ("destinations", "sources"):
             section = type(getattr(NodeConfig(), name))
             assert set(tree[name]) == set(section.model_fields)
     dimse, dicomweb = tree["destinations"]
     assert set(dimse) == set(DimseDestination.model_fields)
     assert set(dicomweb) == set(DicomwebDestination.model_fields)
     assert len(load_config(path, {}).destinations) == 2
+    asked, archive = tree["sources"]
+    assert set(asked) == set(DimseSource.model_fields)
+    assert set(archive) == set(DicomwebSource.model_fields)
+    assert len(load_config(path, {}).sources) == 2
+
+
+def test_a_source_is_written_and_mistaken_like_a_destination(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text(
+        '[receiver]\nae_title = "NODULES"\n'
+        '[[sources]]\nname = "pacs"\nkind = "dimse"\nhost = "h"\nport = 104\nae_title = "PACS"\n'
+        '[[sources]]\nname = "web"\nkind = "dicomweb"\nurl = "http://h"\nca_file = "ca.pem"\n'
+    )
+    pacs, web = load_config(path, {"M3NODE_SOURCES__0__RETRIEVE": "move"}).sources
+    assert isinstance(pacs, DimseSource)
+    assert (pacs.retrieve, pacs.calling_ae_title) == ("move", "NODULES")
+    assert isinstance(web, DicomwebSource)
+    assert web.ca_file == tmp_path / "ca.pem"
+    mistakes = {
+        "sources.0.retreive: unknown key; did you mean sources.0.retrieve": {
+            "M3NODE_SOURCES__0__RETREIVE": "get"
+        },
+        "two sources are called 'web'": {"M3NODE_SOURCES__0__NAME": "web"},
+        "there are 2 sources, numbered from 0": {"M3NODE_SOURCES__2__NAME": "more"},
+        'sources.1.kind: must be "dimse" or "dicomweb"': {"M3NODE_SOURCES__1__KIND": "ftp"},
+    }
+    for said, environ in mistakes.items():
+        with pytest.raises(ConfigError, match=re.escape(said)):
+            load_config(path, environ)
 
 
 def test_the_shipped_example_is_the_generated_one() -> None:

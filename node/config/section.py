@@ -1,0 +1,51 @@
+"""What all sections have in common, and the types of keys that several of them have."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
+
+AETitle = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[\x20-\x5b\x5d-\x7e]+$"
+    ),
+]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+Lease = Annotated[float, Field(gt=0, le=60)]
+Attempts = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """Frozen; an unknown key is an error; a path is relative to the file that it stands in.
+
+    The validation context is that file's folder; without one, paths stay as they are.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True
+    )
+
+    @field_validator("*")
+    @classmethod
+    def _beside_the_file(cls, value: object, info: ValidationInfo) -> object:
+        return _beside(info.context, value)
+
+
+def _beside(folder: object, value: object) -> object:
+    """The value with its relative paths put into the folder, whichever key it is of."""
+    match folder, value:
+        case Path(), Path():
+            return folder / value
+        case Path(), tuple():
+            return tuple(_beside(folder, item) for item in value)
+        case _:
+            return value
