@@ -8,6 +8,8 @@ least `SLOWEST_BYTES_S` owes nothing.
 
 import json
 import logging
+import socket
+import struct
 import time
 from http import HTTPStatus
 from typing import Any, cast
@@ -26,6 +28,8 @@ HEAD_S = 30.0
 """From the first byte of a request, or the connection, to the end of its head."""
 LINGER_S = 5.0
 """An answer that comes before the end of the body is given so long to be read."""
+
+_RESET = struct.pack("ii", 1, 0)
 
 
 class Limits(uvicorn.Config):
@@ -129,6 +133,13 @@ class Connection(HttpToolsProtocol):
         # Closed with unread bytes in it, the connection would be reset, and the answer lost.
         self._linger_since = time.monotonic()
 
+    def shutdown(self) -> None:
+        """No further request is taken; one that is under way comes to its end."""
+        if self.is_idle and not self.transport.get_write_buffer_size():
+            self.transport.abort()  # closed, TLS would wait for the client's word
+        else:
+            super().shutdown()
+
     # -- what the server calls -------------------------------------------------------------------
 
     def look(self, now: float) -> None:
@@ -151,6 +162,10 @@ class Connection(HttpToolsProtocol):
     def cut_off(self, because: str) -> None:
         """The connection is over, and whoever waits for it is told."""
         event("web.cut_off", level=logging.WARNING, because=because, peer=self._peer)
+        if self.transport.get_write_buffer_size():
+            # Or the kernel would hold what is not read, and offer it for a quarter of an hour.
+            below = self.transport.get_extra_info("socket")
+            below.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
 
     @property

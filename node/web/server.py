@@ -6,6 +6,7 @@ A port that cannot be had is said loudly and tried again: whoever sends over DIM
 import contextlib
 import logging
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from node.config import WebConfig
+from node.core.errors import ConfigError
+from node.inbound.certificates import Certificates
 from node.logs import event
 from node.web.connection import Connection, Limits
 
@@ -36,10 +39,12 @@ def run(
     silence_s : how long a client may be silent in the midst of a request or its answer
     meanwhile : called every few seconds, and in the end
     """
-    listening = _listening(config, stop)
-    if listening is None:
+    opened = _opened(config, stop)
+    if opened is None:
         return
-    server = _Server(_settings(app, silence_s=silence_s, drain_s=drain_s), stop)
+    listening, secured = opened
+    settings = _settings(app, secured, silence_s=silence_s, drain_s=drain_s)
+    server = _Server(settings, stop)
     ended = threading.Event()
 
     def look_after() -> None:
@@ -48,7 +53,7 @@ def run(
 
     beside = threading.Thread(target=look_after, name="meanwhile", daemon=True)
     with listening:
-        event("web.listening", host=config.host, port=config.port)
+        event("web.listening", host=config.host, port=config.port, tls=secured is not None)
         beside.start()
         server.run(sockets=[listening])
     ended.set()
@@ -57,7 +62,9 @@ def run(
     event("web.stopped")
 
 
-def _settings(app: ASGIApp, *, silence_s: float, drain_s: float) -> Limits:
+def _settings(
+    app: ASGIApp, secured: ssl.SSLContext | None, *, silence_s: float, drain_s: float
+) -> Limits:
     settings = Limits(
         app,
         http=Connection,
@@ -68,6 +75,7 @@ def _settings(app: ASGIApp, *, silence_s: float, drain_s: float) -> Limits:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        ssl_context_factory=None if secured is None else lambda *_: secured,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, int(drain_s)),
     )
@@ -75,27 +83,48 @@ def _settings(app: ASGIApp, *, silence_s: float, drain_s: float) -> Limits:
     return settings
 
 
-def _listening(config: WebConfig, stop: threading.Event) -> socket.socket | None:
-    """The port; None if it could not be had before the end."""
+def _opened(
+    config: WebConfig, stop: threading.Event
+) -> tuple[socket.socket, ssl.SSLContext | None] | None:
+    """The port, and how it is secured; None if it could not be had before the end."""
     told = None
     while not stop.is_set():
         try:
+            secured = _secured(config)
             family = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0][0]
-            return socket.create_server((config.host, config.port), family=family, backlog=_BACKLOG)
-        except OSError as error:
+            address = (config.host, config.port)
+            return socket.create_server(address, family=family, backlog=_BACKLOG), secured
+        except (OSError, ConfigError) as error:
             if str(error) != told:
                 told = str(error)
                 event(
                     "web.not_listening",
                     level=logging.ERROR,
+                    error=error,
                     host=config.host,
                     port=config.port,
-                    because=error.strerror,
-                    says="DICOMweb is not served, and DIMSE is; stop what listens there or choose "
-                    "another web.port (or web.enabled = false); tried again every few seconds",
+                    says="DICOMweb is not served, and everything else is; stop what listens there "
+                    "or correct [web]; it is tried again every few seconds",
                 )
         stop.wait(_AGAIN_S)
     return None
+
+
+def _secured(config: WebConfig) -> ssl.SSLContext | None:
+    """How connections are secured, by the files as they are at each one's beginning."""
+    if config.certificate_file is None:
+        return None
+    certificates = Certificates(
+        "web", certificate_file=config.certificate_file, key_file=config.key_file
+    )
+
+    def as_it_is_now(connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        del name, context
+        connection.context = certificates.context()
+
+    first = certificates.context()
+    first.sni_callback = as_it_is_now
+    return first
 
 
 class _Server(uvicorn.Server):
@@ -109,6 +138,13 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """No signal is handled here."""
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open requests have come to their end, or are cut off."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, Connection):
+                connection.cut_off("this node is stopping")
 
     async def on_tick(self, counter: int) -> bool:
         """Whether to end; asked ten times a second."""

@@ -18,10 +18,10 @@ from node.config import ReceiverConfig
 from node.core.errors import ConfigError
 from node.dicom.limits import LONGEST_HANDSHAKE_S, MAX_REQUEST_BYTES, TOLERANCE_BYTES
 from node.dicom.transfer_syntaxes import decodable, missing
+from node.inbound.certificates import Certificates
 from node.inbound.dimse import upper_layer
 from node.inbound.dimse.admission import DRAINING, IN_THE_CLEAR, PEER, rejection_of
 from node.inbound.dimse.association import AcceptsObjects, Association, LetsIn, Names
-from node.inbound.dimse.certificates import Certificates
 from node.inbound.dimse.connections import Connected, Connections
 from node.inbound.dimse.secured import NotSecured, Secured
 from node.inbound.dimse.transport import InTheClear, Transport
@@ -91,7 +91,18 @@ class Receiver:
     def start(self) -> None:
         """Listen; raises ConfigError if a port is taken, or TLS is not possible."""
         tls = self._config.tls
-        secured = None if tls is None else Certificates(tls)
+        secured = (
+            None
+            if tls is None
+            else Certificates(
+                "receiver.tls",
+                certificate_file=tls.certificate_file,
+                key_file=tls.key_file,
+                ca_file=tls.ca_file,
+                client_certificate=tls.client_certificate,
+                minimum_version=tls.minimum_version,
+            )
+        )
         try:
             for key, port in self._config.ports.items():
                 plain = tls is None or port != tls.port

@@ -45,16 +45,19 @@ def serving(
     store: Any = None,
     min_free_bytes: int = 0,
     patience_s: float | None = None,
+    drain_s: float = 5.0,
+    stop: threading.Event | None = None,
     **sections: Any,
 ) -> Iterator[Served]:
     """Served within the block from a new store.
 
     patience_s : how long the store waits for a database that is locked
+    stop       : ends it, as the end of the block does
     sections : of the configuration, as in node.toml
     """
-    port = free_port()
-    sections["web"] = {"port": port, **sections.get("web", {})}
+    sections["web"] = {"port": free_port(), **sections.get("web", {})}
     config = NodeConfig.model_validate(sections)
+    port = config.web.port
     store = store or open_store(f"sqlite:///{directory / 'node.sqlite'}", patience_s=patience_s)
     spool = Spool(directory / "spool")
 
@@ -76,13 +79,13 @@ def serving(
         senders=Senders(store, clock),
         clock=clock,
     )
-    stop = threading.Event()
+    stop = stop or threading.Event()
     thread = threading.Thread(
         target=server.run,
         args=(config.web, application(services), stop),
         kwargs={
             "silence_s": config.receiver.network_timeout_s,
-            "drain_s": 5.0,
+            "drain_s": drain_s,
             "meanwhile": services.senders.look_after,
         },
         name="web",

@@ -1,18 +1,18 @@
-"""The certificates that the receiver shows and judges by, as they are on disk now.
+"""The certificates that a port shows and judges by, as they are on disk now.
 
 Files are looked at for each connection.  What cannot be used is said, and what was there before
-goes on: a certificate is often replaced file by file, and a mistake must not shut senders out.
+goes on: a certificate is often replaced file by file, and a mistake must not shut anybody out.
 """
 
 import logging
 import ssl
 import threading
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from node.config import ReceiverTLSConfig
 from node.core.errors import ConfigError
-from node.dicom.tls import SOON, accepting, own_certificate
+from node.dicom.tls import SOON, ClientCertificate, Version, accepting, own_certificate
 from node.logs import event
 
 _State = tuple[tuple[int, int, int, int] | None, ...]
@@ -21,12 +21,34 @@ _State = tuple[tuple[int, int, int, int] | None, ...]
 class Certificates:
     """How connections are secured; any number of threads may ask.
 
+    key       : of the configuration that names the files: "receiver.tls", "web"
+    ca_file   : of the authorities that a client's certificate is judged by
+
     Raises ConfigError if it cannot be done with the files as they are.
     """
 
-    def __init__(self, config: ReceiverTLSConfig) -> None:
-        self._config = config
-        named = (config.certificate_file, config.key_file, config.ca_file)
+    def __init__(
+        self,
+        key: str,
+        *,
+        certificate_file: Path,
+        key_file: Path | None,
+        ca_file: Path | None = None,
+        client_certificate: ClientCertificate = "none",
+        minimum_version: Version = "1.2",
+    ) -> None:
+        self._key = key
+        self._role = key.partition(".")[0]
+        self._certificate_file, self._key_file = certificate_file, key_file
+        self._accepting = partial(
+            accepting,
+            certificate_file=certificate_file,
+            key_file=key_file,
+            ca_file=ca_file,
+            client_certificate=client_certificate,
+            minimum_version=minimum_version,
+        )
+        named = (certificate_file, key_file, ca_file)
         self._files = [file for file in named if file is not None]
         self._lock = threading.Lock()
         self._state = self._look()
@@ -41,28 +63,21 @@ class Certificates:
                 try:
                     self._context = self._read()
                 except ConfigError as error:
-                    event("receiver.certificates_unusable", level=logging.ERROR, error=error)
+                    event(f"{self._role}.certificates_unusable", level=logging.ERROR, error=error)
             return self._context
 
     def _look(self) -> _State:
         return tuple(_state_of(file) for file in self._files)
 
     def _read(self) -> ssl.SSLContext:
-        config = self._config
         try:
-            context = accepting(
-                certificate_file=config.certificate_file,
-                key_file=config.key_file,
-                ca_file=config.ca_file,
-                client_certificate=config.client_certificate,
-                minimum_version=config.minimum_version,
-            )
-            own = own_certificate(config.certificate_file, config.key_file, of="server")
+            context = self._accepting()
+            own = own_certificate(self._certificate_file, self._key_file, of="server")
         except ConfigError as error:
-            raise ConfigError(f"receiver.tls: {error}") from error
+            raise ConfigError(f"{self._key}: {error}") from error
         left = own.ends - datetime.now(UTC)
         event(
-            "receiver.certificate",
+            f"{self._role}.certificate",
             level=logging.WARNING if left < SOON else logging.INFO,
             subject=own.subject,
             ends=own.ends.date().isoformat(),
