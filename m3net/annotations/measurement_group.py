@@ -227,7 +227,7 @@ class MeasurementGroup:
     def _texts(self) -> Iterator[str]:
         """Labels, then the tracking identifier, then comments, which may be prose."""
         found = [item for item, _ in self._below(self._item, None) if _is_text(item)]
-        for item in sorted(found, key=_weight):
+        for item in sorted(found, key=_after_labels):
             yield str(item.get("TextValue") or "")
 
     def _value(self, name: Code, keyword: str) -> str | None:
@@ -267,10 +267,8 @@ def _is_text(item: Dataset) -> bool:
     return str(item.get("ValueType")) == "TEXT"
 
 
-def _weight(item: Dataset) -> int:
-    if is_named(item, COMMENT):
-        return 2
-    return 1 if is_named(item, TRACKING_ID) else 0
+def _after_labels(item: Dataset) -> tuple[bool, bool]:
+    return is_named(item, COMMENT), is_named(item, TRACKING_ID)
 
 
 def _remembers(item: Dataset) -> bool:

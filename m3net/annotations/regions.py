@@ -25,6 +25,8 @@ ELLIPSE_POINTS = 72
 CLOSED_MM = 0.1
 """An outline's last point is its first; this much is rounding."""
 NO_LENGTH_MM = 1e-3
+FLAT = 1e-3
+"""Of its length; what is narrower has no area."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,8 +178,8 @@ def measure(regions: Sequence[Region]) -> Extent:
 def _is_area(points: NDArray[np.float64]) -> bool:
     """Whether the points enclose an area; two points, or points in a row, are a line."""
     offsets = points - points.mean(axis=0)
-    widths = np.linalg.svd(offsets, compute_uv=False)
-    return len(points) > 2 and bool(widths[1] > 1e-3 * max(widths[0], 1e-9))
+    _, wide, long = np.linalg.eigvalsh(offsets.T @ offsets)  # the squares of their widths
+    return bool(wide > FLAT**2 * long)
 
 
 def _is_closed(points: NDArray[np.float64]) -> bool:

@@ -11,7 +11,7 @@ US, as older converters wrote it.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 from pydicom import DataElement, Dataset
@@ -194,15 +194,14 @@ class _Frames:
         places: dict[tuple[float, ...], list[int]] = defaultdict(list)
         for number in numbers:
             places[self._place(number)].append(number)
-        crowded = [place for place in places.values() if len(place) > 1]
         labels: dict[int, list[str]] = {number: [] for number in numbers}
-        for rank, said in enumerate(self._discriminators(crowded)):
+        for rank, said in enumerate(self._discriminators(places.values())):
             values = {number: said(number) for number in numbers}
             # A value of each frame's own, or of most of them, tells slices apart and no volumes.
             if (1 if rank else 0) < len(set(values.values())) <= len(numbers) / 2:
                 for number in numbers:
                     labels[number].append(values[number])
-        for place in crowded:
+        for place in places.values():
             told = [(*labels[number], *self._taken(number)) for number in place]
             if len(set(told)) < len(told):
                 raise SeriesUnusable(
@@ -230,7 +229,7 @@ class _Frames:
             return (float(number),)  # nowhere, and so at nobody's place
         return (*(round(mm, 1) for mm in position), *(round(cosine, 2) for cosine in cosines))
 
-    def _discriminators(self, crowded: Sequence[Sequence[int]]) -> Sequence[Callable[[int], str]]:
+    def _discriminators(self, places: Collection[Sequence[int]]) -> Sequence[Callable[[int], str]]:
         """By what volumes may be told apart: what a frame says of each.
 
         Of the object's own dimensions those that differ among frames at one place.
@@ -245,7 +244,7 @@ class _Frames:
             if item.get("DimensionIndexPointer") in _PLACES:
                 continue
             index = partial(self._index, place)
-            if any(len({index(number) for number in frames}) > 1 for frames in crowded):
+            if any(len({index(number) for number in frames}) > 1 for frames in places):
                 found.append(index)
         return found
 

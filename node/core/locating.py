@@ -4,6 +4,8 @@ The coronal plane is the patient's own, sampled through the volume by its affine
 tilted, sagittal and oblique scans as well.
 """
 
+from itertools import product
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -44,8 +46,8 @@ def locate(
 
 def _reach(volume: CTVolume) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Least and greatest (x, z) of the scan, to its voxels' outer faces, LPS mm."""
-    corners = np.moveaxis(np.indices((2, 2, 2)), 0, -1).reshape(-1, 3)
-    at = volume.to_mm(corners * np.array(volume.shape) - 0.5)[:, [0, 2]]
+    corners = np.array(list(product((0, 1), repeat=3)))
+    at = volume.to_mm(corners * volume.shape - 0.5)[:, [0, 2]]
     return at.min(axis=0), at.max(axis=0)
 
 

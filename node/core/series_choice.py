@@ -50,9 +50,9 @@ def choose_series(series: SeriesMap, annotations: Sequence[InstanceFacts]) -> Se
         return stated(covered, because)
     if in_frame:
         because = f"it lies in the annotation's frame of reference; among such series {_FOR_ALL}"
-        return stated(Counter(dict.fromkeys(in_frame, 1)), because)
+        return stated(Counter(list(in_frame)), because)
     because = f"of the study's CT series {_FOR_ALL}"
-    return stated(Counter(dict.fromkeys(series, 1)), because)
+    return stated(Counter(list(series)), because)
 
 
 def _counted(

@@ -105,6 +105,15 @@ def test_a_shape_without_length_is_a_point() -> None:
     assert measure([region("CIRCLE", [(2, 0), (2, 0.0011)])]).diameter_mm == pytest.approx(0.0022)
 
 
+def test_a_thousandth_of_a_millimetre_is_a_length() -> None:
+    line = Region(
+        shape="POLYLINE",
+        points_mm=np.array([(0.0, 0.0, 0.0), (0.001, 0.0, 0.0)]),
+        frame_of_reference_uid=FrameOfReferenceUID("1.2"),
+    )
+    assert measure([line]).diameter_mm == pytest.approx(0.001)
+
+
 @pytest.mark.parametrize(
     ("shape", "points"),
     [

@@ -90,11 +90,17 @@ def test_frames_that_differ_by_more_than_a_thousandth_are_of_several_grids(
     "odd",
     [
         {"orientation": (1.0, 0.0009, 0.0, 0.0, 1.0, 0.0)},
+        {"orientation": (1.0, 0.001, 0.0, 0.0, 1.0, 0.0)},
         {"spacing_mm": (0.5009, 0.75)},
     ],
 )
 def test_frames_that_differ_by_less_are_of_one_grid(odd: dict[str, tuple[float, ...]]) -> None:
     assert len(read(group(0.0), group(2.5, **odd)).frames) == 2  # type: ignore[arg-type]
+
+
+def test_a_thousandth_of_a_millimetre_itself_is_no_difference_of_pixels() -> None:
+    tiny = group(0.0, spacing_mm=(0.001, 1.0)), group(2.5, spacing_mm=(0.002, 1.0))
+    assert len(read(*tiny).frames) == 2
 
 
 @pytest.mark.parametrize(
@@ -148,6 +154,7 @@ def test_frames_at_one_place_are_as_thick_as_they_say(
 
 def test_frames_a_tenth_of_a_millimetre_apart_are_at_one_place_and_further_ones_are_not() -> None:
     assert numbers_at(0.0, 0.09, 2.5) == [0, 0, 1]
+    assert numbers_at(0.0, 0.1, 2.5) == [0, 0, 1]
     assert numbers_at(0.0, 0.11) == [0, 1]
 
 

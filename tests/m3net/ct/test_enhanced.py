@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -305,6 +306,27 @@ def test_two_volumes_in_one_object_are_told_apart(
         assert (volume.hu == value).all()
         assert {key.frame for key in volume.frames if key} == {numbers[n] for n in members}
         assert len(volume.left_out) == 8
+
+
+def test_two_objects_of_one_series_are_told_apart_by_the_one_stack_of_each() -> None:
+    objects = []
+    for stack, hu in (("1", -700), ("2", 40)):
+        made = enhanced_ct(
+            synthetic.ct_series(shape=SHAPE, hu=np.full(SHAPE, hu)),
+            name=f"object {stack}",
+            change=partial(_in_stack, stack),
+        )
+        made.SeriesInstanceUID = "1.2.3"
+        objects.append(made)
+    with pytest.raises(SeriesUnusable, match="2 acquisitions in one another"):
+        read_series(objects)
+    for made, hu in zip(objects, (-700, 40), strict=True):
+        mark = FrameReference(SOPInstanceUID(made.SOPInstanceUID), 3)
+        assert np.all(read_series(objects, marked=[mark]).hu == hu)
+
+
+def _in_stack(name: str, _: int, group: Dataset) -> None:
+    group.FrameContentSequence[0].StackID = name
 
 
 def test_frames_at_one_place_that_nothing_tells_apart_are_refused() -> None:

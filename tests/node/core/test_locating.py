@@ -71,6 +71,21 @@ def test_head_is_up_and_the_patients_right_is_on_the_left(name: str) -> None:
     assert further_left.centre[1] > middle.centre[1]
 
 
+@pytest.mark.parametrize(
+    ("name", "side_mm"),
+    [
+        ("axial", 150.0),
+        ("tilted gantry", 70 * 2.5 + 120 * 0.342),
+        ("sagittal", 130.0),
+        ("coronal", 130.0),
+        ("oblique", 140 * 0.6 + 140 * 0.8),
+    ],
+)
+def test_it_shows_the_longer_of_the_scans_width_and_height(name: str, side_mm: float) -> None:
+    found = locate(SCANS[name], SPOT_MM, key=0, first=(0, 0))
+    assert locating.PIXELS * found.coronal_mm == pytest.approx(side_mm)
+
+
 def test_beyond_the_scan_and_in_a_missing_slice_nothing_is_shown() -> None:
     ct = replace(SCANS["axial"], missing=frozenset({30}))
     found = locate(ct, SPOT_MM, key=0, first=(0, 0))
@@ -86,11 +101,21 @@ def test_beyond_the_scan_and_in_a_missing_slice_nothing_is_shown() -> None:
     assert not known[122:124, 26:220].any()
 
 
+def test_of_a_scan_that_is_wider_than_high_the_whole_width_is_shown() -> None:
+    wide = scan([Z, Y, X], (2.5, 1.0, 1.0), (40, 120, 120))
+    found = locate(wide, SPOT_MM, key=0, first=(0, 0))
+    assert locating.PIXELS * found.coronal_mm == pytest.approx(120)
+    assert found.centre == pytest.approx((250 * 30 / 120, 250 * 70 / 120))  # 60 - 30; 10 + 60
+
+
 def test_of_a_scan_from_head_to_feet_the_part_about_the_nodule_is_shown() -> None:
     tall = scan([Z, Y, X], (10.0, 4.0, 4.0), (180, 30, 30), middle=(0.0, 0.0, 0.0))
     found = locate(tall, SPOT_MM, key=0, first=(0, 0))
-    assert found.coronal_mm * locating.PIXELS == locating.MOST_MM
-    assert found.centre[0] == pytest.approx(125)
+    assert found.coronal_mm * locating.PIXELS == locating.MOST_MM == 450
+    assert found.centre == pytest.approx((125, 125 + 10 / 1.8))
+    wide = scan([Z, Y, X], (10.0, 4.0, 10.0), (30, 30, 180))
+    found = locate(wide, SPOT_MM, key=0, first=(0, 0))
+    assert found.centre == pytest.approx((125 - 30 / 1.8, 125))
 
 
 def test_the_slice_is_the_whole_key_slice() -> None:
