@@ -40,6 +40,11 @@ class GridBox:
         depth, height, width = (int(n) for n in high - low + 1)
         return cls(first=(z, y, x), shape=(depth, height, width))
 
+    @property
+    def slices(self) -> range:
+        """The CT's slices that it lies on; some may lie outside the CT."""
+        return range(self.first[0], self.first[0] + self.shape[0])
+
     def affine(self, volume: CTVolume) -> NDArray[np.float64]:
         """(4, 4), index (z, y, x) in the box -> LPS mm."""
         affine = volume.affine.copy()

@@ -1,23 +1,26 @@
 """What is measured of a nodule from its mark, in the CT: axes, volume and density.
 
 What is marked is taken as it is: a generous outline gives a generous size.  A circle or a point
-states no outline, and nothing is measured from it.  Nothing is measured either where the series, or
-the image, ends within the nodule.
+states no outline, and nothing is measured from it.  Nothing is measured either where the scan or
+the image ends within the mark, but for how long it is at least: its size, its volume and its mean
+are those of the part that was imaged.
 
 - Axes: on the key slice (`m3net.axes`).  Not said below 3 mm (Bankier et al. 2017, Radiology
-  285:584), nor where the key slice is the first or the last of the scan: the largest section may
-  lie beyond it.
+  285:584).
 - Volume: of the mask's voxels.  Not said of a mask on fewer than three slices, where half a slice
   at either end is half of it.
-- Density: the mean HU of the CT's voxels that are marked.
+- Density: the mean HU of the CT's voxels that are marked.  Where air lies, or may lie, within the
+  mark it is neither solid nor part-solid (`m3net.cavities`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
 
 from m3net.axes import axes_mm
+from m3net.borders import Border, beyond_image, ends_in
+from m3net.cavities import Air, air_within
 from m3net.consistency import SOLID_HU, Consistency, consistency_of
 from m3net.grid import GridBox
 from m3net.placed import PlacedNodule, Voxels
@@ -36,6 +39,9 @@ class Measured:
     """Of one nodule; None: it could not be measured safely.
 
     long_axis_mm, short_axis_mm : on the key slice, `PlacedNodule.key_slice`; both or none
+    contains_air: as a cavity does; None: not sure either way
+    cut_by      : what ends within the mark
+    at_least_mm : of a nodule that is cut, the long axis of the part that was imaged
     """
 
     long_axis_mm: float | None = None
@@ -43,6 +49,9 @@ class Measured:
     volume_mm3: float | None = None
     mean_hu: float | None = None
     consistency: Consistency | None = None
+    contains_air: bool | None = None
+    cut_by: frozenset[Border] = frozenset()
+    at_least_mm: float | None = None
 
 
 NOT_MEASURED = Measured()
@@ -54,19 +63,22 @@ def measure(placed: PlacedNodule, *, thickness_mm: float | None) -> Measured:
     thickness_mm : of the CT's slices; None: not stated
     """
     mask, volume = placed.nodule.mask, placed.volume
-    if mask is None:
-        return NOT_MEASURED
     voxels = placed.voxels()
+    cut_by = ends_in(voxels, volume)
+    if mask is None:
+        return Measured(cut_by=cut_by)
+    if cut_by:
+        imaged = replace(voxels, inside=voxels.inside & ~beyond_image(voxels.box, volume))
+        return Measured(cut_by=cut_by, at_least_mm=_axes_mm(placed, imaged)[0])
     slices = voxels.slices()
-    if not all(volume.has_slice(z) for z in slices) or ends_with_image(voxels, volume):
+    if not all(volume.has_slice(z) for z in slices):
         return NOT_MEASURED
     long_mm, short_mm = _axes_mm(placed, voxels)
     marked = int(mask.voxels.sum())
-    first, last = slices[0], slices[-1]
-    whole = first > 0 and last < volume.shape[0] - 1
-    tall = whole and last - first + 1 >= FEWEST_SLICES and marked >= FEWEST_VOXELS
+    tall = slices[-1] - slices[0] + 1 >= FEWEST_SLICES and marked >= FEWEST_VOXELS
     box_hu = voxels.box.cut(volume.hu, of=GridBox.whole(volume.hu), fill=AIR_HU)
     hu = box_hu[voxels.inside]
+    air = air_within(box_hu, voxels.inside, volume.spacing_mm)
     return Measured(
         long_axis_mm=long_mm,
         short_axis_mm=short_mm,
@@ -80,18 +92,23 @@ def measure(placed: PlacedNodule, *, thickness_mm: float | None) -> Measured:
                 thickness_mm=thickness_mm,
                 lung_hu=_lung_hu(voxels, volume),
             )
-            if whole
+            if air is Air.NONE
             else None
         ),
+        contains_air=_AIR[air],
     )
+
+
+_AIR = {Air.CERTAIN: True, Air.PERHAPS: None, Air.NONE: False}
 
 
 def _axes_mm(placed: PlacedNodule, voxels: Voxels) -> tuple[float, float] | tuple[None, None]:
     volume = placed.volume
     key = placed.key_slice(voxels)
-    if key in (0, volume.shape[0] - 1):
+    place = key - voxels.box.first[0]
+    if not 0 <= place < len(voxels.inside) or not voxels.inside[place].any():
         return None, None
-    plane = voxels.inside[key - voxels.box.first[0]]
+    plane = voxels.inside[place]
     long_mm, short_mm = axes_mm(plane, volume.spacing_mm[1:])
     return (long_mm, short_mm) if long_mm >= LEAST_AXIS_MM else (None, None)
 
@@ -107,9 +124,3 @@ def _lung_hu(voxels: Voxels, volume: CTVolume) -> float | None:
     hu = box.cut(volume.hu, of=GridBox.whole(volume.hu), fill=0)
     around = hu[(away_mm > LUNG_FROM_MM) & (away_mm <= LUNG_TO_MM) & (hu < SOLID_HU)]
     return float(np.median(around)) if len(around) >= FEWEST_VOXELS else None
-
-
-def ends_with_image(voxels: Voxels, volume: CTVolume) -> bool:
-    """Whether the mark reaches the first or last row or column: it may have been cut off there."""
-    places = np.argwhere(voxels.inside)[:, 1:] + np.array(voxels.box.first[1:])
-    return bool(np.any(places <= 0) or np.any(places >= np.array(volume.shape[1:]) - 1))

@@ -7,16 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from m3net.borders import beyond_image
 from m3net.description import NAMES, describe, describe_basic
 from m3net.errors import NoduleUnusable
-from m3net.grid import grid_points
+from m3net.grid import GridBox, grid_points
 from m3net.nodule import Nodule
 from m3net.placed import PlacedNodule
 from m3net.scales import ContextBox, Scale, ScaleSpec
 from m3net.volume import AIR_HU, HALF, CTVolume, nearest_index, transform
 
 ROUNDING = 1e-6
-"""Slices: a grid that ends on a slice needs no more than that slice."""
+"""Voxels: a grid that ends on a slice needs no more than that slice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,42 +93,45 @@ def cut_patches(
     )
 
 
-def slices_seen(
+def box_seen(
     volume: CTVolume,
     nodule: Nodule,
     scales: Mapping[Scale, ScaleSpec],
     *,
     context: ContextBox | None = None,
     described: bool = False,
-) -> range:
-    """The slices that `cut_patches` looks at with the same arguments, and those of the nodule.
+) -> GridBox:
+    """The voxels that `cut_patches` looks at with the same arguments, and those of the nodule.
 
     They may lie beyond the scan, where it ends within the patch.
     """
     placed = PlacedNodule(nodule=nodule, volume=volume)
     ends = np.array(volume.shape) - 1
-    seen = np.array([_slices_of(placed, spec, ends=ends) for spec in scales.values()])
-    first, last = seen[:, 0].min(), seen[:, 1].max()
+    seen = np.array([_reach_of(placed, spec, ends=ends) for spec in scales.values()])
+    first, last = seen[:, 0].min(axis=0), seen[:, 1].max(axis=0)
     if context is not None:
         low, high = context_box(placed, context)
-        first, last = max(first, low[0]), min(last, high[0])
+        first, last = np.maximum(first, low), np.minimum(last, high)
         if described:
-            first, last = low[0], high[0]
+            first, last = low, high
     elif described:
-        first, last = min(first, 0), max(last, ends[0])
+        first, last = np.minimum(first, 0), np.maximum(last, ends)
     own_low, own_high = placed.extent()
-    return range(int(min(first, own_low[0])), int(max(last, own_high[0])) + 1)
+    return GridBox.about([np.minimum(first, own_low), np.maximum(last, own_high)])
 
 
-def _slices_of(placed: PlacedNodule, spec: ScaleSpec, *, ends: NDArray[np.int_]) -> tuple[int, int]:
-    """First and last slice of one patch; of a window that was moved inwards, those it left too."""
+def _reach_of(
+    placed: PlacedNodule, spec: ScaleSpec, *, ends: NDArray[np.int_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """First and last voxel of one patch; of a window that was moved inwards, those it left too."""
     corners = np.moveaxis(np.indices((2, 2, 2)), 0, -1).reshape(-1, 3) * (np.array(spec.size) - 1)
-    heights = [
-        transform(_grid(placed, grid, low=np.zeros(3, dtype=int), high=ends)[1], corners)
-        for grid in (spec, replace(spec, border="pad"))
-    ]
-    z = np.array(heights)[..., 0]
-    return int(np.floor(z.min() + ROUNDING)), int(np.ceil(z.max() - ROUNDING))
+    places = np.concatenate(
+        [
+            transform(_grid(placed, grid, low=np.zeros(3, dtype=int), high=ends)[1], corners)
+            for grid in (spec, replace(spec, border="pad"))
+        ]
+    )
+    return np.floor(places.min(axis=0) + ROUNDING), np.ceil(places.max(axis=0) - ROUNDING)
 
 
 def _cut(
@@ -216,6 +220,8 @@ def describe_placed(
 ) -> NDArray[np.float64]:
     """The description of the nodule in its box, from its mask or its sphere, on the CT's voxels.
 
+    What is marked in padding was not imaged, and is not described.
+
     low, high : first and last voxel (z, y, x) of the box
     basic     : only the basic numbers, as of a sphere; NaN beyond them
     """
@@ -224,6 +230,9 @@ def describe_placed(
     affine = volume.affine.copy()
     affine[:3, 3] = volume.to_mm(low)
     inside = placed.share_on_grid(affine, (depth, height, width)) >= 0.5
+    if volume.padding is not None:
+        z, y, x = (int(n) for n in low)
+        inside &= ~beyond_image(GridBox(first=(z, y, x), shape=inside.shape), volume)
     if not inside.any():
         return np.full(len(NAMES), np.nan)
     shown = volume.hu[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))]

@@ -11,12 +11,13 @@ from m3net.card import ModelCard
 from m3net.errors import InferenceError
 from m3net.evidence import evidence_of
 from m3net.gradcam import MALIGNANT, explain, scaled
+from m3net.grid import GridBox
 from m3net.mirrorings import mean_logits, mean_map, mirrorings_of
 from m3net.network import Network
 from m3net.nodule import Nodule
 from m3net.patches import Patch, Patches
 from m3net.prediction import HeatMap, Prediction
-from m3net.preprocessing import cut_for, inputs_of, slices_for
+from m3net.preprocessing import box_for, cut_for, inputs_of
 from m3net.scales import Scale
 from m3net.volume import CTVolume
 
@@ -68,9 +69,9 @@ class TorchClassifier:
     device: torch.device
     precision: str
 
-    def slices_needed(self, volume: CTVolume, nodule: Nodule) -> range:
-        """The slices that judge it, from the network's scales and context; see `Classifier`."""
-        return slices_for(self.network.config, volume, nodule)
+    def box_needed(self, volume: CTVolume, nodule: Nodule) -> GridBox:
+        """The voxels that judge it, from the network's scales and context; see `Classifier`."""
+        return box_for(self.network.config, volume, nodule)
 
     def classify(
         self,

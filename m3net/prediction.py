@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from m3net.card import ModelCard
 from m3net.evidence import Evidence
+from m3net.grid import GridBox
 from m3net.nodule import Nodule
 from m3net.scales import Scale
 from m3net.volume import CTVolume
@@ -58,8 +59,8 @@ class Classifier(Protocol):
         """Hex sha256 over the weights, the network's config and every setting that changes p."""
         ...
 
-    def slices_needed(self, volume: CTVolume, nodule: Nodule) -> range:
-        """The slices that the model looks at to judge it, and those that the nodule reaches.
+    def box_needed(self, volume: CTVolume, nodule: Nodule) -> GridBox:
+        """The voxels that the model looks at to judge it, and those that the nodule reaches.
 
         Where the scan ends within what the model would look at, they lie beyond it.
         """

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from m3net.config import M3NetConfig, Preprocessing
+from m3net.grid import GridBox
 from m3net.nodule import Nodule
-from m3net.patches import Patch, Patches, cut_patches, slices_seen
+from m3net.patches import Patch, Patches, box_seen, cut_patches
 from m3net.scales import Scale
 from m3net.volume import CTVolume
 
@@ -25,9 +26,9 @@ def cut_for(config: M3NetConfig, volume: CTVolume, nodule: Nodule) -> Patches:
     )
 
 
-def slices_for(config: M3NetConfig, volume: CTVolume, nodule: Nodule) -> range:
-    """The slices that `cut_for` looks at, and those of the nodule; they may lie beyond the scan."""
-    return slices_seen(
+def box_for(config: M3NetConfig, volume: CTVolume, nodule: Nodule) -> GridBox:
+    """The voxels that `cut_for` looks at, and those of the nodule; they may lie beyond the scan."""
+    return box_seen(
         volume,
         nodule,
         {scale: config.branch(scale).patch for scale in config.scales},

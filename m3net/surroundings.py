@@ -118,7 +118,7 @@ def doubt_of(found: Surroundings, *, about_a_point: bool) -> str | None:
     if found.dense >= PARTLY_DENSE_FROM:
         return "bone or contrast in it goes on beyond it: it may be a rib or a vessel"
     if found.air >= MUCH_AIR_FROM:
-        return f"{_percent(found.air)} of what is marked is air: it may be an airway"
+        return f"{_percent(found.air)} of what is marked is air: it may be an airway or a cavity"
     if found.tissue == 0:
         return "nothing that is marked is denser than lung: the mark may lie beside the nodule"
     return None
@@ -212,8 +212,9 @@ def _measured(placed: PlacedNodule) -> Surroundings:
     away_mm = ndimage.distance_transform_edt(~inside, sampling=spacing)
     hu = volume.hu[crop]
     missing = np.isin(np.arange(low[0], high[0]), list(volume.missing))
-    there = np.broadcast_to(~missing[:, None, None], hu.shape)
-    outside = _outside(volume, int(low[0]), int(high[0]))[:, crop[1], crop[2]]
+    padding = _padding(volume, int(low[0]), int(high[0]))
+    there = ~missing[:, None, None] & ~padding[:, crop[1], crop[2]]
+    outside = _outside(volume, int(low[0]), padding)[:, crop[1], crop[2]]
     shell = there & (away_mm > SHELL_MM[0]) & (away_mm <= SHELL_MM[1])
     lung = (hu > LUNG_HU[0]) & (hu < LUNG_HU[1]) & ~outside
     inside &= there
@@ -255,16 +256,45 @@ def _share_that_goes_on(
     return _share(dense, inside)
 
 
-def _outside(volume: CTVolume, begin: int, end: int) -> NDArray[np.bool_]:
-    """(end - begin, Y, X): air that joins the image's border, slice by slice, and its rim."""
+def _padding(volume: CTVolume, begin: int, end: int) -> NDArray[np.bool_]:
+    """(end - begin, Y, X): what no pixel shows."""
+    return np.stack([volume.padded(z) for z in range(begin, end)])
+
+
+def _outside(volume: CTVolume, begin: int, padding: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(Z, Y, X) from slice `begin`: air that joins the image's border, slice by slice, and its rim.
+
+    padding : (Z, Y, X) of the same slices.  It is no air: beyond the field of view air, lung or
+              body go on as they ended
+    """
     _, rows, columns = volume.shape
     if min(rows * volume.spacing_mm[1], columns * volume.spacing_mm[2]) < _WHOLE_BODY_MM:
-        return np.zeros((end - begin, rows, columns), dtype=np.bool_)
+        return np.zeros(padding.shape, dtype=np.bool_)
     block = max(1, round(_BLOCK_MM / volume.spacing_mm[2]))
     fill = ((0, 0), (0, -rows % block), (0, -columns % block))
-    padded = np.pad(volume.hu[begin:end], fill, mode="edge")
-    mean_hu = block_means(padded, rows=block, columns=block)
+    hu = np.pad(volume.hu[begin : begin + len(padding)], fill, mode="edge")
+    if padding.any():
+        mean_hu = _mean_hu_without(np.pad(padding, fill, mode="edge"), hu, block)
+    else:
+        mean_hu = block_means(hu, rows=block, columns=block)
     air = ~with_holes(mean_hu >= _OUTSIDE_BELOW_HU)
     beyond = ndimage.binary_dilation(air, IN_PLANE)
     fine: NDArray[np.bool_] = beyond.repeat(block, axis=1).repeat(block, axis=2)
     return fine[:, :rows, :columns]
+
+
+def _mean_hu_without(
+    padding: NDArray[np.bool_], hu: NDArray[np.int16], block: int
+) -> NDArray[np.float64]:
+    """Means of blocks without their padding; of nothing else, that of the nearest on the slice."""
+    share = block_means((~padding).astype(np.int16), rows=block, columns=block)
+    shown = np.where(padding, np.int16(0), hu)
+    mean_hu = block_means(shown, rows=block, columns=block) / np.maximum(share, 1e-6)
+    hidden = share == 0
+    if hidden.all():
+        return mean_hu
+    nearest = ndimage.distance_transform_edt(
+        hidden, sampling=(1e6, 1, 1), return_distances=False, return_indices=True
+    )
+    of_nearest: NDArray[np.float64] = mean_hu[tuple(nearest)]
+    return of_nearest

@@ -40,6 +40,8 @@ class CTVolume:
     affine  : (4, 4) float64, index (z, y, x) -> LPS mm; a tilted gantry is a shear in it
     frames  : (Z,) the frame that each slice was read from; None for a missing one
     missing : slice indices that the series lacks (gaps of whole slices inside the scan)
+    padding : (Z, Y, X / 8) uint8, one bit a voxel, set where it is padding, as outside of a round
+              field of view; None: no voxel is
     left_out: images of the series that are not in the volume, each with the reason why a mark on it
               cannot be judged
     """
@@ -51,6 +53,7 @@ class CTVolume:
     frame_of_reference_uid: FrameOfReferenceUID
     frames: Sequence[FrameKey | None]
     missing: frozenset[int] = frozenset()
+    padding: NDArray[np.uint8] | None = None
     left_out: Mapping[FrameKey, str] = field(default_factory=dict)
     lossy: bool = False
     notes: tuple[str, ...] = ()
@@ -74,6 +77,13 @@ class CTVolume:
     def has_slice(self, z: int) -> bool:
         """Whether the slice lies in the scan and was received."""
         return 0 <= z < self.shape[0] and self.frames[z] is not None
+
+    def padded(self, z: int) -> NDArray[np.bool_]:
+        """(Y, X): which voxels of the slice are padding."""
+        _, rows, columns = self.shape
+        if self.padding is None:
+            return np.zeros((rows, columns), dtype=np.bool_)
+        return np.unpackbits(self.padding[z], axis=1, count=columns).astype(np.bool_)
 
     def to_mm(self, index: ArrayLike) -> NDArray[np.float64]:
         """Index (..., 3) as (z, y, x) -> LPS mm (..., 3)."""
@@ -106,8 +116,3 @@ def why_not_whole(volume: CTVolume, slices: range, centre_mm: ArrayLike) -> str 
         f"{len(absent)} of the {len(inside)} CT slices about the nodule are missing, "
         f"the nearest {distance_mm:.1f} mm from its centre; resend the series"
     )
-
-
-def goes_beyond(volume: CTVolume, slices: range) -> bool:
-    """Whether some of the slices would lie before the first or behind the last one."""
-    return slices.start < 0 or slices.stop > volume.shape[0]

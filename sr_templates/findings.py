@@ -36,11 +36,14 @@ class Circle:
     """Centre and radius on one slice, in (column, row) pixels, DICOM's image-relative frame.
 
     (0.5, 0.5) is the centre of the first pixel (PS3.3 C.18.6.1.2).
+
+    nominal : nobody drew it: it stands for a bare point, and its radius says nothing
     """
 
     image: ImageReference
     centre: tuple[float, float]
     radius: float
+    nominal: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,7 @@ class Measurements:
     short_axis_mm : longest distance at right angles to it, on the same slice
     volume_mm3    : of the marked voxels
     mean_hu       : of the CT's voxels that are marked
+    contains_air  : as a cavity does; then no consistency is said
     """
 
     long_axis_mm: float | None = None
@@ -74,6 +78,7 @@ class Measurements:
     volume_mm3: float | None = None
     mean_hu: float | None = None
     consistency: Consistency | None = None
+    contains_air: bool | None = None
 
     @property
     def mean_axis_mm(self) -> float | None:

@@ -31,6 +31,7 @@ def measured_in_words(measured: Measurements) -> str:
         "" if measured.volume_mm3 is None else volume_in_words(measured.volume_mm3),
         "" if measured.mean_hu is None else f"mean {measured.mean_hu:.0f} HU",
         "" if measured.consistency is None else measured.consistency.value,
+        "contains air" if measured.contains_air else "",
     ]
     told = ", ".join(part for part in parts if part)
     return f"{told} (measured from the mark)" if told else ""

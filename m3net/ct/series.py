@@ -178,13 +178,15 @@ def _volume(
         )
     hu = np.empty((depth, plane.rows, plane.columns), dtype=np.int16)
     hu[sorted(missing)] = AIR_HU
+    padding = np.zeros((depth, plane.rows, -(-plane.columns // 8)), dtype=np.uint8)
     frames: list[FrameKey | None] = [None] * depth
     lossy = False
     at = dict(zip(layout.frames, layout.stack.numbers.tolist(), strict=True))
     for uid, keys in groupby(sorted(at), key=lambda key: key.sop_instance_uid):
         # one object's pixels at a time
         for key, image in _images(with_pixels(uid), {key: headers[key] for key in keys}):
-            hu[at[key]] = hounsfield(image)
+            pixels = hounsfield(image)
+            hu[at[key]], padding[at[key]] = pixels.hu, np.packbits(pixels.padding, axis=1)
             frames[at[key]] = key
             lossy = lossy or is_lossy(image)
     return CTVolume(
@@ -199,6 +201,7 @@ def _volume(
         frame_of_reference_uid=plane.frame_of_reference_uid,
         frames=tuple(frames),
         missing=missing,
+        padding=padding if padding.any() else None,
         left_out=layout.left_out,
         lossy=lossy,
         notes=(

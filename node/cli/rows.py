@@ -66,8 +66,12 @@ def _where(location: Mapping[str, Any]) -> str:
 
 def _size(measurements: Mapping[str, Any], diameter_mm: float | None) -> str | None:
     """As measured from the mark, else as it is marked."""
-    axes = {key: measurements.get(key) for key in ("long_axis_mm", "short_axis_mm")}
-    told = size_in_words(Measurements(**axes))
+    told = size_in_words(
+        Measurements(
+            long_axis_mm=measurements.get("long_axis_mm"),
+            short_axis_mm=measurements.get("short_axis_mm"),
+        )
+    )
     return told or (None if diameter_mm is None else f"marked as {diameter_mm:.0f} mm")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from m3net.annotations import READERS
 from m3net.annotations.nodules import find_nodules
 from m3net.annotations.types import Annotation, PassedOver, References
+from m3net.borders import goes_beyond
 from m3net.ct.series import read_series_files
 from m3net.errors import AnnotationUnusable, NoduleUnusable, StudyError
 from m3net.lungs import find_lungs
@@ -16,7 +17,7 @@ from m3net.placed import PlacedNodule
 from m3net.prediction import Classifier, Prediction
 from m3net.surroundings import check_surroundings
 from m3net.uids import SOPInstanceUID
-from m3net.volume import CTVolume, goes_beyond, why_not_whole
+from m3net.volume import CTVolume, why_not_whole
 from node.core.conversions import conversions_of, followed, planes_of
 from node.core.inputs import StudyInputs
 from node.core.limits import limits_of
@@ -156,7 +157,7 @@ def _with_context(
     whole: list[Nodule] = []
     incomplete: list[RefusedNodule] = []
     for nodule in nodules:
-        needed = classifier.slices_needed(volume, nodule)
+        needed = classifier.box_needed(volume, nodule).slices
         reason = (
             _left_out(nodule, volume, inputs)
             or why_not_whole(volume, needed, nodule.centre_mm)
@@ -205,7 +206,7 @@ def _judged(
             measured,
             card=classifier.card,
             doubt=doubt,
-            needed=classifier.slices_needed(volume, placed.nodule),
+            needed=classifier.box_needed(volume, placed.nodule),
             thickness_mm=thickness_mm or None,
             not_received=len(inputs.missing),
         )

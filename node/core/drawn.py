@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from m3net import attributes
+from m3net.borders import beyond_image
 from m3net.grid import GridBox
 from m3net.nodule import Nodule
 from m3net.outline import outline
@@ -53,6 +54,10 @@ class DrawnNodule:
         """The frame that the key slice was read from."""
         return _frame(self.placed.volume, self.key)
 
+    @property
+    def _is_nominal(self) -> bool:
+        return self.placed.nodule.mask is None and self.placed.nodule.diameter_mm is None
+
     def images(self) -> list[SOPInstanceUID]:
         """The images that hold the slices shown, each once."""
         frames = (_frame(self.placed.volume, z) for z in self.shown)
@@ -75,6 +80,7 @@ class DrawnNodule:
             image=image,
             centre=(float(x) + 0.5, float(y) + 0.5),
             radius=self.placed.radius_mm(NOMINAL_RADIUS_MM) / volume.spacing_mm[2],
+            nominal=self._is_nominal,
         )
 
     def view(self, prediction: Prediction, headers: Headers) -> NoduleView:
@@ -88,6 +94,7 @@ class DrawnNodule:
         offsets = [z - square.first[0] for z in shown]
         affine = square.affine(volume)
         slab = square.cut(volume.hu, of=GridBox.whole(volume.hu), fill=BEYOND_HU)
+        slab[beyond_image(square, volume)] = BEYOND_HU
         return NoduleView(
             slab_hu=slab[offsets],
             spacing_mm=volume.spacing_mm[1:],
@@ -105,6 +112,7 @@ class DrawnNodule:
             slices=[_named(volume, z, headers) for z in shown],
             key=shown.index(self.key),
             locator=self._locator(square, headers),
+            nominal=self._is_nominal,
             flat_scales=frozenset(
                 scale.value for scale, heat in prediction.heat_maps.items() if not heat.has_depth
             ),

@@ -93,7 +93,7 @@ def describe_nodule(
         *nodule.notes,
         *prediction.notes,
     )
-    measurements = _measurements(judged)
+    measurements, diameter_mm = _measurements(judged), _diameter_mm(judged)
     location = Location(
         side=None if judged.site.side is None else Side(judged.site.side.value),
         lobe=None if judged.site.lobe is None else Lobe(judged.site.lobe.value),
@@ -105,7 +105,7 @@ def describe_nodule(
         tracking_id=name,
         probability=prediction.probability,
         band=band,
-        diameter_mm=nodule.diameter_mm,
+        diameter_mm=diameter_mm,
         model_name=card.name,
         model_version=card.version,
         trained=card.trained,
@@ -116,7 +116,7 @@ def describe_nodule(
         method=method_of(card),
         revision=look.revision,
         at=look.at,
-        grounds=grounds_of(prediction.evidence),
+        grounds=grounds_of(prediction.evidence, cut=bool(judged.measured.cut_by)),
         notes=(*warnings, *notes),
     )
     finding = NoduleFinding(
@@ -124,7 +124,7 @@ def describe_nodule(
         tracking_id=nodule.tracking_id,
         probability=prediction.probability,
         call=None if band is None else band.call(prediction.probability),
-        diameter_mm=nodule.diameter_mm,
+        diameter_mm=diameter_mm,
         region=drawn.region(key_header),
         comment=_comment(
             judged, card, band=band, measurements=measurements, location=location, notes=notes
@@ -257,7 +257,7 @@ def nodule_rows(
                 tracking_id=each.name,
                 centre_mm=judged.nodule.centre_mm,
                 centre_index=(z, y, x),
-                diameter_mm=judged.nodule.diameter_mm,
+                diameter_mm=each.finding.diameter_mm,
                 probability=judged.prediction.probability,
                 reason=None,
                 measurements=each.finding.measurements,
@@ -302,14 +302,24 @@ def _measurements(judged: JudgedNodule) -> Measurements:
         volume_mm3=measured.volume_mm3,
         mean_hu=measured.mean_hu,
         consistency=None if consistency is None else Consistency(consistency.value),
+        contains_air=measured.contains_air,
     )
+
+
+def _diameter_mm(judged: JudgedNodule) -> float | None:
+    """As it is marked; not of an outline that is cut off, whose limits say how long it is at least.
+
+    A circle, or a diameter alone, says how large the nodule is, wherever the image ends.
+    """
+    outlined = judged.nodule.mask is not None
+    return None if outlined and judged.measured.cut_by else judged.nodule.diameter_mm
 
 
 def _extent_note(judged: JudgedNodule) -> tuple[str, ...]:
     if judged.nodule.mask is None and judged.nodule.diameter_mm is None:
         return (
-            "the annotation gives a point without extent, drawn as a circle of nominal radius "
-            f"{NOMINAL_RADIUS_MM:g} mm",
+            "the annotation gives a point without extent, drawn as a dashed circle of nominal "
+            f"radius {NOMINAL_RADIUS_MM:g} mm",
         )
     return ()
 

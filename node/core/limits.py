@@ -1,10 +1,14 @@
 """What a nodule's number must be read with, in short clauses, the gravest first."""
 
+import math
+
+from m3net.borders import Border, ends_beside
 from m3net.card import ModelCard
-from m3net.measurements import Measured, ends_with_image
+from m3net.grid import GridBox
+from m3net.measurements import Measured
 from m3net.nodule import Nodule
 from m3net.placed import PlacedNodule
-from m3net.volume import CTVolume, goes_beyond
+from m3net.volume import CTVolume
 
 THIN_MM = 1.5
 """Slices that are thicker are named: the Fleischner Society asks for 1.5 mm at most."""
@@ -19,14 +23,14 @@ def limits_of(
     *,
     card: ModelCard,
     doubt: str | None,
-    needed: range,
+    needed: GridBox,
     thickness_mm: float | None,
     not_received: int,
 ) -> tuple[str, ...]:
     """The limits that hold for one nodule.
 
     doubt        : why it may be none in the lung; None if nothing speaks against it
-    needed       : the slices that judging it needs; they may lie beyond the scan
+    needed       : the voxels that judging it needs; they may lie beyond the scan
     thickness_mm : of the CT's slices; None: not stated
     not_received : instances that the annotation refers to and that never came
     """
@@ -34,7 +38,8 @@ def limits_of(
         doubt,
         _no_outline(placed.nodule),
         _range(measured, card),
-        _border(placed, needed),
+        _cut(measured),
+        _beside(ends_beside(needed, placed.volume) - measured.cut_by),
         _incomplete(placed.volume, not_received),
         _slices(placed, thickness_mm),
         "the CT was compressed with loss" if placed.volume.lossy else None,
@@ -72,16 +77,24 @@ def _slices(placed: PlacedNodule, thickness_mm: float | None) -> str | None:
     return f"slices of {thick:.3g} mm" if thick > THIN_MM + 0.01 else None
 
 
-def _border(placed: PlacedNodule, needed: range) -> str | None:
-    voxels = placed.voxels()
-    slices = voxels.slices()
-    if slices[0] <= 0 or slices[-1] >= placed.volume.shape[0] - 1:
-        return "the scan ends in it"
-    if ends_with_image(voxels, placed.volume):
-        return "the image ends in it"
-    if goes_beyond(placed.volume, needed):
-        return "the scan ends beside it"
-    return None
+def _cut(measured: Measured) -> str | None:
+    """Of what is cut off nothing is measured, and its number rests on the part that is there."""
+    if not measured.cut_by:
+        return None
+    said = f"{_end(measured.cut_by)} in it"
+    if measured.at_least_mm is None:
+        return said
+    return f"{said}: it is {math.floor(measured.at_least_mm)} mm or longer"
+
+
+def _beside(borders: frozenset[Border]) -> str | None:
+    return f"{_end(borders)} beside it" if borders else None
+
+
+def _end(borders: frozenset[Border]) -> str:
+    """ "the scan ends", "the scan and the image end"."""
+    names = " and ".join(f"the {border}" for border in Border if border in borders)
+    return f"{names} {'ends' if len(borders) == 1 else 'end'}"
 
 
 def _incomplete(volume: CTVolume, not_received: int) -> str | None:

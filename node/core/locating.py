@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from m3net.volume import CTVolume
-from sr_templates.pictures.capture_view import Locator
+from sr_templates.pictures.capture_view import BEYOND_HU, Locator
 
 PIXELS = 250
 """Rows and columns of the coronal plane."""
@@ -36,7 +36,7 @@ def locate(
     bottom = _from(low[1], high[1], side, centre_mm[2])
     pixel = side / PIXELS
     return Locator(
-        slice_hu=volume.hu[key],
+        slice_hu=np.where(volume.padded(key), BEYOND_HU, volume.hu[key]).astype(np.int16),
         first=first,
         coronal_hu=_sampled(volume, centre_mm[1], left=left, top=bottom + side, pixel=pixel),
         coronal_mm=pixel,

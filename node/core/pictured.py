@@ -41,27 +41,32 @@ def meaning_in_short(card: ModelCard) -> str:
     return "; ".join([first, *(clause for clause in others if clause.startswith("not "))])
 
 
-def grounds_of(evidence: Evidence | None) -> Grounds | None:
-    """What the probability rests on, ready to be drawn."""
+def grounds_of(evidence: Evidence | None, *, cut: bool = False) -> Grounds | None:
+    """What the probability rests on, ready to be drawn.
+
+    cut : the scan or the image ends in the nodule, and what is measured is the part that was imaged
+    """
     if evidence is None:
         return None
     return Grounds(
         images=evidence.images,
         measurements=evidence.measurements,
         bars=tuple(
-            Bar(words=each.words, detail=_in_words(each), effect=each.effect)
+            Bar(words=each.words, detail=_in_words(each, cut=cut), effect=each.effect)
             for each in evidence.measured
         ),
         estimate=evidence.estimate,
         of_usual=evidence.of_usual,
+        of_part=cut,
     )
 
 
-def _in_words(measured: Measured) -> str:
+def _in_words(measured: Measured, *, cut: bool) -> str:
     """ "steepness 463 HU/mm, median 285"; a volume as sizes are told everywhere."""
     if measured.unit == "mm³":
         own, usual = (volume_in_words(volume) for volume in (measured.value, measured.usual))
-        return f"{measured.told_as} {own}, median {usual}"
+        least = "at least " if cut else ""
+        return f"{measured.told_as} {least}{own}, median {usual}"
     value, median = (
         f"{number:,.{measured.decimals}f}".replace(",", " ")
         for number in (measured.value, measured.usual)

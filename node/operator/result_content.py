@@ -13,7 +13,7 @@ Rows = list[tuple[str, str, str]]
 
 def content_of_a_nodule() -> Rows:
     """Per content item of a nodule's Measurement Group: what, its codes, and when it is said."""
-    outlined = "of an outline, not of a circle or point; not where series or image ends in it"
+    outlined = "of an outline, not of a circle or point; not where scan or image ends in it"
     return [
         (
             "probability of malignancy",
@@ -41,13 +41,14 @@ def content_of_a_nodule() -> Rows:
             "solid, part-solid, ground glass",
             _named([codes.TEXTURE, codes.SOLID, codes.PART_SOLID, codes.GROUND_GLASS]),
             f"{outlined}; in slices of {consistency.THICKEST_MM:g} mm or less, from "
-            f"{consistency.LEAST_MM3:g} mm3 on, and only where it is clear "
-            "(m3net/consistency.py)",
+            f"{consistency.LEAST_MM3:g} mm3 on, and only where it is clear and no air lies within "
+            "(m3net/consistency.py, m3net/cavities.py)",
         ),
         (
             "a diameter alone",
             _named([codes.DIAMETER, codes.AS_ANNOTATED]),
-            "where nothing was measured and the annotation states or draws one",
+            "where nothing was measured and the annotation states or draws one; not of an outline "
+            "in which scan or image ends, whose limits say how long it is at least",
         ),
         (
             "side",
@@ -102,7 +103,11 @@ def ai_results() -> Rows:
             "met",
             "POLYLINE or CIRCLE on the key slice; no SEG is made of a mark that came as one",
         ),
-        ("locations as points", "not used", "a bare point is drawn as a circle of nominal radius"),
+        (
+            "locations as points",
+            "not used",
+            "a bare point is drawn as a dashed circle of nominal radius",
+        ),
         (
             "tracking identifier and UID of every finding",
             "met",

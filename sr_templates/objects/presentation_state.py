@@ -8,6 +8,7 @@ what the report's SCOORDs say, in the same frame: (0, 0) is the upper left corne
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from pydicom import Dataset
 from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage
 
@@ -17,11 +18,13 @@ from sr_templates.probability import UNTRAINED, percent_text
 
 SERIES_DESCRIPTION = "AI nodule outlines (research use)"
 LAYER = "AI_NODULES"
+NOMINAL = " (nominal circle)"
 LUNG_WINDOW_HU = (-600.0, 1500.0)
 """Centre and width."""
 
 _AMBER_CIELAB = (52428, 37779, 51914)
 """L* 80, a* 19, b* 74, which is RGB (255, 184, 46), as PS3.3 C.10.7.1.1 encodes it."""
+_DASHES = 12
 _LABEL_GAP = 4.0
 """Pixels between a nodule and what is written beside it."""
 
@@ -164,24 +167,52 @@ def _annotation(drawn: Drawn, algorithm: Algorithm) -> Dataset:
     item = Dataset()
     item.ReferencedImageSequence = [_of_its_image(drawn)]
     item.GraphicLayer = LAYER
-    item.GraphicObjectSequence = [_graphic(drawn)]
+    item.GraphicObjectSequence = _graphics(drawn)
     item.TextObjectSequence = [_text(drawn, algorithm)]
     return item
 
 
-def _graphic(drawn: Drawn) -> Dataset:
+Point = tuple[float, float]
+"""(column, row)."""
+
+
+def _graphics(drawn: Drawn) -> list[Dataset]:
+    """Its outline or circle; of a nominal circle the point that was marked, and dashes."""
     region, header = drawn.finding.region, drawn.slice.header
     if isinstance(region, Circle):
-        points = [region.centre, _on_rim(region, header)]
-    else:
-        closed = region.points[:1] if region.points[0] != region.points[-1] else ()
-        points = [_within(point, header) for point in (*region.points, *closed)]
+        if not region.nominal:
+            return [_graphic("CIRCLE", [region.centre, _on_rim(region, header)])]
+        dashes = [
+            _graphic("POLYLINE", dash)
+            for dash in _dashes(region)
+            if all(point == _within(point, header) for point in dash)
+        ]
+        return [_graphic("POINT", [region.centre]), *dashes]
+    closed = region.points[:1] if region.points[0] != region.points[-1] else ()
+    points = [_within(point, header) for point in (*region.points, *closed)]
+    return [_graphic("POLYLINE", points)]
+
+
+def _dashes(circle: Circle) -> list[list[Point]]:
+    """A dashed circle as arcs: a Line Dashing Style (0070,0254) is heeded by few viewers."""
+    (column, row), arc = circle.centre, np.linspace(0, np.pi / _DASHES, 4)
+    turns = [arc + 2 * np.pi * number / _DASHES for number in range(_DASHES)]
+    return [
+        [
+            (float(column + circle.radius * x), float(row + circle.radius * y))
+            for x, y in zip(np.cos(turn), np.sin(turn), strict=True)
+        ]
+        for turn in turns
+    ]
+
+
+def _graphic(kind: str, points: Sequence[Point]) -> Dataset:
     item = Dataset()
     item.GraphicAnnotationUnits = "PIXEL"
     item.GraphicDimensions = 2
     item.NumberOfGraphicPoints = len(points)
     item.GraphicData = [float(value) for point in points for value in point]
-    item.GraphicType = "CIRCLE" if isinstance(region, Circle) else "POLYLINE"
+    item.GraphicType = kind
     item.GraphicFilled = "N"
     return item
 
@@ -190,7 +221,9 @@ def _text(drawn: Drawn, algorithm: Algorithm) -> Dataset:
     said = percent_text(drawn.finding.probability) if algorithm.trained else UNTRAINED
     item = Dataset()
     item.AnchorPointAnnotationUnits = "PIXEL"
-    item.UnformattedTextValue = f"{drawn.name}: {said}"
+    region = drawn.finding.region
+    nominal = isinstance(region, Circle) and region.nominal
+    item.UnformattedTextValue = f"{drawn.name}: {said}{NOMINAL if nominal else ''}"
     item.AnchorPoint = list(_beside(drawn.finding.region, drawn.slice.header))
     item.AnchorPointVisibility = "N"
     return item

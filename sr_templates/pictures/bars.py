@@ -18,8 +18,10 @@ _STEP = 18
 def draw_grounds(pen: Pen, legend: Legend) -> None:
     """Two bars in log odds, which add up to the number's, and the strongest measurements."""
     x, baseline = layout.SECOND, layout.BARS_TOP + 12
-    pen.text((x, baseline), "What the number rests on", size=14)
     grounds = legend.grounds
+    part = grounds is not None and grounds.of_part
+    of = " (of the part that was imaged)" if part else ""
+    pen.text((x, baseline), f"What the number rests on{of}", size=14)
     if not legend.trained or grounds is None:
         why = (
             "nothing: the networks are untrained"
@@ -32,7 +34,7 @@ def draw_grounds(pen: Pen, legend: Legend) -> None:
     pen.text((_AXIS + 6, baseline), "more suspicious", size=12, colour=ink.QUIET)
     longest = max(abs(grounds.images), abs(grounds.measurements), 0.1)
     parts = {
-        "images and outline": grounds.images,
+        "images and outline" if grounds.bars else "images and mark": grounds.images,
         "measurements in all": grounds.measurements,
     }
     for words, effect in parts.items():

@@ -71,6 +71,7 @@ class NoduleView:
     spacing_mm    : (between rows, between columns)
     row_direction : LPS unit vector of growing column index; col_direction : of growing row index
     outline       : (N, H, W) bool, the nodule on the same grid; None: nothing is outlined
+    nominal       : nobody drew the outline: it is a circle that stands for a bare point
     maps          : per scale (N, H, W) float32 in [0, 1] on the same grid, NaN outside the patch
     shown         : per scale (N, H, W) bool, where the network was shown the scan
     flat_scales   : scales whose map has no depth axis and is the same on every slice
@@ -90,6 +91,7 @@ class NoduleView:
     key: int
     locator: Locator | None = None
     flat_scales: frozenset[str] = frozenset()
+    nominal: bool = False
 
     def __post_init__(self) -> None:
         shape = self.slab_hu.shape
@@ -130,6 +132,7 @@ class Grounds:
     images, measurements : log odds that add up to the probability's
     bars                 : the strongest first; none where nothing was measured
     estimate, of_usual   : p by the measurements alone, and of a nodule with all of them usual
+    of_part              : they are of the part of the nodule that was imaged
     """
 
     images: float
@@ -137,6 +140,7 @@ class Grounds:
     bars: Sequence[Bar] = ()
     estimate: float | None = None
     of_usual: float | None = None
+    of_part: bool = False
 
 
 class MapStyle(StrEnum):

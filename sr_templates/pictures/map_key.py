@@ -33,8 +33,11 @@ def draw_map_key(picture: Image.Image, view: NoduleView, legend: Legend, style: 
             pen.text((left, baseline), f"{level:g} of the map's maximum", size=13, colour=ink.QUIET)
             baseline += _LINE_STEP
     if view.outline is not None:
-        pen.box((x, baseline - 6, x + 20, baseline - 5), fill=ink.INK)
-        pen.text((left, baseline), "nodule as marked", size=13, colour=ink.QUIET)
+        for begin in (0, 8, 16) if view.nominal else (0,):
+            end = begin + (4 if view.nominal else 20)
+            pen.box((x + begin, baseline - 6, x + end, baseline - 5), fill=ink.INK)
+        words = "nominal: no outline was drawn" if view.nominal else "nodule as marked"
+        pen.text((left, baseline), words, size=13, colour=ink.QUIET)
         baseline += _LINE_STEP
     swatch = hatching(21).crop((0, 0, 21, 14)).point(lambda on: 64 if on else 30)
     picture.paste(swatch, (x, int(baseline) - 12))

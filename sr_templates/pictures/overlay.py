@@ -156,7 +156,15 @@ class _Drawing:
     def _large(self, index: int) -> Image.Image:
         panel = grey(self.shades[index], self.whole, LARGE)
         if self.lines is not None:
-            add_line(panel, self.lines[index], self.whole, level=0.5, colour=ink.TEAL, width=1.6)
+            add_line(
+                panel,
+                self.lines[index],
+                self.whole,
+                level=0.5,
+                colour=ink.TEAL,
+                width=1.6,
+                dashed=self.view.nominal,
+            )
         return panel
 
     def _map(self, name: str, field: Field, index: int) -> Image.Image:
@@ -171,8 +179,16 @@ class _Drawing:
                 add_line(panel, values, field, level=level, colour=colour, width=1.6)
         hatch(panel, self.view.shown[name][index], field)
         if self.lines is not None:
-            line = self.lines[index]
-            add_line(panel, line, field, level=0.5, colour=ink.INK, width=1.0, strength=0.8)
+            add_line(
+                panel,
+                self.lines[index],
+                field,
+                level=0.5,
+                colour=ink.INK,
+                width=1.0,
+                strength=0.8,
+                dashed=self.view.nominal,
+            )
         return panel
 
     def _say_if_blank(self, pen: Pen, name: str, index: int) -> None:

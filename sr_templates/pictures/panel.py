@@ -20,6 +20,7 @@ Window = tuple[int, int, int, int]
 """Left, top, right and bottom pixel of a part of a panel, the last two outside it."""
 
 _HATCHED = 0.45
+_DASHES = 12
 _HATCH_STEP, _HATCH_COLOUR = 9, (64, 68, 74)
 
 
@@ -152,6 +153,7 @@ def add_line(
     colour: Colour,
     width: float,
     strength: float = 1.0,
+    dashed: bool = False,
 ) -> None:
     """Where the values pass the level, a line of `width` pixels with a dark hem, in place."""
     window = _about(values > level, field, panel.size[0])
@@ -164,9 +166,24 @@ def add_line(
     distance[slope <= 1e-3] = np.inf
     hem = np.clip(width / 2 + 1.75 - distance, 0, 1) * (0.55 * strength)
     line = np.clip(width / 2 + 0.5 - distance, 0, 1) * strength
+    if dashed:
+        gaps = _gaps(sampled > level)
+        hem[gaps] = line[gaps] = 0
     for cover, ink in ((hem, (0, 0, 0)), (line, colour)):
         mask = Image.fromarray((cover * 255 + 0.5).astype(np.uint8))
         panel.paste(ink, window, mask)
+
+
+def _gaps(body: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Every other of `_DASHES` sectors about the middle of the body: where its outline is left out.
+
+    Dashes that are counted lie alike on every panel, however large the body is on it.
+    """
+    rows, columns = np.nonzero(body)
+    down, right = np.ogrid[: body.shape[0], : body.shape[1]]
+    turn = np.arctan2(down - rows.mean(), right - columns.mean()) / (2 * np.pi)
+    odd: NDArray[np.bool_] = np.floor(turn * 2 * _DASHES) % 2 == 1
+    return odd
 
 
 def softened(mask: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from m3net.borders import Border
 from m3net.consistency import Consistency
-from m3net.measurements import NOT_MEASURED, measure
+from m3net.measurements import NOT_MEASURED, Measured, measure
 from m3net.nodule import Mask, Nodule, Point
 from m3net.placed import PlacedNodule
 from m3net.uids import FrameKey, SOPInstanceUID
@@ -120,15 +121,13 @@ def test_no_volume_is_said_of_a_mask_on_two_slices() -> None:
     assert measured.long_axis_mm == pytest.approx(9.0, abs=0.7)
 
 
-def test_no_volume_is_said_where_the_scan_ends_in_the_nodule() -> None:
-    cut = measure(body((9.0, 9.0, 9.0), slices=20, centre_slice=2.0), thickness_mm=1.0)
-    assert cut.volume_mm3 is cut.consistency is None
-    assert cut.long_axis_mm == pytest.approx(9.0, abs=0.7)  # its largest section is there
-
-
-def test_no_axes_are_said_where_the_largest_section_may_lie_beyond_the_scan() -> None:
-    cut = measure(body((9.0, 9.0, 9.0), slices=20, centre_slice=-1.0), thickness_mm=1.0)
-    assert cut.long_axis_mm is None
+@pytest.mark.parametrize(("centre_slice", "at_least_mm"), [(2.0, 9.0), (-3.0, 6.7)])
+def test_where_the_scan_ends_in_the_nodule_is_said_how_long_it_is_at_least(
+    centre_slice: float, at_least_mm: float
+) -> None:
+    cut = measure(body((9.0, 9.0, 9.0), slices=20, centre_slice=centre_slice), thickness_mm=1.0)
+    assert cut.at_least_mm == pytest.approx(at_least_mm, abs=0.7)
+    assert cut == Measured(cut_by=frozenset({Border.SCAN}), at_least_mm=cut.at_least_mm)
 
 
 def test_nothing_is_measured_across_a_missing_slice() -> None:
@@ -141,13 +140,30 @@ def test_nothing_is_measured_across_a_missing_slice() -> None:
     )
 
 
-def test_nothing_is_measured_where_the_image_ends_in_the_nodule() -> None:
+@pytest.mark.parametrize(("columns", "at_least_mm"), [(12, 9.0), (18, 6.9)])
+def test_where_the_image_ends_in_the_nodule_is_said_how_long_it_is_at_least(
+    columns: int, at_least_mm: float
+) -> None:
+    """What an outline adds beyond the image was seen by nobody.  The ball begins in column 8."""
     ball = body((9.0, 9.0, 9.0))
-    edge = 8  # columns that are cut away reach into the ball
     affine = ball.volume.affine.copy()
-    affine[:3, 3] = ball.volume.to_mm((0, 0, edge))
-    cut = replace(ball.volume, hu=ball.volume.hu[:, :, edge:], affine=affine)
-    assert measure(replace(ball, volume=cut), thickness_mm=1.0) == NOT_MEASURED
+    affine[:3, 3] = ball.volume.to_mm((0, 0, columns))
+    cut = replace(ball.volume, hu=ball.volume.hu[:, :, columns:], affine=affine)
+    measured = measure(replace(ball, volume=cut), thickness_mm=1.0)
+    assert measured.at_least_mm == pytest.approx(at_least_mm, abs=0.7)
+    assert measured == Measured(cut_by=frozenset({Border.IMAGE}), at_least_mm=measured.at_least_mm)
+
+
+def test_padding_ends_the_image_as_its_columns_do() -> None:
+    """A round field of view: the ball lies half outside of it."""
+    ball = body((9.0, 9.0, 9.0))
+    padding = np.zeros(ball.volume.shape, bool)
+    padding[..., :14] = True
+    packed = np.packbits(padding, axis=2)
+    padded = replace(ball.volume, padding=packed)
+    measured = measure(replace(ball, volume=padded), thickness_mm=1.0)
+    assert measured.cut_by == {Border.IMAGE}
+    assert measured.volume_mm3 is None
 
 
 @pytest.mark.parametrize(

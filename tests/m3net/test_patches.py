@@ -1,5 +1,7 @@
 """A patch shows what lies about the nodule, and knows where that is in the patient."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -203,6 +205,23 @@ def test_a_nodule_is_described_from_what_its_box_shows() -> None:
     inside[0, 1:4] = BALL.voxels
     assert found is not None
     assert np.allclose(found, describe(volume.hu[2:3, 2:7, 4:7], inside, volume.spacing_mm))
+
+
+def test_what_is_marked_in_padding_is_not_described() -> None:
+    """As if the image ended there: the part that was imaged is the same."""
+    volume = numbered(AXIAL)
+    nodule = nodule_at(volume.to_mm([2, 4, 5]), mask=BALL)
+    padding = np.zeros(volume.shape, bool)
+    padding[:, 5:] = True
+    padded = replace(volume, padding=np.packbits(padding, axis=2))
+    inside = BALL.voxels.copy()
+    inside[:, 2:] = False
+    imaged = Mask(voxels=inside, affine=BALL.affine)
+    found = cut_patches(padded, nodule, NATIVE, described=True).description
+    of_part = cut_patches(volume, replace(nodule, mask=imaged), NATIVE, described=True).description
+    assert found is not None
+    assert not np.isnan(found).any()
+    np.testing.assert_array_equal(found, of_part)
 
 
 def test_a_bare_centre_has_no_description() -> None:

@@ -98,6 +98,33 @@ def with_nodule(index: tuple[int, int, int], value: int = TISSUE) -> NDArray[np.
     return hu
 
 
+@pytest.mark.parametrize("column", [58, 63])
+def test_where_the_field_of_view_ends_in_the_lung_its_padding_is_no_air_outside_the_body(
+    column: int,
+) -> None:
+    """The field begins beside the nodule, or within it."""
+    centre = (20, 64, 64)
+    hu = with_nodule(centre)
+    hu[:, :, :column] = AIR
+    padding = np.zeros(hu.shape, bool)
+    padding[:, :, :column] = True
+    placed = at(centre, hu=hu)
+    padded = replace(placed.volume, padding=np.packbits(padding, axis=2))
+    assert verdict(replace(placed, volume=padded)) == "fine"
+    if column == 63:
+        assert verdict(placed).startswith("refused: it is marked outside the body")
+
+
+def test_beyond_the_field_of_view_air_outside_the_body_goes_on() -> None:
+    """A mark beside the patient, where a round field of view ends."""
+    hu = body()
+    padding = np.zeros(hu.shape, bool)
+    padding[:, :, :4] = True
+    placed = at((20, 64, 7), hu=hu)
+    padded = replace(placed.volume, padding=np.packbits(padding, axis=2))
+    assert verdict(replace(placed, volume=padded)).startswith("refused: it is marked outside")
+
+
 @pytest.mark.parametrize("diameter_mm", [10.0, None])
 @pytest.mark.parametrize("value", [TISSUE, BONE, -600])
 def test_a_nodule_in_lung_is_fine_solid_or_not_or_calcified(
@@ -148,7 +175,8 @@ def test_an_airway_is_no_nodule_and_a_mark_that_holds_much_of_one_is_doubtful() 
         "refused: nothing but air is marked; a nodule's cavity is judged if the nodule is outlined"
     )
     ball(hu, (20, 64, 74), 5.0, TISSUE)
-    assert verdict(at((20, 64, 70), diameter_mm=18.0, hu=hu)).endswith("it may be an airway")
+    said = verdict(at((20, 64, 70), diameter_mm=18.0, hu=hu))
+    assert said.endswith("it may be an airway or a cavity")
 
 
 def test_a_cavity_is_a_nodule() -> None:
@@ -382,8 +410,8 @@ def test_why_no_nodule_can_be_there(found: dict[str, float], reason: str | None)
         ({"lung": 0.5}, True, None),
         ({"dense": 0.1}, False, "it may be a rib or a vessel"),
         ({"dense": 0.099}, False, None),
-        ({"air": 0.444}, False, "44 % of what is marked is air: it may be an airway"),
-        ({"air": 0.2}, False, "20 % of what is marked is air: it may be an airway"),
+        ({"air": 0.444}, False, "44 % of what is marked is air: it may be an airway or a cavity"),
+        ({"air": 0.2}, False, "20 % of what is marked is air: it may be an airway or a cavity"),
         ({"air": 0.199}, False, None),
         ({"tissue": 0.0}, False, "nothing that is marked is denser than lung"),
         ({"tissue": 0.001}, False, None),

@@ -12,7 +12,7 @@ from m3net.uids import (
     SOPInstanceUID,
     StudyInstanceUID,
 )
-from m3net.volume import AIR_HU, CTVolume, goes_beyond, nearest_index, transform, why_not_whole
+from m3net.volume import AIR_HU, CTVolume, nearest_index, transform, why_not_whole
 
 AFFINE = np.array(
     [
@@ -105,20 +105,6 @@ def test_on_the_very_border_a_point_is_inside() -> None:
     assert square.contains((-0.5, -0.5, -0.5))
     assert square.contains((1.5, 1.5, 1.5))
     assert not square.contains((1.5, 1.5, 1.51))
-
-
-@pytest.mark.parametrize(
-    ("slices", "beyond"),
-    [
-        (range(10), False),
-        (range(-1, 5), True),
-        (range(5, 11), True),
-        (range(-3, 14), True),
-        (range(2, 8), False),
-    ],
-)
-def test_slices_before_the_first_or_behind_the_last_are_beyond(slices: range, beyond: bool) -> None:
-    assert goes_beyond(volume(), slices) is beyond
 
 
 def test_only_slices_that_are_absent_inside_the_scan_are_missed() -> None:

@@ -33,6 +33,14 @@ def test_what_was_not_measured_is_not_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("contains_air", "told"), [(True, ", contains air"), (False, ""), (None, "")]
+)
+def test_air_within_is_told_and_its_absence_is_not(contains_air: bool | None, told: str) -> None:
+    measured = Measurements(mean_hu=-200.0, contains_air=contains_air)
+    assert measured_in_words(measured) == f"mean -200 HU{told} (measured from the mark)"
+
+
+@pytest.mark.parametrize(
     ("location", "told"),
     [
         (Location(), ""),

@@ -11,7 +11,7 @@ from m3net.annotations.nodules import Found, find_nodules
 from m3net.annotations.segmentation import SEGMENTATION_READER
 from m3net.config import SMALL
 from m3net.ct.series import read_series_files
-from m3net.preprocessing import slices_for
+from m3net.preprocessing import box_for
 from m3net.uids import SOPClassUID
 from m3net.volume import CTVolume, why_not_whole
 from tests import lidc
@@ -158,7 +158,7 @@ def test_three_slices_lost_in_the_nodule_are_noticed(
     assert volume.shape == (133, 512, 512)
     assert volume.missing == {89, 90, 91}
     (nodule,) = found(lidc_0001, volume, seg_0001).nodules
-    reason = why_not_whole(volume, slices_for(SMALL, volume, nodule), nodule.centre_mm)
+    reason = why_not_whole(volume, box_for(SMALL, volume, nodule).slices, nodule.centre_mm)
     assert reason is not None
     assert "CT slices about the nodule are missing, the nearest" in reason
 

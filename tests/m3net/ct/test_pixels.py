@@ -36,7 +36,7 @@ def one_slice(stored: list[int], **attributes: object) -> Dataset:
 
 
 def hu(stored: list[int], **attributes: object) -> list[int]:
-    values: list[int] = hounsfield(one_slice(stored, **attributes))[0].tolist()
+    values: list[int] = hounsfield(one_slice(stored, **attributes)).hu[0].tolist()
     return values
 
 
@@ -73,7 +73,7 @@ def test_padding_outside_the_field_of_view_is_air() -> None:
 def test_padding_written_unsigned_is_understood() -> None:
     ds = one_slice([-2000, 1024])
     ds.add_new("PixelPaddingValue", "US", 63536)
-    assert hounsfield(ds)[0].tolist() == [-1000, 0]
+    assert hounsfield(ds).hu[0].tolist() == [-1000, 0]
 
 
 def test_a_range_of_padding_is_air() -> None:
@@ -96,21 +96,21 @@ def test_padding_less_dense_than_any_tissue_is_air_from_below_minus_900() -> Non
 def test_signed_padding_among_unsigned_pixels_is_air_and_not_metal() -> None:
     ds = one_slice([63536, 1024, 65535], PixelRepresentation=0)
     ds.add_new("PixelPaddingValue", "SS", -2000)
-    assert hounsfield(ds)[0].tolist() == [-1000, 0, 32767]
+    assert hounsfield(ds).hu[0].tolist() == [-1000, 0, 32767]
 
 
 def test_a_range_of_signed_padding_among_unsigned_pixels_is_air() -> None:
     ds = one_slice([63536, 63000, 62000, 1024], PixelRepresentation=0)
     ds.add_new("PixelPaddingValue", "SS", -2000)
     ds.add_new("PixelPaddingRangeLimit", "SS", -3000)
-    assert hounsfield(ds)[0].tolist() == [-1000, -1000, 32767, 0]
+    assert hounsfield(ds).hu[0].tolist() == [-1000, -1000, 32767, 0]
 
 
 def test_padding_at_the_least_signed_number_is_air_in_either_dress() -> None:
     assert hu([-32768, 1024], PixelPaddingValue=-32768) == [-1000, 0]
     ds = one_slice([32768, 1024], PixelRepresentation=0)
     ds.add_new("PixelPaddingValue", "US", 32768)
-    assert hounsfield(ds)[0].tolist() == [-1000, 0]
+    assert hounsfield(ds).hu[0].tolist() == [-1000, 0]
 
 
 def test_padding_in_the_range_of_bone_and_metal_is_not_believed() -> None:
@@ -126,16 +126,16 @@ def test_pixels_of_a_byte_and_of_four_are_pixels() -> None:
     ds = one_slice([24, 200], PixelRepresentation=0, BitsAllocated=8, BitsStored=8, HighBit=7)
     ds.PixelData = bytes([24, 200])
     ds.RescaleSlope, ds.RescaleIntercept = 4, -1000
-    assert hounsfield(ds)[0].tolist() == [-904, -200]
+    assert hounsfield(ds).hu[0].tolist() == [-904, -200]
     ds = one_slice([0, 0], BitsAllocated=32, BitsStored=32, HighBit=31)
     ds.PixelData = np.array([-70000, 1024], "<i4").tobytes()
-    assert hounsfield(ds)[0].tolist() == [-32768, 0]
+    assert hounsfield(ds).hu[0].tolist() == [-32768, 0]
 
 
 def test_bits_stored_may_be_known_by_the_high_bit() -> None:
     ds = one_slice([0x0FFF, 5], PixelRepresentation=1, BitsStored=12, HighBit=11)
     del ds.BitsStored
-    assert hounsfield(ds)[0].tolist() == [-1025, -1019]
+    assert hounsfield(ds).hu[0].tolist() == [-1025, -1019]
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def compressed(syntax: str, rows: int = 32) -> tuple[Dataset, NDArray[np.int16]]
     ds = synthetic.ct_series(
         hu=np.random.default_rng(3).integers(-1024, 2000, (1, rows, 40)), shape=(1, rows, 40)
     )[0]
-    plain = hounsfield(ds)
+    plain = hounsfield(ds).hu
     ds.compress(syntax, generate_instance_uid=False)
     return ds, plain
 
@@ -226,7 +226,7 @@ def test_a_frame_in_several_fragments_is_one_whatever_its_offset_table_says(
     items = b"".join(b"\xfe\xff\x00\xe0" + len(i).to_bytes(4, "little") + i for i in heads)
     ds.PixelData = items + b"\xfe\xff\xdd\xe0\0\0\0\0"
     assert len(fragments) > 2
-    assert np.array_equal(hounsfield(ds), plain)
+    assert np.array_equal(hounsfield(ds).hu, plain)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # the decoders', of damaged frames
@@ -304,8 +304,8 @@ def test_jpeg_of_12_bits_is_decoded_as_dcmtk_decodes_it(tmp_path: Path, signed: 
     ours = dcmread(packed)
     assert ours.file_meta.TransferSyntaxUID == JPEGExtended12Bit
     theirs = dcmread(by_dcmtk(tmp_path, "dcmdjpeg", source=packed))
-    assert np.array_equal(hounsfield(ours), hounsfield(theirs))
-    assert np.abs(hounsfield(ours) - hounsfield(dcmread(plain)).astype(int)).max() < 60
+    assert np.array_equal(hounsfield(ours).hu, hounsfield(theirs).hu)
+    assert np.abs(hounsfield(ours).hu - hounsfield(dcmread(plain)).hu.astype(int)).max() < 60
     assert is_lossy(ours)
 
 
@@ -350,7 +350,7 @@ def test_slices_that_others_made_are_decoded_as_dcmtk_decodes_them(tmp_path: Pat
             theirs.PixelData = pixel_array(path, decoding_plugin="gdcm").tobytes()
             theirs.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         theirs.RescaleType = "HU"
-        assert np.array_equal(hounsfield(ds), hounsfield(theirs)), path.name
+        assert np.array_equal(hounsfield(ds).hu, hounsfield(theirs).hu), path.name
         compared += 1
     assert compared == 12
 

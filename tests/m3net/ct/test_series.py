@@ -137,6 +137,33 @@ def test_a_tilted_gantry_shears_the_affine() -> None:
     assert volume.notes == ("The gantry was tilted: the slices are sheared by 20.0 degrees.",)
 
 
+@pytest.mark.parametrize(
+    ("stored", "declared"), [(-2000, -2000), (-2000, None), (-1024, -2000)], ids=str
+)
+def test_padding_is_known_by_its_voxel_declared_or_too_thin_for_anything(
+    stored: int, declared: int | None
+) -> None:
+    """GE writes -2048 HU and declares another number.  Seven columns are no whole byte."""
+    slices = shuffled(synthetic.ct_series(shape=(4, 6, 7)))
+    for ds in slices:
+        pixels = ds.pixel_array.astype(np.int16)
+        pixels[0, :2] = stored
+        ds.PixelRepresentation, ds.PixelData = 1, pixels.tobytes()
+        if declared is not None:
+            ds.add_new("PixelPaddingValue", "SS", declared)
+    padded = np.zeros((6, 7), bool)
+    padded[0, :2] = True
+    volume = read_series(slices)
+    for z in range(4):
+        assert np.array_equal(volume.padded(z), padded)
+
+
+def test_a_scan_without_padding_keeps_no_record_of_it() -> None:
+    volume = read_series(synthetic.ct_series(shape=(4, 6, 7)))
+    assert volume.padding is None
+    assert not volume.padded(2).any()
+
+
 def test_a_gap_of_whole_slices_is_air_and_is_listed() -> None:
     slices = synthetic.ct_series(shape=(80, 4, 4))
     del slices[40:43]

@@ -7,6 +7,7 @@ from pydicom import Dataset
 
 import m3net.consistency
 import m3net.nodule
+from m3net.borders import Border
 from m3net.card import ModelCard
 from m3net.measurements import Measured
 from m3net.nodule import Nodule, RefusedNodule
@@ -27,8 +28,8 @@ from node.core.findings import (
 )
 from node.core.pictured import Look
 from sr_templates.band import Band
-from sr_templates.findings import Consistency, Lobe, Location, Outcome, Side
-from sr_templates.pictures.capture_view import MapStyle
+from sr_templates.findings import Consistency, Lobe, Location, Measurements, Outcome, Side
+from sr_templates.pictures.capture_view import BEYOND_HU, MapStyle
 from tests.node.core.test_drawn import headers, masked, nodule, volume
 
 
@@ -109,6 +110,35 @@ def test_the_first_line_says_how_likely_where_how_large_and_with_which_limits() 
     assert it.finding.limits == ("slices of 2.5 mm", "one annotation's outline")
 
 
+def test_of_a_nodule_that_the_image_cuts_no_size_is_told_but_a_least_one() -> None:
+    """Neither as measured nor as marked, in no output; a circle keeps what it says."""
+    ct = volume()
+    cut = Measured(cut_by=frozenset({Border.IMAGE}), at_least_mm=30.4)
+    said = {"measured": cut, "limits": ("the image ends in it: it is 30 mm or longer",)}
+    outlined = replace(masked(ct, (4, 9, 14), (3, 3, 3)), diameter_mm=32.0)
+    it = described(ct, outlined, said=said)
+    assert it.finding.diameter_mm is it.listed.legend.diameter_mm is None
+    assert it.finding.measurements == Measurements()
+    assert it.finding.comment == (
+        "UNTRAINED, NOT A RESULT; Im 495. Limits: the image ends in it: it is 30 mm or longer."
+    )
+    (row,) = nodule_rows(Assessment(outcome=Outcome.ANALYSED, judged=[it.judged]), [it], Dataset())
+    assert row.diameter_mm is None
+    circle = described(ct, nodule(ct, (5, 10, 15), diameter_mm=32.0), said={"measured": cut})
+    assert circle.finding.diameter_mm == 32.0
+
+
+def test_a_picture_is_black_where_padding_begins() -> None:
+    ct = volume()
+    padding = np.zeros(ct.shape, bool)
+    padding[:, :, 16:] = True
+    padded = replace(ct, padding=np.packbits(padding, axis=2))
+    view = described(padded, masked(ct, (4, 9, 12), (3, 3, 3))).listed.view
+    assert view.locator is not None
+    assert np.array_equal(view.locator.slice_hu == BEYOND_HU, padding[0])
+    assert (view.slab_hu != BEYOND_HU).sum() == 3 * 16 * 11  # of columns 5 to 20
+
+
 def test_sides_and_densities_have_one_name_in_measuring_and_in_reporting() -> None:
     assert [each.value for each in m3net.nodule.Side] == [each.value for each in Side]
     assert [each.value for each in m3net.nodule.Lobe] == [each.value for each in Lobe]
@@ -120,7 +150,8 @@ def test_sides_and_densities_have_one_name_in_measuring_and_in_reporting() -> No
 def test_a_bare_point_says_how_it_is_drawn() -> None:
     ct = volume()
     assert described(ct, nodule(ct, (5, 10, 15))).finding.comment.endswith(
-        "The annotation gives a point without extent, drawn as a circle of nominal radius 5 mm."
+        "The annotation gives a point without extent, drawn as a dashed circle of nominal radius "
+        "5 mm."
     )
 
 

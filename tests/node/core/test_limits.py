@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from m3net.card import ModelCard
-from m3net.measurements import NOT_MEASURED, Measured
+from m3net.grid import GridBox
+from m3net.measurements import NOT_MEASURED, Measured, measure
 from m3net.nodule import Nodule
 from m3net.placed import PlacedNodule
 from m3net.volume import CTVolume
@@ -17,22 +18,24 @@ from tests.node.core.test_drawn import masked, nodule, volume
 CT = volume()  # 10 slices, 2.5 mm apart
 THIN = replace(CT, affine=CT.affine @ np.diag([0.4, 1, 1, 1]))
 CARD = load_card("default")
+BOX = GridBox(first=(3, 5, 5), shape=(5, 10, 15))
 
 
 def limits(
     mark: Nodule,
     ct: CTVolume = CT,
     *,
-    measured: Measured = NOT_MEASURED,
+    measured: Measured | None = NOT_MEASURED,
     card: ModelCard = CARD,
     doubt: str | None = None,
-    needed: range = range(3, 8),
+    needed: GridBox = BOX,
     thickness_mm: float | None = 1.0,
     not_received: int = 0,
 ) -> tuple[str, ...]:
+    placed = PlacedNodule(nodule=mark, volume=ct)
     return limits_of(
-        PlacedNodule(nodule=mark, volume=ct),
-        measured,
+        placed,
+        measure(placed, thickness_mm=thickness_mm) if measured is None else measured,
         card=card,
         doubt=doubt,
         needed=needed,
@@ -89,16 +92,11 @@ def test_a_nodule_on_one_or_two_slices_is_said_to_be(slices: int, limit: str) ->
 
 
 @pytest.mark.parametrize(
-    ("first", "needed", "limit"),
-    [
-        (0, range(-1, 5), "the scan ends in it"),
-        (7, range(6, 12), "the scan ends in it"),
-        (1, range(-2, 6), "the scan ends beside it"),
-        (6, range(4, 11), "the scan ends beside it"),
-    ],
+    ("first", "limit"),
+    [((0, 9, 14), "the scan ends in it"), ((7, 9, 14), "the scan ends in it")],
 )
-def test_the_border_of_the_scan_is_named(first: int, needed: range, limit: str) -> None:
-    assert limit in limits(outlined(THIN, first=first), THIN, needed=needed)
+def test_a_scan_that_ends_in_the_mark_is_named(first: tuple[int, int, int], limit: str) -> None:
+    assert limit in limits(masked(THIN, first, (3, 3, 3)), THIN, measured=None)
 
 
 @pytest.mark.parametrize(
@@ -106,9 +104,38 @@ def test_the_border_of_the_scan_is_named(first: int, needed: range, limit: str) 
     [(4, 0, 14), (4, 17, 14), (4, 9, 0), (4, 9, 27)],
     ids=["top", "bottom", "left", "right"],
 )
-def test_a_mark_that_the_image_cuts_off_is_said_to_be(corner: tuple[int, int, int]) -> None:
+def test_an_image_that_ends_in_the_mark_is_named(corner: tuple[int, int, int]) -> None:
     """Nothing is measured of it then, and without a word that looks like a short report."""
-    assert "the image ends in it" in limits(masked(THIN, corner, (3, 3, 3)), THIN)
+    said = limits(masked(THIN, corner, (3, 3, 3)), THIN, measured=None)
+    assert "the image ends in it" in said
+
+
+@pytest.mark.parametrize(
+    ("first", "shape", "limit"),
+    [
+        ((-2, 5, 5), (8, 10, 15), "the scan ends beside it"),
+        ((4, 5, 5), (7, 10, 15), "the scan ends beside it"),
+        ((3, -1, 5), (5, 10, 15), "the image ends beside it"),
+        ((3, 5, 5), (5, 16, 15), "the image ends beside it"),
+        ((3, 5, -1), (5, 10, 15), "the image ends beside it"),
+        ((3, 5, 5), (5, 10, 26), "the image ends beside it"),
+        ((-1, 5, 5), (8, 10, 26), "the scan and the image end beside it"),
+        ((0, 0, 0), (10, 20, 30), None),
+    ],
+)
+def test_what_ends_beside_the_nodule_is_named(
+    first: tuple[int, int, int], shape: tuple[int, int, int], limit: str | None
+) -> None:
+    said = limits(outlined(THIN), THIN, needed=GridBox(first=first, shape=shape))
+    assert [each for each in said if "end" in each] == ([limit] if limit else [])
+
+
+def test_one_border_may_end_in_the_nodule_and_the_other_beside_it() -> None:
+    mark = masked(THIN, (4, 9, 0), (3, 8, 8))
+    beyond = GridBox(first=(-1, 5, -4), shape=(8, 10, 15))
+    said = limits(mark, THIN, measured=None, needed=beyond)
+    assert "the image ends in it: it is 5 mm or longer" in said
+    assert "the scan ends beside it" in said
 
 
 @pytest.mark.parametrize(

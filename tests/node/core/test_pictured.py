@@ -49,3 +49,20 @@ def test_measurements_are_told_with_unit_and_median() -> None:
     ]
     assert (told.images, told.measurements, told.estimate) == (1.0, 2.0, 0.8)
     assert grounds_of(None) is None
+
+
+def test_of_a_nodule_that_is_cut_off_the_bars_tell_the_part_that_was_imaged() -> None:
+    size = Measured(
+        words="size",
+        told_as="volume",
+        unit="mm³",
+        decimals=0,
+        value=5209.4,
+        usual=225.3,
+        effect=0.2,
+    )
+    evidence = Evidence(images=1.0, measurements=2.0, measured=(size,), estimate=0.8, of_usual=0.5)
+    told = grounds_of(evidence, cut=True)
+    assert told is not None
+    assert told.of_part
+    assert [bar.detail for bar in told.bars] == ["volume at least 5.2 mL, median 225 mm3"]

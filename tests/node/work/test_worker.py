@@ -11,6 +11,7 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from m3net.errors import InferenceError
+from m3net.grid import GridBox
 from m3net.nodule import Nodule
 from m3net.predict import TorchClassifier
 from m3net.prediction import Prediction
@@ -99,8 +100,8 @@ class Failing:
         self.card = inner.card
         self.fingerprint = inner.fingerprint
 
-    def slices_needed(self, volume: CTVolume, nodule: Nodule) -> range:
-        return self._inner.slices_needed(volume, nodule)
+    def box_needed(self, volume: CTVolume, nodule: Nodule) -> GridBox:
+        return self._inner.box_needed(volume, nodule)
 
     def classify(
         self,

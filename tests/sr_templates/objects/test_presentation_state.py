@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,36 @@ def test_each_nodule_is_drawn_on_its_slice_with_its_number() -> None:
     assert len(series.ReferencedImageSequence) == 1
 
 
+def test_a_nominal_circle_is_dashed_in_every_viewer_and_said_to_be() -> None:
+    """The point that was marked, and arcs: what heeds no Line Dashing Style draws them too."""
+    region = ROUND.region
+    assert isinstance(region, Circle)
+    finding = replace(ROUND, region=replace(region, nominal=True))
+    built = state([Drawn(finding=finding, name="Nodule 1", slice=KEY)])
+    point, *dashes = built.GraphicAnnotationSequence[0].GraphicObjectSequence
+    assert (point.GraphicType, list(point.GraphicData)) == ("POINT", [10.5, 8.5])
+    assert [dash.GraphicType for dash in dashes] == ["POLYLINE"] * 12
+    ends = [np.reshape(list(dash.GraphicData), (-1, 2)) for dash in dashes]
+    away = np.linalg.norm(np.concatenate(ends) - [10.5, 8.5], axis=1)
+    np.testing.assert_allclose(away, 3.0, atol=1e-5)
+    for one, next_one in pairwise(ends):  # a gap as long as the dash
+        dash, gap = (np.linalg.norm(b - a) for a, b in ((one[0], one[-1]), (one[-1], next_one[0])))
+        assert gap == pytest.approx(dash, rel=1e-5)
+    assert text(built, 0)[0] == "Nodule 1: 87 % (nominal circle)"
+
+
+def test_of_a_nominal_circle_at_the_corner_what_the_image_holds_is_drawn() -> None:
+    region = ROUND.region
+    assert isinstance(region, Circle)
+    corner = replace(region, centre=(0.5, 0.5), nominal=True)
+    drawn = Drawn(finding=replace(ROUND, region=corner), name="Nodule 1", slice=KEY)
+    built = state([drawn])
+    point, *dashes = built.GraphicAnnotationSequence[0].GraphicObjectSequence
+    assert point.GraphicType == "POINT"
+    assert 2 <= len(dashes) <= 4
+    assert min(value for dash in dashes for value in dash.GraphicData) >= 0
+
+
 def test_the_ct_is_shown_whole_in_the_lung_window() -> None:
     built = state()
     (area,) = built.DisplayedAreaSelectionSequence
@@ -121,7 +152,11 @@ def test_the_same_arguments_make_the_same_bytes() -> None:
 
 @pytest.mark.peers
 def test_other_peoples_checkers_find_no_error(tmp_path: Path) -> None:
-    for number, built in enumerate((state(), state(algorithm=UNTRAINED))):
+    region = ROUND.region
+    assert isinstance(region, Circle)
+    point = replace(ROUND, region=replace(region, nominal=True))
+    dashed = state([Drawn(finding=point, name="Nodule 1", slice=KEY)])
+    for number, built in enumerate((state(), state(algorithm=UNTRAINED), dashed)):
         path = tmp_path / f"{number}.dcm"
         built.save_as(path, enforce_file_format=True)
         assert validators.dciodvfy(path) == []

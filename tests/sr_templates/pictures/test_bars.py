@@ -1,5 +1,7 @@
 """What a number rests on is drawn to scale, the strongest five measurements, with their words."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -51,6 +53,20 @@ def test_five_measurements_are_told_with_their_numbers():
         "Without the networks they say 71 %, of a median nodule 54 %. The strongest, in points:"
         in words
     )
+
+
+def test_bars_of_a_part_say_so():
+    _, words = drawn(grounds())
+    assert words[0] == "What the number rests on"
+    _, words = drawn(replace(grounds(), of_part=True))
+    assert words[0] == "What the number rests on (of the part that was imaged)"
+
+
+def test_where_no_outline_was_drawn_none_is_said_to_weigh():
+    _, words = drawn(grounds())
+    assert "images and outline" in words
+    _, words = drawn(Grounds(images=-0.5, measurements=1.0))
+    assert "images and mark" in words
 
 
 def test_shares_are_told_only_where_both_parts_point_the_same_way():

@@ -90,6 +90,32 @@ def test_the_outline_follows_the_mask_and_not_its_inside(frame):
     assert not teal[180:260, 180:260].any()
 
 
+@pytest.mark.parametrize("frame", [0, 1])
+def test_a_circle_that_nobody_drew_is_dashed_on_every_page(frame, words):
+    rows, columns = np.ogrid[:40, :40]
+    disc = np.broadcast_to((rows - 19.5) ** 2 + (columns - 19.5) ** 2 <= 64, (3, 40, 40))
+    drawn = replace(view(), outline=disc)
+    whole = render_capture(drawn, legend())[frame].rgb
+    assert "nominal: no outline was drawn" not in words
+    dashed = render_capture(replace(drawn, nominal=True), legend())[frame].rgb
+    assert words.count("nodule as marked") == words.count("nominal: no outline was drawn") == 1
+    turn = np.radians(np.arange(0, 360, 0.5))
+    places = [np.rint(219.5 + 88 * wave(turn)).astype(int) for wave in (np.sin, np.cos)]
+
+    def strokes(rgb):
+        """How often the line begins on the way round."""
+        tone = large(rgb)
+        near = [(y, x) for y in (-3, 0, 3) for x in (-3, 0, 3)]
+        teal = [tone[places[0] + y, places[1] + x] for y, x in near]
+        on = np.max([pixels[:, 1] - pixels[:, 0] for pixels in teal], axis=0) > 40
+        return int((on & ~np.roll(on, 1)).sum()), float(on.mean())
+
+    assert strokes(whole) == (0, 1.0)
+    begun, share = strokes(dashed)
+    assert begun == 12
+    assert 0.45 < share < 0.7
+
+
 def test_a_contour_leaves_the_ct_as_bright_as_it_is_and_draws_its_levels():
     pixels = panel(pages(view(), legend(), MapStyle.CONTOUR)[0], "macro")
     assert pixels[160:170, 20:60].mean() == 94

@@ -5,7 +5,7 @@ import pytest
 
 from m3net.config import PRESETS, SMALL
 from m3net.nodule import Mask, Nodule
-from m3net.preprocessing import cut_for, slices_for
+from m3net.preprocessing import box_for, cut_for
 from m3net.volume import CTVolume
 from tests.m3net.toys import nodule_at, volume_of
 
@@ -49,7 +49,7 @@ def test_no_other_slice_changes_what_a_model_is_shown(
     volume = scan(step_mm)
     nodule = nodules(volume)[marked]
     config = PRESETS[preset]
-    needed = slices_for(config, volume, nodule)
+    needed = box_for(config, volume, nodule).slices
     others = np.ones(SLICES, bool)
     others[max(needed.start, 0) : needed.stop] = False
     altered = volume.hu.copy()
@@ -71,7 +71,7 @@ def test_the_first_and_the_last_of_them_count(preset: str, marked: str, step_mm:
     volume = scan(step_mm)
     nodule = nodules(volume)[marked]
     config = PRESETS[preset]
-    needed = slices_for(config, volume, nodule)
+    needed = box_for(config, volume, nodule).slices
     before = cut_for(config, volume, nodule)
     for end in (needed[0], needed[-1]):
         altered = volume.hu.copy()
@@ -85,25 +85,25 @@ def test_the_first_and_the_last_of_them_count(preset: str, marked: str, step_mm:
 
 def test_the_default_weights_look_no_further_than_the_nodule_and_its_margin() -> None:
     volume = scan(2.5)
-    assert slices_for(SMALL, volume, tall(volume, 5)) == range(58, 63)
-    assert slices_for(SMALL, volume, tall(volume, 41)) == range(34, 87)  # 6 more on each side
+    assert box_for(SMALL, volume, tall(volume, 5)).slices == range(58, 63)
+    assert box_for(SMALL, volume, tall(volume, 41)).slices == range(34, 87)  # 6 more on each side
 
 
 def test_the_published_network_looks_at_56_slices() -> None:
     volume = scan(2.5)
-    needed = slices_for(PRESETS["release"], volume, tall(volume, 5))
+    needed = box_for(PRESETS["release"], volume, tall(volume, 5)).slices
     assert (len(needed), needed.start) == (56, 32)
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 def test_a_nodule_that_is_taller_than_the_patch_needs_its_own_slices(preset: str) -> None:
     volume = scan(0.6)
-    needed = slices_for(PRESETS[preset], volume, tall(volume, 110))
+    needed = box_for(PRESETS[preset], volume, tall(volume, 110)).slices
     assert (needed.start <= 5, needed.stop >= 115) == (True, True)
 
 
 def test_what_a_model_would_look_at_beyond_the_scan_is_needed_as_well() -> None:
     volume = scan(2.5)
     near_the_end = tall(volume, 5, about=3.0)
-    assert slices_for(PRESETS["release"], volume, near_the_end).start < 0
-    assert slices_for(SMALL, volume, near_the_end).start == 0
+    assert box_for(PRESETS["release"], volume, near_the_end).slices.start < 0
+    assert box_for(SMALL, volume, near_the_end).slices.start == 0
