@@ -53,9 +53,8 @@ def _reach(volume: CTVolume) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 def _from(low: float, high: float, side: float, nodule: float) -> float:
     """Where a window of that side begins: about the scan if it is longer, else about the nodule."""
-    if high - low <= side:
-        return (low + high - side) / 2
-    return min(max(nodule - side / 2, low), high - side)
+    middle = (low + high - side) / 2
+    return min(max(nodule - side / 2, min(low, middle)), max(high - side, middle))
 
 
 def _sampled(
@@ -80,7 +79,7 @@ def _sampled(
     hu: NDArray[np.float32] = ndimage.map_coordinates(
         volume.hu, index, order=1, mode="nearest", output=np.float32
     )
-    total, seen = _averaged(np.where(scanned, hu, 0.0)), _averaged(scanned.astype(np.float64))
+    total, seen = _averaged(hu * scanned), _averaged(scanned.astype(np.float64))
     return np.where(seen > 0.5, total / np.maximum(seen, 0.5), np.nan).astype(np.float32)
 
 

@@ -7,8 +7,12 @@ from pydicom import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 
 from m3net.annotations import recognise
-from m3net.annotations.measurement_report import MEASUREMENT_REPORT_READER
+from m3net.annotations.measurement_report import (
+    MEASUREMENT_REPORT_READER,
+    is_measurement_report,
+)
 from tests import synthetic
+from tests.encodings import item
 from tests.m3net.annotations.scene import (
     BOX_CENTRE_MM,
     OUTLINE,
@@ -16,8 +20,10 @@ from tests.m3net.annotations.scene import (
     box,
     found,
     outlined,
+    planes_of,
 )
 from tests.m3net.ct.test_series import OBLIQUE
+from tests.viewer_reports import content, finding, group, number, scoord3d, viewer_report
 
 CIRCLE = [[6.5, 5.5], [6.5, 8.5]]
 """About the box's centre; 3 rows = 2.1 mm of radius."""
@@ -39,10 +45,10 @@ def region_3d(ct: list[Dataset], shape: str, points: Any) -> hd.sr.ImageRegion3D
 
 
 def group_of(report: Dataset) -> Dataset:
-    for item in report.ContentSequence:
-        if item.ConceptNameCodeSequence[0].CodeValue == "126010":
-            group: Dataset = item.ContentSequence[0]
-            return group
+    for child in report.ContentSequence:
+        if child.ConceptNameCodeSequence[0].CodeValue == "126010":
+            first: Dataset = child.ContentSequence[0]
+            return first
     raise AssertionError("the report has no measurements")
 
 
@@ -56,6 +62,42 @@ def centre_of(ct: list[Dataset], report: Dataset) -> tuple[float, float, float]:
     assert result.refused == ()
     (nodule,) = result.nodules
     return nodule.centre_mm
+
+
+def titled(title: str, *, template: str | None = None, container: str | None = None) -> Dataset:
+    def coded(value: str) -> list[Dataset]:
+        code = Dataset()
+        code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, "DCM", "x"
+        return [code]
+
+    report = Dataset()
+    report.ConceptNameCodeSequence = coded(title)
+    if template is not None:
+        report.ContentTemplateSequence = [Dataset()]
+        report.ContentTemplateSequence[0].TemplateIdentifier = template
+    if container is not None:
+        report.ContentSequence = [Dataset()]
+        report.ContentSequence[0].ConceptNameCodeSequence = coded(container)
+    return report
+
+
+@pytest.mark.parametrize(
+    ("report", "is_one"),
+    [
+        (titled("121049", template="1500"), True),
+        (titled("121049", template="4100"), False),
+        (titled("126000"), True),
+        (titled("126000", template="2000"), True),
+        (titled("125007"), True),
+        (titled("121049", container="126010"), True),
+        (titled("121049", container="121070"), False),
+        (titled("121049"), False),
+    ],
+)
+def test_a_measurement_report_is_known_by_template_title_or_container(
+    report: Dataset, is_one: bool
+) -> None:
+    assert is_measurement_report(report) is is_one
 
 
 def test_every_encoding_of_one_nodule_has_the_same_centre() -> None:
@@ -227,11 +269,42 @@ def test_a_typed_label_is_never_repeated() -> None:
 def test_a_group_without_place_is_ignored_and_named() -> None:
     ct = synthetic.ct_series()
     report = report_with(ct, synthetic.scoord(ct[3], "CIRCLE", CIRCLE))
-    group = group_of(report)
-    group.ContentSequence = DicomSequence(
-        [c for c in group.ContentSequence if c.ValueType != "SCOORD"]
+    about = group_of(report)
+    about.ContentSequence = DicomSequence(
+        [c for c in about.ContentSequence if c.ValueType != "SCOORD"]
     )
     assert found(ct, report).ignored == ("Measurement group 1 marks no place.",)
+
+
+NODULE = ("27925004", "SCT", "Nodule")
+
+
+@pytest.mark.parametrize("stated", [7.5, None])
+def test_a_group_about_a_segment_marks_it_with_what_it_states(stated: float | None) -> None:
+    ct = synthetic.ct_series()
+    segment = item(
+        ReferencedSOPClassUID="1.2.840.10008.5.1.4.1.1.66.4",
+        ReferencedSOPInstanceUID="1.7",
+        ReferencedSegmentNumber=3,
+    )
+    parts = [finding(NODULE), content("IMAGE", None, ReferencedSOPSequence=[segment])]
+    if stated is not None:
+        parts.append(number(("81827009", "SCT", "Diameter"), value=str(stated)))
+    report = as_received(viewer_report(ct, [group(*parts)]))
+    (marking,) = MEASUREMENT_REPORT_READER.read(report, planes_of(ct)).markings
+    assert marking.segment is not None
+    assert marking.segment.place == "segment 3"
+    assert (marking.diameter_mm, marking.diameter_stated) == (stated, stated is not None)
+
+
+def test_a_nodule_in_two_frames_of_reference_is_refused_and_is_in_none_of_them() -> None:
+    ct = synthetic.ct_series()
+    square = [(x, y, -92.5) for x, y in ((-8, -18), (-3, -18), (-3, -14), (-8, -14), (-8, -18))]
+    both = [scoord3d(frame, "POLYGON", square) for frame in ("1.2.3", "1.2.4")]
+    report = as_received(viewer_report(ct, [group(finding(NODULE), *both)]))
+    (refusal,) = found(ct, report).refused
+    assert refusal.reason == "it is marked in 2 frames of reference"
+    assert MEASUREMENT_REPORT_READER.references(report).frame_of_reference_uid is None
 
 
 def test_an_oblique_outline_is_its_middle() -> None:

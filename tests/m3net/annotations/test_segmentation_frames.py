@@ -175,6 +175,8 @@ def test_a_stated_step_at_which_no_frames_stand_is_not_believed() -> None:
     assert numbers_at(0.0, 5.0, 10.0, between_mm=2.5) == [0, 1, 2]
     assert numbers_at(0.0, 2.55, 5.1, between_mm=2.5) == [0, 1, 2]
     assert numbers_at(0.0, 2.5, 7.5, between_mm=1.9) == [0, 1, 3]
+    assert read(*(group(z, between_mm=2.5) for z in (0.0, 2.55, 5.1))).step_mm == 2.5
+    assert numbers_at(0.0, 0.2, 0.4, between_mm=0.1) == [0, 2, 4]  # a jitter off is not belied
 
 
 def test_frames_at_no_common_step_are_refused() -> None:

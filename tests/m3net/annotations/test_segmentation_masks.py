@@ -119,7 +119,7 @@ def test_what_occurs_in_a_label_map_is_known_whatever_was_asked_for() -> None:
     assert {number: list(planes) for number, planes in found.by_segment.items()} == {3: [1], 4: []}
 
 
-@pytest.mark.parametrize("columns", [1, 3, 5, 8, 15, 16, 17])
+@pytest.mark.parametrize("columns", [1, 3, 5, 8, 15, 16, 17, 45])
 def test_frames_that_begin_within_a_byte_are_read_whole(columns: int) -> None:
     rng = np.random.default_rng(columns)
     values = rng.integers(0, 2, (9, columns))
@@ -139,6 +139,11 @@ def test_pixels_that_are_claimed_and_not_there_are_said() -> None:
     claiming.Rows = 8193
     with pytest.raises(AnnotationUnusable, match="frames of 8193 x 8192, which no CT has"):
         read_planes(claiming, frames(0), [1])
+    bytewise = segmentation("FRACTIONAL", [[255] * 10])
+    assert read_planes(bytewise, frames(0), [1]).by_segment[1][0].all()
+    bytewise.PixelData = bytewise.PixelData[:9]
+    with pytest.raises(AnnotationUnusable, match="too few: 9 bytes for 1 x 1 x 10"):
+        read_planes(bytewise, frames(0), [1])
     with pytest.raises(AnnotationUnusable, match="has 1 frames of pixels and 2 positions"):
         read_planes(segmentation("BINARY", [[1] * 8]), frames(0, 1), [1])
 

@@ -308,6 +308,22 @@ def test_two_volumes_in_one_object_are_told_apart(
         assert len(volume.left_out) == 8
 
 
+def test_what_half_of_the_frames_share_tells_volumes_apart() -> None:
+    slices = synthetic.ct_series(shape=(2, 16, 20))
+
+    def of_energy(number: int, group: Dataset) -> None:
+        group.CTXRayDetailsSequence = item(KVP=80.0 if number <= 2 else 140.0)
+
+    headers = slice_headers(enhanced_ct([*slices, *slices], change=of_energy))
+    assert [header.StackID for header in headers.values()] == ["1, 80.0"] * 2 + ["1, 140.0"] * 2
+
+    def of_its_own(number: int, group: Dataset) -> None:
+        group.CTXRayDetailsSequence = item(KVP=80.0 + number)
+
+    headers = slice_headers(enhanced_ct(slices, change=of_its_own))
+    assert [header.StackID for header in headers.values()] == ["1", "1"]
+
+
 def test_two_objects_of_one_series_are_told_apart_by_the_one_stack_of_each() -> None:
     objects = []
     for stack, hu in (("1", -700), ("2", 40)):

@@ -97,8 +97,16 @@ def test_beyond_the_scan_and_in_a_missing_slice_nothing_is_shown() -> None:
     assert not known[:, :25].any()
     assert not known[:, 225:].any()
     assert [bool(known[row, 25:225].all()) for row in (0, 20, 249)] == [True, True, True]
+    assert (np.nanmin(found.coronal_hu), np.nanmax(found.coronal_hu)) == (-800.0, 100.0)
     # slice 30 lies at 1.25 mm, which is row 122.9 of 250 downwards from 75 mm
     assert not known[122:124, 26:220].any()
+
+
+def test_a_pixel_half_of_which_was_scanned_is_not_shown() -> None:
+    # 119.4 of 150 mm: 15.3 mm, 25 and a half of 250 columns, are beside the scan on either side
+    narrow = scan([Z, Y, X], (2.5, 1.0, 0.995), (60, 120, 120))
+    known = np.isfinite(locate(narrow, SPOT_MM, key=0, first=(0, 0)).coronal_hu)
+    assert np.flatnonzero(known[20]).tolist() == list(range(26, 224))
 
 
 def test_of_a_scan_that_is_wider_than_high_the_whole_width_is_shown() -> None:
@@ -113,6 +121,9 @@ def test_of_a_scan_from_head_to_feet_the_part_about_the_nodule_is_shown() -> Non
     found = locate(tall, SPOT_MM, key=0, first=(0, 0))
     assert found.coronal_mm * locating.PIXELS == locating.MOST_MM == 450
     assert found.centre == pytest.approx((125, 125 + 10 / 1.8))
+    for z_mm, row in ((850.0, 50 / 1.8), (-850.0, 400 / 1.8)):  # the scan ends at 900 and -900
+        found = locate(tall, (10.0, 20.0, z_mm), key=0, first=(0, 0))
+        assert found.centre[0] == pytest.approx(row)
     wide = scan([Z, Y, X], (10.0, 4.0, 10.0), (30, 30, 180))
     found = locate(wide, SPOT_MM, key=0, first=(0, 0))
     assert found.centre == pytest.approx((125 - 30 / 1.8, 125))
