@@ -33,8 +33,10 @@ class Answered:
 
     arrived : over C-STORE; captures, companions and report as they were sent
     by_web  : SOP Instance UIDs of what arrived over STOW-RS in another Orthanc
+    storage : of the node that answered
     """
 
+    storage: Path
     given: Given
     headline: str
     arrived: Sequence[Dataset]
@@ -71,16 +73,16 @@ class Seen:
 @pytest.fixture(scope="session")
 def answered(tmp_path_factory: pytest.TempPathFactory) -> Studies:
     """The studies and their results: made by the first process that wants them."""
-    with _shared(tmp_path_factory) as shared:
-        return _once(shared / "answered", lambda: _answered(tmp_path_factory.mktemp("nodes")))
+    with shared_folder(tmp_path_factory) as shared:
+        return once(shared / "answered", lambda: _answered(tmp_path_factory.mktemp("nodes")))
 
 
 @pytest.fixture(scope="session")
 def seen(answered: Studies, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     """The tour through the viewers: made by the first process that wants it."""
     require_packages()
-    with _shared(tmp_path_factory) as shared:
-        _once(shared / "shown", lambda: _show(answered, shared, tmp_path_factory.mktemp("pacs")))
+    with shared_folder(tmp_path_factory) as shared:
+        once(shared / "shown", lambda: _show(answered, shared, tmp_path_factory.mktemp("pacs")))
         return Seen(shared, answered)
 
 
@@ -97,7 +99,7 @@ def pytest_runtest_makereport(
 
 
 @contextmanager
-def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder of all processes of this run, for one of them at a time."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "viewers"
@@ -107,7 +109,7 @@ def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-def _once(path: Path, make: Callable[[], Any]) -> Any:
+def once(path: Path, make: Callable[[], Any]) -> Any:
     if not path.exists():
         path.write_bytes(pickle.dumps(make()))
     return pickle.loads(path.read_bytes())
@@ -127,6 +129,7 @@ def _answered(scratch: Path) -> Studies:
                 destinations=_destinations(given, pacs, web),
             )
             made[name] = Answered(
+                storage=scratch / name,
                 given=given,
                 headline=headline,
                 arrived=_objects(pacs, except_for=before[0]),

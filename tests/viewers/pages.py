@@ -17,7 +17,7 @@ _OHIF_CONFIG = b"""window.config = {
   dataSources: [{
     namespace: '@ohif/extension-default.dataSourcesModule.dicomweb', sourceName: 'dicomweb',
     configuration: {
-      friendlyName: 'Orthanc', name: 'orthanc', qidoRoot: '/dicom-web', wadoRoot: '/dicom-web',
+      friendlyName: 'DICOMweb', name: 'dicomweb', qidoRoot: 'ROOT', wadoRoot: 'ROOT',
       qidoSupportsIncludeField: true, imageRendering: 'wadors', thumbnailRendering: 'wadors',
       enableStudyLazyLoad: true, supportsFuzzyMatching: false, supportsWildcard: true,
       omitQuotationForMultipartRequest: true, bulkDataURI: { enabled: true },
@@ -44,9 +44,13 @@ _OF_ORTHANC = ("/dicom-web/", "/instances/", "/series/")
 
 
 @contextmanager
-def served(orthanc_url: str) -> Iterator[str]:
-    """The base of the pages: "/viewer" is OHIF, "/dwv" is dwv, and of Orthanc what both ask for."""
-    handler = type("Pages", (_Pages,), {"orthanc_url": orthanc_url})
+def served(orthanc_url: str = "", *, dicomweb: str = "/dicom-web") -> Iterator[str]:
+    """The base of the pages: "/viewer" is OHIF, "/dwv" is dwv, and of Orthanc what both ask for.
+
+    dicomweb : what OHIF asks, if it is not Orthanc under the pages' own origin
+    """
+    config = _OHIF_CONFIG.replace(b"ROOT", dicomweb.encode())
+    handler = type("Pages", (_Pages,), {"orthanc_url": orthanc_url, "ohif_config": config})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
@@ -60,6 +64,7 @@ class _Pages(SimpleHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     orthanc_url = ""
+    ohif_config = b""
 
     def end_headers(self) -> None:
         self.send_header("Cross-Origin-Opener-Policy", "same-origin")
@@ -78,7 +83,7 @@ class _Pages(SimpleHTTPRequestHandler):
         if path.startswith(_OF_ORTHANC):
             self._pass_on()
         elif path == "/app-config.js":
-            self._answer(200, "text/javascript", _OHIF_CONFIG)
+            self._answer(200, "text/javascript", self.ohif_config)
         elif path == "/dwv":
             self._answer(200, "text/html", _DWV_PAGE)
         else:

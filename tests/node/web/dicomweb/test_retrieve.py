@@ -1,0 +1,331 @@
+"""WADO-RS answers what is asked for, and says what it has where it has not got that."""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+from pydicom import Dataset, dcmread
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGLSLossless,
+    RLELossless,
+)
+
+from m3net.uids import StudyInstanceUID
+from node.persistence.held import Held
+from tests import synthetic
+from tests.encodings import new_object
+from tests.node.web.dicomweb.keeping import address, keep
+from tests.node.web.dicomweb.parts import parts_of
+from tests.node.web.serving import Served, serving
+
+CT = synthetic.ct_series(shape=(3, 16, 20))
+REGION = synthetic.scoord(CT[0], "CIRCLE", [[8, 8], [8, 11]])
+REPORT = synthetic.measurement_report(
+    CT, [synthetic.measurement_group([REGION], tracking_id="one", tracking_uid="1.2.9")]
+)
+SLICE = address(CT[0])
+JLS = JPEGLSLossless
+
+
+def compressed() -> Dataset:
+    (image,) = synthetic.ct_series(shape=(1, 16, 20), series="compressed")
+    image.compress(JLS, generate_instance_uid=False)
+    return image
+
+
+COMPRESSED = compressed()
+
+
+def document() -> Dataset:
+    """A page with a script in it that calls itself what it is."""
+    page = new_object(
+        CT[0], sop_class_uid="1.2.840.10008.5.1.4.1.1.104.2", modality="DOC", name="page"
+    )
+    page.MIMETypeOfEncapsulatedDocument = "text/html"
+    page.EncapsulatedDocument = b"<script>alert(1)</script>" * 80
+    return page
+
+
+PAGE = document()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("web")
+    with serving(folder) as served:
+        keep(served, [*CT, REPORT, COMPRESSED, PAGE], folder)
+        yield served
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Served]:
+    """A node of the test's own, to be damaged."""
+    with serving(tmp_path) as served:
+        keep(served, CT, tmp_path)
+        yield served
+
+
+def held(served: Served, dataset: Dataset) -> Held:
+    found = served.services.store.held(StudyInstanceUID(dataset.StudyInstanceUID))
+    return next(each for each in found if each.sop_instance_uid == dataset.SOPInstanceUID)
+
+
+def file_of(served: Served, dataset: Dataset) -> Path:
+    return served.services.spool.locate(held(served, dataset).path)
+
+
+def asking(accept: str | None) -> dict[str, str | None]:
+    return {"Accept": accept}
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        None,
+        "*/*",
+        'multipart/related; type="*/*"',
+        "multipart/related; type=application/dicom; transfer-syntax=*",
+        'multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.4.80',
+    ],
+)
+def test_as_stored_is_what_most_clients_mean(served: Served, accept: str | None) -> None:
+    answer = served.get(address(COMPRESSED), headers=asking(accept))
+    ((headers, content),) = parts_of(answer)
+    assert headers["content-type"] == f"application/dicom; transfer-syntax={JLS}"
+    assert content == file_of(served, COMPRESSED).read_bytes()
+
+
+def test_a_client_that_says_nothing_of_transfer_syntaxes_has_the_standards_default(
+    served: Served,
+) -> None:
+    answer = served.get(
+        address(COMPRESSED), headers=asking('multipart/related; type="application/dicom"')
+    )
+    ((headers, content),) = parts_of(answer)
+    assert headers["content-type"] == f"application/dicom; transfer-syntax={ExplicitVRLittleEndian}"
+    assert np.array_equal(dcmread(BytesIO(content)).pixel_array, COMPRESSED.pixel_array)
+
+
+@pytest.mark.parametrize(
+    "syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, JLS, RLELossless]
+)
+def test_an_instance_is_written_in_the_transfer_syntax_that_is_named(
+    served: Served, syntax: str
+) -> None:
+    answer = served.get(SLICE, headers=asking(f"application/dicom; transfer-syntax={syntax}"))
+    assert answer.headers["Content-Type"] == f"application/dicom; transfer-syntax={syntax}"
+    image = dcmread(BytesIO(answer.content))
+    assert image.file_meta.TransferSyntaxUID == syntax
+    assert np.array_equal(image.pixel_array, CT[0].pixel_array)
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "says"),
+    [
+        (SLICE, "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.50", "transfer-syntax=*"),
+        (SLICE, "image/png", "application/dicom as it is stored"),
+        (address(CT[0], "series"), "application/dicom", "application/dicom as it is stored"),
+        (f"{SLICE}/metadata", "text/html", "application/dicom+json"),
+        (f"{SLICE}/frames/1", "image/jls", "application/octet-stream"),
+        (
+            f"{address(COMPRESSED)}/frames/1",
+            "image/jp2",
+            "image/jls; transfer-syntax=1.2.840.10008",
+        ),
+        (f"{SLICE}/frames/1", "application/octet-stream; transfer-syntax=1.2.3", "1.2.840.10008"),
+        (f"{SLICE}/rendered", "image/webp", "image/jpeg and image/png"),
+        (f"{address(REPORT)}/rendered", "*/*", "application/dicom+json at /metadata"),
+        (SLICE, "image/png;q=0", "application/dicom"),
+    ],
+)
+def test_what_cannot_be_had_is_answered_with_what_can(
+    served: Served, path: str, accept: str, says: str
+) -> None:
+    answer = served.get(path, headers=asking(accept))
+    assert answer.status_code == 406
+    assert says in answer.json()["error"]
+
+
+def test_the_parameter_accept_goes_before_the_header(served: Served) -> None:
+    answer = served.get(f"{SLICE}/rendered?accept=image/png", headers=asking("image/jpeg"))
+    assert answer.headers["Content-Type"] == "image/png"
+    answer = served.get(f"{SLICE}/rendered?accept=image/webp", headers=asking("image/jpeg"))
+    assert answer.headers["Content-Type"] == "image/jpeg"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/dicom-web/studies/1.2.3", 404),
+        ("/dicom-web/studies/1.2.3/metadata", 404),
+        (f"/dicom-web/studies/{CT[0].StudyInstanceUID}/series/1.2", 404),
+        (f"{address(CT[0], 'series')}/instances/{REPORT.SOPInstanceUID}", 404),
+        ("/dicom-web/studies/..%2f..%2fetc/metadata", 404),
+        ("/dicom-web/studies/1.2'--", 400),
+        ("/dicom-web/studies/" + "1" * 65, 400),
+        ("/dicom-web/studies/1.2%00", 400),
+        (f"{SLICE}/frames/2", 404),
+        (f"{SLICE}/frames/999999999", 404),
+        (f"{SLICE}/frames/0", 400),
+        (f"{SLICE}/frames/1,,2", 400),
+        (f"{SLICE}/frames/-1", 400),
+        (f"{SLICE}/frames/one", 400),
+        (f"{SLICE}/frames/" + "1," * 10_001 + "1", 400),
+        (f"{SLICE}/frames/2/rendered", 404),
+        (f"{address(REPORT)}/frames/1", 404),
+        (f"{address(REPORT)}/thumbnail", 404),
+        (f"{SLICE}/bulkdata/7FE00010/1", 400),
+        (f"{SLICE}/bulkdata/../../../etc/passwd", 404),
+        (f"{SLICE}/bulkdata/7fe00010", 400),
+        (f"{SLICE}/bulkdata/00420011", 404),
+        (f"{address(REPORT)}/bulkdata/0040A730", 404),
+        (f"{address(REPORT)}/bulkdata/0040A730/99/00080100", 404),
+        (f"{SLICE}/bulkdata/" + "0040A730/1/" * 300 + "0040A730", 400),
+    ],
+)
+def test_what_is_not_here_or_makes_no_sense_is_said(served: Served, path: str, status: int) -> None:
+    answer = served.get(path)
+    assert answer.status_code == status
+    assert answer.json()["error"]
+
+
+def test_frames_are_as_stored_unless_plain_samples_are_asked_for(served: Served) -> None:
+    path = f"{address(COMPRESSED)}/frames/1"
+    for accept, kind, syntax in (
+        (None, "image/jls", JLS),
+        ('multipart/related; type="*/*"', "image/jls", JLS),
+        ("multipart/related; type=image/*", "image/jls", JLS),
+        ("multipart/related; type=application/octet-stream; transfer-syntax=*",
+         "application/octet-stream", JLS),
+        ("multipart/related; type=application/octet-stream",
+         "application/octet-stream", ExplicitVRLittleEndian),
+        (f"multipart/related; type=image/jls; transfer-syntax={JLS}", "image/jls", JLS),
+    ):  # fmt: skip
+        answer = served.get(path, headers=asking(accept))
+        ((headers, content),) = parts_of(answer)
+        assert headers["content-type"] == f"{kind}; transfer-syntax={syntax}"
+        assert f'; type="{kind}"; ' in answer.headers["Content-Type"]
+        if syntax == JLS:
+            assert content.startswith(b"\xff\xd8\xff")
+        else:
+            assert content == COMPRESSED.pixel_array.astype("<i2").tobytes()
+
+
+def test_metadata_are_xml_where_that_is_asked_for(served: Served) -> None:
+    answer = served.get(
+        address(CT[0], "series") + "/metadata",
+        headers=asking('multipart/related; type="application/dicom+xml"'),
+    )
+    parts = parts_of(answer)
+    assert len(parts) == 3
+    assert all(headers["content-type"] == "application/dicom+xml" for headers, _ in parts)
+    assert all(b"<NativeDicomModel" in content for _, content in parts)
+
+
+@pytest.mark.parametrize(
+    ("host", "base"),
+    [
+        ("pacs.example:8080", "http://pacs.example:8080"),
+        ("pacs.example", "http://pacs.example"),
+        ("[::1]:99", "http://[::1]:99"),
+        ('evil"/><script>', None),
+        ("a b", None),
+        ("evil.example/path?", None),
+        ("user@evil.example", None),
+        ("evil.example:80:90", None),
+    ],
+)
+def test_bulk_data_are_at_the_host_seen_if_it_is_one(
+    served: Served, host: str, base: str | None
+) -> None:
+    forwarded = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
+    (said,) = served.get(f"{SLICE}/metadata", headers={"Host": host, **forwarded}).json()
+    here = base or f"http://127.0.0.1:{served.port}"
+    assert said["7FE00010"]["BulkDataURI"] == f"{here}{SLICE}/bulkdata/7FE00010"
+
+
+def test_a_document_goes_out_under_no_type_that_a_browser_would_run(served: Served) -> None:
+    answer = served.get(
+        f"{address(PAGE)}/bulkdata/00420011", headers=asking("text/html, application/*;q=0.1")
+    )
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.content == PAGE.EncapsulatedDocument
+
+
+def test_one_lost_file_is_missing_from_the_rest_and_said(own: Served) -> None:
+    file_of(own, CT[1]).unlink()
+    for path, expected in (
+        (address(CT[0], "series"), 206),
+        (f"{address(CT[0], 'study')}/metadata", 200),
+    ):
+        answer = own.get(path)
+        assert answer.status_code == expected
+        assert answer.headers["Warning"] == (
+            '299 m3node "1 of 3 instances cannot be read and are missing here: '
+            f'{CT[1].SOPInstanceUID}"'
+        )
+    assert len(parts_of(own.get(address(CT[0], "series")))) == 2
+    assert len(own.get(f"{address(CT[0], 'series')}/metadata").json()) == 2
+
+
+def test_a_lost_file_alone_is_an_error(own: Served) -> None:
+    file_of(own, CT[1]).unlink()
+    for what in ("", "/metadata", "/frames/1", "/rendered", "/thumbnail", "/bulkdata/7FE00010"):
+        answer = own.get(address(CT[1]) + what)
+        assert answer.status_code == 500, what
+        assert "send" in answer.json()["error"]
+
+
+def test_one_damaged_header_does_not_lose_the_metadata_of_its_series(own: Served) -> None:
+    path = file_of(own, CT[2])
+    path.write_bytes(path.read_bytes()[:700])
+    answer = own.get(f"{address(CT[0], 'series')}/metadata")
+    assert [each["00080018"]["Value"][0] for each in answer.json()] == [
+        CT[0].SOPInstanceUID,
+        CT[1].SOPInstanceUID,
+    ]
+    assert CT[2].SOPInstanceUID in answer.headers["Warning"]
+
+
+def test_a_damaged_file_is_never_sent_to_its_end(own: Served) -> None:
+    path = file_of(own, CT[1])
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    for accept in ("multipart/related; type=application/dicom; transfer-syntax=*",
+                   "application/dicom; transfer-syntax=*"):  # fmt: skip
+        with pytest.raises(requests.exceptions.RequestException, match=r"[Ii]ncomplete|broken"):
+            own.get(address(CT[1]), headers=asking(accept))
+    assert own.get(address(CT[0])).status_code == 200
+
+
+def test_a_query_of_nonsense_is_not_heeded(served: Served) -> None:
+    answer = served.get(f"{SLICE}/metadata?includefield=all&%00=%ff&x[]=1&accept=")
+    assert answer.status_code == 200
+    assert len(json.loads(answer.content)) == 1
+
+
+def test_a_client_that_hangs_up_in_the_middle_leaves_no_file_open(own: Served) -> None:
+    for path in (address(CT[0], "study"), f"{SLICE}/frames/1", f"{SLICE}/metadata"):
+        with closing(socket.create_connection(("127.0.0.1", own.port))) as client:
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    assert own.get(address(CT[0], "study")).status_code == 200
+    spool = str(own.services.spool.directory)
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    assert [str(each) for each in links if spool in _target(each)] == []
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
