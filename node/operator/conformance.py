@@ -14,6 +14,7 @@ from node.dicom.limits import LONGEST_HANDSHAKE_S
 from node.operator.accepted import character_sets, sop_classes, storage_scp
 from node.operator.markdown import table
 from node.operator.result_content import ai_results, content_of_a_nodule
+from node.operator.retrieved import wado_rs
 from node.operator.sent import storage_scu, stow_agent
 from node.operator.shown import TABLE, read_claims, shown_table
 from sr_templates import codes
@@ -28,6 +29,7 @@ def statement() -> str:
         sop_classes,
         storage_scu,
         stow_agent,
+        wado_rs,
         _results,
         _shown,
         _security,
@@ -44,7 +46,8 @@ def _head() -> list[str]:
         "storage classes.",
         "",
         "One application entity: Storage SCP and Verification SCP towards scanners and the PACS; "
-        "Storage SCU, Verification SCU and DICOMweb user agent towards destinations.",
+        "Storage SCU, Verification SCU and DICOMweb user agent towards destinations; DICOMweb "
+        "origin server.",
         "",
     ]
 

@@ -6,7 +6,7 @@ const TEXT_ONLY = '[data-cy="study-browser-thumbnail-no-image"]';
 const PICTURED = '[data-cy="study-browser-thumbnail"]';
 const NEXT_FINDING = '[data-cy="viewport-grid"] .right-viewport-scrollbar svg.rotate-180';
 
-async function look(page, { base, study, shot }) {
+async function look(page, { base, study, marks, shot }) {
   await page.addInitScript(define);
   await page.goto(`${base}/viewer?StudyInstanceUIDs=${study}`, { timeout: 60000 });
   await page.waitForFunction(() => m3.instance() || m3.text(), null, { timeout: 60000 });
@@ -20,6 +20,7 @@ async function look(page, { base, study, shot }) {
     documents: await each(page, TEXT_ONLY, /DOC\s*AI nodule report/, n => pdf(page, n, shot)),
     maps: await each(page, TEXT_ONLY, /PMAP\s*AI nodule heat maps/, n => map(page, n, shot)),
     unsupported: await page.evaluate(() => m3.unsupported()),
+    marks: marks ? await each(page, TEXT_ONLY, new RegExp(marks), n => segments(page, n, shot)) : [],
   };
 }
 
@@ -108,6 +109,14 @@ async function map(page, n, shot) {
   return page.evaluate(() => ({ ...m3.shown(), ...m3.instance() }));
 }
 
+// The segments of a SEG, which OHIF retrieves as a whole instance, over the image that it opens.
+async function segments(page, n, shot) {
+  await page.waitForFunction(() => m3.segments().length > 0, null, { timeout: 60000 });
+  await page.waitForFunction(() => m3.rendered(), null, { timeout: 30000 });
+  await shot(`marks-${n}`);
+  return page.evaluate(() => ({ ...m3.instance(), segments: m3.segments() }));
+}
+
 // Runs in the page before OHIF: window.m3, what is asked of OHIF later.
 function define() {
   localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']));
@@ -149,6 +158,8 @@ function define() {
     unsupported: () => services.displaySetService.activeDisplaySets
       .filter(each => each.unsupported).map(each => each.Modality).sort(),
     findings: () => annotations().length,
+    segments: () => services.segmentationService.getSegmentations()
+      .flatMap(each => Object.values(each.segments).map(segment => segment.label)),
     // What is drawn over the image now: one outline each, with the lines written beside it.
     drawn() {
       const layer = document.querySelector('[data-cy="viewport-grid"] svg.svg-layer');

@@ -13,7 +13,7 @@ from node.persistence.store import open_store
 from tests.node.web.serving import serving
 from tests.peers import free_port
 from tests.viewers import tour
-from tests.viewers.conftest import Seen, Studies, once, shared_folder
+from tests.viewers.conftest import Seen, Studies, of_kind, once, shared_folder
 from tests.viewers.packages import require_packages
 from tests.viewers.pages import served
 from tests.viewers.test_ohif import PIXEL_MM, slice_at
@@ -55,6 +55,7 @@ def _visits(answered: Studies, base: str) -> list[Mapping[str, object]]:
             "viewer": "ohif",
             "base": base,
             "study": str(ct.StudyInstanceUID),
+            "marks": r"SEG\s*Nodule segmentation",
         },
     ]
 
@@ -89,12 +90,17 @@ def test_every_frame_of_the_captures_is_reached(on_node: Seen) -> None:
     pictures = on_node.by("ohif", "on-node")["pictures"]
     captures = {
         str(each.SOPInstanceUID): int(each.NumberOfFrames)
-        for each in on_node.studies["judged"].arrived
-        if each.Modality == "OT" and "NumberOfFrames" in each
+        for each in of_kind(on_node.studies, "Multi-frame capture")
     }
     shown = {one["frames"][0]["sop_instance_uid"]: len(one["frames"]) for one in pictures}
     assert shown == captures
-    assert captures
+
+
+def test_the_marks_are_shown_over_the_ct(on_node: Seen) -> None:
+    (marks,) = on_node.by("ohif", "on-node")["marks"]
+    annotation = on_node.studies["judged"].given.annotation
+    labels = [str(each.SegmentLabel) for each in annotation.SegmentSequence]
+    assert marks["segments"] == labels
 
 
 def test_the_document_is_opened(on_node: Seen) -> None:

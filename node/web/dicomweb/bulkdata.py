@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from itertools import product
 
+from node.dicom.retrieval import OCTETS
 from node.web.dicomweb.accept import not_acceptable
 from node.web.dicomweb.asked import Answer, Asked, of_part, of_parts
 from node.web.dicomweb.encoded_object import UNDEFINED, Element, EncodedObject, opened
-from node.web.dicomweb.frame_media import OCTETS, frames_of
+from node.web.dicomweb.frame_media import frames_of
 from node.web.dicomweb.metadata_values import NoValue, little_endian, values
 from node.web.dicomweb.multipart_out import Part
 from node.web.problems import Problem

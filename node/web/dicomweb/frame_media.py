@@ -2,15 +2,16 @@
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
 from itertools import product
 from pathlib import Path
 from threading import Lock
 
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian
 
+from node.dicom.retrieval import FRAME_MEDIA_TYPES, MOST_FRAMES_AT_ONCE, OCTETS, PLAIN
 from node.web.dicomweb.accept import AS_STORED, Wish, not_acceptable
 from node.web.dicomweb.asked import Answer, Asked, of_part, of_parts
 from node.web.dicomweb.encoded_object import opened
@@ -19,36 +20,13 @@ from node.web.dicomweb.frames import Frames, Undecodable
 from node.web.dicomweb.multipart_out import Part
 from node.web.problems import Problem
 
-OCTETS = "application/octet-stream"
-_MEDIA_TYPES: Mapping[str, str] = {
-    "1.2.840.10008.1.2.5": "image/dicom-rle",
-    "1.2.840.10008.1.2.8.1": "application/x-deflate",
-    "1.2.840.10008.1.2.4.50": "image/jpeg",
-    "1.2.840.10008.1.2.4.51": "image/jpeg",
-    "1.2.840.10008.1.2.4.57": "image/jpeg",
-    "1.2.840.10008.1.2.4.70": "image/jpeg",
-    "1.2.840.10008.1.2.4.80": "image/jls",
-    "1.2.840.10008.1.2.4.81": "image/jls",
-    "1.2.840.10008.1.2.4.90": "image/jp2",
-    "1.2.840.10008.1.2.4.91": "image/jp2",
-    "1.2.840.10008.1.2.4.92": "image/jpx",
-    "1.2.840.10008.1.2.4.93": "image/jpx",
-    "1.2.840.10008.1.2.4.110": "image/jxl",
-    "1.2.840.10008.1.2.4.111": "image/jxl",
-    "1.2.840.10008.1.2.4.112": "image/jxl",
-    "1.2.840.10008.1.2.4.201": "image/jphc",
-    "1.2.840.10008.1.2.4.202": "image/jphc",
-    "1.2.840.10008.1.2.4.203": "image/jphc",
-}
-"""PS3.18 tables 8.7.3-5 and 8.7.3-6."""
-_PLAIN = ("", ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+_UNCOMPRESSED = ("", *PLAIN)
 _LIST = re.compile(r"[0-9]{1,9}(,[0-9]{1,9})*")
-_MOST_AT_ONCE = 10_000
 
 
 def frame_numbers(text: str) -> list[int]:
     """The numbers of a list such as "1,3,5".  Raises Problem(400) if it is none."""
-    if not _LIST.fullmatch(text) or len(found := text.split(",")) > _MOST_AT_ONCE:
+    if not _LIST.fullmatch(text) or len(found := text.split(",")) > MOST_FRAMES_AT_ONCE:
         raise Problem(
             HTTPStatus.BAD_REQUEST, "the frames cannot be read; expected numbers such as 1,3,5"
         )
@@ -88,7 +66,7 @@ _Chosen = tuple[str, str]
 def _chosen(frames: Frames, wish: Wish, first: int, *, in_parts: bool) -> _Chosen | None:
     """How the frames go out; None if the wish cannot be met."""
     stored = frames.transfer_syntax if frames.is_compressed else ExplicitVRLittleEndian
-    native = _MEDIA_TYPES.get(stored)
+    native = FRAME_MEDIA_TYPES.get(stored)
     said = wish.transfer_syntax
     is_native = native is not None and wish.takes(native, multipart=in_parts)
     if native is not None and is_native and said in (AS_STORED, "", stored):
@@ -97,7 +75,7 @@ def _chosen(frames: Frames, wish: Wish, first: int, *, in_parts: bool) -> _Chose
         return None
     if said in (AS_STORED, stored):
         return OCTETS, stored
-    if said not in _PLAIN:
+    if said not in _UNCOMPRESSED:
         return None
     try:
         if frames.is_compressed:
@@ -120,7 +98,7 @@ def _there_is(frames: Frames) -> str:
     if not frames.is_compressed:
         return f"{OCTETS}; transfer-syntax={ExplicitVRLittleEndian}"
     syntax = frames.transfer_syntax
-    native = _MEDIA_TYPES.get(syntax, OCTETS)
+    native = FRAME_MEDIA_TYPES.get(syntax, OCTETS)
     return (
         f"{native}; transfer-syntax={syntax}, and, where it can be decoded, "
         f"{OCTETS}; transfer-syntax={ExplicitVRLittleEndian}"

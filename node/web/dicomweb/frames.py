@@ -21,12 +21,11 @@ from m3net.codestream import read_frame_header
 from m3net.ct.jpeg_of_12_bits import TRANSFER_SYNTAXES as JPEG_OF_12_BITS
 from m3net.ct.jpeg_of_12_bits import decode as decode_jpeg_of_12_bits
 from node.core.errors import Refused
+from node.dicom.retrieval import MOST_DECODED_SAMPLES
 from node.inbound.encoded import parsed
 from node.web.dicomweb.encoded_object import EncodedObject, Unreadable
 from node.web.dicomweb.frame_index import Extents, FrameIndex, Layout
 
-MOST_SAMPLES = 1 << 27
-"""Of a frame that is decoded, a gigabyte while it is; a mammogram has 2^24."""
 DEFLATED_FRAMES = UID("1.2.840.10008.1.2.8.1")
 """Deflated Image Frame Compression (PS3.5 A.4.13)."""
 _CHUNK = 1 << 20
@@ -107,7 +106,7 @@ class Frames:
         Raises NoSuchFrame, Undecodable, Unreadable.
         """
         layout = self.layout
-        if layout.rows * layout.columns * layout.samples > MOST_SAMPLES:
+        if layout.rows * layout.columns * layout.samples > MOST_DECODED_SAMPLES:
             raise Undecodable("a frame of the object is too large to be decoded here")
         frame = b"".join(self.stored(number)[1])
         try:

@@ -21,6 +21,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from node.dicom.retrieval import WRITTEN_IN
 from node.logs import event
 from node.persistence.held import Held
 from node.web.dicomweb.accept import AS_STORED, Wish, not_acceptable
@@ -28,7 +29,7 @@ from node.web.dicomweb.asked import Answer, Asked, of_part, of_parts
 from node.web.dicomweb.encoded_object import EncodedObject, Unreadable, opened
 from node.web.dicomweb.frame_index import NoFrames, index_frames
 from node.web.dicomweb.frames import DEFLATED_FRAMES, Frames
-from node.web.dicomweb.instances_encoded import TARGETS, Written
+from node.web.dicomweb.instances_encoded import Written
 from node.web.dicomweb.multipart_out import Part
 from node.web.problems import Problem
 
@@ -81,7 +82,7 @@ def instances(asked: Asked) -> Answer:
     stored = sorted({UID(held.transfer_syntax_uid).name for held in there})
     raise not_acceptable(
         f"{DICOM} as it is stored (transfer-syntax=*: {', '.join(stored)}), or, where the pixels "
-        f"can be decoded, in {', '.join(f'{uid.name} ({uid})' for uid in TARGETS)}"
+        f"can be decoded, in {', '.join(f'{uid.name} ({uid})' for uid in WRITTEN_IN)}"
     )
 
 
@@ -107,7 +108,7 @@ def _part(asked: Asked, held: Held, wish: Wish) -> Part:
             length=held.size,
             chunks=lambda: verified(asked.path(held), held.size),
         )
-    if target not in TARGETS:
+    if target not in WRITTEN_IN:
         raise Unreadable("nothing here writes that transfer syntax")
     return _written(asked, held, target)
 

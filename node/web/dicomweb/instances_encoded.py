@@ -6,29 +6,18 @@ without loss: the object stays the same SOP Instance.
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from pydicom.pixels.encoders.base import get_encoder
-from pydicom.uid import (
-    UID,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEGLSLossless,
-    RLELossless,
-)
+from pydicom.uid import UID, ImplicitVRLittleEndian
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
 from m3net.attributes import PARSER_ERRORS
+from node.dicom.retrieval import COMPRESSED
 from node.inbound.encoded import file_head
 from node.web.dicomweb.encoded_object import UNDEFINED, Element, EncodedObject
 from node.web.dicomweb.frames import Frames, Undecodable
 from node.web.dicomweb.metadata_values import little_endian
-
-PLAIN = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
-COMPRESSED = (JPEGLSLossless, JPEG2000Lossless, RLELossless)
-TARGETS: Sequence[UID] = (*PLAIN, *COMPRESSED)
-"""What objects can be written in."""
 
 _CHUNK = 1 << 20
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD

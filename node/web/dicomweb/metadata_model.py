@@ -3,14 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from node.dicom.retrieval import MOST_INLINE_BYTES, MOST_INLINE_VALUE_BYTES
 from node.web.dicomweb.encoded_object import UNDEFINED, Element, EncodedObject, Unreadable
 from node.web.dicomweb.metadata_values import BYTES, NoValue, Value, little_endian, values
 from sr_templates.character_sets import UNICODE
 
-MOST_INLINE_BYTES = 1024
-"""Of a value that is bytes; a longer one is fetched by its URI."""
-MOST_INLINE_VALUE = 1 << 20
-"""Bytes of numbers and texts: contours and comments are what metadata are asked for."""
 MOST_INLINE = 64 << 20
 """Bytes of all values of one object."""
 
@@ -122,7 +119,7 @@ class _Reading:
             return True
         if each.tag >> 24 == 0x60 and each.tag & 0xFFFF == 0x3000:
             return True  # overlays
-        most = MOST_INLINE_BYTES if each.vr in BYTES else MOST_INLINE_VALUE
+        most = MOST_INLINE_BYTES if each.vr in BYTES else MOST_INLINE_VALUE_BYTES
         return each.vr in _MAY_BE_BULK and each.length > most
 
     def _value(self, each: Element) -> bytes:

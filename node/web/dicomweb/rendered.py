@@ -18,6 +18,7 @@ from pydicom.pixels.processing import apply_color_lut
 
 from m3net import attributes
 from m3net.attributes import PARSER_ERRORS
+from node.dicom.retrieval import MOST_RENDERED_SAMPLES
 from node.web.dicomweb.accept import not_acceptable
 from node.web.dicomweb.asked import Answer, Asked, of_part, of_parts
 from node.web.dicomweb.bulkdata import bulkdata
@@ -33,8 +34,6 @@ from node.web.dicomweb.rendered_view import View, view_of
 from node.web.problems import Problem
 
 JPEG, PNG = "image/jpeg", "image/png"
-MOST_SAMPLES = 1 << 25
-"""Of a frame that is rendered; a mammogram has 2^24."""
 _ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 _DOCUMENT = "00420011"
 _LOOKED_AT = 16
@@ -95,7 +94,7 @@ def thumbnail(asked: Asked, numbers: Sequence[int] | None) -> Answer:
 def _chosen(asked: Asked, numbers: Sequence[int] | None) -> Sequence[int]:
     with framed(asked) as frames:
         layout = frames.layout
-        if layout.rows * layout.columns * layout.samples > MOST_SAMPLES:
+        if layout.rows * layout.columns * layout.samples > MOST_RENDERED_SAMPLES:
             raise Undecodable("the image is too large to be rendered here; retrieve its frames")
         if numbers is not None:
             frames.require(numbers)

@@ -8,10 +8,10 @@ from typing import get_args
 
 from PIL import Image
 
+from node.dicom.retrieval import MOST_PIXELS_A_SIDE
 from node.web.dicomweb.rendered_grey import Function, Window
 from node.web.problems import Problem
 
-MOST_PIXELS_A_SIDE = 8192
 THUMBNAIL_PIXELS = 256
 _QUALITY = 90
 _NUMBER = re.compile(r"[+-]?(\d{1,10}\.?\d{0,6}|\.\d{1,6})([eE][+-]?\d)?")
