@@ -56,8 +56,9 @@ def merge(candidates: Sequence[Candidate], refused: list[RefusedNodule]) -> list
             merged.append(candidate)
             continue
         apart = _apart_mm(merged[index].nodule, candidate.nodule)
-        radius = max(merged[index].nodule.diameter_mm or 0, candidate.nodule.diameter_mm or 0) / 2
-        if apart > max(SAME_NODULE_MM, radius):
+        wide = [each.nodule.diameter_mm for each in (merged[index], candidate)]
+        radii = [diameter_mm / 2 for diameter_mm in wide if diameter_mm is not None]
+        if apart > max([SAME_NODULE_MM, *radii]):
             contradicted.add(index)
             refused.append(_contradiction(merged[index].nodule, candidate.nodule, apart))
             continue

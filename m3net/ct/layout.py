@@ -285,8 +285,9 @@ class _Series:
         if doubles:
             self.left_out |= dict.fromkeys(doubles, _STANDS_ELSEWHERE)
             self.notes.append(
-                f"{len(doubles)} slices of the CT stand where another one stands; at each place "
-                "the one with the lower acquisition and instance number was used."
+                f"{len(doubles)} {'slice' if len(doubles) == 1 else 'slices'} of the CT "
+                f"{'stands' if len(doubles) == 1 else 'stand'} where another one stands; at each "
+                "place the one with the lower acquisition and instance number was used."
             )
         return kept
 

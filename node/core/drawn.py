@@ -70,9 +70,9 @@ class DrawnNodule:
         """
         image = image_reference(header, self.key_frame)
         first, inside = self.voxels.box.first, self.voxels.inside
-        plane = self.key - first[0]
         nodule, volume = self.placed.nodule, self.placed.volume
-        if nodule.mask is not None and 0 <= plane < len(inside) and inside[plane].any():
+        if nodule.mask is not None and self.key in self.voxels.slices():
+            plane = self.key - first[0]
             points = tuple((col + first[2], row + first[1]) for col, row in outline(inside[plane]))
             return Polyline(image=image, points=points)
         _, y, x = self.placed.centre_index
@@ -145,7 +145,7 @@ class DrawnNodule:
         """The field of the largest patch, about the nodule, over all slices that are shown."""
         reach_mm = max(
             (
-                np.linalg.norm(heat.affine[:3, 1]) * heat.values.shape[1] / 2
+                np.linalg.norm(heat.affine[:, 1]) * heat.values.shape[1] / 2
                 for heat in heat_maps.values()
             ),
             default=35.0,
@@ -193,7 +193,7 @@ def count_in_viewers(header: Dataset, volume: CTVolume, z: int) -> int | None:
     None where images are not numbered one by one from either end: "Im 70 / 70" may be the middle.
     """
     if _is_multi_frame(header):
-        return attributes.whole(header, "NumberOfFrames") or 1
+        return _frame_count(header)
     number = attributes.whole(header, "InstanceNumber")
     if number is None:
         return None
@@ -205,7 +205,11 @@ def count_in_viewers(header: Dataset, volume: CTVolume, z: int) -> int | None:
 
 def _is_multi_frame(header: Dataset) -> bool:
     """Whether a reference to one slice of the image must name its frame."""
-    return (attributes.whole(header, "NumberOfFrames") or 1) > 1
+    return _frame_count(header) > 1
+
+
+def _frame_count(header: Dataset) -> int:
+    return attributes.whole(header, "NumberOfFrames") or 1
 
 
 def _frame(volume: CTVolume, z: int) -> FrameKey:

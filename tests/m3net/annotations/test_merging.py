@@ -135,6 +135,14 @@ def test_a_centre_in_the_outermost_voxel_of_a_mask_is_in_it(x_mm: float, one: bo
     assert len(merged(mask, circle)[0]) == (1 if one else 2)
 
 
+@pytest.mark.parametrize("off_mm", [(0.0, 0.6, 0.0), (0.0, -0.6, 0.0), (0.0, 0.0, 0.6)])
+def test_a_centre_beside_a_mask_of_one_row_is_not_in_it(off_mm: tuple[float, float, float]) -> None:
+    mask = masked(mark(0, object_uid="a", uid="7"), begin=-4, end=4)
+    circle = mark(0, object_uid="b", uid="8", diameter_mm=12.0)
+    beside = replace(circle, nodule=replace(circle.nodule, centre_mm=off_mm))
+    assert len(merged(mask, beside)[0]) == 2
+
+
 @pytest.mark.parametrize(("x_mm", "one"), [(4.0, True), (4.1, False)])
 def test_each_of_two_circles_holds_the_others_centre_or_they_are_two_nodules(
     x_mm: float, one: bool
@@ -143,6 +151,14 @@ def test_each_of_two_circles_holds_the_others_centre_or_they_are_two_nodules(
     large = mark(x_mm, object_uid="b", uid="8", diameter_mm=20.0)
     assert len(merged(small, large)[0]) == (1 if one else 2)
     assert len(merged(large, small)[0]) == (1 if one else 2)
+
+
+def test_circles_of_two_millimetres_and_less_hold_what_is_in_them() -> None:
+    for x_mm, one in ((0.75, True), (0.8, False)):
+        small = [
+            mark(x, object_uid=uid, uid=uid, diameter_mm=1.5) for x, uid in ((0, "7"), (x_mm, "8"))
+        ]
+        assert len(merged(*small)[0]) == (1 if one else 2)
 
 
 def test_bare_points_of_two_uids_hold_nothing_not_even_each_other() -> None:

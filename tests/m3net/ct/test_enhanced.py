@@ -351,6 +351,13 @@ def test_frames_at_one_place_that_nothing_tells_apart_are_refused() -> None:
         read_series([enhanced_ct([*slices, *slices])])
 
 
+def test_frames_that_rounding_moved_stand_at_one_place() -> None:
+    first = synthetic.ct_series(shape=SHAPE)
+    second = synthetic.ct_series(shape=SHAPE, origin_mm=(-10, -20, -99.96), series="2")
+    with pytest.raises(SeriesUnusable, match=r"frames 1 and 9 of Enhanced CT .* stand at one pl"):
+        read_series([enhanced_ct([*first, *second])])
+
+
 def test_frames_turned_by_less_than_half_a_hundredth_stand_at_one_place() -> None:
     slices = synthetic.ct_series(shape=SHAPE)
 

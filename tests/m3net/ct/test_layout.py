@@ -164,10 +164,28 @@ def test_slices_closer_than_the_jitter_stand_at_one_place(apart_mm: float, one_p
         layout = lay_out(planes)
         assert heights_used(layout, planes) == every(2.5, 12)
         assert set(layout.left_out) == {key(900)}
-        assert layout.notes[0].startswith("1 slices of the CT stand where another one stands")
+        assert layout.notes[0].startswith("1 slice of the CT stands where another one stands")
     else:
         with pytest.raises(SeriesUnusable, match=r"has gaps: 0\.11 mm before slice 12 of 13"):
             lay_out(planes)
+
+
+def test_slices_just_the_jitter_apart_stand_at_one_place_too() -> None:
+    planes = stacked(every(2.5, 12)) | {key(900): plane(0.1), key(901): plane(0.05)}
+    layout = lay_out(planes)
+    assert heights_used(layout, planes) == every(2.5, 12)
+    assert layout.notes == (
+        "2 slices of the CT stand where another one stands; at each place the one with the lower "
+        "acquisition and instance number was used.",
+    )
+
+
+def test_of_many_image_sizes_three_are_named() -> None:
+    planes = stacked(every(2.5, 3))
+    for rows in (8, 9, 10, 11):
+        planes |= stacked([0.0], first=100 * rows, rows=rows)
+    with pytest.raises(SeriesUnusable, match=r"5 image sizes: \(10, 20\), \(11, 20\), \(16, 20\)$"):
+        lay_out(planes)
 
 
 def test_of_two_at_one_place_the_marked_then_the_lower_number_is_kept() -> None:
@@ -179,7 +197,12 @@ def test_of_two_at_one_place_the_marked_then_the_lower_number_is_kept() -> None:
     assert rival in lay_out(planes, marked=on).frames
     planes[rival] = plane(12.5, traits=Traits(acquisition_number=1, instance_number=6))
     assert rival in lay_out(planes).frames
-    planes[rival] = plane(12.5, traits=Traits())  # what has no number is before what has one
+    # what has no number is before what has one
+    for unnumbered in (Traits(), Traits(instance_number=9)):
+        planes[rival] = plane(12.5, traits=unnumbered)
+        assert rival in lay_out(planes).frames
+    planes = stacked(every(2.5, 12), traits=Traits(acquisition_number=1, instance_number=1))
+    planes[rival] = plane(12.5, traits=Traits(acquisition_number=1))
     assert rival in lay_out(planes).frames
 
 

@@ -172,6 +172,44 @@ def test_the_capture_shows_the_ct_and_the_map_on_one_grid() -> None:
     assert not view.shown["micro"][1, 0, 0]
 
 
+@pytest.mark.parametrize(("row_mm", "rows"), [(0.5, 40), (0.25, 80)])
+def test_the_capture_reaches_as_far_as_the_largest_map_by_the_rows_spacing(
+    row_mm: float, rows: int
+) -> None:
+    ct = replace(volume(), affine=volume().affine @ np.diag([1.0, row_mm / 0.5, 1.0, 1.0]))
+    maps = {
+        scale: HeatMap(
+            values=np.zeros((2, size, size), np.float32),
+            shown=np.ones((2, size, size), bool),
+            affine=np.diag([2.5, mm, mm, 1.0])[[2, 1, 0, 3]],
+            has_depth=scale is Scale.MICRO,
+        )
+        for scale, size, mm in ((Scale.MICRO, 8, 0.5), (Scale.MESO, 25, 0.8))  # 2 and 10 mm
+    }
+    drawn = draw(masked(ct, (4, 9, 14), (3, 3, 3)), ct, max_slices=16)
+    view = drawn.view(Prediction(probability=0.5, heat_maps=maps), headers(ct))
+    assert view.slab_hu.shape == (3, rows, rows)
+    assert view.flat_scales == {"meso"}
+    assert view.locator is not None
+    assert view.locator.first == (10 - rows // 2, 15 - rows // 2)
+
+
+def test_at_the_end_of_the_scan_its_last_slices_are_shown() -> None:
+    ct = volume()
+    assert draw(masked(ct, (9, 9, 14), (1, 3, 3)), ct, max_slices=16).shown == (7, 8, 9)
+    assert draw(masked(ct, (0, 9, 14), (1, 3, 3)), ct, max_slices=16).shown == (0, 1, 2)
+
+
+@pytest.mark.parametrize("first", [0, 9])
+def test_a_mask_of_which_no_slice_was_received_is_drawn_as_a_circle_on_the_nearest(
+    first: int,
+) -> None:
+    ct = volume(missing=frozenset({first}))
+    drawn = draw(masked(ct, (first, 9, 14), (1, 3, 3)), ct, max_slices=16)
+    assert drawn.key == abs(first - 1)
+    assert isinstance(drawn.region(headers(ct)[drawn.key_frame.sop_instance_uid]), Circle)
+
+
 def test_slices_come_as_viewers_page_by_image_number() -> None:
     ct = volume()
     nothing = Prediction(probability=0.5, heat_maps={})

@@ -59,6 +59,9 @@ def test_the_nodule_is_bright_where_the_locator_says_it_is(name: str) -> None:
     # round, of 16 mm, whatever the slices' distance
     height, width = (np.ptp(each) + 1 for each in (rows, columns))
     assert (height * found.coronal_mm, width * found.coronal_mm) == pytest.approx((16, 16), abs=2.6)
+    # and all else is lung, to the very border of what was scanned
+    other = np.argwhere(np.abs(found.coronal_hu + 800) > 0.1) + 0.5
+    assert np.linalg.norm(other - found.centre, axis=1).max() * found.coronal_mm < 12
 
 
 @pytest.mark.parametrize("name", list(SCANS))
