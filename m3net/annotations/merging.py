@@ -118,7 +118,7 @@ def _objects(nodule: Nodule) -> set[str]:
 def _one(first: Candidate, second: Candidate) -> Candidate:
     """Two marks of one nodule as one, with the finer one's shape."""
     winner, other = (second, first) if second.fineness >= first.fineness else (first, second)
-    named = first if first.own_uid or not second.own_uid else second
+    named, unnamed = (first, second) if first.own_uid or not second.own_uid else (second, first)
     by_statement = other.stated and not winner.stated
     return Candidate(
         nodule=replace(
@@ -129,7 +129,7 @@ def _one(first: Candidate, second: Candidate) -> Candidate:
                 else winner.nodule.diameter_mm
             ),
             tracking_uid=named.nodule.tracking_uid,
-            tracking_id=named.nodule.tracking_id or other.nodule.tracking_id,
+            tracking_id=named.nodule.tracking_id or unnamed.nodule.tracking_id,
             sources=(*first.nodule.sources, *second.nodule.sources),
             site=agreed(first.nodule.site, second.nodule.site),
             notes=tuple(dict.fromkeys((*first.nodule.notes, *second.nodule.notes))),

@@ -76,7 +76,7 @@ def read_region(
     """
     shape = str(item.get("GraphicType") or "")
     flat = item.get("GraphicData")
-    values = np.asarray([] if flat is None else flat, dtype=np.float64).reshape(-1)
+    values = np.asarray([] if flat is None else flat, dtype=np.float64).ravel()
     width = 2 if item.ValueType == "SCOORD" else 3
     if not np.all(np.isfinite(values)):
         raise NoduleUnusable(f"its {shape} has a coordinate that is no finite number")

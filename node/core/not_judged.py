@@ -68,10 +68,10 @@ def _named(group: Sequence[PassedOver]) -> str:
 
 def _places(group: Sequence[PassedOver]) -> str:
     """ "Segments 1 to 3 and 5"; places of other names one by one; of many the first."""
-    words = [each.place.rsplit(" ", 1) for each in group]
-    numbered = all(len(word) == 2 and word[1].isdecimal() for word in words)
-    if len(group) > 1 and numbered and len({word[0] for word in words}) == 1:
-        text = f"{words[0][0]}s {_listed(_in_rows([int(word[1]) for word in words]))}"
+    words = [each.place.rpartition(" ") for each in group]
+    kinds = {kind for kind, _, _ in words}
+    if len(group) > 1 and len(kinds) == 1 and all(number.isdecimal() for _, _, number in words):
+        text = f"{kinds.pop()}s {_listed(_in_rows([int(number) for _, _, number in words]))}"
     else:
         text = _listed([(each.place, 1) for each in group])
     return f"{text[:1].upper()}{text[1:]}"

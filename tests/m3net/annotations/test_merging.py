@@ -181,6 +181,31 @@ def test_the_finer_mark_gives_the_place_and_among_equals_the_later() -> None:
     assert [source.sop_instance_uid for source in kept.nodule.sources] == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "name"), [("A", "B", "A"), ("", "B", "B"), ("A", "", "A"), ("", "", "")]
+)
+@pytest.mark.parametrize("fineness", [0, 1])
+@pytest.mark.parametrize("own_uid", ["7", None])
+def test_a_nodule_has_the_name_of_the_mark_whose_uid_it_has_else_the_others(
+    own_uid: str | None, fineness: int, first: str, second: str, name: str
+) -> None:
+    one, other = (
+        replace(each, nodule=replace(each.nodule, tracking_id=tracking_id), fineness=fine)
+        for each, tracking_id, fine in (
+            (mark(0, object_uid="a", uid=own_uid), first, fineness),
+            (mark(1, object_uid="b"), second, 0),
+        )
+    )
+    (kept,), _ = merged(one, other)
+    assert kept.nodule.tracking_id == name
+
+
+def test_of_three_marks_the_newest_is_the_last() -> None:
+    marks = [mark(x, object_uid=uid, uid="7") for x, uid in ((0, "a"), (1, "b"), (2, "c"))]
+    (kept,), _ = merged(*marks)
+    assert kept.nodule.notes[0].endswith("the place in group 1 of the newest of them was used.")
+
+
 def test_many_marks_of_one_nodule_are_told_once_with_how_far_they_lie_apart() -> None:
     marks = [mark(x, object_uid=uid, uid="7") for x, uid in ((0, "a"), (1, "b"), (-2, "c"))]
     (kept,), _ = merged(replace(marks[0], fineness=1), *marks[1:])

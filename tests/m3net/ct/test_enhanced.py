@@ -308,6 +308,11 @@ def test_two_volumes_in_one_object_are_told_apart(
         assert len(volume.left_out) == 8
 
 
+def test_a_stack_that_is_named_once_for_all_frames_is_the_stack_of_each() -> None:
+    enhanced = enhanced_ct(synthetic.ct_series(shape=SHAPE), shared=("FrameContentSequence",))
+    assert {header.StackID for header in slice_headers(enhanced).values()} == {"1"}
+
+
 def test_what_half_of_the_frames_share_tells_volumes_apart() -> None:
     slices = synthetic.ct_series(shape=(2, 16, 20))
 

@@ -54,6 +54,30 @@ def test_the_headline_names_three_things_and_counts_the_rest() -> None:
     assert len(name_passed_over(organs)) == 5
 
 
+def test_as_many_as_are_named_are_named_without_a_rest() -> None:
+    organs = [segment(n, says) for n, says in enumerate("ABC", start=1)]
+    assert count_passed_over(organs) == "3 segments were not read as nodules: A, B, C."
+    (twenty,) = name_passed_over([segment(n, "Liver") for n in range(1, 41, 2)])
+    assert twenty == (
+        f"Segments {', '.join(str(n) for n in range(1, 39, 2))} and 39 were not read as nodules: "
+        "Liver."
+    )
+
+
+def test_places_that_are_not_numbered_or_not_of_one_kind_are_named_one_by_one() -> None:
+    def named(*places: str) -> str:
+        passed = [PassedOver(drawn=Drawn.ROI, place=place, says="Liver") for place in places]
+        return name_passed_over(passed)[0].removesuffix(" were not read as nodules: Liver.")
+
+    assert named("graphic one", "graphic two") == "Graphic one and graphic two"
+    assert named("graphic 1", "graphic two", "graphic 3") == "Graphic 1, graphic two and graphic 3"
+    assert named("graphic 1", "ROI 2") == "Graphic 1 and ROI 2"
+    many = named(*(f"graphic {letter}" for letter in "abcdefghijklmnopqrstuvwxyz"))
+    assert (
+        many == f"G{', '.join(f'graphic {each}' for each in 'abcdefghijklmnopqrst')[1:]} and 6 more"
+    )
+
+
 def test_of_many_places_rows_and_the_first_are_named() -> None:
     (rows,) = name_passed_over([segment(n, "Liver") for n in (1, 2, 4, 5, 6, 9)])
     assert rows == "Segments 1, 2, 4 to 6 and 9 were not read as nodules: Liver."
