@@ -71,6 +71,8 @@ class DestinationError(NodeError):
 
     sop_instance_uid : the object that its answer is about; None if it is about whatever is sent
     retry_after_s    : how long it asks to be left alone; None if it does not say
+    not_kept         : it has answered that it does not keep what was sent last; where it has not
+                       answered, it may
     """
 
     def __init__(
@@ -79,10 +81,12 @@ class DestinationError(NodeError):
         *,
         sop_instance_uid: str | None = None,
         retry_after_s: float | None = None,
+        not_kept: bool = False,
     ) -> None:
         super().__init__(message)
         self.sop_instance_uid = sop_instance_uid
         self.retry_after_s = retry_after_s
+        self.not_kept = not_kept
 
 
 class DestinationUnreachable(DestinationError):
@@ -104,7 +108,7 @@ class VariantRejected(DestinationRefused):
     """
 
     def __init__(self, message: str, *, sop_class_uid: str) -> None:
-        super().__init__(message)
+        super().__init__(message, not_kept=True)
         self.sop_class_uid = sop_class_uid
 
 

@@ -127,8 +127,11 @@ def storage_scu() -> list[str]:
         ),
         "",
         "With `destinations.reject_superseded` a rejection note follows once the report is "
-        "stored: it names the objects of earlier results of the study that this destination has "
-        "confirmed and no note has rejected. A report of a technical failure rejects nothing.",
+        "stored: it names the objects of earlier results of the study that this destination may "
+        "hold and no note has rejected: what it has confirmed, and what was being sent when the "
+        "connection was lost. So it does report and captures of the same result in another form, "
+        "where the destination was set up otherwise meanwhile; without it both forms stay there. "
+        "A report of a technical failure rejects nothing.",
         "",
         f"Up to {delivery.max_attempts} tries (`delivery.max_attempts`), then the delivery is "
         "dead, an error in the log. Pauses are doubled, with jitter: of a transient failure from "

@@ -6,7 +6,7 @@ on from there.
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from random import Random
 from typing import Protocol
@@ -43,6 +43,14 @@ class KeepsDeliveries(KeepsLeases, Protocol):
         """The destination's next delivery is this owner's."""
         ...
 
+    def mark_begun(self, lease: DeliveryLease, sent: SentObject, *, now: datetime) -> None:
+        """One object is on its way, and may be there from now on."""
+        ...
+
+    def mark_refused(self, lease: DeliveryLease, sent: SentObject) -> None:
+        """The destination does not keep an object that was begun."""
+        ...
+
     def mark_delivered(
         self, lease: DeliveryLease, sent: SentObject, *, status: int, now: datetime
     ) -> bool:
@@ -66,8 +74,10 @@ class KeepsDeliveries(KeepsLeases, Protocol):
         """The diary says what was not sent beside the report."""
         ...
 
-    def superseded(self, lease: DeliveryLease) -> Sequence[SentObject]:
-        """Earlier results of the study that the destination holds and no note has rejected."""
+    def superseded(
+        self, lease: DeliveryLease, *, sent: Collection[SOPInstanceUID]
+    ) -> Sequence[SentObject]:
+        """What the destination may hold beside what is sent, and no note has rejected."""
         ...
 
     def mark_rejected(
@@ -201,7 +211,7 @@ class Courier:
         self._note_form(lease, form)
         wanted = self._destination.settled().reject_superseded
         if wanted and lease.outcome is not Outcome.TECHNICAL_FAILURE:
-            self._reject_superseded(lease, objects[-1], destination)
+            self._reject_superseded(lease, objects, destination)
         if later is not None:
             raise later
 
@@ -222,6 +232,11 @@ class Courier:
         confirmed: set[SOPInstanceUID],
     ) -> None:
         """Send what is not confirmed yet; `confirmed` grows with every answer."""
+        begun: list[OutgoingObject] = []
+
+        def on_begun(each: OutgoingObject) -> None:
+            begun.append(each)
+            self._store.mark_begun(lease, each.sent, now=self._clock())
 
         def on_stored(stored: OutgoingObject, status: int) -> None:
             confirmed.add(stored.sent.sop_instance_uid)
@@ -230,18 +245,26 @@ class Courier:
                 # Whoever holds it now sends the rest; a newer report may be on its way already.
                 raise LeaseLost(f"delivery {lease.number}: attempt {lease.attempt} is over")
 
-        destination.send(
-            [each for each in objects if each.sent.sop_instance_uid not in confirmed], on_stored
-        )
+        waiting = [each for each in objects if each.sent.sop_instance_uid not in confirmed]
+        try:
+            destination.send(waiting, on_stored, on_begun=on_begun)
+        except DestinationError as error:
+            if error.not_kept and begun and begun[-1].sent.sop_instance_uid not in confirmed:
+                self._store.mark_refused(lease, begun[-1].sent)
+            raise
 
     def _reject_superseded(
-        self, lease: DeliveryLease, report: OutgoingObject, destination: Destination
+        self, lease: DeliveryLease, objects: Sequence[OutgoingObject], destination: Destination
     ) -> None:
-        """What the destination holds of earlier results is hidden, now that it has the newer.
+        """What the destination may hold of earlier results is hidden, now that it has the newer.
 
         A technical failure hides nothing: what was found before may still be all there is.
+
+        objects : of the newer, the report last
         """
-        superseded = self._store.superseded(lease)
+        report = objects[-1]
+        sent = {each.sent.sop_instance_uid for each in objects}
+        superseded = self._store.superseded(lease, sent=sent)
         if not superseded:
             return
 

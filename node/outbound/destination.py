@@ -47,14 +47,26 @@ class OutgoingObject:
         return self.sent.sop_instance_uid
 
 
+OnBegun = Callable[[OutgoingObject], None]
+"""Called with each object before its first byte goes out: from then on it may be there."""
 OnStored = Callable[[OutgoingObject, int], None]
 """Called with each object and its status as soon as the destination has confirmed it."""
+
+
+def nobody_asks(_begun: OutgoingObject) -> None:
+    """Nothing is done about an object that is begun."""
 
 
 class Destination(Protocol):
     """Something that keeps DICOM objects for others to read."""
 
-    def send(self, objects: Sequence[OutgoingObject], on_stored: OnStored) -> None:
+    def send(
+        self,
+        objects: Sequence[OutgoingObject],
+        on_stored: OnStored,
+        *,
+        on_begun: OnBegun = nobody_asks,
+    ) -> None:
         """All objects are stored there, in this order, compressed where that is taken.
 
         Raises VariantRejected if it does not take one of the storage classes (none of that class
@@ -84,12 +96,14 @@ def require_stored(status: int, sent: OutgoingObject, *, said: str = "") -> None
                 sop_class_uid=sent.sop_class_uid,
             )
         case Meaning.NO_ROOM:
-            raise DestinationUnreachable(f"is out of resources: {words}")
+            raise DestinationUnreachable(f"is out of resources: {words}", not_kept=True)
         case Meaning.REFUSED:
-            raise DestinationRefused(f"refused {uid}: {words}", sop_instance_uid=uid)
+            raise DestinationRefused(f"refused {uid}: {words}", sop_instance_uid=uid, not_kept=True)
         case Meaning.NOT_NOW:
             raise DestinationNotReady(
-                f"did not take {uid}: {words}, which is often passing", sop_instance_uid=uid
+                f"did not take {uid}: {words}, which is often passing",
+                sop_instance_uid=uid,
+                not_kept=True,
             )
         case Meaning.NOT_KNOWN:
             raise DestinationNotReady(

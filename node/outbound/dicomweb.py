@@ -17,7 +17,7 @@ from node.calling.http import Service, failure
 from node.config import DicomwebDestination
 from node.core.errors import DestinationError, VariantRejected
 from node.dicom.compression import plain
-from node.outbound.destination import OnStored, OutgoingObject
+from node.outbound.destination import OnBegun, OnStored, OutgoingObject, nobody_asks
 from node.outbound.stow_answer import status_in
 
 _JSON = "application/dicom+json"
@@ -31,7 +31,13 @@ class DicomwebService:
     def __init__(self, config: DicomwebDestination) -> None:
         self._config = config
 
-    def send(self, objects: Sequence[OutgoingObject], on_stored: OnStored) -> None:
+    def send(
+        self,
+        objects: Sequence[OutgoingObject],
+        on_stored: OnStored,
+        *,
+        on_begun: OnBegun = nobody_asks,
+    ) -> None:
         """Store the objects one by one, each with its own answer read.
 
         Nothing is negotiated here: what is refused as it is stored is sent once more uncompressed,
@@ -40,6 +46,7 @@ class DicomwebService:
         as_stored = self._config.compressed
         with Service(self._config) as service:
             for each in objects:
+                on_begun(each)
                 status = None
                 if not each.transfer_syntax_uid.is_encapsulated:
                     status = self._store(service, each, _as_it_is(each))

@@ -15,7 +15,14 @@ from node.core.errors import (
     VariantRejected,
 )
 from node.dicom.compression import PLAIN, plain
-from node.outbound.destination import OnStored, OutgoingObject, require_stored, without_identity
+from node.outbound.destination import (
+    OnBegun,
+    OnStored,
+    OutgoingObject,
+    nobody_asks,
+    require_stored,
+    without_identity,
+)
 from sr_templates.character_sets import write_raw_as_it_is
 
 
@@ -25,7 +32,13 @@ class StorageProvider:
     def __init__(self, config: DimseDestination) -> None:
         self._config = config
 
-    def send(self, objects: Sequence[OutgoingObject], on_stored: OnStored) -> None:
+    def send(
+        self,
+        objects: Sequence[OutgoingObject],
+        on_stored: OnStored,
+        *,
+        on_begun: OnBegun = nobody_asks,
+    ) -> None:
         """Store all objects over one association, each as it is stored, else uncompressed.
 
         All contexts are looked at before the first object goes out, so a destination that takes
@@ -36,6 +49,7 @@ class StorageProvider:
         contexts = [(each.sop_class_uid, one) for each in objects for one in self._proposed(each)]
         with associated(self._config, list(dict.fromkeys(contexts))) as call:
             for each in objects:
+                on_begun(each)
                 on_stored(each, self._store(call, each))
 
     def verify(self) -> None:

@@ -1,6 +1,7 @@
 """Earlier results are hidden where a newer set is stored: a rejection note to that destination.
 
-It names what this destination has confirmed, nothing else.  Of the same report and the same objects
+It names what this destination may hold: what it has confirmed, and what was begun and not answered,
+since a connection may be lost after an object was stored.  Of the same report and the same objects
 it is the same note, so a try that is broken off between the answer and its being written down sends
 it again under the same UID.
 """

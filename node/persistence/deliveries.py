@@ -1,6 +1,6 @@
 """The deliverer's transactions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy import (
     Row,
     and_,
     bindparam,
+    delete,
     exists,
     func,
     or_,
@@ -60,7 +61,9 @@ class Deliveries(Leases):
             if row is None:
                 return None
             confirmed = connection.execute(
-                select(Delivered.sop_instance_uid).where(Delivered.delivery_id == row.id)
+                select(Delivered.sop_instance_uid).where(
+                    Delivered.delivery_id == row.id, Delivered.status.is_not(None)
+                )
             ).scalars()
             replaces = connection.execute(
                 select(Job.predecessor_id).where(Job.id == row.job_id)
@@ -129,6 +132,22 @@ class Deliveries(Leases):
                 because=because,
             )
 
+    def mark_begun(self, lease: DeliveryLease, sent: SentObject, *, now: datetime) -> None:
+        """One object is on its way: from now on the destination may hold it, answered or not."""
+        with self._write() as connection:
+            _mark(connection, lease, sent, status=None, now=now)
+
+    def mark_refused(self, lease: DeliveryLease, sent: SentObject) -> None:
+        """The destination has answered that it does not keep an object that was begun."""
+        with self._write() as connection:
+            connection.execute(
+                delete(Delivered).where(
+                    Delivered.delivery_id == lease.delivery_id,
+                    Delivered.sop_instance_uid == sent.sop_instance_uid,
+                    Delivered.status.is_(None),
+                )
+            )
+
     def mark_delivered(
         self, lease: DeliveryLease, sent: SentObject, *, status: int, now: datetime
     ) -> bool:
@@ -141,15 +160,26 @@ class Deliveries(Leases):
             _mark(connection, lease, sent, status=status, now=now)
             return _is_held(connection, lease)
 
-    def superseded(self, lease: DeliveryLease) -> tuple[SentObject, ...]:
-        """Earlier results of the study that this destination holds and no note has rejected.
+    def superseded(
+        self, lease: DeliveryLease, *, sent: Collection[SOPInstanceUID]
+    ) -> tuple[SentObject, ...]:
+        """What this destination holds, or may hold, beside what is sent, and no note has rejected.
 
-        Of earlier revisions, and of a technical failure of the same job that has a result now.
+        Results of earlier revisions; a technical failure of the same job that has a result now;
+        report and captures of the same job in another form, of when the destination was set up
+        otherwise.  What was begun and never answered may be there, and counts.
+
+        sent : the objects of this delivery, in the form that they are sent in
         """
         own, earlier = aliased(Job), aliased(Job)
         overtaken = or_(
             earlier.revision < own.revision,
             and_(earlier.id == own.id, Delivery.outcome != lease.outcome),
+            and_(
+                earlier.id == own.id,
+                Delivered.kind.in_([ArtifactKind.REPORT, ArtifactKind.CAPTURE]),
+                Delivered.sop_instance_uid.not_in(sent),
+            ),
         )
         with self._read() as connection:
             rows = connection.execute(
@@ -222,7 +252,9 @@ class Deliveries(Leases):
         """The destination has everything.  Raises LeaseLost."""
         with self._write() as connection:
             delivered = connection.execute(
-                select(func.count()).where(Delivered.delivery_id == lease.number)
+                select(func.count()).where(
+                    Delivered.delivery_id == lease.number, Delivered.status.is_not(None)
+                )
             ).scalar_one()
             work.settle(
                 connection,
@@ -269,21 +301,32 @@ class Deliveries(Leases):
 
 
 def _mark(
-    connection: Connection, lease: DeliveryLease, sent: SentObject, *, status: int, now: datetime
+    connection: Connection,
+    lease: DeliveryLease,
+    sent: SentObject,
+    *,
+    status: int | None,
+    now: datetime,
 ) -> None:
+    """The object has its row, with the first status that the destination gave."""
     insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    row = insert(Delivered).values(
+        delivery_id=lease.delivery_id,
+        kind=sent.kind,
+        sop_class_uid=sent.sop_class_uid,
+        sop_instance_uid=sent.sop_instance_uid,
+        series_instance_uid=sent.series_instance_uid,
+        status=status,
+        at=now,
+    )
     connection.execute(
-        insert(Delivered)
-        .values(
-            delivery_id=lease.delivery_id,
-            kind=sent.kind,
-            sop_class_uid=sent.sop_class_uid,
-            sop_instance_uid=sent.sop_instance_uid,
-            series_instance_uid=sent.series_instance_uid,
-            status=status,
-            at=now,
+        row.on_conflict_do_nothing()
+        if status is None
+        else row.on_conflict_do_update(
+            index_elements=["delivery_id", "sop_instance_uid"],
+            set_={"status": status, "at": now},
+            where=Delivered.status.is_(None),
         )
-        .on_conflict_do_nothing()
     )
 
 

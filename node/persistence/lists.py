@@ -61,7 +61,7 @@ class Lists(StudyLists):
         """Deliveries that fit every given filter, newest first."""
         delivered = (
             select(func.count())
-            .where(Delivered.delivery_id == Delivery.id)
+            .where(Delivered.delivery_id == Delivery.id, Delivered.status.is_not(None))
             .correlate(Delivery)
             .scalar_subquery()
         )

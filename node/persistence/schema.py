@@ -471,9 +471,9 @@ class Delivery(LeasedWork):
 
 
 class Delivered(Base):
-    """One object that a destination has confirmed: what it holds, stored here or derived.
+    """One object that a destination holds, or may hold: stored here or derived.
 
-    status      : as the destination gave it
+    status      : as the destination gave it; None: begun to be sent, and not answered
     rejected_by : SOP Instance UID of the rejection note that hides it there
     """
 
@@ -484,7 +484,7 @@ class Delivered(Base):
     kind: Mapped[str]
     sop_class_uid: Mapped[str]
     series_instance_uid: Mapped[str]
-    status: Mapped[int]
+    status: Mapped[int | None]
     at: Mapped[datetime]
     rejected_by: Mapped[str | None]
 

@@ -13,7 +13,7 @@ from node.config import DestinationConfig, DicomwebDestination, DimseDestination
 from node.core.states import State
 from node.outbound import deliverer
 from node.outbound.deliverer import Courier
-from node.outbound.destination import OnStored, OutgoingObject
+from node.outbound.destination import OnBegun, OnStored, OutgoingObject
 from node.persistence.spool import Spool
 from node.persistence.store import Store
 from tests.integration.delivering import (
@@ -265,7 +265,10 @@ class Slow:
     def __init__(self, meanwhile: Callable[[], None]) -> None:
         self.meanwhile = meanwhile
 
-    def send(self, objects: Sequence[OutgoingObject], on_stored: OnStored) -> None:
+    def send(
+        self, objects: Sequence[OutgoingObject], on_stored: OnStored, *, on_begun: OnBegun
+    ) -> None:
+        on_begun(objects[0])
         on_stored(objects[0], 0x0000)
         self.meanwhile()
         on_stored(objects[1], 0x0000)

@@ -1,10 +1,15 @@
 """Earlier results are hidden where the newer ones are stored, by a note to that destination."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 
+import pytest
 from pydicom import Dataset
 from pydicom.uid import JPEGLSLossless
+from pynetdicom import AE, evt
 
 from m3net.uids import StudyInstanceUID
 from node.config import DicomwebDestination, DimseDestination
@@ -125,7 +130,9 @@ def test_a_note_that_is_not_confirmed_is_sent_again_under_the_same_uid(tmp_path:
     assert [row.state for row in queue.store.list_deliveries()] == [State.DONE, State.DONE]
 
 
-def test_only_what_a_destination_has_confirmed_is_rejected_there(tmp_path: Path) -> None:
+def test_what_a_destination_has_answered_that_it_does_not_keep_is_not_rejected_there(
+    tmp_path: Path,
+) -> None:
     with pacs(sop_classes=(SR_3D, SC_MULTI, KOS), answers=(0x0000, 0xA700)) as (port, _):
         queue = Queue(tmp_path, rejecting(port))
         queue.courier.deliver_one()
@@ -138,6 +145,63 @@ def test_only_what_a_destination_has_confirmed_is_rejected_there(tmp_path: Path)
         again.deliver_one()
         note = peer.received()[-1]
     assert rejected_by(note) == {capture_uid(MULTI)}
+
+
+@contextmanager
+def losing_its_answer() -> Iterator[int]:
+    """A Storage SCP whose connection is lost when an object has come, before it is answered."""
+
+    def on_store(event: evt.Event) -> int:
+        event.assoc.abort()
+        return 0x0000
+
+    ae = AE(ae_title="STORESCP")
+    for uid in (SR_3D, SC_MULTI):
+        ae.add_supported_context(uid, [EXPLICIT])
+    handlers = [(evt.EVT_C_STORE, on_store)]
+    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+
+
+def test_what_may_be_there_without_an_answer_is_rejected_too(tmp_path: Path) -> None:
+    """And not the report, which comes last and was not begun."""
+    with losing_its_answer() as port:
+        queue = Queue(tmp_path, rejecting(port))
+        queue.courier.deliver_one()
+        assert (queue.row().state, queue.row().delivered) == (State.QUEUED, 0)
+    queue_results(queue.store, queue.spool, queue.intake, ["pacs"], revision=2)
+    with storescp(tmp_path) as peer:
+        again = Courier(
+            QUICK, rejecting(peer.port), queue.store, queue.spool, clock=queue.clock, rng=Random(1)
+        )
+        again.deliver_one()
+        note = peer.received()[-1]
+    assert rejected_by(note) == {capture_uid(MULTI)}
+
+
+@pytest.mark.parametrize("report_was_stored", [False, True])
+def test_a_destination_that_was_set_up_otherwise_meanwhile_keeps_one_form(
+    tmp_path: Path, report_was_stored: bool
+) -> None:
+    """Between picture and report, and between one sending and the next of the same result."""
+    with storescp(tmp_path) as peer:
+        answers = (0x0000,) if report_was_stored else (0x0000, 0xA700)
+        with pacs(sop_classes=(SR_3D, SC_MULTI, KOS), answers=answers) as (port, _):
+            queue = Queue(tmp_path, rejecting(port))
+            queue.courier.deliver_one()
+        if report_was_stored:
+            queue.store.requeue_delivery(queue.row().delivery_id, now=queue.clock())
+        queue.clock.now += timedelta(hours=1)
+        basic = dimse(peer.port, reject_superseded=True, report=REPORT, captures=SINGLE)
+        again = Courier(QUICK, basic, queue.store, queue.spool, clock=queue.clock, rng=Random(1))
+        again.deliver_one()
+        *objects, note = peer.received()
+    now = [capture_uid(SINGLE, 1), capture_uid(SINGLE, 2), report_uid(REPORT, SINGLE)]
+    assert [each.SOPInstanceUID for each in objects] == now
+    assert rejected_by(note) == set(SET if report_was_stored else SET[:1])
 
 
 def test_a_destination_that_takes_no_notes_has_the_results_and_a_person_is_told(

@@ -1,6 +1,7 @@
 """Deliveries: one a destination, each with its own tries, nothing confirmed is sent twice."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -144,6 +145,10 @@ def deliver(store: Store, *, seconds: float) -> DeliveryLease:
     return lease
 
 
+def own(lease: DeliveryLease) -> set[SOPInstanceUID]:
+    return {item.sop_instance_uid for item in lease.artifacts}
+
+
 def names(objects: Sequence[SentObject]) -> set[str]:
     return {each.sop_instance_uid for each in objects}
 
@@ -154,22 +159,21 @@ def test_what_a_destination_holds_of_earlier_revisions_is_superseded_until_a_not
     queued(store, 0)
     finish(store, claimed(store))
     first = deliver(store, seconds=1)
-    assert store.superseded(first) == ()
+    assert store.superseded(first, sent=own(first)) == ()
     store.finish_delivery(first, now=at(1))
     queued(store, 0, 1)
     finish(store, claimed(store))
     second = deliver(store, seconds=2)
-    superseded = store.superseded(second)
-    assert names(superseded) == {item.sop_instance_uid for item in first.artifacts}
+    superseded = store.superseded(second, sent=own(second))
+    assert names(superseded) == own(first)
     assert store.mark_rejected(second, NOTE, superseded, status=0, now=at(3))
-    assert store.superseded(second) == ()
+    assert store.superseded(second, sent=own(second)) == ()
     store.finish_delivery(second, now=at(4))
     queued(store, 0, 1, 2)
     finish(store, claimed(store))
     third = deliver(store, seconds=5)
-    assert names(store.superseded(third)) == {item.sop_instance_uid for item in second.artifacts}, (
-        "not the note"
-    )
+    superseded = store.superseded(third, sent=own(third))
+    assert names(superseded) == own(second), "not the note"
     assert "delivery 2 to pacs rejected 2 earlier objects there" in [
         sentence(event) for event in store.diary(STUDY)
     ]
@@ -184,8 +188,8 @@ def test_only_what_this_destination_has_confirmed_is_superseded_there(store: Sto
     store.retry(lease, error="aborted", not_before=at(9), now=at(1))
     queued(store, 0, 1)
     finish(store, claimed(store), destinations=("pacs", "viewer"))
-    assert names(store.superseded(claim(store, seconds=10))) == {capture.sop_instance_uid}
-    assert store.superseded(claim(store, "viewer", seconds=10)) == ()
+    assert names(store.superseded(claim(store, seconds=10), sent=())) == {capture.sop_instance_uid}
+    assert store.superseded(claim(store, "viewer", seconds=10), sent=()) == ()
 
 
 def test_a_note_of_a_deliverer_that_was_overtaken_is_written_down_all_the_same(
@@ -197,7 +201,51 @@ def test_a_note_of_a_deliverer_that_was_overtaken_is_written_down_all_the_same(
     queued(store, 0, 1)
     finish(store, claimed(store))
     slow = deliver(store, seconds=2)
-    superseded = store.superseded(slow)
+    superseded = store.superseded(slow, sent=own(slow))
     next_one = claim(store, seconds=100)
     assert not store.mark_rejected(slow, NOTE, superseded, status=0, now=at(101))
-    assert store.superseded(next_one) == ()
+    assert store.superseded(next_one, sent=own(next_one)) == ()
+
+
+def test_what_was_begun_is_not_delivered_and_may_be_there(store: Store) -> None:
+    queued(store, 0)
+    finish(store, claimed(store))
+    lease = claim(store, seconds=1)
+    capture, report = map(sent, lease.artifacts)
+    store.mark_begun(lease, capture, now=at(1))
+    store.mark_begun(lease, report, now=at(1))
+    store.mark_refused(lease, report)
+    store.retry(lease, error="aborted", not_before=at(9), now=at(1))
+    assert store.list_deliveries(destination="pacs")[0].delivered == 0
+    queued(store, 0, 1)
+    finish(store, claimed(store))
+    newer = claim(store, seconds=10)
+    assert names(store.superseded(newer, sent=own(newer))) == {capture.sop_instance_uid}
+
+
+def test_what_was_begun_again_and_confirmed_is_delivered_once(store: Store) -> None:
+    queued(store, 0)
+    finish(store, claimed(store))
+    lease = claim(store, seconds=1)
+    capture, report = map(sent, lease.artifacts)
+    for second in (1, 2):
+        store.mark_begun(lease, capture, now=at(second))
+    store.mark_delivered(lease, capture, status=0, now=at(3))
+    store.mark_begun(lease, capture, now=at(4))
+    store.mark_refused(lease, capture)  # another try's, which came late
+    store.mark_begun(lease, report, now=at(4))
+    store.retry(lease, error="aborted", not_before=at(9), now=at(4))
+    assert claim(store, seconds=10).already_delivered == {capture.sop_instance_uid}
+    assert store.list_deliveries(destination="pacs")[0].delivered == 1
+
+
+def test_of_one_result_in_two_forms_that_which_is_not_sent_is_superseded(store: Store) -> None:
+    """Of report and captures alone: what stands beside them has no other form."""
+    queued(store, 0)
+    finish(store, claimed(store))
+    lease = deliver(store, seconds=1)
+    capture, _ = map(sent, lease.artifacts)
+    for kind, uid in ((ArtifactKind.CAPTURE, "1.2.99.1"), (ArtifactKind.PDF, "1.2.99.2")):
+        other = replace(capture, kind=kind, sop_instance_uid=SOPInstanceUID(uid))
+        store.mark_delivered(lease, other, status=0, now=at(1))
+    assert names(store.superseded(lease, sent=own(lease))) == {"1.2.99.1"}

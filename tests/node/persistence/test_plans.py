@@ -116,8 +116,10 @@ def delivery(store: Store) -> None:
         assert lease is not None
         if settled:
             first, *_ = (sent(artifact) for artifact in lease.artifacts)
+            store.mark_begun(lease, first, now=NOON)
+            store.mark_refused(lease, first)
             store.mark_delivered(lease, first, status=0, now=NOON)
-            store.superseded(lease)
+            store.superseded(lease, sent=[first.sop_instance_uid])
             store.mark_rejected(lease, first, [first], status=0, now=NOON)
             store.finish_delivery(lease, now=NOON)
         else:
