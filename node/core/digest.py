@@ -157,7 +157,7 @@ def analysis_id(*, fingerprint: str, template_version: str, settings: Mapping[st
 
 
 def _sha256(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -215,7 +215,7 @@ def _atom(vr: str, value: object) -> object:
         return _sha256_bytes(bytes(value))
     if vr in ("DS", "FD", "FL", "OD", "OF") and isinstance(value, int | float | str):
         return _number(value)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int):
         return int(value)
     if isinstance(value, PersonName):
         groups = [group.rstrip("^ ") for group in str(value).split("=")]
@@ -225,7 +225,7 @@ def _atom(vr: str, value: object) -> object:
 
 def _number(value: float | str) -> object:
     try:
-        return repr(float(value) + 0.0)
+        return f"{float(value):z}"  # -0 is 0
     except ValueError:
         return _text(str(value))
 

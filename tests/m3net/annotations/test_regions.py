@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+from pydicom import Dataset
 
-from m3net.annotations.regions import Extent, Region, measure
+from m3net.annotations.content_tree import ContentTree
+from m3net.annotations.regions import Extent, Region, measure, read_region
+from m3net.annotations.types import NO_PLANES
 from m3net.errors import NoduleUnusable
 from m3net.uids import FrameOfReferenceUID
+from tests.encodings import item
 
 TILTED = np.array([[0.8, 0.6, 0.0], [-0.48, 0.64, 0.6]])
 """Two directions of a plane that is no axis's."""
@@ -26,6 +30,35 @@ def on_plane(extent: Extent) -> np.ndarray:
     """The one outline as (u, v) from CENTRE."""
     (outline,) = extent.contours_mm
     return (outline - CENTRE) @ TILTED.T
+
+
+@pytest.mark.parametrize(
+    ("value_type", "coordinates", "points"),
+    [
+        ("SCOORD3D", [], None),
+        ("SCOORD3D", None, None),
+        ("SCOORD3D", [1.0, 2.0], None),
+        ("SCOORD3D", [1.0, 2.0, 3.0, 4.0], None),
+        ("SCOORD3D", [1.0, 2.0, 3.0], [[1.0, 2.0, 3.0]]),
+        ("SCOORD", [], None),
+        ("SCOORD", [1.0, 2.0, 3.0], None),
+    ],
+)
+def test_coordinates_are_a_list_of_points(
+    value_type: str, coordinates: list[float] | None, points: list[list[float]] | None
+) -> None:
+    drawn = item(ValueType=value_type, GraphicType="POLYLINE", GraphicData=coordinates)
+    drawn.ReferencedFrameOfReferenceUID = "1.2"
+    if points is not None:
+        found = read_region(ContentTree(Dataset()), drawn, NO_PLANES)
+        assert (found.points_mm.tolist(), found.frame_of_reference_uid) == (points, "1.2")
+        assert not found.encloses
+        return
+    with pytest.raises(NoduleUnusable) as refused:
+        read_region(ContentTree(Dataset()), drawn, NO_PLANES)
+    assert str(refused.value) == (
+        f"its POLYLINE has {len(coordinates or [])} coordinates, which is no list of points"
+    )
 
 
 def test_an_ellipse_has_the_axes_whose_ends_it_names() -> None:

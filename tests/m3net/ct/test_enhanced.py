@@ -13,7 +13,7 @@ from pydicom import Dataset, dcmread
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
-from m3net.ct.enhanced import converted_from
+from m3net.ct.enhanced import converted_from, frame_count
 from m3net.ct.series import read_series, read_series_files, slice_headers
 from m3net.errors import SeriesUnusable
 from m3net.uids import FrameKey, FrameReference, SOPInstanceUID
@@ -494,6 +494,14 @@ def test_a_hostile_object_has_one_reason_soon(
     with pytest.raises(SeriesUnusable, match=reason):
         read_series([enhanced])
     assert time.monotonic() - begin < 20
+
+
+@pytest.mark.parametrize(("claimed", "count"), [(None, 0), (0, 0), (-3, 0), (1, 1), (8, 8)])
+def test_an_object_has_as_many_frames_as_it_says(claimed: int | None, count: int) -> None:
+    said = Dataset()
+    if claimed is not None:
+        said.NumberOfFrames = claimed
+    assert frame_count(said) == count
 
 
 def test_an_object_has_so_many_frames_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ from node.core.digest import (
     patient_key,
 )
 from node.core.inputs import Intent, StudyInputs
+from tests.encodings import item
 from tests.node.core.facts_of import STUDY, ct_slice, segmentation
 from tests.node.objects import ct_image
 from tests.sr_templates.encoded_text import ct_with
@@ -102,6 +103,9 @@ def test_what_reaches_no_result_is_not_in_it() -> None:
 def test_all_of_an_annotation_is_in_its_digest_and_private_elements_are_not() -> None:
     plain = annotation_digest(ct_image(0))
     assert annotation_digest(ct_image(0, ContentLabel="NODULE")) != plain
+    assert annotation_digest(ct_image(0, ContentLabel="A")) != annotation_digest(
+        ct_image(0, ContentLabel="B")
+    )
     assert annotation_digest(ct_image(0, PixelData=bytes(32))) != plain
     private = ct_image(0)
     private.private_block(0x0041, "VENDOR", create=True).add_new(1, "LO", "anything")
@@ -138,6 +142,9 @@ def test_a_number_is_its_value_however_it_is_written() -> None:
     for written in ("-0", "0.0", "+0", "-0.00", "0e3"):
         assert image_digest(ct_image(0, RescaleIntercept=written)) == nothing
     assert image_digest(ct_image(0, RescaleIntercept="0.001")) != nothing
+    assert image_digest(ct_image(0, RescaleIntercept="-1")) != image_digest(
+        ct_image(0, RescaleIntercept="1")
+    )
 
 
 def test_inputs_that_come_back_have_the_next_key() -> None:
@@ -301,3 +308,58 @@ def test_a_segmentation_that_claims_to_be_huge_is_not_unpacked() -> None:
     claim.Rows = claim.Columns = 65535
     claim.NumberOfFrames, claim.PixelData = 1000, b"\1"
     assert annotation_digest(claim) == annotation_digest(claim)
+
+
+@pytest.mark.parametrize(
+    ("frames", "of_a_frame", "of_all", "unpacked"),
+    [
+        (None, 9, 9, True),
+        (None, 8, 9, False),
+        (None, 9, 8, False),
+        (2, 9, 18, True),
+        (2, 8, 18, False),
+        (2, 9, 17, False),
+    ],
+)
+def test_so_many_voxels_are_unpacked_and_no_more(
+    frames: int | None,
+    of_a_frame: int,
+    of_all: int,
+    unpacked: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("node.core.digest._MAX_FRAME", of_a_frame)
+    monkeypatch.setattr("node.core.digest._MAX_VOXELS", of_all)
+    digests = set()
+    for behind in (0, 0xFC):  # bits behind the last voxel
+        ds = ct_image(0, BitsAllocated=1, BitsStored=1, HighBit=0, PixelRepresentation=0)
+        ds.Rows = ds.Columns = 3
+        if frames is None:
+            ds.PixelData = bytes([0x13, behind])
+        else:
+            ds.NumberOfFrames = frames
+            ds.PixelData = bytes([0x13, 0, behind, 0])
+        digests.add(annotation_digest(ds))
+    assert (len(digests) == 1) is unpacked
+
+
+def test_a_digest_is_the_same_if_the_identity_is_known_already() -> None:
+    image = ct_image(0)
+    identity = identity_digest(image)
+    assert image_digest(image, identity=identity) == image_digest(image)
+    assert annotation_digest(image, identity=identity) == annotation_digest(image)
+
+
+def test_what_stands_in_the_items_of_a_sequence_is_content() -> None:
+    digests = {
+        annotation_digest(ct_image(0, RequestAttributesSequence=items))
+        for items in (
+            [],
+            [item(ScheduledProcedureStepID="1")],
+            [item(ScheduledProcedureStepID="2")],
+            [item(ScheduledProcedureStepID="1"), item(ScheduledProcedureStepID="2")],
+            [item(ScheduledProtocolCodeSequence=[item(CodeValue="1")])],
+            [item(ScheduledProtocolCodeSequence=[item(CodeValue="2")])],
+        )
+    }
+    assert len(digests) == 6
