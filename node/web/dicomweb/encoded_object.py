@@ -35,6 +35,8 @@ _IN_MEMORY = 8 << 20
 _LONGEST_HEAD = 64 << 10
 """Bytes in which preamble and File Meta end; the receiver writes 300."""
 UNDEFINED = 0xFFFFFFFF
+PIXELS = (0x7FE00010, 0x7FE00008, 0x7FE00009)
+"""Pixel Data, Float and Double Float Pixel Data."""
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PIXEL_REPRESENTATION = 0x00280103
 _KNOWN_VRS = frozenset(str(vr) for vr in STANDARD_VR)
@@ -83,7 +85,7 @@ class EncodedObject:
         syntax : what it is encoded in there, deflated no more
         """
         self._file = file
-        self._begin, self._size = begin, size
+        self._begin, self.size = begin, size
         self._base, self._window = 0, memoryview(b"")
         self._left = MAX_ELEMENTS
         self.implicit = syntax == ImplicitVRLittleEndian
@@ -110,13 +112,15 @@ class EncodedObject:
     def elements(self) -> list[Element]:
         """All elements, in the order of the file; behind encapsulated pixels nothing is looked for.
 
+        Pixels that are cut off are there, with the length that they should have.
+
         Raises Unreadable if they cannot be told apart, are too many or too deep in each other.
         """
         self._left = MAX_ELEMENTS
         around = _Around(self.implicit, self.little, 0, signed=False)
-        found, at = self._elements(self._begin, self._size, around)
+        found, at = self._elements(self._begin, self.size, around)
         last = found[-1] if found else None
-        if at != self._size and not (last and last.length == UNDEFINED):
+        if at != self.size and not (last and last.length == UNDEFINED):
             raise Unreadable("the stored object ends within an element")
         return found
 
@@ -136,11 +140,15 @@ class EncodedObject:
         while at < end:
             header = self.header(at, implicit=around.implicit, little=around.little)
             if header is None:
+                if around.depth == 0 and not any(self.read(at, end - at)):
+                    return found, end  # padding that is no element
                 raise Unreadable("the stored object ends within an element")
             if header.tag == _ITEM_END:
                 return found, header.value
             self._count()
             element, at = self._element(header, end, around)
+            if at > end and around.depth == 0 and element.tag in PIXELS:
+                return [*found, element], end  # what it says stands before them
             if at > end:
                 raise Unreadable("an element goes beyond what it stands in")
             found.append(element)

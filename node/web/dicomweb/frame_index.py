@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from node.dicom.elements import MAX_ELEMENTS
-from node.web.dicomweb.encoded_object import UNDEFINED, Element, EncodedObject, Unreadable
+from node.web.dicomweb.encoded_object import PIXELS, UNDEFINED, Element, EncodedObject, Unreadable
 from node.web.dicomweb.metadata_values import NoValue, Value, number_of, values
 
-_PIXELS = {0x7FE00010: None, 0x7FE00008: "<f4", 0x7FE00009: "<f8"}
-"""Pixel Data, Float and Double Float Pixel Data; and what a sample is where it is no integer."""
+_SAMPLE_TYPES = {0x7FE00008: "<f4", 0x7FE00009: "<f8"}
+"""Where samples are no integers, as numpy names them."""
 _OFFSETS, _LENGTHS = 0x7FE00001, 0x7FE00002
 _ITEM = 0xFFFEE000
 _END_OF_IMAGE = b"\xff\xd9"
@@ -91,14 +91,14 @@ def index_frames(of: EncodedObject) -> FrameIndex:
     Raises NoFrames if it has none, Inseparable, or Unreadable.
     """
     elements = {each.tag: each for each in of.elements()}
-    pixels = next((elements[tag] for tag in _PIXELS if tag in elements), None)
+    pixels = next((elements[tag] for tag in PIXELS if tag in elements), None)
     if pixels is None:
         raise NoFrames("the object has no pixels")
-    layout = _layout(of, elements, _PIXELS[pixels.tag])
+    layout = _layout(of, elements, _SAMPLE_TYPES.get(pixels.tag))
     extents = None
     if pixels.length == UNDEFINED:
         extents = _extents(of, elements, pixels, layout.frames)
-    elif layout.bits * layout.frames > pixels.length * 8:
+    elif layout.bits * layout.frames > min(pixels.length, of.size - pixels.at) * 8:
         raise Unreadable("the object has fewer pixels than its frames ask for")
     return FrameIndex(layout=layout, pixels=pixels, extents=extents)
 

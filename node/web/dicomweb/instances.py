@@ -61,7 +61,8 @@ def instances(asked: Asked) -> Answer:
     Raises Problem(406) if nothing that is asked for can be had, (500) if every file is gone.
     """
     there = [held for held in asked.held if _is_whole(asked.path(held), held.size)]
-    missing = [held.sop_instance_uid for held in asked.held if held not in there]
+    whole = {held.sop_instance_uid for held in there}
+    missing = [uid for uid in (each.sop_instance_uid for each in asked.held) if uid not in whole]
     for uid in missing:
         event("web.file_lost", level=logging.ERROR, sop_instance_uid=uid)
     if not there:

@@ -99,14 +99,16 @@ class Written:
                 yield _item(_ITEM, len(frame) + len(frame) % 2)
                 yield frame + b"\0" * (len(frame) % 2)
             yield _item(_SEQUENCE_END, 0)
-        elif not frames.is_compressed:
+        elif not frames.is_compressed and self._of.little:
             yield from self._element(each)
         else:
-            yield from self._decoded(frames, each)
+            yield from self._frame_by_frame(frames, each)
 
-    def _decoded(self, frames: Frames, each: Element) -> Iterator[bytes]:
+    def _frame_by_frame(self, frames: Frames, each: Element) -> Iterator[bytes]:
         layout = frames.layout
-        bits = layout.rows * layout.columns * layout.samples * layout.bits_allocated
+        bits = layout.bits
+        if frames.is_compressed:  # decoded, they are subsampled no more
+            bits = layout.rows * layout.columns * layout.samples * layout.bits_allocated
         length = (bits * frames.count + 7) // 8
         vr = "OB" if layout.bits_allocated <= 8 and not self._implicit else "OW"
         yield self._header(each.tag, vr, length + length % 2)

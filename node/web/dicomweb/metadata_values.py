@@ -31,7 +31,7 @@ _WORD = {
 _SINGLE_VALUED = frozenset({"LT", "ST", "UR", "UT"})
 _LEADING_SPACES_COUNT = frozenset({"LT", "ST", "UT", "UC", "UR"})
 _WHOLE = re.compile(r"[+-]?\d{1,12}")
-_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
+_DECIMAL = re.compile(r"[+-]?(\d{1,32}\.?\d{0,32}|\.\d{1,32})([eE][+-]?\d{1,3})?")
 _EXACT = 2**53
 """Beyond it readers that know floating point alone would lose digits."""
 

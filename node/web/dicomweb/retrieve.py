@@ -37,6 +37,8 @@ _SERIES = _STUDY + "/series/{series}"
 _INSTANCE = _SERIES + "/instances/{instance}"
 _FRAMES = _INSTANCE + "/frames/{frames}"
 
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+"""Patients are not to be kept by proxies and browsers, nor their documents run as pages."""
 _LEVELS = ("study", "series", "instance")
 _Named = tuple[StudyInstanceUID, SeriesInstanceUID | None, SOPInstanceUID | None]
 Make = Callable[[Asked, Request], Answer]
@@ -49,7 +51,8 @@ def routes(services: Services) -> list[BaseRoute]:
     def route(path: str, make: Make) -> Route:
         async def endpoint(request: Request) -> Response:
             find = partial(_answer, services, request, _named(request), make)
-            return _Streamed(await anyio.to_thread.run_sync(find, limiter=working), working)
+            answer = await anyio.to_thread.run_sync(find, limiter=working)
+            return _Streamed(answer, working, with_body=request.method != "HEAD")
 
         return Route(path, endpoint)
 
@@ -119,9 +122,9 @@ def _answer(services: Services, request: Request, named: _Named, make: Make) -> 
 class _Streamed(StreamingResponse):
     """The answer, each piece of it made in a thread when the last one has gone out."""
 
-    def __init__(self, answer: Answer, working: anyio.CapacityLimiter) -> None:
-        self._answer, self._working = answer, working
-        headers = {"X-Content-Type-Options": "nosniff", **answer.headers}
+    def __init__(self, answer: Answer, working: anyio.CapacityLimiter, *, with_body: bool) -> None:
+        self._answer, self._working, self._with_body = answer, working, with_body
+        headers = {**_HEADERS, **answer.headers}
         if answer.length is not None:
             headers["Content-Length"] = str(answer.length)
         super().__init__(self._pieces(), status_code=answer.status, headers=headers)
@@ -137,7 +140,10 @@ class _Streamed(StreamingResponse):
         def following() -> bytes | None:
             return next(self._answer.chunks, None)
 
-        while (
-            piece := await anyio.to_thread.run_sync(following, limiter=self._working)
-        ) is not None:
+        piece = await self._in_thread(following) if self._with_body else None
+        while piece is not None:
             yield piece
+            piece = await self._in_thread(following)
+
+    async def _in_thread(self, make: Callable[[], bytes | None]) -> bytes | None:
+        return await anyio.to_thread.run_sync(make, limiter=self._working)

@@ -1,9 +1,11 @@
 """Metadata are valid for any reader, whatever the object says, and say all of it."""
 
 import json
+import random
 import struct
 import xml.etree.ElementTree as ET
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ import pytest
 
 from node.web.dicomweb import encoded_object
 from node.web.dicomweb.encoded_object import Unreadable, opened
+from node.web.dicomweb.frame_index import index_frames
+from node.web.dicomweb.frames import Frames
 from node.web.dicomweb.metadata_json import as_json
 from node.web.dicomweb.metadata_model import Attribute, attributes
 from node.web.dicomweb.metadata_xml import as_xml
@@ -276,12 +280,57 @@ def test_a_header_costs_no_more_for_gigabytes_of_pixels(tmp_path: Path) -> None:
         element(0x00081140, "SQ", implicit(0x00080060, b"CT")),
         element(0x00081140, "SQ", b"", length=UNDEFINED),
         sequence(0x00081140, b"")[:-8],
-        element(0x7FE00010, "OW", b"", length=20),
+        element(0x00420011, "OB", b"", length=20),
     ],
 )
 def test_one_that_is_torn_is_said_to_be_unreadable(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(Unreadable):
         model(write(tmp_path, data))
+
+
+@pytest.mark.parametrize("more", [b"\0", bytes(3), bytes(20)])
+def test_zeros_behind_the_last_element_are_no_element(tmp_path: Path, more: bytes) -> None:
+    found = said(write(tmp_path, element(0x00080060, "CS", b"CT") + more))
+    assert list(found) == ["00080005", "00080060"]
+
+
+def test_where_only_pixels_are_cut_off_everything_is_said(tmp_path: Path) -> None:
+    found = said(write(tmp_path, image() + element(0x7FE00010, "OW", b"12", length=20)))
+    assert found["00280010"]["Value"] == [2]
+    assert found["7FE00010"]["BulkDataURI"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_broken_in_an_object_it_is_valid_or_unreadable(
+    tmp_path: Path, seed: int
+) -> None:
+    inner = element(0x00080100, "SH", b"121071") + element(0x0040A30A, "DS", b"1.5 ")
+    whole = write(
+        tmp_path,
+        element(0x00080005, "CS", b"ISO_IR 100")
+        + element(0x00100010, "PN", b"Doe^Jane")
+        + sequence(
+            0x0040A730, inner, sequence(0x0040A730, inner) + element(0x00420011, "OB", b"ab")
+        )
+        + element(0x00540010, "US", b"\1\0\2\0")
+        + image(frames=2)
+        + fragments(b"ab", b"cd", b"ef"),
+    ).read_bytes()
+    rng = random.Random(seed)
+    path = tmp_path / "broken.dcm"
+    for _ in range(150):
+        broken = bytearray(whole)
+        for _ in range(rng.choice((1, 1, 3))):
+            at = rng.randrange(300, len(broken))
+            broken[at : at + rng.randrange(3)] = rng.randbytes(rng.randrange(4))
+        path.write_bytes(broken)
+        with suppress(Unreadable):
+            ET.fromstring(as_xml(model(path)))
+            said(path)
+        with suppress(Unreadable), opened(path, max_bytes=1 << 20) as of:
+            frames = Frames(of, index_frames(of))
+            for number in range(1, frames.count + 1):
+                list(frames.stored(number)[1])
 
 
 def test_sequences_may_not_be_endless_or_bottomless(

@@ -3,14 +3,20 @@
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
 from io import BytesIO
 from pathlib import Path
+from urllib.parse import quote_from_bytes
 
 import numpy as np
 import pytest
 import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
 from pydicom import Dataset, dcmread
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -197,6 +203,23 @@ def test_what_is_not_here_or_makes_no_sense_is_said(served: Served, path: str, s
     assert answer.json()["error"]
 
 
+def test_what_nobody_decodes_is_still_handed_out_as_it_is_stored(own: Served) -> None:
+    image = compressed()
+    image.PixelData = encapsulate([b"no JPEG-LS at all "])
+    keep(own, [image], own.services.spool.directory)
+    path = address(image)
+    answer = own.get(path, headers=asking('multipart/related; type="application/dicom"'))
+    ((headers, _),) = parts_of(answer)
+    assert headers["content-type"] == f"application/dicom; transfer-syntax={JLS}"
+    plain = "application/dicom; transfer-syntax=1.2.840.10008.1.2.1"
+    assert own.get(path, headers=asking(plain)).status_code == 406
+    assert own.get(f"{path}/frames/1").status_code == 200
+    octets = "multipart/related; type=application/octet-stream"
+    assert own.get(f"{path}/frames/1", headers=asking(octets)).status_code == 406
+    assert own.get(f"{path}/rendered").status_code == 406
+    assert own.get(f"{path}/metadata").status_code == 200
+
+
 def test_frames_are_as_stored_unless_plain_samples_are_asked_for(served: Served) -> None:
     path = f"{address(COMPRESSED)}/frames/1"
     for accept, kind, syntax in (
@@ -306,6 +329,75 @@ def test_a_damaged_file_is_never_sent_to_its_end(own: Served) -> None:
         with pytest.raises(requests.exceptions.RequestException, match=r"[Ii]ncomplete|broken"):
             own.get(address(CT[1]), headers=asking(accept))
     assert own.get(address(CT[0])).status_code == 200
+
+
+def test_a_question_for_the_head_alone_has_no_body(served: Served) -> None:
+    url = f"{served.url}{address(CT[0], 'study').removeprefix('/dicom-web')}"
+    answer = requests.head(url, timeout=30)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Length"] == str(len(requests.get(url, timeout=30).content))
+    assert answer.content == b""
+
+
+def test_no_answer_is_kept_by_proxies(served: Served) -> None:
+    for what in ("", "/metadata", "/frames/1", "/rendered"):
+        assert served.get(SLICE + what).headers["Cache-Control"] == "no-store"
+
+
+def test_pictures_of_a_series_come_in_parts_and_reports_are_left_out(served: Served) -> None:
+    answer = served.get(address(CT[0], "study") + "/rendered", headers=asking("multipart/related"))
+    parts = parts_of(answer)
+    assert [headers["content-type"] for headers, _ in parts] == ["image/jpeg"] * 4
+    assert served.get(address(CT[0], "study") + "/rendered").status_code == 200
+
+
+def test_a_thumbnail_is_of_the_image_in_the_middle(served: Served) -> None:
+    for level in ("study", "series"):
+        answer = served.get(f"{address(CT[0], level)}/thumbnail?viewport=10%2C10")
+        assert answer.headers["Content-Type"] == "image/jpeg"
+        assert Image.open(BytesIO(answer.content)).size == (10, 8)
+    there = f"{address(CT[1])}/thumbnail?viewport=10%2C10"
+    assert served.get(f"{address(CT[0], 'series')}/thumbnail?viewport=10,10").content == (
+        served.get(there).content
+    )
+
+
+def test_clients_that_read_nothing_hold_up_nobody(own: Served) -> None:
+    image = synthetic.ct_series(shape=(1, 2048, 2048), series="large")
+    keep(own, image, own.services.spool.directory)
+    request = f"GET {address(image[0])} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+    with ExitStack() as open_connections:
+        for _ in range(50):
+            client = open_connections.enter_context(
+                closing(socket.create_connection(("127.0.0.1", own.port)))
+            )
+            client.sendall(request)
+        for path in (SLICE, f"{SLICE}/metadata", f"{SLICE}/frames/1", "/healthz"):
+            assert own.get(path).status_code == 200
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(
+                ["studies", "series", "instances", "frames", "metadata", "rendered", "bulkdata",
+                 "thumbnail", "..", "", "1", "%00", "%2e%2e", "7FE00010", CT[0].StudyInstanceUID]
+            ),
+            st.binary(max_size=9).map(quote_from_bytes),
+        ),
+        max_size=9,
+    ),
+    st.binary(max_size=20).map(quote_from_bytes),
+)  # fmt: skip
+def test_no_path_and_no_query_is_too_odd_for_an_answer(
+    served: Served, pieces: list[str], query: str
+) -> None:
+    client = HTTPConnection("127.0.0.1", served.port, timeout=30)
+    with closing(client):
+        client.request("GET", f"/dicom-web/{'/'.join(pieces)}?{query}={query}&window={query}")
+        answer = client.getresponse()
+        assert answer.status < 500, answer.read()
 
 
 def test_a_query_of_nonsense_is_not_heeded(served: Served) -> None:
