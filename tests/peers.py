@@ -22,6 +22,7 @@ from urllib.request import Request, urlopen
 from pydicom import Dataset, dcmread
 
 from tests.required import require_binary, unavailable
+from tests.sealed import carry_all
 
 _PLUGINS = Path("/usr/share/orthanc/plugins")
 _ROOT = Path(__file__).resolve().parents[1]
@@ -263,9 +264,11 @@ def orthanc(
     ae_title: str = "ORTHANC",
     settings: Mapping[str, Any] | None = None,
     web_viewer: bool = False,
+    reaches: Sequence[int] = (),
 ) -> Iterator[Orthanc]:
     """Orthanc in a network namespace of its own; `settings` go over its configuration.
 
+    reaches    : ports on loopback that it can call under the same numbers
     web_viewer : with Orthanc's own viewer, beside the Explorer that it always has
     """
     program = require_binary("Orthanc", "orthanc")
@@ -293,7 +296,15 @@ def orthanc(
         outside = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
         fds = [each.fileno() for each in outside]
         command = [unshare, "-rn", sys.executable, "-m", "tests.sealed"]
-        command += [f"{fds[0]}:4242", f"{fds[1]}:8042", "--", program, home / "orthanc.json"]
+        command += [f"{fds[0]}:4242", f"{fds[1]}:8042"]
+        for port in reaches:
+            way_out = stack.enter_context(socket.socket(socket.AF_UNIX))
+            way_out.bind(str(home / f"to-{port}"))
+            way_out.listen()
+            stack.callback(way_out.shutdown, socket.SHUT_RDWR)
+            carry_all(way_out, port)
+            command.append(f"{port}={home / f'to-{port}'}")
+        command += ["--", program, home / "orthanc.json"]
         log = home / "log"
         process = stack.enter_context(running(command, log=log, pass_fds=fds, cwd=_ROOT))
         dicom_port, http_port = (each.getsockname()[1] for each in outside)

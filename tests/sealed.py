@@ -1,10 +1,11 @@
 """Runs a server without a network of its own, reachable through inherited loopback sockets only.
 
-    unshare -rn python -m tests.sealed FD:PORT [FD:PORT ...] -- COMMAND ...
+    unshare -rn python -m tests.sealed FD:PORT [FD:PORT ...] [PORT=PATH ...] -- COMMAND ...
 
 Orthanc 1.10 ignores HttpBindAddresses and listens on every address.  Here it listens in an empty
 network namespace; each FD is a socket that already listens on 127.0.0.1 outside, and what it
-accepts is carried to PORT inside.  The server dies with this process and this one with it.
+accepts is carried to PORT inside.  What the server is to reach is carried the other way: from PORT
+inside to the Unix socket at PATH.  The server dies with this process and this one with it.
 """
 
 import ctypes
@@ -15,6 +16,7 @@ import struct
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 _PR_SET_PDEATHSIG = 1
 _SIOCSIFFLAGS = 0x8914
@@ -27,23 +29,51 @@ def main(arguments: list[str]) -> int:
     server = subprocess.Popen(arguments[split + 1 :], preexec_fn=_die_with_parent)
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     for pair in arguments[:split]:
-        fd, port = (int(n) for n in pair.split(":"))
-        outside = socket.socket(fileno=fd)
-        threading.Thread(target=_serve, args=(outside, port), daemon=True).start()
+        if "=" in pair:
+            port, path = pair.split("=", 1)
+            carry_all(socket.create_server(("127.0.0.1", int(port))), path)
+        else:
+            fd, port = pair.split(":")
+            carry_all(socket.socket(fileno=int(fd)), int(port))
     return server.wait()
 
 
-def _serve(outside: socket.socket, port: int) -> None:
+def carry_all(listening: socket.socket, to: int | str) -> None:
+    """From now on what is accepted is carried to that port on loopback, or to that Unix socket."""
+    threading.Thread(target=_serve, args=(listening, to), daemon=True).start()
+
+
+def _serve(listening: socket.socket, to: int | str) -> None:
     while True:
-        client, _ = outside.accept()
         try:
-            inside = socket.create_connection(("127.0.0.1", port))
+            client, _ = listening.accept()
+        except OSError:
+            return  # it was closed
+        try:
+            target = _connected(to)
         except OSError:
             client.close()  # the server is not up yet
             continue
-        for source, target in ((client, inside), (inside, client)):
-            source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=_carry, args=(source, target), daemon=True).start()
+        threading.Thread(target=_carry_both, args=(client, target), daemon=True).start()
+
+
+def _connected(to: int | str) -> socket.socket:
+    if isinstance(to, int):
+        return socket.create_connection(("127.0.0.1", to))
+    made = socket.socket(socket.AF_UNIX)
+    made.connect(to)
+    return made
+
+
+def _carry_both(client: socket.socket, target: socket.socket) -> None:
+    with client, target:
+        for end in (client, target):
+            if end.family == socket.AF_INET:
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        back = threading.Thread(target=_carry, args=(target, client), daemon=True)
+        back.start()
+        _carry(client, target)
+        back.join()
 
 
 def _carry(source: socket.socket, target: socket.socket) -> None:
@@ -53,7 +83,8 @@ def _carry(source: socket.socket, target: socket.socket) -> None:
         target.shutdown(socket.SHUT_WR)
     except OSError:
         for end in (source, target):
-            end.close()
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
 
 def _bring_loopback_up() -> None:
