@@ -30,7 +30,11 @@ def serve(config_path: Path | None) -> int:
 
     def free_or_fail() -> None:
         for key, port in ports.items():
-            if not port_is_free(host, port):
+            try:
+                free = port_is_free(host, port)
+            except ConfigError as error:
+                raise ConfigError(f"receiver: {error}") from None
+            if not free:
                 raise ConfigError(
                     f"port {port} on {host} is taken; stop what listens there, "
                     f"or choose another {key}"

@@ -38,6 +38,7 @@ def _known_character_set(term: str) -> str:
 
 
 CharacterSet = Annotated[str, AfterValidator(_known_character_set)]
+Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s*]+$")]
 
 
 _SQLITE = "sqlite:///"
@@ -160,9 +161,20 @@ class WebConfig(Section):
     """PEM file of the certificate and those that sign it; absent: HTTP without TLS."""
     key_file: Path | None = Field(default=None, examples=["web-key.pem"])
     """PEM file of its private key; absent: in certificate_file."""
-    allowed_origins: tuple[str, ...] = ()
+    allowed_peers: tuple[IPvAnyNetwork, ...] | None = Field(
+        default=None, examples=[["10.1.0.0/16", "127.0.0.1"]]
+    )
+    """Addresses or networks that are answered; absent: everyone (`m3node check` warns where others
+    than this machine can reach it). Behind a proxy the address is the proxy's."""
+    allowed_origins: tuple[Origin, ...] = ()
     """Origins of web pages elsewhere that may read the answers, such as "https://viewer.example";
     compared as they are written."""
+
+    @model_validator(mode="after")
+    def _key_has_a_certificate(self) -> Self:
+        if self.key_file is not None and self.certificate_file is None:
+            raise ValueError("key_file is of no use without certificate_file")
+        return self
 
 
 class StudyConfig(Section):

@@ -24,7 +24,7 @@ def receiver_tls(config: ReceiverTLSConfig) -> Iterator[Finding]:
         client_certificate=config.client_certificate,
         minimum_version=config.minimum_version,
     )
-    yield _valid(
+    yield valid(
         what,
         str(config.certificate_file),
         tls.own_certificate(config.certificate_file, config.key_file, of="server"),
@@ -45,7 +45,7 @@ def destination_tls(config: DimseDestination) -> Iterator[Finding]:
     if not config.tls:
         return
     if config.certificate_file is not None:
-        yield _valid(
+        yield valid(
             what,
             str(config.certificate_file),
             tls.own_certificate(config.certificate_file, config.key_file, of="client"),
@@ -75,12 +75,12 @@ def destination_https(config: DicomwebDestination) -> Iterator[Finding]:
 
 def _authorities(what: str, ca_file: Path | None) -> Iterator[Finding]:
     for each in () if ca_file is None else tls.authorities(ca_file):
-        found = _valid(what, f"{ca_file}: {each.subject}", each)
+        found = valid(what, f"{ca_file}: {each.subject}", each)
         if found.status is not Status.OK:
             yield found
 
 
-def _valid(what: str, whose: str, certificate: Certificate) -> Finding:
+def valid(what: str, whose: str, certificate: Certificate) -> Finding:
     """Whether it is valid, and for how long."""
     left = certificate.ends - datetime.now(UTC)
     if left < timedelta():
@@ -100,6 +100,6 @@ def _shown(
             socket.create_connection(address, timeout=timeout_s) as plain,
             context.wrap_socket(plain, server_hostname=name or None) as secured,
         ):
-            return _valid(what, "its certificate", tls.certificate_of(secured))
+            return valid(what, "its certificate", tls.certificate_of(secured))
     except ssl.SSLError as error:
         return fail(what, f"cannot be reached over TLS: {tls.why(error)}")

@@ -30,6 +30,7 @@ from node.core.errors import NodeError
 from node.core.states import State
 from node.operator.certificates import destination_https, destination_tls, receiver_tls
 from node.operator.findings import Finding, fail, ok, warn
+from node.operator.web import web_server
 from node.persistence.store import Store
 from node.words import in_words_with_place
 
@@ -60,6 +61,7 @@ def check_node(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
         ("model", partial(_model, config.model)),
         ("transfer syntaxes", _transfer_syntaxes),
         ("receiver", partial(_receiver, config.receiver, reach)),
+        ("web", partial(web_server, config.web, reach.port_is_free)),
         ("destinations", partial(_any_destination, config)),
     ]
     if config.receiver.tls is not None:

@@ -204,13 +204,9 @@ def port_is_free(host: str, port: int) -> bool:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(address)
     except PermissionError:
-        raise ConfigError(
-            f"receiver: port {port} needs a privilege; choose one above 1023"
-        ) from None
+        raise ConfigError(f"port {port} needs a privilege; choose one above 1023") from None
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return False
-        raise ConfigError(
-            f"receiver.host: {host} is no address of this machine ({error.strerror})"
-        ) from None
+        raise ConfigError(f"{host} is no address of this machine ({error.strerror})") from None
     return True

@@ -7,6 +7,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
 
 from node.web import dicomweb, health
+from node.web.admitted import Admitted
 from node.web.problems import Guarded, Problem, answer_problem
 from node.web.services import Services
 
@@ -31,6 +32,7 @@ def application(services: Services) -> Starlette:
                 expose_headers=["Warning", "Content-Location"],
             ),
             Middleware(Guarded),
+            Middleware(Admitted, networks=services.config.web.allowed_peers),
         ],
         exception_handlers={Problem: answer_problem, HTTPException: answer_problem},
     )

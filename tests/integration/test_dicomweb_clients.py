@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,8 @@ from urllib.request import Request, urlopen
 import pytest
 import requests
 from dicomweb_client import DICOMwebClient
-from pydicom import Dataset, dcmread
+from PIL import Image
+from pydicom import dcmread
 from pydicom.uid import generate_uid
 
 from node.config import ReceiverConfig
@@ -81,9 +81,7 @@ def test_orthanc_stores_finds_and_retrieves(served: Served, tmp_path: Path) -> N
         everything = peer.get("/studies")
         asked("/stow", Resources=everything, Synchronous=True)
         assert sorted(kept(served)) == [f"{THICK}.{number}" for number in range(3)]
-        Reading(served.services.store, served.services.spool, config=ReceiverConfig()).read(
-            within_s=60
-        )
+        read_all(served)
         peer.clear()
         (found,) = asked("/qido", Uri="/studies", Arguments={"StudyInstanceUID": STUDY})
         assert found["0020000D"]["Value"] == STUDY  # as it simplifies what it is told
@@ -92,34 +90,42 @@ def test_orthanc_stores_finds_and_retrieves(served: Served, tmp_path: Path) -> N
         assert peer.stored(f"{THICK}.2").PixelData == images[2].PixelData
 
 
-def recipes() -> list[str]:
-    """The lines of the README's DICOMweb part that call curl."""
+def recipes() -> dict[str, str]:
+    """What each line of the README's DICOMweb part is for, and the line."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     block = re.search(r"### DICOMweb\n.*?```\n(.*?)```", text, re.DOTALL)
     assert block
-    return [line for line in block[1].splitlines() if line.startswith("curl ")]
+    return dict(reversed(line.split("  # ")) for line in block[1].splitlines())
 
 
 @pytest.mark.peers
 def test_the_recipes_with_curl_do_what_they_say(served: Served, tmp_path: Path) -> None:
     require_binary("curl", "curl")
-    images: list[Dataset] = [ct_image(number) for number in range(2)]
-    for number, image in enumerate(images):
-        (tmp_path / f"{number}.dcm").write_bytes(part10(image))
-    shutil.copy(tmp_path / "0.dcm", tmp_path / "FILE.dcm")
+    (tmp_path / "FILE.dcm").write_bytes(part10(ct_image(0)))
     values = {"STUDY": STUDY, "SERIES": THICK, "INSTANCE": f"{THICK}.0"}
     said = {}
-    for recipe in recipes():
-        line = recipe.replace("127.0.0.1:8105", f"127.0.0.1:{served.port}").partition("  #")[0]
+    for purpose, recipe in recipes().items():
         done = subprocess.run(
-            ["bash", "-ec", line],
+            ["bash", "-ec", recipe.replace(":8105", f":{served.port}")],
             cwd=tmp_path,
             env={**os.environ, **values},
             capture_output=True,
             timeout=60,
             check=True,
         )
-        said[recipe.partition("  #")[2].strip()] = done.stdout
-    print(said)
-    assert len(said) == len(recipes())
-    assert dcmread(tmp_path / "0.dcm").SOPInstanceUID in kept(served)
+        said[purpose] = done.stdout
+        read_all(served)
+    stored, found, _, metadata, _, ready = (json.loads(each or "0") for each in said.values())
+    assert stored["00081199"]["Value"][0]["00081155"]["Value"] == [f"{THICK}.0"]
+    assert found[0]["0020000D"]["Value"] == [STUDY]
+    assert metadata[0]["00100020"]["Value"] == ["4711"]
+    assert ready == {"status": "ok", "amiss": []}
+    assert dcmread(tmp_path / "slice.dcm").PixelData == ct_image(0).PixelData
+    with Image.open(tmp_path / "slice.png") as picture:
+        assert picture.size == (4, 4)
+
+
+def read_all(served: Served) -> None:
+    """What was stored is read, as the scheduler does in a node."""
+    services = served.services
+    Reading(services.store, services.spool, config=ReceiverConfig()).read(within_s=60)

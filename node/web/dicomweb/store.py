@@ -68,9 +68,9 @@ class _Store:
         config = self._receiver
         if not is_allowed(peer, config.allowed_peers):
             raise _refused(peer, HTTPStatus.FORBIDDEN, "this address is not in allowed_peers")
-        most_of_one = config.max_associations_of_one_peer
-        if len(self._open) >= config.max_associations or (
-            most_of_one is not None and self._open.count(peer) >= most_of_one
+        if (
+            len(self._open) >= config.max_associations
+            or self._open.count(peer) >= config.most_of_one_peer
         ):
             raise _refused(peer, HTTPStatus.SERVICE_UNAVAILABLE, "too many others are storing now")
 

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from node.app import reach
-from node.config import DestinationConfig, NodeConfig, ReceiverConfig, as_destination
-from node.core.errors import DestinationUnreachable
+from node.config import DestinationConfig, NodeConfig, ReceiverConfig, WebConfig, as_destination
+from node.core.errors import ConfigError, DestinationUnreachable
 from node.operator.check import check_node
+from node.operator.web import web_server
 from node.persistence.store import Store
+from node.process.supervisor import port_is_free
 from tests.certificates import BOTH, Authority, Holder, authority
 from tests.node.cli.conftest import Cli, finish
+from tests.node.web.serving import serving
 from tests.peers import free_port
 
 
@@ -31,6 +34,7 @@ def test_a_fresh_node_passes_with_its_warnings(cli: Cli, config_file: Path) -> N
         found, "destinations"
     )
     everyone = [says for status, says in findings(found, "receiver") if status == "warn"]
+    assert findings(found, "web")[0][0] == "ok"
     assert everyone == [
         "receiver.allowed_calling_ae_titles is absent: everyone may send",
         "receiver.allowed_peers is absent: everyone may send",
@@ -211,3 +215,49 @@ def test_senders_cannot_be_judged_without_an_authority(
     said = cli("check", "--config", config_file)
     assert said.status == 1
     assert 'receiver.tls: client_certificate = "required" needs a ca_file' in said.out
+
+
+def web_findings(**web: Any) -> list[tuple[str, str]]:
+    found = web_server(WebConfig.model_validate(web), port_is_free)
+    return [(str(each.status), each.says) for each in found]
+
+
+def test_a_web_port_that_is_free_taken_or_served_is_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.operator.web._TIMEOUT_S", 0.2)
+    port = free_port()
+    place = f"127.0.0.1:{port}"
+    assert web_findings(port=port) == [("ok", f"{place} is free to listen on")]
+    assert web_findings(port=port, enabled=False) == []
+    with socket.create_server(("127.0.0.1", port)):
+        ((status, says),) = web_findings(port=port)
+    assert status == "fail"
+    assert "is taken by something else: there is no DICOMweb until that is stopped" in says
+    monkeypatch.setattr("node.operator.web._TIMEOUT_S", 10)
+    with serving(tmp_path) as served:
+        place = f"127.0.0.1:{served.port}"
+        assert web_findings(port=served.port) == [
+            ("ok", f"{place} is served already: /healthz answers")
+        ]
+
+
+def test_a_web_server_that_others_reach_has_to_say_whom_it_answers(tmp_path: Path) -> None:
+    port = free_port()
+    assert [status for status, _ in web_findings(host="0.0.0.0", port=port)] == [
+        "ok",
+        "warn",
+        "warn",
+    ]
+    holder = authority(tmp_path).issue("web", days=10)
+    secured = web_findings(
+        host="0.0.0.0",
+        port=port,
+        allowed_peers=["10.0.0.0/8"],
+        certificate_file=holder.certificate_file,
+        key_file=holder.key_file,
+    )
+    assert [status for status, _ in secured] == ["ok", "warn"]
+    assert secured[1][1].endswith(", 10 days")
+    with pytest.raises(ConfigError, match=r"absent\.pem cannot be read"):
+        web_findings(port=port, certificate_file=tmp_path / "absent.pem")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.node.web.serving import Served, serving
 
@@ -40,8 +41,6 @@ def test_an_error_is_text_where_text_is_asked_for(served: Served) -> None:
 
 
 def test_a_method_that_is_not_for_an_address_is_said_with_those_that_are(served: Served) -> None:
-    import requests
-
     said = requests.post(f"http://127.0.0.1:{served.port}/healthz", timeout=10)
     assert said.status_code == 405
     assert said.json()["error"] == "this method is not for this address"
@@ -50,3 +49,14 @@ def test_a_method_that_is_not_for_an_address_is_said_with_those_that_are(served:
 
 def test_the_software_is_not_named(served: Served) -> None:
     assert "Server" not in served.get("/healthz").headers
+
+
+def test_an_address_that_is_not_let_in_is_answered_with_403_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    with serving(tmp_path, web={"allowed_peers": ["10.0.0.0/8"]}) as closed:
+        said = closed.get("/dicom-web/studies")
+    assert said.status_code == 403
+    assert said.json()["error"] == "this address is not in web.allowed_peers"
+    with serving(tmp_path, web={"allowed_peers": ["10.0.0.0/8", "127.0.0.0/8"]}) as opened:
+        assert opened.get("/healthz").ok
