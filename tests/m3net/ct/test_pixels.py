@@ -16,6 +16,7 @@ from pydicom.uid import (
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
     JPEGLSLossless,
+    JPEGLSNearLossless,
     RLELossless,
 )
 
@@ -23,6 +24,7 @@ from m3net.ct.pixels import hounsfield, is_lossy
 from m3net.ct.series import read_series
 from m3net.errors import SeriesUnusable
 from tests import synthetic
+from tests.m3net.ct.test_jpeg_of_12_bits import jpeg
 from tests.required import require_binary, unavailable
 
 
@@ -113,6 +115,49 @@ def test_padding_at_the_least_signed_number_is_air_in_either_dress() -> None:
     assert hounsfield(ds).hu[0].tolist() == [-1000, 0]
 
 
+def test_what_is_thinner_than_anything_is_padding_and_keeps_its_value() -> None:
+    found = hounsfield(one_slice([-476, -477, 1024]))
+    assert found.hu[0].tolist() == [-1500, -1501, 0]
+    assert found.padding[0].tolist() == [False, True, False]
+    declared = hounsfield(one_slice([-2000, 24, 1024], PixelPaddingValue=24))
+    assert declared.hu[0].tolist() == [-3024, -1000, 0]
+    assert declared.padding[0].tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("slope", "intercept", "hounsfield_units"),
+    [
+        (1000, 0, True),
+        (1000.5, 0, False),
+        (0, 0, False),
+        (1, 65536, True),
+        (1, 65537, False),
+        (1, -65536, True),
+        (1, -65537, False),
+    ],
+)
+def test_slope_and_intercept_are_of_a_size_that_a_ct_can_have(
+    slope: float, intercept: float, hounsfield_units: bool
+) -> None:
+    ds = one_slice([0], RescaleSlope=slope, RescaleIntercept=intercept)
+    if hounsfield_units:
+        hounsfield(ds)
+    else:
+        with pytest.raises(SeriesUnusable, match="which give no Hounsfield units"):
+            hounsfield(ds)
+
+
+@pytest.mark.parametrize(("precision", "bits_stored"), [(8, 8), (12, 12), (12, 9)])
+def test_jpeg_extended_is_of_8_or_of_12_bits(precision: int, bits_stored: int) -> None:
+    ds = one_slice([0] * 16, PixelRepresentation=0, BitsStored=bits_stored)
+    ds.Rows, ds.Columns, ds.HighBit = 8, 16, bits_stored - 1
+    if precision == 8:
+        ds.BitsAllocated = 8
+    ds.file_meta.TransferSyntaxUID = JPEGExtended12Bit
+    ds.PixelData = encapsulate([jpeg([[100, 200]], precision=precision)])
+    assert hounsfield(ds).hu[0].tolist() == [-924] * 8 + [-824] * 8
+
+
 def test_padding_in_the_range_of_bone_and_metal_is_not_believed() -> None:
     assert hu([3000, 31734], PixelPaddingValue=3000, PixelPaddingRangeLimit=31734) == [1976, 30710]
 
@@ -161,6 +206,8 @@ def test_pixels_of_no_possible_size_are_refused(attributes: dict[str, int], what
         (None, None, False),
         (None, "01", True),
         (JPEGBaseline8Bit, None, True),
+        (JPEGExtended12Bit, "00", True),
+        (JPEGLSNearLossless, "00", True),
         (JPEG2000, None, True),
         (JPEG2000, "00", False),
         (JPEG2000Lossless, None, False),
