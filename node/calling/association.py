@@ -149,8 +149,9 @@ def associated(
     Raises DestinationUnreachable, DestinationNotReady or VariantRejected.
     """
     guard = Guard()
+    ae = CallingAE(guard, ae_title=config.calling_ae_title)
     try:
-        call = _request(config, contexts, guard, stored_here=stored_here, handlers=handlers)
+        call = _request(config, contexts, guard, ae=ae, stored_here=stored_here, handlers=handlers)
         try:
             wanted = [uid for uid, _ in contexts] if required is None else required
             _require(call.association, wanted)
@@ -162,7 +163,7 @@ def associated(
         with guard.within(2 * config.timeout_s):
             call.association.release()
     finally:
-        guard.close()
+        ae.close()
 
 
 def echo(config: CalledAE) -> None:
@@ -181,11 +182,11 @@ def _request(
     contexts: Sequence[Context],
     guard: Guard,
     *,
+    ae: CallingAE,
     stored_here: Collection[str],
     handlers: Sequence[tuple[evt.EventType, Callable[..., Any]]],
 ) -> Call:
     prepare()
-    ae = CallingAE(guard, ae_title=config.calling_ae_title)
     ae.connection_timeout = ae.acse_timeout = config.timeout_s
     ae.dimse_timeout = ae.network_timeout = config.timeout_s
     where = f"{config.ae_title} at {config.host}:{config.port}"

@@ -4,6 +4,7 @@ The answer is read to its end or to `LARGEST_ANSWER`; the whole exchange ends wh
 What a status line alone says of a destination is said here once (`failure`).
 """
 
+import ssl
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -127,7 +128,6 @@ class Service:
         adapter = _Watched(self._guard)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
-        self._session.verify = str(config.ca_file) if config.ca_file else True
         self._session.auth = _SecretHeaders(config.headers_file)
 
     def __enter__(self) -> Self:
@@ -158,6 +158,7 @@ class Service:
                     params=params,
                     headers={"Accept-Encoding": "identity", **headers},
                     data=body or None,
+                    verify=_authorities(config.ca_file),
                     timeout=config.timeout_s,
                     allow_redirects=False,  # a redirected POST becomes a GET, which stores nothing
                     stream=True,
@@ -249,6 +250,15 @@ class _SecretHeaders(requests.auth.AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers.update(self._headers)
         return request
+
+
+def _authorities(ca_file: Path | None) -> str | bool:
+    """Where the authorities stand that are trusted: the system's if none are named.
+
+    requests would take a list of its own, and one that its environment names before ours.
+    """
+    system = ssl.get_default_verify_paths()
+    return str(ca_file) if ca_file else system.cafile or system.capath or True
 
 
 class _Watched(HTTPAdapter):

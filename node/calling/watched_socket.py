@@ -51,11 +51,13 @@ class WatchedSocket(AssociationSocket):
             received = super().recv(nr_bytes)
         except ConnectionError:
             self.ended_by = "reset the connection"
+            self._shutdown_socket()  # pynetdicom leaves it open
             raise
         self._budget -= len(received)
         self.first = self.first or bytes(received)
         if len(received) < nr_bytes:
             self.ended_by = "closed the connection"
+            self._shutdown_socket()
         return received
 
     def _shutdown_socket(self) -> None:
@@ -82,6 +84,12 @@ class CallingAE(AE):
         self._guard = guard
         self.connection: WatchedSocket | None = None
         """Of the association that was asked for last."""
+
+    def close(self) -> None:
+        """The connection is closed, which pynetdicom leaves open if an abort cannot be sent."""
+        self._guard.close()
+        if self.connection is not None:
+            self.connection._shutdown_socket()
 
     def _create_socket(
         self, assoc: Association, address: AddressInformation, tls_args: Any
