@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from node.calling.guard import allowed_s
 from node.config import DicomwebDestination, DimseDestination
 from node.core.errors import DestinationError, DestinationNotReady, DestinationUnreachable
 from node.outbound.connect import connect
 from node.outbound.destination import OutgoingObject
-from node.calling.guard import allowed_s
 from tests.integration.delivering import pacs
 from tests.node.outbound.raw import DRIP_S, drip, keeps_silent, speaking, tampered
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from node.calling.unreached import unreached
 from node.config import DestinationConfig, DicomwebDestination, DimseDestination
 from node.core.errors import DestinationError, DestinationNotReady, DestinationUnreachable
 from node.outbound.connect import connect
-from node.calling.unreached import unreached
 from tests.node.outbound.answering import answering
 from tests.node.outbound.raw import speaking
 from tests.peers import free_port
