@@ -29,6 +29,7 @@ class Asked:
     query     : further parameters, by name
     base      : URI of the service, without a slash at its end
     max_bytes : of an object, inflated
+    assumed_character_set : what an object that declares none is taken to declare
     """
 
     held: Sequence[Held]
@@ -37,6 +38,7 @@ class Asked:
     base: str
     spool: Spool
     max_bytes: int
+    assumed_character_set: str | None
 
     def path(self, held: Held) -> Path:
         """Where its file lies."""

@@ -47,7 +47,7 @@ class Written:
     def chunks(self, sop_class_uid: str, sop_instance_uid: str) -> Iterator[bytes]:
         """The whole file.  Raises Unreadable in the middle if a later frame cannot be had."""
         yield file_head(sop_class_uid, sop_instance_uid, self._target)
-        for each in self._of.elements():
+        for each in self._elements():
             if each.tag & 0xFFFF == 0:
                 continue  # group lengths, which would be wrong
             if self._frames is not None and each.tag in _OFFSET_TABLES:
@@ -56,6 +56,14 @@ class Written:
                 yield from self._pixels(self._frames, each)
             else:
                 yield from self._element(each)
+
+    def _elements(self) -> list[Element]:
+        """All of them, and what has to be said of decoded colours if it was not."""
+        found = self._of.elements()
+        if self._changed(_PLANAR) is not None and all(each.tag != _PLANAR for each in found):
+            found.append(Element(tag=_PLANAR, vr="US", at=0, length=2, little=True))
+            found.sort(key=lambda each: each.tag)
+        return found
 
     def _element(self, each: Element) -> Iterator[bytes]:
         if each.items is not None:

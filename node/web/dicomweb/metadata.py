@@ -102,7 +102,7 @@ def _attributes(asked: Asked, held: Held) -> list[Attribute]:
         return base + "/".join(where)
 
     with opened(asked.path(held), max_bytes=asked.max_bytes) as of:
-        return attributes(of, link)
+        return attributes(of, link, assumed_character_set=asked.assumed_character_set)
 
 
 def _sent(body: IO[bytes]) -> Iterator[bytes]:

@@ -12,6 +12,8 @@ MOST_INLINE = 64 << 20
 """Bytes of all values of one object."""
 
 _CHARACTER_SET = 0x00080005
+_SAYS_NOTHING = frozenset({"", "ISO_IR 6", "ISO 2022 IR 6"})
+"""The default repertoire, in which ASCII is written and many senders write whatever they have."""
 _PADDING = 0xFFFCFFFC
 _BULK_ALWAYS = frozenset({0x7FE00010, 0x7FE00008, 0x7FE00009, 0x54001010, 0x56000020})
 """Pixels, waveforms and spectra."""
@@ -45,12 +47,17 @@ Link = Callable[[Path], str]
 """The URI of what stands there."""
 
 
-def attributes(of: EncodedObject, link: Link) -> list[Attribute]:
+def attributes(
+    of: EncodedObject, link: Link, *, assumed_character_set: str | None
+) -> list[Attribute]:
     """Everything that the object says, texts as Unicode, ascending by tag.
+
+    assumed_character_set : what an object that declares none is taken to declare
 
     Raises Unreadable.
     """
-    found = _Reading(of, link).attributes(of.elements(), (), ())
+    declared = () if assumed_character_set is None else (assumed_character_set,)
+    found = _Reading(of, link).attributes(of.elements(), (), declared)
     if not found or found[0].tag > _CHARACTER_SET:
         found.insert(0, _unicode())
     return found
@@ -72,7 +79,8 @@ class _Reading:
         for each in elements:
             if each.tag == _CHARACTER_SET and each.length:
                 raw = self._value(each).decode("ascii", "replace")
-                character_set = [term.strip(" \0") for term in raw.split("\\")]
+                terms = [term.strip(" \0") for term in raw.split("\\")]
+                character_set = character_set if _SAYS_NOTHING.issuperset(terms) else terms
         found = list(self._each(elements, around, character_set))
         found.sort(key=lambda each: each.tag)
         return found

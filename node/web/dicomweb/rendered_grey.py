@@ -138,7 +138,7 @@ def _without_unused_bits(
 ) -> NDArray[np.int32] | NDArray[np.float32]:
     """Old scanners keep overlays in the bits above Bits Stored (PS3.5 8.1.1)."""
     if stored.dtype.kind == "f" or stored.dtype.itemsize > 2:
-        return stored.astype(np.float32)
+        return np.nan_to_num(stored.astype(np.float32), posinf=_MOST, neginf=-_MOST)
     bits = attributes.whole(header, "BitsStored") or 8 * stored.dtype.itemsize
     unused = 32 - min(max(bits, 1), 16)
     if stored.dtype.kind == "i":

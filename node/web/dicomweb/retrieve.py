@@ -105,6 +105,7 @@ def _answer(services: Services, request: Request, named: _Named, make: Make) -> 
         base=base_of(services, request),
         spool=services.spool,
         max_bytes=services.config.receiver.max_object_mb << 20,
+        assumed_character_set=services.config.receiver.assumed_character_set,
     )
     try:
         return make(asked, request)

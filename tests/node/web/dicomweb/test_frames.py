@@ -1,11 +1,13 @@
 """Every frame is found, whatever tells where it begins, and is its own samples."""
 
 import struct
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.pixels.encoders.base import get_encoder
 from pydicom.uid import JPEGLSLossless, RLELossless
@@ -210,6 +212,40 @@ def test_colours_that_are_not_subsampled_are_as_the_object_says(
     )
     path = write(tmp_path, said + fragments(frame), RLE)
     assert uncompressed(path) == picture.tobytes()
+
+
+def test_subsampled_colours_are_decoded_to_rgb(tmp_path: Path) -> None:
+    picture = np.zeros((16, 16, 3), np.uint8)
+    picture[:] = (200, 40, 60)
+    file = BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=95)
+    frame = file.getvalue() + b"\0" * (len(file.getvalue()) % 2)
+    said = image(rows=16, columns=16, samples=3, photometric=b"YBR_FULL_422")
+    path = write(tmp_path, said + fragments(frame), "1.2.840.10008.1.2.4.50")
+    (stored_frame,) = stored(path)
+    assert stored_frame == frame
+    decoded = np.frombuffer(uncompressed(path), np.uint8).reshape(16, 16, 3)
+    assert np.abs(decoded.astype(int) - picture).max() <= 3
+    written = anew(path, EXPLICIT)
+    assert written.PhotometricInterpretation == "RGB"
+    assert np.array_equal(written.pixel_array, decoded)
+
+
+def test_native_subsampled_colours_are_shown(tmp_path: Path) -> None:
+    said = image(rows=1, columns=2, samples=3, photometric=b"YBR_FULL_422")
+    path = write(tmp_path, said + element(0x7FE00010, "OB", bytes([76, 150, 85, 255])))
+    assert stored(path) == [bytes([76, 150, 85, 255])]
+
+
+@pytest.mark.parametrize(("bits", "vr"), [(8, "OW"), (8, "OB"), (16, "OW"), (32, "OW")])
+def test_big_endian_pixels_are_written_anew(tmp_path: Path, bits: int, vr: str) -> None:
+    samples = np.arange(12).reshape(3, 4)
+    words = samples.astype(f">u{bits // 8}").tobytes()
+    if bits == 8 and vr == "OW":
+        words = np.frombuffer(words, ">u2").astype("<u2").tobytes()
+    said = image(rows=3, columns=4, bits=bits, order=">")
+    path = write(tmp_path, said + element(0x7FE00010, vr, words, order=">"), BIG_ENDIAN)
+    assert np.array_equal(anew(path, EXPLICIT).pixel_array, samples)
 
 
 def anew(path: Path, target: str) -> Dataset:

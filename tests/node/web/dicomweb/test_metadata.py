@@ -36,9 +36,11 @@ from tests.node.web.dicomweb.encoding import (
 DEFLATED = "1.2.840.10008.1.2.1.99"
 
 
-def model(path: Path, max_bytes: int = 1 << 20) -> list[Attribute]:
+def model(path: Path, *, max_bytes: int = 1 << 20, assumed: str | None = None) -> list[Attribute]:
     with opened(path, max_bytes=max_bytes) as of:
-        return attributes(of, lambda where: "http://here/" + "/".join(where))
+        return attributes(
+            of, lambda where: "http://here/" + "/".join(where), assumed_character_set=assumed
+        )
 
 
 def said(path: Path) -> dict[str, Any]:
@@ -137,6 +139,19 @@ def test_texts_are_unicode_and_what_is_not_to_be_read_is_seen_as_such(
     assert found["00080005"] == {"vr": "CS", "Value": ["ISO_IR 192"]}
     assert found["00081140"]["Value"] == [{"0008103E": {"vr": "LO", "Value": [text]}}]
     assert text in as_xml(model(path)).decode()
+
+
+@pytest.mark.parametrize(
+    ("declared", "text"),
+    [(None, "Müller"), (b"", "Müller"), (b"ISO_IR 6", "Müller"), (b"ISO_IR 101", "MĂźller")],
+)
+def test_a_character_set_is_assumed_where_none_is_declared(
+    tmp_path: Path, declared: bytes | None, text: str
+) -> None:
+    data = b"" if declared is None else element(0x00080005, "CS", declared)
+    path = write(tmp_path, data + element(0x0008103E, "LO", b"M\xc3\xbcller"))
+    found = json.loads(as_json(model(path, assumed="ISO_IR 192")))
+    assert found["0008103E"]["Value"] == [text]
 
 
 def test_an_item_may_have_a_character_set_of_its_own(tmp_path: Path) -> None:

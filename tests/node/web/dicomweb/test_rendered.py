@@ -143,6 +143,13 @@ def test_an_index_into_a_palette_becomes_its_colour(tmp_path: Path) -> None:
     assert shown(path)[0].tolist() == [[0, 0, 0], [255, 128, 0]]
 
 
+def test_numbers_that_are_none_do_not_hide_the_others(tmp_path: Path) -> None:
+    said = image(rows=1, columns=4, bits=32, more=windowed("0.5", "1", "LINEAR_EXACT"))
+    pixels = struct.pack("<4f", float("nan"), float("-inf"), float("inf"), 1)
+    path = write(tmp_path, said + element(0x7FE00008, "OF", pixels))
+    assert shown(path)[0].tolist() == [0, 0, 255, 255]
+
+
 def test_an_object_whose_tables_make_no_sense_is_said_to_be_so(tmp_path: Path) -> None:
     said = image(rows=1, columns=2, photometric=b"PALETTE COLOR ")
     path = write(tmp_path, said + element(0x7FE00010, "OB", b"\0\1"))

@@ -86,6 +86,8 @@ def test_pictures_are_rendered(client: DICOMwebClient) -> None:
         *uids(SEG), frame_numbers=[2], media_types=("image/jpeg",)
     )
     assert Image.open(BytesIO(of_frames)).size == (20, 16)
+    of_series = client.retrieve_series_rendered(*uids(CT[0])[:2])
+    assert of_series.count(b"Content-Type: image/jpeg") == 3
 
 
 def _file(dataset: Dataset) -> BytesIO:
