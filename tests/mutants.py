@@ -82,7 +82,10 @@ MIRRORS = {
     "node/core/diary.py": ["tests/node/test_words.py"],
     "node/core/errors.py": ["tests/node/outbound/test_statuses.py"],
     "node/core/inputs.py": ["tests/node/core/test_selection.py"],
-    "node/core/objects.py": ["tests/node/core/test_pipeline.py"],
+    "node/core/objects.py": [
+        "tests/node/core/test_objects.py",
+        "tests/node/core/test_pipeline.py",
+    ],
     "node/core/reading.py": ["tests/node/core/test_pipeline.py"],
     "node/core/uids.py": ["tests/node/core/test_pipeline.py"],
     "node/core/slices.py": ["tests/node/core/test_selection.py"],

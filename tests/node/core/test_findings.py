@@ -139,6 +139,42 @@ def test_a_picture_is_black_where_padding_begins() -> None:
     assert (view.slab_hu != BEYOND_HU).sum() == 3 * 16 * 11  # of columns 5 to 20
 
 
+@pytest.mark.parametrize(
+    ("judged", "refused", "summary"),
+    [
+        (1, 0, []),
+        (0, 1, []),
+        (1, 1, ["Nodule 1: UNTRAINED, NOT A RESULT; Im 495.", "Nodule 2: not analysed."]),
+        (2, 0, ["Nodule 1: UNTRAINED, NOT A RESULT; Im 495."] * 2),
+        (0, 2, ["Nodule 2: not analysed."] * 2),
+    ],
+)
+def test_several_nodules_are_summed_up_line_by_line_and_one_is_not(
+    judged: int, refused: int, summary: list[str]
+) -> None:
+    ct = volume()
+    it = described(ct, masked(ct, (4, 9, 14), (3, 3, 3)))
+    not_judged = RefusedNodule(
+        tracking_uid="2.25.21", tracking_id="Nodule 2", sources=(), reason="it is nowhere"
+    )
+    assessment = Assessment(
+        outcome=Outcome.ANALYSED, judged=[it.judged] * judged, refused=[not_judged] * refused
+    )
+    content = report_content(assessment, [it] * judged, load_card("untrained"), Dataset())
+    assert list(content.summary) == summary
+    assert len(content.remarks) == (2 if judged else 0)
+
+
+def test_a_doubt_about_a_nodule_stands_in_the_headline() -> None:
+    ct = volume()
+    it = described(ct, masked(ct, (4, 9, 14), (3, 3, 3)), said={"doubt": "it may be a rib"})
+    sure = described(ct, masked(ct, (4, 9, 14), (3, 3, 3)))
+    for each, doubtful in ((it, True), (sure, False)):
+        assessment = Assessment(outcome=Outcome.ANALYSED, judged=[each.judged])
+        said = report_content(assessment, [each], load_card("untrained"), Dataset()).headline
+        assert said.endswith("DOUBTFUL: it may be a rib.") is doubtful
+
+
 def test_sides_and_densities_have_one_name_in_measuring_and_in_reporting() -> None:
     assert [each.value for each in m3net.nodule.Side] == [each.value for each in Side]
     assert [each.value for each in m3net.nodule.Lobe] == [each.value for each in Lobe]

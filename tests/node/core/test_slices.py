@@ -1,11 +1,14 @@
 """A series' geometry from its headers: what it covers, its spacing, and what it lacks."""
 
+from dataclasses import replace
+
 import pytest
 
 from m3net.nodule import Point
+from m3net.uids import FrameOfReferenceUID
 from node.core.inputs import Role
 from node.core.slices import geometry_of, slice_count
-from tests.node.core.facts_of import FRAME, ct_series, ct_slice, facts
+from tests.node.core.facts_of import FRAME, THICK, ct_series, ct_slice, facts
 
 # ct_slice: 512 x 512 pixels of 0.7 mm, first pixel's centre at (-180, -180), z = -100 upwards.
 
@@ -44,6 +47,14 @@ def test_a_whole_series_has_its_step_and_lacks_nothing() -> None:
     assert geometry.frame_of_reference_uid == FRAME
 
 
+def test_a_slice_that_names_no_frame_of_reference_is_in_that_of_the_others() -> None:
+    first, *others = ct_series(10)
+    nameless = replace(first.planes[1], frame_of_reference_uid=FrameOfReferenceUID(THICK))
+    geometry = geometry_of([replace(first, planes={1: nameless}), *others])
+    assert geometry is not None
+    assert (geometry.slices, geometry.frame_of_reference_uid) == (10, FRAME)
+
+
 def test_absent_slices_inside_are_counted() -> None:
     series = ct_series(10)
     geometry = geometry_of([*series[:4], *series[6:]])
@@ -68,6 +79,13 @@ def test_slices_that_make_no_volume_have_the_median_spacing_of_the_usual_orienta
     assert geometry is not None
     assert (geometry.slices, geometry.missing_slices) == (6, 0)
     assert geometry.spacing_mm == pytest.approx(2.5)
+
+
+def test_slices_turned_by_less_than_half_a_hundredth_are_of_one_orientation() -> None:
+    turned = [ct_slice(number, row=(1.0, 0.004, 0.0)) for number in range(3, 6)]
+    geometry = geometry_of([*ct_series(3), *turned])
+    assert geometry is not None
+    assert geometry.slices == 6
 
 
 def test_without_a_header_that_holds_a_place_there_is_no_geometry() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from node.core.errors import DestinationRefused
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
-from node.core.variants import RICHEST, Form, Wishes, choose
+from node.core.variants import RICHEST, Form, Wishes, choose, form_of
 
 REPORT_3D, REPORT = ReportVariant.COMPREHENSIVE_3D, ReportVariant.COMPREHENSIVE
 MULTI, SINGLE = CaptureVariant.MULTI_FRAME, CaptureVariant.SINGLE_FRAME
@@ -77,6 +77,16 @@ def test_of_a_version_before_without_captures_any_report_of_the_class_will_do() 
 def test_a_form_that_cannot_be_had_is_refused() -> None:
     with pytest.raises(DestinationRefused, match="wrote no comprehensive_3d report"):
         choose([BEFORE[3], BEFORE[5]], RICHEST)
+    with pytest.raises(DestinationRefused, match="wrote no comprehensive_3d report"):
+        choose([BEFORE[3]], RICHEST)
+    with pytest.raises(DestinationRefused, match="wrote no comprehensive report with single_frame"):
+        choose([BEFORE[2], BEFORE[4]], Form(report=REPORT, captures=SINGLE))
+
+
+def test_only_a_report_has_a_form_and_it_is_that_of_its_captures_too() -> None:
+    assert form_of(report("x", REPORT, SINGLE)) == Form(report=REPORT, captures=SINGLE)
+    assert form_of(capture("x", MULTI)) is None
+    assert form_of(Some("x", ArtifactKind.REPORT, REPORT_3D, None)) is None
 
 
 def test_companions_are_those_that_are_asked_for_in_the_order_of_sending() -> None:

@@ -81,6 +81,21 @@ def test_several_refused_nodules_are_named_beside_one_that_was_analysed() -> Non
         assert f"NOT analysed: {names}: its centre lies outside the CT. " in line
 
 
+def test_a_doubt_stands_in_the_headline_with_the_name_where_there_are_several() -> None:
+    rib = "bone in it goes on beyond it: it may be a rib"
+    one = headline(Outcome.ANALYSED, trained=True, probabilities=[("A", 0.5)], doubts=[("A", rib)])
+    assert one == f"1 of 1 nodule analysed. Probability of malignancy 50 %. DOUBTFUL: {rib}."
+    two = headline(
+        Outcome.ANALYSED,
+        trained=True,
+        probabilities=[("A", 0.5), ("B", 0.7)],
+        doubts=[("A", rib)],
+    )
+    assert two == (
+        f"2 of 2 nodules analysed. Highest probability of malignancy 70 % (B). DOUBTFUL: A: {rib}."
+    )
+
+
 def test_an_object_that_was_not_read_is_named() -> None:
     assert headline(
         Outcome.PARTLY_ANALYSED,
