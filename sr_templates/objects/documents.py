@@ -35,11 +35,15 @@ def header_of(reference: PredecessorReference) -> Dataset:
 
 
 def refer_to_requests(report: Dataset) -> None:
-    """The CT's request attributes as an SR document states them (PS3.3 C.17.2)."""
+    """The CT's request attributes as an SR document states them, each once (PS3.3 C.17.2).
+
+    The CT has an item for every scheduled step, of which a requested procedure may have several.
+    """
     requests = report.get("RequestAttributesSequence") or []
     if "RequestAttributesSequence" in report:
         del report.RequestAttributesSequence
-    items = []
+    items: list[Dataset] = []
+    told = []
     for request in requests:
         item = Dataset()
         item.StudyInstanceUID = request.get("StudyInstanceUID") or report.StudyInstanceUID
@@ -51,7 +55,10 @@ def refer_to_requests(report: Dataset) -> None:
         for keyword in _REQUEST_KEYWORDS:
             if keyword not in item:
                 setattr(item, keyword, None)
-        items.append(item)
+        said = {tag: item.get_item(tag).value for tag in item.keys()}  # noqa: SIM118
+        if said not in told:
+            told.append(said)
+            items.append(item)
     if items:
         report.ReferencedRequestSequence = items
 

@@ -17,9 +17,10 @@ from node.core.uids import is_own_series
 from node.offline import AnalysedStudy, analyse_paths
 from sr_templates.findings import ReportContent
 from sr_templates.pdf.document import build_encapsulated_pdf
-from tests import validators
+from tests import synthetic, validators
 from tests.acceptance import studies
 from tests.enhanced import cite_frames, enhanced_ct
+from tests.node.core.test_pipeline import SHAPE, mask
 from tests.node.offline.conftest import NOW, UNTRAINED, write
 
 pytestmark = pytest.mark.timeout(300)
@@ -178,6 +179,41 @@ def test_on_a_multi_frame_ct_the_frame_is_named_and_the_map_lies_where_it_lay(
     assert np.allclose(here.array, there.array, atol=1e-4)
     for path in of_frames.folder.glob("*.dcm"):
         assert validators.dciodvfy(path) == [], path.name
+
+
+def test_no_sequence_of_any_object_says_the_same_twice(tmp_path: Path) -> None:
+    """Of nodules on one slice, marked by two annotations, and a request of two scheduled steps."""
+    ct = synthetic.ct_series(shape=SHAPE)
+    for image in ct:
+        image.RequestAttributesSequence = [_step("S1"), _step("S2")]
+    on_one_slice = [mask(slice(20, 23)), mask(slice(20, 23), x=slice(14, 18))]
+    marks = [
+        synthetic.segmentation(ct, on_one_slice, name="first"),
+        synthetic.segmentation(ct, [*on_one_slice, mask(slice(40, 43))], name="second"),
+    ]
+    study = analysed(tmp_path, [*ct, *marks])
+    assert len(study.lines) == 3
+    for path in sorted(study.folder.glob("*.dcm")):
+        assert list(_repeated(dcmread(path))) == [], path.name
+
+
+def _step(number: str) -> Dataset:
+    step = Dataset()
+    step.RequestedProcedureID, step.ScheduledProcedureStepID = "RP1", number
+    return step
+
+
+def _repeated(item: Dataset) -> Iterator[str]:
+    """The sequences in which an item, or a reference to an object, stands twice."""
+    for element in item:
+        if element.VR != "SQ":
+            continue
+        items = [str(each.to_json_dict()) for each in element.value]
+        named = [str(each.get("ReferencedSOPInstanceUID", n)) for n, each in enumerate(element)]
+        if len(set(items)) < len(items) or len(set(named)) < len(named):
+            yield element.keyword
+        for each in element.value:
+            yield from _repeated(each)
 
 
 def _drawn_on(state: Dataset) -> set[tuple[str, int | None]]:
