@@ -39,6 +39,7 @@ def _known_character_set(term: str) -> str:
 
 CharacterSet = Annotated[str, AfterValidator(_known_character_set)]
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s*]+$")]
+PublicURL = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s?#]+(/[^/\s?#]+)*$")]
 
 
 _SQLITE = "sqlite:///"
@@ -169,6 +170,12 @@ class WebConfig(Section):
     allowed_origins: tuple[Origin, ...] = ()
     """Origins of web pages elsewhere that may read the answers, such as "https://viewer.example";
     compared as they are written."""
+
+    public_url: PublicURL | None = Field(
+        default=None, examples=["https://pacs.example/m3node/dicom-web"]
+    )
+    """Where clients find DICOMweb if a proxy stands before it: answers hold addresses. Absent: at
+    the host that the request names. What proxies say of themselves is not heeded."""
 
     @model_validator(mode="after")
     def _key_has_a_certificate(self) -> Self:

@@ -47,8 +47,8 @@ def wado_rs() -> list[str]:
         "is left out and named in a Warning header; whole instances without it are 206. A file "
         "that is damaged is never sent to its end: the connection is cut.",
         "",
-        "**BulkDataURI** names the Host of the request; X-Forwarded headers are not heeded. Range "
-        "is not heeded either.",
+        "**BulkDataURI** begins with `web.public_url`, else with the Host of the request; "
+        "X-Forwarded headers are not heeded, and Range is not either.",
         "",
         "**Rendered**: `window=center,width,linear` (linear-exact, sigmoid), "
         "`viewport=width,height[,x,y,width,height]`, `quality`; `annotation` and `iccprofile` are "

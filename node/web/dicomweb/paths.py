@@ -22,11 +22,13 @@ def uid_of(request: Request, name: str) -> str:
 
 
 def base_of(services: Services, request: Request) -> str:
-    """URI of the service by the name that the client knows it by, if that is a name.
+    """URI of the service: the one that is configured, or by the name that the client knows it by.
 
     A Host that is the very address connected to, without a port, lacks the port: some clients leave
     it out.
     """
+    if services.config.web.public_url is not None:
+        return services.config.web.public_url
     host = request.headers.get("host", "")
     address, port = request.scope.get("server") or ("", None)
     if not _HOST.fullmatch(host):

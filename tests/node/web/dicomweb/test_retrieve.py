@@ -275,6 +275,14 @@ def test_bulk_data_are_at_the_host_seen_if_it_is_one(
     assert said["7FE00010"]["BulkDataURI"] == f"{here}{SLICE}/bulkdata/7FE00010"
 
 
+def test_bulk_data_are_at_the_address_that_is_configured(tmp_path: Path) -> None:
+    url = "https://pacs.example/m3node/dicom-web"
+    with serving(tmp_path, web={"public_url": url}) as served:
+        keep(served, CT[:1], tmp_path)
+        (said,) = served.get(f"{SLICE}/metadata").json()
+    assert said["7FE00010"]["BulkDataURI"].startswith(f"{url}/studies/{CT[0].StudyInstanceUID}/")
+
+
 def test_a_document_goes_out_under_no_type_that_a_browser_would_run(served: Served) -> None:
     answer = served.get(
         f"{address(PAGE)}/bulkdata/00420011", headers=asking("text/html, application/*;q=0.1")
