@@ -35,36 +35,29 @@ class Matching(StrEnum):
     NONE = "-"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Attribute:
-    """One attribute of a search.
+    """One attribute of a search; there is one of each, in `ATTRIBUTES`.
 
+    path   : the tags that lead to it; of one in a sequence the sequence's, and its own
     column : that holds it; empty if it is made when it is answered
     always : it is answered unasked (PS3.18 tables 10.6.3-3 to 10.6.3-5); else by includefield
     inside : keyword of the sequence that it stands in, as its first item's; empty if in none
     """
 
     keyword: str
+    path: tuple[int, ...]
+    vr: str
     level: Level
     matching: Matching
-    column: str = ""
-    always: bool = True
-    inside: str = ""
+    column: str
+    always: bool
+    inside: str
 
     @property
     def tag(self) -> int:
-        """Its tag."""
-        return _tag(self.keyword)
-
-    @property
-    def vr(self) -> str:
-        """Its Value Representation."""
-        return str(dictionary_VR(self.tag))
-
-    @property
-    def path(self) -> tuple[int, ...]:
-        """The tags that lead to it."""
-        return (_tag(self.inside), self.tag) if self.inside else (self.tag,)
+        """Its own tag."""
+        return self.path[-1]
 
 
 def _tag(keyword: str) -> int:
@@ -78,6 +71,8 @@ def _of(level: Level) -> tuple[Attribute, ...]:
     return tuple(
         Attribute(
             keyword=keyword,
+            path=(*([_tag(inside)] if inside else ()), _tag(keyword)),
+            vr=dictionary_VR(_tag(keyword)),
             level=level,
             matching=matching,
             column=column,

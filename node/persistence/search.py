@@ -5,7 +5,7 @@ the current version of what was received, and the results in force.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
+    literal_column,
     not_,
     or_,
     select,
@@ -97,16 +98,13 @@ class Searches(Transactions):
         statement = _Statement(asked, glob=self._engine.dialect.name == "sqlite").whole()
         with self._read() as connection:
             rows = connection.execute(statement).all()
-        width = len(asked.answered)
-        return Found(
-            rows=[tuple(row)[:width] for row in rows[: asked.limit]],
-            more=len(rows) > asked.limit,
-        )
+        return Found(rows=[tuple(row) for row in rows[: asked.limit]], more=len(rows) > asked.limit)
 
 
 _STUDIES, _SERIES = cast(Table, Study.__table__), cast(Table, Series.__table__)
 _RECEIVED, _MADE = cast(Table, Instance.__table__), cast(Table, Artifact.__table__)
-_KEYS = ("study_instance_uid", "series_instance_uid", "sop_instance_uid")
+_ABOVE = ("study_instance_uid", "series_instance_uid")
+_KEYS = (*_ABOVE, "sop_instance_uid")
 
 
 class _Statement:
@@ -121,43 +119,81 @@ class _Statement:
 
     def whole(self) -> Select[Any]:
         asked = self._asked
-        if asked.level is not Level.INSTANCE:
-            table = _STUDIES if asked.level is Level.STUDY else _SERIES
-            query = self._filtered(table, table.c.number_of_instances > 0)
-            return query.limit(asked.limit + 1).offset(asked.offset)
-        # Each kind along its own index, and no further than can be needed.
-        arms = [
-            self._filtered(table, text(condition)).limit(asked.offset + asked.limit + 1).subquery()
-            for table, condition in ((_RECEIVED, FOUND), (_MADE, IN_FORCE))
-        ]
-        both = union_all(*map(select, arms)).subquery()
+        if asked.level is Level.INSTANCE:
+            return self._of_both_kinds().limit(asked.limit + 1).offset(asked.offset)
+        table = _STUDIES if asked.level is Level.STUDY else _SERIES
+        answered = [self._column(table, each) for each in asked.answered]
+        query = self._filtered(table, answered, joined=asked.answered)
+        newest_first = asked.level is Level.STUDY
         return (
-            select(*list(both.c)[: len(asked.answered)])
-            .order_by(*list(both.c)[len(asked.answered) :])
+            query.where(table.c.number_of_instances > 0)
+            .order_by(*(each.desc() if newest_first else each for each in self._ordered_by(table)))
             .limit(asked.limit + 1)
             .offset(asked.offset)
         )
 
-    def _filtered(self, table: Table, there: Any) -> Select[Any]:
-        """What is in the table and asked for: what is answered, then what it is ordered by."""
+    def _of_both_kinds(self) -> Select[Any]:
+        """Received and made, each along its own index and no further than can be needed.
+
+        Columns are named as text: to make them from those of a subquery takes SQLAlchemy longer
+        than the search takes.
+        """
         asked = self._asked
-        order = self._order(table)
-        wanted = [self._column(table, each) for each in asked.answered]
-        query = select(
-            *(column.label(f"answer_{number}") for number, column in enumerate(wanted)),
-            *(column.label(f"order_{number}") for number, column in enumerate(order)),
-        ).select_from(self._joined(table))
-        conditions = [there, *(self._condition(table, each) for each in asked.conditions)]
+        own = [each for each in asked.answered if self._table(_RECEIVED, each) is _RECEIVED]
+        orders = [f"order_{at}" for at in range(len(_KEYS))]
+        arms = []
+        for table, condition in ((_RECEIVED, FOUND), (_MADE, IN_FORCE)):
+            columns = [
+                *(table.c[key] for key in _ABOVE),
+                *(self._column(table, each).label(f"answer_{at}") for at, each in enumerate(own)),
+                *(
+                    each.label(order)
+                    for each, order in zip(self._ordered_by(table), orders, strict=True)
+                ),
+            ]
+            arm = (
+                self._filtered(table, columns)
+                .where(text(condition))
+                .order_by(*self._ordered_by(table))
+                .limit(asked.offset + asked.limit + 1)
+            )
+            arms.append(select(text("*")).select_from(arm.subquery()))
+        both = union_all(*arms).subquery("found")
+        joined: FromClause = both
+        for other, keys in ((_SERIES, _ABOVE), (_STUDIES, _ABOVE[:1])):
+            if other in {self._table(_RECEIVED, each) for each in asked.answered}:
+                of_found = (other.c[key] == literal_column(f"found.{key}") for key in keys)
+                joined = joined.join(other, and_(*of_found))
+        names: Mapping[Attribute, ColumnElement[Any]] = {
+            each: literal_column(f"found.answer_{at}") for at, each in enumerate(own)
+        }
+        return (
+            select(*(names.get(each, self._column(_RECEIVED, each)) for each in asked.answered))
+            .select_from(joined)
+            .order_by(*(literal_column(f"found.{order}") for order in orders))
+        )
+
+    def _filtered(
+        self, table: Table, columns: Sequence[Any], *, joined: Sequence[Attribute] = ()
+    ) -> Select[Any]:
+        """What of the table is asked for; beside it stand the tables that `joined` need."""
+        asked = self._asked
+        needed = {self._table(table, each) for each in joined}
+        for condition in asked.conditions:
+            one = condition.date if isinstance(condition, BetweenMoments) else condition
+            needed.add(self._table(table, one.attribute))
+        source: FromClause = table
+        for other, keys in ((_SERIES, _ABOVE), (_STUDIES, _ABOVE[:1])):
+            if other is not table and other in needed:
+                source = source.join(other, and_(*(other.c[key] == table.c[key] for key in keys)))
+        conditions = [self._condition(table, each) for each in asked.conditions]
         if asked.study is not None:
             conditions.append(table.c.study_instance_uid == asked.study)
         if asked.series is not None:
             conditions.append(table.c.series_instance_uid == asked.series)
-        newest_first = asked.level is Level.STUDY
-        return query.where(*conditions).order_by(
-            *(column.desc() if newest_first else column for column in order)
-        )
+        return select(*columns).select_from(source).where(*conditions)
 
-    def _order(self, table: Table) -> list[Column[Any]]:
+    def _ordered_by(self, table: Table) -> list[Column[Any]]:
         if table is _STUDIES:
             names: tuple[str, ...] = ("study_date", "study_time", "study_instance_uid")
         elif self._asked.study is None:
@@ -167,19 +203,6 @@ class _Statement:
         else:
             names = ("series_instance_uid", "instance_number", "sop_instance_uid")
         return [table.c[name] for name in names]
-
-    def _joined(self, table: Table) -> FromClause:
-        asked = self._asked
-        attributes = list(asked.answered)
-        for condition in asked.conditions:
-            one = condition.date if isinstance(condition, BetweenMoments) else condition
-            attributes.append(one.attribute)
-        needed = {self._table(table, each) for each in attributes}
-        joined: FromClause = table
-        for other, keys in ((_SERIES, _KEYS[:2]), (_STUDIES, _KEYS[:1])):
-            if other is not table and other in needed:
-                joined = joined.join(other, and_(*(other.c[key] == table.c[key] for key in keys)))
-        return joined
 
     def _table(self, table: Table, attribute: Attribute) -> Table:
         if attribute.level is self._asked.level or attribute.column in _KEYS:

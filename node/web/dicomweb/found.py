@@ -19,38 +19,49 @@ def data_sets(rows: Sequence[Sequence[Value]], query: Query, *, base: str) -> li
 
     base : URI of the service
     """
-    columns = query.search.answered
-    return [_data_set(dict(zip(columns, row, strict=True)), query, base) for row in rows]
+    columns = {each: at for at, each in enumerate(query.search.answered)}
+    answered = sorted(query.answered, key=lambda each: each.path)
+    at_uids = [
+        next(at for each, at in columns.items() if each.column == uid)
+        for uid in _UIDS[: query.search.level + 1]
+    ]
+
+    def data_set(row: Sequence[Value]) -> list[Said]:
+        named = zip(_LEVELS, at_uids, strict=False)
+        address = base + "".join(f"/{level}/{row[at]}" for level, at in named)
+        made = {"InstanceAvailability": "ONLINE", "RetrieveURL": address}
+        found = [_CHARACTER_SET]
+        for each in answered:
+            value = row[columns[each]] if each.column else made[each.keyword]
+            said = Said(tag=each.tag, vr=each.vr, values=_values(each, value))
+            if each.inside:
+                _put_into(found, each.path[0], said)
+            else:
+                found.append(said)
+        return found
+
+    return [data_set(row) for row in rows]
 
 
-def _data_set(row: Mapping[Attribute, Value], query: Query, base: str) -> list[Said]:
-    made = {"InstanceAvailability": "ONLINE", "RetrieveURL": _retrieve_url(row, query, base)}
-    found: dict[int, Said] = {_CHARACTER_SET.tag: _CHARACTER_SET}
-    for each in query.answered:
-        value = row[each] if each.column else made[each.keyword]
-        said = Said(tag=each.tag, vr=each.vr, values=_values(each, value))
-        if not each.inside:
-            found[said.tag] = said
-            continue
-        outer = each.path[0]
-        sequence = found.setdefault(outer, Said(tag=outer, vr="SQ", items=[]))
-        if said.values:
-            sequence.items = [[*(item for items in sequence.items or () for item in items), said]]
-    return sorted(found.values(), key=lambda said: said.tag)
-
-
-def _retrieve_url(row: Mapping[Attribute, Value], query: Query, base: str) -> str:
-    uids = {each.column: value for each, value in row.items()}
-    names = zip(_LEVELS, _UIDS[: query.search.level + 1], strict=False)
-    return base + "".join(f"/{level}/{uids[uid]}" for level, uid in names)
+def _put_into(found: list[Said], sequence: int, said: Said) -> None:
+    """It stands in the sequence's one item; a sequence of which nothing is said has none."""
+    if found[-1].tag != sequence:
+        found.append(Said(tag=sequence, vr="SQ", items=[]))
+    if said.values:
+        items = found[-1].items or [[]]
+        items[0].append(said)
+        found[-1].items = items
 
 
 def _values(attribute: Attribute, value: Value) -> list[SaidValue] | None:
+    if value in ("", None):
+        return None
     if attribute.keyword == "ModalitiesInStudy":
-        return [each for each in str(value).split("\\") if each] or None
-    if isinstance(value, str):
-        value = _OF_VR.get(attribute.vr, str)(value)
-    return None if value in ("", None) else [value]
+        return [each for each in str(value).split("\\") if each]
+    read = _OF_VR.get(attribute.vr)
+    if read is not None:
+        value = read(str(value))
+    return [value] if value != "" else None
 
 
 _OF_VR: Mapping[str, Callable[[str], str]] = {"DA": date_of, "TM": time_of}

@@ -2,17 +2,19 @@
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from node.persistence.store import open_store
+from tests.node.persistence.postgresql import server
 from tests.node.web.dicomweb.archive import (
     DOE,
     MUELLER,
     YAMADA,
     analysed,
     archive,
-    read_what_came,
 )
 from tests.node.web.serving import Served
 
@@ -146,121 +148,133 @@ def test_every_resource_has_its_own(served: Served, path: str, number: int) -> N
     assert len(asked(served, path)) == number
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("", [MUELLER, YAMADA, DOE]),
-        ("PatientID=4711", [MUELLER]),
-        ("00100020=4711", [MUELLER]),
-        ("PatientID=471", []),
-        ("PatientID=47*", [MUELLER]),
-        ("PatientID=*11", [MUELLER]),
-        ("PatientID=4?11", [MUELLER]),
-        ("PatientID=P_2%25", [YAMADA]),
-        ("PatientID=p*", [DOE]),
-        ("PatientID=*_2%25", [YAMADA, DOE]),
-        ("PatientID=*_2%25?", []),
-        ("PatientID=", [MUELLER, YAMADA, DOE]),
-        ("PatientID=**", [MUELLER, YAMADA, DOE]),
-        ("PatientName=doe^john", [DOE]),
-        ("PatientName=Doe", []),
-        ("PatientName=Doe*", [DOE]),
-        ("PatientName=*jOhN", [DOE]),
-        ("PatientName=M%C3%9CLLER*", [MUELLER]),
-        ("PatientName=Mu%CC%88ller*", [MUELLER]),
-        ("PatientName=yamada^tarou", [YAMADA]),
-        ("PatientName=%E5%B1%B1%E7%94%B0^%E5%A4%AA%E9%83%8E", [YAMADA]),
-        ("PatientName=%E5%B1%B1*", [YAMADA]),
-        ("ReferringPhysicianName=house*", [MUELLER]),
-        ("StudyDescription=CT+Thorax+[low*", [MUELLER]),
-        ("StudyDescription=ct*", []),
-        ("AccessionNumber=A17", [MUELLER]),
-        ("AccessionNumber=A*17", [MUELLER, DOE]),
-        ("StudyID=S-1", [MUELLER]),
-        ("PatientSex=M,O", [MUELLER, DOE]),
-        ("PatientBirthDate=19610704", [MUELLER]),
-        ("PatientBirthDate=-19700101", [MUELLER]),
-        ("StudyDate=20260301", [MUELLER]),
-        ("StudyDate=20260101-20260228", [YAMADA]),
-        ("StudyDate=20260215-20260301", [MUELLER, YAMADA]),
-        ("StudyDate=20260215-", [MUELLER, YAMADA]),
-        ("StudyDate=-20260215", [YAMADA, DOE]),
-        ("StudyTime=1015", [MUELLER]),
-        ("StudyTime=10:15", [MUELLER]),
-        ("StudyTime=101500.25", [MUELLER]),
-        ("StudyTime=101500.26-", [DOE]),
-        ("StudyTime=08-10", [MUELLER, YAMADA]),
-        ("StudyTime=-0815", [YAMADA]),
-        ("StudyDate=20260215-20260301&StudyTime=0900-1000", []),
-        ("StudyDate=20260215-20260301&StudyTime=0900-1015", [MUELLER]),
-        ("StudyDate=20260215-20260301&StudyTime=0815-1000", [YAMADA]),
-        ("StudyDate=20201231-20260215&StudyTime=2359-0815", [YAMADA, DOE]),
-        ("StudyDate=20260215-20260301&StudyTime=0815", [YAMADA]),
-        ("ModalitiesInStudy=CT", [MUELLER, YAMADA, DOE]),
-        ("ModalitiesInStudy=SR", [MUELLER]),
-        ("ModalitiesInStudy=SR,SEG", [MUELLER, YAMADA]),
-        ("ModalitiesInStudy=SR%5CSEG", [MUELLER, YAMADA]),
-        ("ModalitiesInStudy=S*", [MUELLER, YAMADA]),
-        ("ModalitiesInStudy=S", []),
-        ("StudyInstanceUID=1.2.3,1.2.5", [MUELLER, DOE]),
-        ("StudyInstanceUID=1.2.3%5C1.2.5%5C1.2.99", [MUELLER, DOE]),
-        ("StudyInstanceUID=1.2.3&StudyInstanceUID=1.2.4", [MUELLER, YAMADA]),
-        ("PatientID=4711&StudyDate=20200101-20201231", []),
-        ("nobody=knows&PatientID=4711", [MUELLER]),
-        ("limit=2", [MUELLER, YAMADA]),
-        ("limit=2&offset=2", [DOE]),
-        ("limit=2&offset=3", []),
-        ("limit=0", []),
-        ("offset=1", [YAMADA, DOE]),
-    ],
-)
+STUDIES = [
+    ("", [MUELLER, YAMADA, DOE]),
+    ("PatientID=4711", [MUELLER]),
+    ("00100020=4711", [MUELLER]),
+    ("PatientID=471", []),
+    ("PatientID=47*", [MUELLER]),
+    ("PatientID=*11", [MUELLER]),
+    ("PatientID=4?11", [MUELLER]),
+    ("PatientID=P_2%25", [YAMADA]),
+    ("PatientID=p*", [DOE]),
+    ("PatientID=*_2%25", [YAMADA, DOE]),
+    ("PatientID=*_2%25?", []),
+    ("PatientID=", [MUELLER, YAMADA, DOE]),
+    ("PatientID=**", [MUELLER, YAMADA, DOE]),
+    ("PatientName=doe^john", [DOE]),
+    ("PatientName=Doe", []),
+    ("PatientName=Doe*", [DOE]),
+    ("PatientName=*jOhN", [DOE]),
+    ("PatientName=M%C3%9CLLER*", [MUELLER]),
+    ("PatientName=Mu%CC%88ller*", [MUELLER]),
+    ("PatientName=yamada^tarou", [YAMADA]),
+    ("PatientName=%E5%B1%B1%E7%94%B0^%E5%A4%AA%E9%83%8E", [YAMADA]),
+    ("PatientName=%E5%B1%B1*", [YAMADA]),
+    ("ReferringPhysicianName=house*", [MUELLER]),
+    ("StudyDescription=CT+Thorax+[low*", [MUELLER]),
+    ("StudyDescription=ct*", []),
+    ("AccessionNumber=A17", [MUELLER]),
+    ("AccessionNumber=A*17", [MUELLER, DOE]),
+    ("StudyID=S-1", [MUELLER]),
+    ("PatientSex=M,O", [MUELLER, DOE]),
+    ("PatientBirthDate=19610704", [MUELLER]),
+    ("PatientBirthDate=-19700101", [MUELLER]),
+    ("StudyDate=20260301", [MUELLER]),
+    ("StudyDate=20260101-20260228", [YAMADA]),
+    ("StudyDate=20260215-20260301", [MUELLER, YAMADA]),
+    ("StudyDate=20260215-", [MUELLER, YAMADA]),
+    ("StudyDate=-20260215", [YAMADA, DOE]),
+    ("StudyTime=1015", [MUELLER]),
+    ("StudyTime=10:15", [MUELLER]),
+    ("StudyTime=101500.25", [MUELLER]),
+    ("StudyTime=101500.26-", [DOE]),
+    ("StudyTime=08-10", [MUELLER, YAMADA]),
+    ("StudyTime=-0815", [YAMADA]),
+    ("StudyDate=20260215-20260301&StudyTime=0900-1000", []),
+    ("StudyDate=20260215-20260301&StudyTime=0900-1015", [MUELLER]),
+    ("StudyDate=20260215-20260301&StudyTime=0815-1000", [YAMADA]),
+    ("StudyDate=20201231-20260215&StudyTime=2359-0815", [YAMADA, DOE]),
+    ("StudyDate=20260215-20260301&StudyTime=0815", [YAMADA]),
+    ("ModalitiesInStudy=CT", [MUELLER, YAMADA, DOE]),
+    ("ModalitiesInStudy=SR", [MUELLER]),
+    ("ModalitiesInStudy=SR,SEG", [MUELLER, YAMADA]),
+    ("ModalitiesInStudy=SR%5CSEG", [MUELLER, YAMADA]),
+    ("ModalitiesInStudy=S*", [MUELLER, YAMADA]),
+    ("ModalitiesInStudy=S", []),
+    ("StudyInstanceUID=1.2.3,1.2.5", [MUELLER, DOE]),
+    ("StudyInstanceUID=1.2.3%5C1.2.5%5C1.2.99", [MUELLER, DOE]),
+    ("StudyInstanceUID=1.2.3&StudyInstanceUID=1.2.4", [MUELLER, YAMADA]),
+    ("PatientID=4711&StudyDate=20200101-20201231", []),
+    ("nobody=knows&PatientID=4711", [MUELLER]),
+    ("limit=2", [MUELLER, YAMADA]),
+    ("limit=2&offset=2", [DOE]),
+    ("limit=2&offset=3", []),
+    ("limit=0", []),
+    ("offset=1", [YAMADA, DOE]),
+]
+
+
+@pytest.mark.parametrize(("query", "expected"), STUDIES)
 def test_studies_are_found_by(served: Served, query: str, expected: list[str]) -> None:
     assert studies(served, query) == expected
 
 
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("/series?Modality=SEG", ["1.2.4.2"]),
-        ("/series?Modality=SEG,SR", ["2.25.1003.1", "1.2.4.2"]),
-        ("/series?PatientID=4711&Modality=CT", ["1.2.3.10"]),
-        ("/series?StudyDate=20260215", ["1.2.4.1", "1.2.4.2"]),
-        ("/series?SeriesInstanceUID=1.2.5.1", ["1.2.5.1"]),
-        ("/series?StationName=CT1", ["1.2.3.10"]),
-        ("/series?BodyPartExamined=CH*", ["1.2.3.10"]),
-        ("/series?RequestAttributesSequence.ScheduledProcedureStepID=SPS1", ["1.2.3.10"]),
-        ("/series?00400275.00401001=RP1", ["1.2.3.10"]),
-        ("/series?00400275.00401001=RP2", []),
-        (
-            "/series?PerformedProcedureStepStartDate=20260228-20260302"
-            "&PerformedProcedureStepStartTime=2300-0100",
-            ["1.2.3.10"],
-        ),
-        ("/studies/1.2.4/series?SeriesNumber=2", ["1.2.4.2"]),
-        ("/studies/1.2.4/series?offset=1", ["1.2.4.2"]),
-    ],
-)
+SERIES = [
+    ("/series?Modality=SEG", ["1.2.4.2"]),
+    ("/series?Modality=SEG,SR", ["2.25.1003.1", "1.2.4.2"]),
+    ("/series?PatientID=4711&Modality=CT", ["1.2.3.10"]),
+    ("/series?StudyDate=20260215", ["1.2.4.1", "1.2.4.2"]),
+    ("/series?SeriesInstanceUID=1.2.5.1", ["1.2.5.1"]),
+    ("/series?StationName=CT1", ["1.2.3.10"]),
+    ("/series?BodyPartExamined=CH*", ["1.2.3.10"]),
+    ("/series?RequestAttributesSequence.ScheduledProcedureStepID=SPS1", ["1.2.3.10"]),
+    ("/series?00400275.00401001=RP1", ["1.2.3.10"]),
+    ("/series?00400275.00401001=RP2", []),
+    (
+        "/series?PerformedProcedureStepStartDate=20260228-20260302"
+        "&PerformedProcedureStepStartTime=2300-0100",
+        ["1.2.3.10"],
+    ),
+    ("/studies/1.2.4/series?SeriesNumber=2", ["1.2.4.2"]),
+    ("/studies/1.2.4/series?offset=1", ["1.2.4.2"]),
+]
+
+
+@pytest.mark.parametrize(("path", "expected"), SERIES)
 def test_series_are_found_by(served: Served, path: str, expected: list[str]) -> None:
     found = [each["0020000E"]["Value"][0] for each in asked(served, path)]
     assert sorted(found) == sorted(expected)
 
 
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("/instances?SOPInstanceUID=1.2.3.10.1,1.2.5.1.1", ["1.2.3.10.1", "1.2.5.1.1"]),
-        ("/instances?SOPClassUID=1.2.840.10008.5.1.4.1.1.66.4", ["1.2.4.2.1"]),
-        ("/instances?Modality=SR", ["2.25.343.1"]),
-        ("/instances?PatientID=p_2%25", ["1.2.5.1.1"]),
-        ("/studies/1.2.3/instances?InstanceNumber=2", ["1.2.3.10.1"]),
-        ("/studies/1.2.3/instances?limit=2", ["1.2.3.10.0", "1.2.3.10.1"]),
-        ("/studies/1.2.3/instances?limit=2&offset=2", ["1.2.3.10.2", "2.25.2301.1"]),
-        ("/studies/1.2.3/instances?limit=2&offset=4", ["2.25.343.1"]),
-        ("/instances?limit=2&offset=6", ["1.2.4.2.1", "1.2.5.1.1"]),
-    ],
-)
+INSTANCES = [
+    ("/instances?SOPInstanceUID=1.2.3.10.1,1.2.5.1.1", ["1.2.3.10.1", "1.2.5.1.1"]),
+    ("/instances?SOPClassUID=1.2.840.10008.5.1.4.1.1.66.4", ["1.2.4.2.1"]),
+    ("/instances?Modality=SR", ["2.25.343.1"]),
+    ("/instances?PatientID=p_2%25", ["1.2.5.1.1"]),
+    ("/studies/1.2.3/instances?InstanceNumber=2", ["1.2.3.10.1"]),
+    ("/studies/1.2.3/instances?limit=2", ["1.2.3.10.0", "1.2.3.10.1"]),
+    ("/studies/1.2.3/instances?limit=2&offset=2", ["1.2.3.10.2", "2.25.2301.1"]),
+    ("/studies/1.2.3/instances?limit=2&offset=4", ["2.25.343.1"]),
+    ("/instances?limit=2&offset=6", ["1.2.4.2.1", "1.2.5.1.1"]),
+]
+
+
+@pytest.mark.parametrize(("path", "expected"), INSTANCES)
 def test_instances_are_found_by(served: Served, path: str, expected: list[str]) -> None:
     assert [each["00080018"]["Value"][0] for each in asked(served, path)] == expected
+
+
+def test_postgresql_finds_the_same(tmp_path: Path) -> None:
+    with server() as url, archive(tmp_path, store=open_store(url)) as served:
+        for query, studies_found in STUDIES:
+            assert studies(served, query) == studies_found, query
+        for path, found in SERIES:
+            uids = [each["0020000E"]["Value"][0] for each in asked(served, path)]
+            assert sorted(uids) == sorted(found), path
+        for path, found in INSTANCES:
+            uids = [each["00080018"]["Value"][0] for each in asked(served, path)]
+            assert uids == found, path
 
 
 def test_paging_shows_everything_once(served: Served) -> None:
@@ -378,7 +392,7 @@ def test_a_search_is_cut_at_the_most_that_is_answered_and_says_so(
 
 
 def test_an_outdated_report_is_never_found_beside_the_one_that_replaced_it(
-    tmp_path: pytest.TempPathFactory,
+    tmp_path: Path,
 ) -> None:
     with archive(tmp_path) as served:
         analysed(served.services, MUELLER, revision=2)
@@ -394,4 +408,3 @@ def test_an_outdated_report_is_never_found_beside_the_one_that_replaced_it(
         assert asked(served, "/instances?SOPInstanceUID=2.25.343.1") == []
         (study,) = asked(served, "/studies?StudyInstanceUID=1.2.3")
         assert (study["00201206"]["Value"], study["00201208"]["Value"]) == ([3], [5])
-        read_what_came(served.services)
