@@ -35,11 +35,16 @@ def text_of(dataset: Dataset, keyword: str) -> str:
     if raw is None:
         return ""
     try:
-        read = read_element(dataset, tag, character_set_of(dataset)).value
-        value = "\\".join(map(str, read)) if isinstance(read, MultiValue) else str(read or "")
+        value = _as_written(read_element(dataset, tag, character_set_of(dataset)).value)
     except Undecodable:
         value = (raw.value or b"").decode("ascii", "replace")
     except PARSER_ERRORS:
         return ""
     text = " ".join(value.replace("\0", "").split())[:LONGEST]
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _as_written(value: object) -> str:
+    if isinstance(value, MultiValue):
+        return "\\".join(map(str, value))
+    return "" if value is None else str(value)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pydicom.uid import Comprehensive3DSRStorage, CTImageStorage, SegmentationStorage
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from m3net.uids import StudyInstanceUID
@@ -16,10 +17,12 @@ from node.core.errors import Refused
 from node.core.inputs import Role
 from node.core.results import ArtifactKind
 from node.core.uids import result_series_uid
+from node.dicom.searchable import ATTRIBUTES, Level
 from node.inbound import reading as module
 from node.inbound.intake import Intake
 from node.inbound.reading import Reading
 from node.persistence.rows import Arrival
+from node.persistence.search import Search
 from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store
 from sr_templates.findings import Outcome
@@ -271,3 +274,40 @@ def test_what_was_lost_is_read_once_it_is_sent_again_and_that_is_said(
     assert node.reading.read(STUDY, within_s=60) == 1
     (facts,) = node.store.study_snapshot(STUDY).instances
     assert facts.role is Role.CT
+
+
+def test_what_a_version_before_stored_is_described_when_nothing_else_is_left_to_read(
+    node: Node,
+) -> None:
+    for number in range(20):
+        send(node.intake, ct_image(number, StudyDescription="CT Thorax", InstanceNumber=number))
+    node.reading.read(within_s=60)
+    now = _found(node)
+    assert len(now) == 20
+    with node.store._write() as connection:
+        connection.execute(text("UPDATE instance SET findable = NULL, read_tries = 0"))
+        connection.execute(text("UPDATE study SET study_description = '', number_of_instances = 0"))
+        connection.execute(text("DELETE FROM series"))
+    again = Reading(node.store, node.spool, config=ReceiverConfig())
+    node.paths()[7].unlink()
+    again.read(within_s=60)
+    assert _found(node) == [row for row in now if row[0] != 7]
+    assert _studies(node) == [("CT Thorax", 19)]
+    send(node.intake, ct_image(7, InstanceNumber=7, StudyDescription="CT Thorax"))
+    again.read(within_s=60)
+    assert _studies(node) == [("CT Thorax", 20)], "it was sent again"
+
+
+def _found(node: Node) -> list[tuple[object, ...]]:
+    return _rows(node, Level.INSTANCE, "InstanceNumber", "SOPInstanceUID", "Rows")
+
+
+def _studies(node: Node) -> list[tuple[object, ...]]:
+    return _rows(node, Level.STUDY, "StudyDescription", "NumberOfStudyRelatedInstances")
+
+
+def _rows(node: Node, level: Level, *keywords: str) -> list[tuple[object, ...]]:
+    known = {each.keyword: each for each in ATTRIBUTES[level]}
+    answered = tuple(known[keyword] for keyword in keywords)
+    rows = node.store.search(Search(level=level, answered=answered, limit=100)).rows
+    return sorted(tuple(row) for row in rows)

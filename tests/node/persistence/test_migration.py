@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,12 +15,28 @@ from node.core.diary import sentence
 from node.core.digest import NO_PATIENT
 from node.core.errors import NotAllowed
 from node.core.inputs import Role
+from node.dicom.searchable import ATTRIBUTES, Described, Level
 from node.persistence import database
+from node.persistence.search import OneOf, Search
 from node.persistence.store import Store, open_store
 from tests.node.core.facts_of import STUDY
 from tests.node.persistence.filling import NOON, SCANNER
 
 BEFORE = "0001"
+KNOWN = {each.keyword: each for level in Level for each in ATTRIBUTES[level]}
+STUDIES = Search(
+    level=Level.STUDY,
+    answered=tuple(
+        KNOWN[keyword]
+        for keyword in (
+            "PatientName",
+            "StudyDescription",
+            "ModalitiesInStudy",
+            "NumberOfStudyRelatedInstances",
+        )
+    ),
+    limit=10,
+)
 FACTS = {
     "study_instance_uid": STUDY,
     "series_instance_uid": "1.2.3.10",
@@ -353,3 +370,35 @@ def test_foreign_keys_hold_after_the_tables_were_changed(store: Store, before: s
     with store._read() as connection:
         if connection.dialect.name == "sqlite":
             assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
+
+
+def test_what_was_stored_before_is_found_once_it_has_been_read_again(store: Store) -> None:
+    slices, *results = store.not_described(most=16), store.not_described(most=16)
+    assert [(each.number, each.path, each.tries) for each in slices] == [(1, "aa/s.dcm", 0)]
+    assert [(each.number, each.tries) for each in results[0]] == [(1, 1)], "it may kill its reader"
+    assert store.search(STUDIES).rows == []
+    assert [each.received for each in store.held(STUDY)] == [True], "but it is handed out"
+    says = Described(
+        study={"study_description": "CT Thorax", "referring_physician_name": "House^G"},
+        series={"modality": "CT", "series_number": 3},
+        instance={"instance_number": 1, "rows": 512},
+    )
+    store.note_described({slices[0]: (says, "1.2.840.10008.1.2.1")}, out_of_reach=[])
+    assert store.search(STUDIES).rows == [("Doe^Jane", "CT Thorax", "\\CT\\", 1)]
+    made = store.not_described(most=16)
+    assert [(each.number, each.made) for each in made] == [(3, True), (2, True), (1, True)]
+    report = Described(study={}, series={"modality": "SR"}, instance={"instance_number": 1})
+    store.note_described(dict.fromkeys(made, (report, "1.2.840.10008.1.2.1")), out_of_reach=[])
+    assert store.not_described(most=16) == []
+    assert [each.path for each in store.held(STUDY) if not each.received] == ["aa/2.dcm"]
+    assert store.search(STUDIES).rows == [("Doe^Jane", "CT Thorax", "\\CT\\SR\\", 2)]
+    by_name = OneOf(attribute=KNOWN["PatientName"], values=("DOE*",))
+    assert len(store.search(replace(STUDIES, conditions=(by_name,))).rows) == 1
+
+
+def test_what_does_not_answer_when_it_is_read_again_counts_as_no_try(store: Store) -> None:
+    for _ in range(5):
+        (lost,) = store.not_described(most=16)
+        assert lost.tries == 0
+        store.note_described({}, out_of_reach=[lost])
+    assert [each.made for each in store.not_described(most=1, apart_from=[lost])] == [True]

@@ -12,13 +12,27 @@ import pytest
 from node.core.digest import inputs_digest
 from node.core.errors import LeaseLost, NotAllowed
 from node.core.states import State
+from node.dicom.searchable import ATTRIBUTES, Level
 from node.persistence.rows import DeliveryLease, JobLease, JobTerms, Outbox
+from node.persistence.search import Search
 from node.persistence.store import open_store
 from sr_templates.findings import Outcome
 from tests.node.core.facts_of import STUDY, ct_slice
 from tests.node.persistence.filling import MODEL, arrive, artifact, at, finish, inputs_of
 
 DESTINATIONS = ("pacs", "viewer")
+_KNOWN = {each.keyword: each for level in Level for each in ATTRIBUTES[level]}
+COUNTS = Search(
+    level=Level.STUDY,
+    answered=(
+        _KNOWN["NumberOfStudyRelatedSeries"],
+        _KNOWN["NumberOfStudyRelatedInstances"],
+    ),
+    limit=10,
+)
+INSTANCES = Search(
+    level=Level.INSTANCE, study=STUDY, answered=(_KNOWN["SOPInstanceUID"],), limit=100
+)
 STEPS = 150
 
 
@@ -158,6 +172,32 @@ class Walk:
                 self.store.finish_delivery(lease, now=at(self.seconds))
                 failed = lease.outcome is Outcome.TECHNICAL_FAILURE
                 self.received[name].append((self.store.job(lease.job_id).revision, not failed))
+
+    def newest_results(self) -> set[str]:
+        """The files of the last revision that is done, or whose failure has been reported."""
+        for job in sorted(self.store.list_jobs(), key=lambda job: -job.revision):
+            files = {each.path for each in self.store.artifacts(job.job_id)}
+            if files:
+                return files
+        return set()
+
+
+@pytest.mark.parametrize("seed", range(6, 8))
+def test_no_outdated_result_is_ever_handed_out_or_found(tmp_path: Path, seed: int) -> None:
+    walk = Walk(tmp_path, seed)
+    seen = set()
+    for _ in range(STEPS):
+        walk.step()
+        newest = walk.newest_results()
+        held = walk.store.held(STUDY)
+        assert {each.path for each in held if not each.received} == newest
+        (study,) = walk.store.search(COUNTS).rows
+        assert study == (1 + bool(newest), len(held))
+        instances = walk.store.search(INSTANCES).rows
+        assert {uid for (uid,) in instances} == {each.sop_instance_uid for each in held}
+        seen.add(frozenset(newest))
+    assert len(seen) > 3, "results came and were replaced"
+    walk.store.close()
 
 
 @pytest.mark.parametrize("seed", range(6))
