@@ -22,6 +22,19 @@ class Level(IntEnum):
     INSTANCE = 2
 
 
+RESOURCES: tuple[tuple[str, Level], ...] = (
+    ("/studies", Level.STUDY),
+    ("/series", Level.SERIES),
+    ("/instances", Level.INSTANCE),
+    ("/studies/{study}/series", Level.SERIES),
+    ("/studies/{study}/instances", Level.INSTANCE),
+    ("/studies/{study}/series/{series}/instances", Level.INSTANCE),
+)
+"""Where it is searched (PS3.18 table 10.6.1-1)."""
+MOST_RESULTS = 5000
+"""Of one answer, whatever limit is asked for."""
+
+
 class Matching(StrEnum):
     """How a value that is asked for is compared; the words that CONFORMANCE.md has for it."""
 

@@ -15,6 +15,7 @@ from node.operator.accepted import character_sets, sop_classes, storage_scp
 from node.operator.markdown import table
 from node.operator.result_content import ai_results, content_of_a_nodule
 from node.operator.retrieved import wado_rs
+from node.operator.searched import qido_rs
 from node.operator.sent import storage_scu, stow_agent
 from node.operator.shown import TABLE, read_claims, shown_table
 from sr_templates import codes
@@ -29,6 +30,7 @@ def statement() -> str:
         sop_classes,
         storage_scu,
         stow_agent,
+        qido_rs,
         wado_rs,
         _results,
         _shown,

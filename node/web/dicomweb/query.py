@@ -15,12 +15,10 @@ from pydicom.datadict import dictionary_has_tag, keyword_for_tag, tag_for_keywor
 
 from m3net.uids import SeriesInstanceUID, StudyInstanceUID
 from node.dicom.header_text import is_uid
-from node.dicom.searchable import ATTRIBUTES, Attribute, Level, Matching
+from node.dicom.searchable import ATTRIBUTES, MOST_RESULTS, Attribute, Level, Matching
 from node.persistence.search import Between, BetweenMoments, Condition, OneOf, Search
 from node.web.problems import Problem
 
-MOST_RESULTS = 5000
-"""Of one answer, whatever limit is asked for."""
 MOST_PARAMETERS = 200
 LONGEST_VALUE = 8192
 """Characters; a hundred UIDs have 6,500."""

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from m3net.uids import SeriesInstanceUID, StudyInstanceUID
-from node.dicom.searchable import Level
+from node.dicom.searchable import RESOURCES, Level
 from node.web.dicomweb.accept import not_acceptable, wishes
 from node.web.dicomweb.found import data_sets
 from node.web.dicomweb.metadata import JSON, XML
@@ -21,15 +21,6 @@ from node.web.dicomweb.paths import base_of, uid_of
 from node.web.dicomweb.query import read_query
 from node.web.services import Services
 
-PATHS: tuple[tuple[str, Level], ...] = (
-    ("/studies", Level.STUDY),
-    ("/series", Level.SERIES),
-    ("/instances", Level.INSTANCE),
-    ("/studies/{study}/series", Level.SERIES),
-    ("/studies/{study}/instances", Level.INSTANCE),
-    ("/studies/{study}/series/{series}/instances", Level.INSTANCE),
-)
-"""PS3.18 table 10.6.1-1."""
 _MORE = "there are more results than this node returns at once; ask for them with offset"
 
 
@@ -39,7 +30,7 @@ def routes(services: Services) -> list[BaseRoute]:
     def route(path: str, level: Level) -> Route:
         return Route(path, lambda request: _answer(services, request, level), methods=["GET"])
 
-    return [route(path, level) for path, level in PATHS]
+    return [route(path, level) for path, level in RESOURCES]
 
 
 def _answer(services: Services, request: Request, level: Level) -> Response:

@@ -80,13 +80,7 @@ def client(served: Served) -> DICOMwebClient:
         (OHIF, f"{_LIST}&PatientName=*doe*", STUDY, [DOE]),
         (OHIF, f"{_LIST}&StudyDate=20260201-20260228&ModalitiesInStudy=CT", STUDY, [YAMADA]),
         (OHIF, f"{_LIST}&AccessionNumber=*A17*&StudyDescription=*Thorax*", STUDY, [MUELLER]),
-        # Weasis
-        (
-            "application/dicom+xml",
-            f"{CT}/instances?includefield=00080018&offset=0&limit=2",
-            INSTANCE,
-            None,
-        ),
+        # Weasis, page by page
         (
             "application/dicom+json",
             f"/instances?0020000D={MUELLER}&includefield=00080018&offset=3&limit=100",
@@ -96,14 +90,11 @@ def client(served: Served) -> DICOMwebClient:
     ],
 )
 def test_what_was_seen_to_be_asked_is_answered(
-    served: Served, accept: str, path: str, tag: str, expected: list[str] | None
+    served: Served, accept: str, path: str, tag: str, expected: list[str]
 ) -> None:
     answer = served.get(
         f"/dicom-web{path}", headers={"Accept": accept, "User-Agent": "Mozilla/5.0 (X11)"}
     )
-    if expected is None:  # XML without its multipart is no answer of a search
-        assert answer.status_code == 406
-        return
     found = answer.json() if answer.content else []
     assert [each[tag]["Value"][0] for each in found] == expected
     assert answer.status_code == (200 if expected else 204)
