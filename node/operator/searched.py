@@ -15,10 +15,10 @@ def qido_rs() -> list[str]:
         "## QIDO-RS origin server (PS3.18 10.6)",
         "",
         f"Below `/dicom-web`: {resources}. Found are the current version of what was received, "
-        "once it has been read (a second after it came), and the results in force; never a result that "
-        "has been overtaken, nor one of this node that somebody sent back. While a newer analysis "
-        "waits or runs the last report stands; once it has failed for good, its technical failure "
-        "report stands alone.",
+        "once it has been read (a second after it came), and the results in force; never a result "
+        "that has been overtaken, nor one of this node that somebody sent back. While a newer "
+        "analysis waits or runs the last report stands; once it has failed for good, its technical "
+        "failure report stands alone.",
         "",
         *table(
             ("Level", "Attribute", "Tag", "Matched by", "Answered"),
