@@ -1,4 +1,4 @@
-"""What the receiver lets a connection take, beside what is configured; CONFORMANCE.md names it."""
+"""What a connection may take, beside what is configured; CONFORMANCE.md names it."""
 
 MAX_REQUEST_BYTES = 256 << 10
 """128 presentation contexts with 38 transfer syntaxes each fit into a quarter of it."""
@@ -13,3 +13,9 @@ SLOWEST_BYTES_S = 8192
 MOST_REQUESTS = 128
 MOST_REQUESTS_OF_ONE = 32
 """Connections that have not asked for an association yet, in all and of one address."""
+MOST_CONNECTIONS = 512
+"""Of the web server."""
+MOST_HEAD_BYTES = 64 << 10
+"""Of one HTTP request."""
+MOST_PARTS = 100_000
+"""Of one request to store; more is no study."""

@@ -18,6 +18,7 @@ from node.operator.retrieved import wado_rs
 from node.operator.searched import qido_rs
 from node.operator.sent import storage_scu, stow_agent
 from node.operator.shown import TABLE, read_claims, shown_table
+from node.operator.stored import stow_server, web_server
 from sr_templates import codes
 
 
@@ -30,6 +31,8 @@ def statement() -> str:
         sop_classes,
         storage_scu,
         stow_agent,
+        web_server,
+        stow_server,
         qido_rs,
         wado_rs,
         _results,

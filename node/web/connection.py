@@ -17,15 +17,16 @@ from typing import Any, cast
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from node.dicom.limits import SLOWEST_BYTES_S
+from node.dicom.limits import (
+    LONGEST_NEGOTIATION_S,
+    MOST_CONNECTIONS,
+    MOST_HEAD_BYTES,
+    SLOWEST_BYTES_S,
+)
 from node.logs import event
 
-MOST_CONNECTIONS = 512
-MOST_HEAD_BYTES = 64 << 10
 MOST_AHEAD = 16
 """Requests that are sent before the answer to an earlier one."""
-HEAD_S = 30.0
-"""From the first byte of a request, or the connection, to the end of its head."""
 LINGER_S = 5.0
 """An answer that comes before the end of the body is given so long to be read."""
 
@@ -48,7 +49,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(config, *arguments, **more)
         self.access_log = False  # a query may hold a name
         self._silence_s = config.silence_s
-        self._head_s = min(HEAD_S, config.silence_s)
+        self._head_s = min(LONGEST_NEGOTIATION_S, config.silence_s)
         self._linger_s = min(LINGER_S, config.silence_s)
         self._head_bytes = 0
         self._head_since: float | None = time.monotonic()

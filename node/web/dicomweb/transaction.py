@@ -16,6 +16,7 @@ from node.core.errors import CANNOT_UNDERSTAND, SOP_CLASS_MISMATCH, NotNow, Refu
 from node.core.sender import Sender, SenderKind
 from node.dicom.content_type import content_type
 from node.dicom.header_text import is_uid
+from node.dicom.limits import MOST_PARTS
 from node.dicom.sop_classes import is_accepted
 from node.dicom.transfer_syntaxes import decodable, is_keepable
 from node.inbound.identifiers import Identifiers
@@ -32,8 +33,6 @@ from node.web.dicomweb.outcome import (
 )
 
 DICOM = "application/dicom"
-MOST_PARTS = 100_000
-"""Of one request; more is no study."""
 _TAKEN = frozenset({DICOM, "application/octet-stream"})
 """Media types of a part that is looked into; what is in it says what it is."""
 

@@ -211,9 +211,9 @@ def test_of_too_many_connections_the_longest_idle_gives_way(
 def test_slow_clients_do_no_harm_to_others(served: Served) -> None:
     with ExitStack() as held:
         slow = [held.enter_context(connected(served)) for _ in range(50)]
-        for each in slow[:25]:
+        for each in slow[:30]:
             each.sendall(b"GET /healthz HTTP/1.1\r\nX: a")
-        for each in slow[25:]:
+        for each in slow[30:]:
             each.sendall(CHUNKED)
         begun = time.monotonic()
         answer = post(served, multipart([image(3)]))
