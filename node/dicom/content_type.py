@@ -1,4 +1,4 @@
-"""What a client says that it sends: a media type and its parameters (RFC 9110 8.3.1).
+"""A media type and its parameters, as a client says what it sends or takes (RFC 9110 8.3.1).
 
 Values may stand bare where they ought to be quoted: `type=application/dicom` is what many send.
 """
@@ -9,8 +9,13 @@ from dataclasses import dataclass
 
 MOST_BYTES = 1024
 """Of the whole; a longer one is no media type that anybody sends."""
-_TYPE = re.compile(r"\s*([\w.+*-]+/[\w.+*-]+)\s*")
-_PARAMETER = re.compile(r';\s*(?:([\w.+*-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;"\s]+))\s*)?')
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_TYPE = re.compile(rf"[ \t]*({_TOKEN}/{_TOKEN})[ \t]*")
+_PARAMETER = re.compile(
+    rf""";[ \t]*(?:({_TOKEN})[ \t]*=[ \t]*
+    (?:"((?:[^"\\\x00-\x1f\x7f]|\\[\t\x20-\x7e])*)"|([!\#-:<-~]+))[ \t]*)?""",
+    re.VERBOSE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,11 @@ has no reading is refused, not skipped: half of a wish is another wish.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from node.dicom.content_type import ContentType, content_type
 from node.web.problems import Problem
 
 ANY = "*/*"
@@ -19,13 +20,6 @@ MULTIPART = "multipart/related"
 MAX_BYTES = 4096
 """Of an Accept header; those of browsers have 150."""
 
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_RANGE = re.compile(rf"({_TOKEN})/({_TOKEN})")
-_PARAMETER = re.compile(
-    rf"""({_TOKEN})[ \t]*=[ \t]*
-    (?:"((?:[^"\\\x00-\x1f\x7f]|\\[\t\x20-\x7e])*)"|([!\#$%&'*+.^_`|~0-9A-Za-z/-]+))""",
-    re.VERBOSE,
-)
 _QUALITY = re.compile(r"0(?:\.\d{0,3})?|1(?:\.0{0,3})?|\.\d{1,3}")
 
 
@@ -69,19 +63,12 @@ def wishes(header: str | None, query: str | None = None) -> tuple[Wish, ...]:
         return (ANYTHING,)
     found: list[Wish] = []
     for ranges in said:
-        ordered = sorted(ranges, key=lambda each: -each.quality)
-        found += [_wish(each) for each in ordered if each.quality > 0]
+        ordered = sorted(ranges, key=lambda each: -each[0])
+        found += [_wish(said) for quality, said in ordered if quality > 0]
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Range:
-    type: str
-    parameters: Mapping[str, str]
-    quality: float
-
-
-def _wish(said: _Range) -> Wish:
+def _wish(said: ContentType) -> Wish:
     syntax = said.parameters.get("transfer-syntax", "")
     if said.type == ANY:
         return Wish(multipart=None, type=ANY, transfer_syntax=syntax or AS_STORED)
@@ -89,46 +76,37 @@ def _wish(said: _Range) -> Wish:
         return Wish(multipart=False, type=said.type, transfer_syntax=syntax)
     if said.type not in (MULTIPART, "multipart/*"):
         return Wish(multipart=True, type=said.type)
-    within, inner = _media_type(said.parameters.get("type", ANY))
-    syntax = syntax or inner.get("transfer-syntax", "")
-    if within == ANY:
+    within = _media_type(said.parameters.get("type", ANY))
+    syntax = syntax or within.parameters.get("transfer-syntax", "")
+    if within.type == ANY:
         syntax = syntax or AS_STORED
-    return Wish(multipart=True, type=within, transfer_syntax=syntax)
+    return Wish(multipart=True, type=within.type, transfer_syntax=syntax)
 
 
-def _ranges(text: str) -> Sequence[_Range]:
+def _ranges(text: str) -> Sequence[tuple[float, ContentType]]:
     if len(text) > MAX_BYTES:
         raise _unreadable()
-    return [_range(part) for part in _split(text, ",") if part]
+    return [_range(part) for part in _separated(text) if part]
 
 
-def _range(text: str) -> _Range:
-    media_type, parameters = _media_type(text)
-    quality = parameters.pop("q", "1")
+def _range(text: str) -> tuple[float, ContentType]:
+    """How much it is wanted, and what."""
+    said = _media_type(text)
+    quality = said.parameters.get("q", "1")
     if not _QUALITY.fullmatch(quality):
         raise _unreadable()
-    return _Range(type=media_type, parameters=parameters, quality=float(quality))
+    return float(quality), said
 
 
-def _media_type(text: str) -> tuple[str, dict[str, str]]:
-    first, *rest = _split(text, ";")
-    name = _RANGE.fullmatch(first)
-    if name is None or (name[1] == "*" and name[2] != "*"):
+def _media_type(text: str) -> ContentType:
+    said = content_type(text)
+    if said is None or (said.type.startswith("*") and said.type != ANY):
         raise _unreadable()
-    parameters: dict[str, str] = {}
-    for each in rest:
-        if not each:
-            continue
-        found = _PARAMETER.fullmatch(each)
-        if found is None or found[1].lower() in parameters:
-            raise _unreadable()
-        bare = found[3] is not None
-        parameters[found[1].lower()] = found[3] if bare else re.sub(r"\\(.)", r"\1", found[2])
-    return first.lower(), parameters
+    return said
 
 
-def _split(text: str, at: str) -> Iterator[str]:
-    """The parts between separators that do not stand in a quotation, without spaces about them."""
+def _separated(text: str) -> Iterator[str]:
+    """What stands between commas that are in no quotation, without spaces about it."""
     begin, quoted, escaped = 0, False, False
     for index, character in enumerate(text):
         if escaped:
@@ -137,7 +115,7 @@ def _split(text: str, at: str) -> Iterator[str]:
             escaped = True
         elif character == '"':
             quoted = not quoted
-        elif character == at and not quoted:
+        elif character == "," and not quoted:
             yield text[begin:index].strip(" \t")
             begin = index + 1
     if quoted:

@@ -10,12 +10,10 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from pydicom._dicom_dict import DicomDictionary
-from pydicom.datadict import dictionary_VR, private_dictionary_VR
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -23,11 +21,11 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
 )
-from pydicom.valuerep import STANDARD_VR
 
 from node.core.errors import NodeError
 from node.dicom.elements import MAX_DEPTH, MAX_ELEMENTS, Header, header_at
 from node.inbound.encoded import take_apart
+from node.web.dicomweb.element_vr import Known, is_creator, vr_of
 
 _WINDOW = 32 << 10
 _CHUNK = 1 << 20
@@ -39,7 +37,7 @@ PIXELS = (0x7FE00010, 0x7FE00008, 0x7FE00009)
 """Pixel Data, Float and Double Float Pixel Data."""
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PIXEL_REPRESENTATION = 0x00280103
-_KNOWN_VRS = frozenset(str(vr) for vr in STANDARD_VR)
+_LONGEST_LO = 64
 
 
 class Unreadable(NodeError):
@@ -72,8 +70,7 @@ class _Around:
     implicit: bool
     little: bool
     depth: int
-    signed: bool
-    creators: dict[int, str] = field(default_factory=dict)
+    known: Known
 
 
 class EncodedObject:
@@ -117,7 +114,7 @@ class EncodedObject:
         Raises Unreadable if they cannot be told apart, are too many or too deep in each other.
         """
         self._left = MAX_ELEMENTS
-        around = _Around(self.implicit, self.little, 0, signed=False)
+        around = _Around(self.implicit, self.little, 0, Known())
         found, at = self._elements(self._begin, self.size, around)
         last = found[-1] if found else None
         if at != self.size and not (last and last.length == UNDEFINED):
@@ -159,7 +156,7 @@ class EncodedObject:
 
     def _element(self, header: Header, end: int, around: _Around) -> tuple[Element, int]:
         stated = header.vr.decode("ascii") if header.vr else ""
-        vr = _vr(header.tag, stated, around)
+        vr = vr_of(header.tag, stated, around.known)
         element = Element(
             tag=header.tag, vr=vr, at=header.value, length=header.length, little=around.little
         )
@@ -170,7 +167,7 @@ class EncodedObject:
                 around.implicit or was_unknown,
                 around.little or was_unknown,
                 around.depth + 1,
-                around.signed,
+                around.known,
             )
             element.vr = "SQ"
             element.items, at = self._items(header, end, inner)
@@ -195,7 +192,9 @@ class EncodedObject:
                 raise Unreadable("what stands in a sequence is no item")
             self._count()
             whole = item.length != UNDEFINED
-            within = _Around(around.implicit, around.little, around.depth, around.signed)
+            within = _Around(
+                around.implicit, around.little, around.depth, Known(signed=around.known.signed)
+            )
             until = item.value + item.length if whole else end
             if until > end:
                 raise Unreadable("an item goes beyond its sequence")
@@ -207,58 +206,16 @@ class EncodedObject:
 
     def _note(self, element: Element, around: _Around) -> None:
         """What later elements are read by."""
-        group, number = element.tag >> 16, element.tag & 0xFFFF
         if element.tag == _PIXEL_REPRESENTATION and element.length == 2:
-            around.signed = any(self.value(element))
-        elif group % 2 and 0x10 <= number <= 0xFF and element.length <= 64:
+            around.known.signed = any(self.value(element))
+        elif is_creator(element.tag) and element.items is None and element.length <= _LONGEST_LO:
             creator = self.value(element).decode("ascii", "replace").strip(" \0")
-            around.creators[group << 8 | number] = creator
+            around.known.creators[element.tag >> 16 << 8 | element.tag & 0xFF] = creator
 
     def _count(self) -> None:
         self._left -= 1
         if self._left < 0:
             raise Unreadable("it has too many elements")
-
-
-def _vr(tag: int, stated: str, around: _Around) -> str:
-    """The VR of an element: what is stated, else what the dictionaries say, else UN."""
-    if stated and stated != "UN":
-        return stated if stated in _KNOWN_VRS else "UN"
-    group, number = tag >> 16, tag & 0xFFFF
-    if group % 2:
-        if 0x10 <= number <= 0xFF:
-            return "LO"
-        return _private_vr(tag, around)
-    if number == 0:
-        return "UL"
-    entry = DicomDictionary.get(tag)
-    if entry is not None:
-        return _unambiguous(entry[0], around)
-    try:
-        return _unambiguous(dictionary_VR(tag), around)  # of repeating groups
-    except KeyError:
-        return "UN"
-
-
-def _private_vr(tag: int, around: _Around) -> str:
-    creator = around.creators.get(tag >> 16 << 8 | (tag & 0xFFFF) >> 8)
-    if creator is None:
-        return "UN"
-    try:
-        return _unambiguous(private_dictionary_VR(tag, creator), around)
-    except KeyError:
-        return "UN"
-
-
-def _unambiguous(vr: str, around: _Around) -> str:
-    """PS3.5 A.1: where the VR depends on something, OW, or the pixels' sign decides."""
-    if vr in _KNOWN_VRS:
-        return vr
-    if "OW" in vr:
-        return "OW"
-    if vr == "US or SS":
-        return "SS" if around.signed else "US"
-    return "UN"
 
 
 @contextmanager

@@ -187,6 +187,8 @@ def _item(of: EncodedObject, at: int) -> tuple[int, int] | None:
     header = of.header(at, implicit=True, little=True)
     if header is None or header.tag != _ITEM or header.length == UNDEFINED:
         return None
+    if header.value + header.length > of.size:
+        raise Unreadable("the stored object ends within its pixels")
     return header.value, header.length
 
 

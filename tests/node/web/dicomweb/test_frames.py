@@ -20,7 +20,9 @@ from tests.node.web.dicomweb.encoding import (
     BIG_ENDIAN,
     EXPLICIT,
     IMPLICIT,
+    ITEM,
     JPEG_LS,
+    UNDEFINED,
     element,
     fragments,
     image,
@@ -164,6 +166,15 @@ def test_fewer_pixels_than_frames_are_no_frames(tmp_path: Path) -> None:
 def test_pixels_that_nobody_can_place_are_unreadable(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(Unreadable):
         stored(write(tmp_path, data))
+
+
+@pytest.mark.parametrize("claimed", [2**32 - 2, 100])
+def test_a_fragment_or_table_larger_than_its_file_is_not_waited_for(
+    tmp_path: Path, claimed: int
+) -> None:
+    pixels = element(0x7FE00010, "OB", implicit(ITEM, b"", length=claimed), length=UNDEFINED)
+    with pytest.raises(Unreadable, match="ends within its pixels"):
+        stored(write(tmp_path, image() + pixels, JPEG_LS))
 
 
 def test_an_object_without_pixels_has_no_frames(tmp_path: Path) -> None:
