@@ -13,6 +13,7 @@ from node.persistence.outdated import newest_reported
 from node.persistence.rows import StoredArtifact
 from node.persistence.schema import IN_FORCE, Artifact, Job
 from node.persistence.searched import recount
+from node.persistence.transactions import lock_study
 from sr_templates.findings import Outcome
 
 
@@ -23,6 +24,7 @@ def hand_out_in_force(connection: Connection, study: str) -> None:
     its "technical failure" is written, that stands alone.  What a version before has written is
     handed out once it is described.
     """
+    lock_study(connection, study)
     connection.execute(
         update(Artifact)
         .where(Artifact.study_instance_uid == study, text(IN_FORCE))

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from node.dicom.searchable import READ, Described, Level, Matching, Value, name_key
 from node.persistence.schema import FOUND, IN_FORCE, Artifact, Instance, Series, Study
+from node.persistence.transactions import lock_study
 
 _STUDIES = cast(Table, Study.__table__)
 _SERIES = cast(Table, Series.__table__)
@@ -59,7 +60,11 @@ def describe_series(connection: Connection, study: str, series: str, says: Descr
 
 
 def recount(connection: Connection, study: str) -> None:
-    """What is said of the numbers and modalities of the study and its series is so."""
+    """What is said of the numbers and modalities of the study and its series is so.
+
+    One at a time counts, so that none writes what another has changed meanwhile.
+    """
+    lock_study(connection, study)
     found: Counter[str] = Counter()
     for table, condition in ((Instance, FOUND), (Artifact, IN_FORCE)):
         rows = connection.execute(
