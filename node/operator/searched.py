@@ -39,7 +39,8 @@ def qido_rs() -> list[str]:
         "",
         "Studies come newest first by date and time; all else by its UIDs, within a study by its "
         f"numbers. At most {MOST_RESULTS:,} results are answered at once, and a Warning header "
-        "says that there are more; `limit` and `offset` page to the end, which is 204.",
+        "says that there are more; `limit` and `offset` page to the end. Nothing found is "
+        "an empty list in JSON, since clients take 204 for a failure, and 204 in XML.",
         "",
         'Answers are application/dicom+json, or multipart/related; type="application/dicom+xml".',
         "",

@@ -85,6 +85,7 @@ def test_orthanc_stores_finds_and_retrieves(served: Served, tmp_path: Path) -> N
         peer.clear()
         (found,) = asked("/qido", Uri="/studies", Arguments={"StudyInstanceUID": STUDY})
         assert found["0020000D"]["Value"] == STUDY  # as it simplifies what it is told
+        assert asked("/qido", Uri="/studies", Arguments={"PatientID": "nobody"}) == []
         asked("/retrieve", Resources=[{"Study": STUDY}], Synchronous=True)
         assert peer.sop_instance_uids() == {f"{THICK}.{number}" for number in range(3)}
         assert peer.stored(f"{THICK}.2").PixelData == images[2].PixelData

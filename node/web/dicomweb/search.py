@@ -50,7 +50,8 @@ def _answer(services: Services, request: Request, level: Level) -> Response:
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     if warnings:
         headers["Warning"] = ", ".join(f'299 m3node "{words}"' for words in warnings)
-    if not found.rows:
+    # In JSON nothing is an empty list: Orthanc's plugin takes 204 for a failure.
+    if not found.rows and write is _xml:
         return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
     body, said_type = write(data_sets(found.rows, query, base=base_of(services, request)))
     return Response(body, headers={**headers, "Content-Type": said_type})

@@ -99,11 +99,11 @@ def test_what_nobody_would_write_is_read_or_refused(
         for _ in range(ROUNDS):
             path, query = chance.choice(PATHS), _query(chance)
             status, body = client.get(f"{path}?{query}")
-            assert status in (200, 204, 400, 406), query
+            assert status in (200, 400, 406), query
             statuses[status] = statuses.get(status, 0) + 1
             if status == 200:
                 assert isinstance(json.loads(body), list)
-    assert min(statuses[status] for status in (200, 204, 400)) > ROUNDS / 20, statuses
+    assert min(statuses[status] for status in (200, 400)) > ROUNDS / 20, statuses
     assert "DROP TABLE" not in caplog.text
     assert "jndi" not in caplog.text
     assert len(json.loads(client.get("/studies")[1])) == 3, "everything is still there"
@@ -112,7 +112,7 @@ def test_what_nobody_would_write_is_read_or_refused(
 def test_a_pattern_of_many_wild_cards_costs_no_more_than_others(client: Client) -> None:
     many = quote("*a?" * 300 + "*z")
     for keyword in ("PatientName", "StudyDescription", "PatientID"):
-        assert client.get(f"/studies?{keyword}={many}") == (204, b"")
+        assert client.get(f"/studies?{keyword}={many}") == (200, b"[]")
 
 
 def test_the_tables_of_the_program_are_named_in_no_answer(client: Client) -> None:
