@@ -32,8 +32,8 @@ def why_no_ct(group: Dataset, dataset: Dataset) -> str | None:
     group : its CT Image Frame Type
     """
     kind = attributes.texts(group, "FrameType") or attributes.texts(dataset, "ImageType")
-    values = [value.upper() for value in kind] + [""] * 4
-    flavour, contrast = values[2], values[3]
+    values = [value.upper() for value in kind]
+    _, _, flavour, contrast, *_ = (*values, "", "", "", "")
     if attributes.uid(dataset, "SOPClassUID") == _LEGACY_CONVERTED:
         is_density = not _OTHER_CONTRASTS.fullmatch(contrast)
     else:
