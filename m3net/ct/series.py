@@ -278,8 +278,8 @@ def _unreadable(headers: Iterable[Dataset]) -> list[str]:
 def _shape(layout: Layout) -> list[str]:
     notes = []
     step = float(layout.stack.step_mm @ layout.normal)
-    length = float(np.linalg.norm(layout.stack.step_mm))
-    tilt = np.degrees(np.arccos(min(1.0, step / length)))
+    aside = float(np.linalg.norm(np.cross(layout.stack.step_mm, layout.normal)))
+    tilt = np.degrees(np.arctan2(aside, step))
     if tilt > 0.5:
         notes.append(f"The gantry was tilted: the slices are sheared by {tilt:.1f} degrees.")
     thickness = layout.plane.traits.slice_thickness_mm

@@ -196,10 +196,12 @@ def _judged(
 ) -> list[JudgedNodule]:
     """What the model says of each, with what was measured."""
     lungs = find_lungs(volume) if in_lung else None
-    thickness_mm = max((facts.slice_thickness_mm or 0.0 for facts in inputs.ct), default=0.0)
+    thickness_mm = max(
+        (facts.slice_thickness_mm for facts in inputs.ct if facts.slice_thickness_mm), default=None
+    )
     judged = []
     for (placed, doubt), prediction in zip(in_lung, predictions, strict=True):
-        measured = measure(placed, thickness_mm=thickness_mm or None)
+        measured = measure(placed, thickness_mm=thickness_mm)
         site, contradiction = locate(placed.nodule, lungs)
         limits = limits_of(
             placed,
@@ -207,7 +209,7 @@ def _judged(
             card=classifier.card,
             doubt=doubt,
             needed=classifier.box_needed(volume, placed.nodule),
-            thickness_mm=thickness_mm or None,
+            thickness_mm=thickness_mm,
             not_received=len(inputs.missing),
         )
         judged.append(

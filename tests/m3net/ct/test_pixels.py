@@ -51,6 +51,7 @@ def test_each_slice_has_its_own_rescale() -> None:
 
 def test_a_fractional_slope_is_rounded_to_whole_units() -> None:
     assert hu([10, 11], RescaleSlope=0.25, RescaleIntercept=0) == [2, 3]
+    assert hu([10, 11], RescaleIntercept=0.6) == [11, 12]
 
 
 def test_unsigned_pixels_reach_beyond_the_signed_range() -> None:

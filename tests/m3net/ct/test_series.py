@@ -54,6 +54,53 @@ def test_a_volume_is_read_up_to_a_size_and_refused_beyond(monkeypatch: pytest.Mo
         read_series(slices)
 
 
+def test_places_pixels_and_sizes_are_possible_up_to_their_bounds() -> None:
+    ds = synthetic.ct_series()[0]
+    ds.ImagePositionPatient = ["-10", "-100000", "100000"]
+    ds.PixelSpacing = ["50", "0.01"]
+    ds.Rows = ds.Columns = 1
+    plane = slice_plane(ds)
+    assert (plane.position_mm[2], plane.spacing_mm, plane.rows) == (100_000.0, (50.0, 0.01), 1)
+    ds.ImagePositionPatient = ["-10", "-100000.1", "0"]
+    with pytest.raises(
+        SeriesUnusable, match=r"an Image Position \(Patient\) more than 100 m away$"
+    ):
+        slice_plane(ds)
+    ds.ImagePositionPatient = ["0", "0", "0"]
+    del ds.Rows
+    with pytest.raises(SeriesUnusable, match="has 0 rows and 1 columns"):
+        slice_plane(ds)
+    del ds.SOPInstanceUID, ds.PixelSpacing
+    with pytest.raises(
+        SeriesUnusable, match=r"^slice \(without UID\) has no PixelSpacing of 2 num"
+    ):
+        slice_plane(ds)
+
+
+@pytest.mark.parametrize(
+    ("thickness_mm", "noted"), [(2.5, False), (1.25, False), (1.24, True), (None, False)]
+)
+def test_slices_more_than_twice_their_thickness_apart_are_said_to_be(
+    thickness_mm: float | None, noted: bool
+) -> None:
+    slices = synthetic.ct_series()
+    for ds in slices:
+        ds.SliceThickness = thickness_mm
+    assert bool(read_series(slices).notes) is noted
+
+
+@pytest.mark.parametrize("columns", [71, 72, 73])
+def test_padding_is_kept_of_every_column(columns: int) -> None:
+    slices = synthetic.ct_series(
+        shape=(2, 2, columns), hu=np.full((2, 2, columns), -2000), origin_mm=(0, 0, 0)
+    )
+    volume = read_series(slices)
+    assert volume.padding is not None
+    padding = np.unpackbits(volume.padding, axis=2, count=columns)
+    assert padding.shape == (2, 2, columns)
+    assert padding.all()
+
+
 @pytest.mark.parametrize("far", ["100000.5", "-1e19", "1e300"])
 def test_a_slice_farther_off_than_any_scanner_reaches_has_no_place(far: str) -> None:
     slices = synthetic.ct_series(shape=(40, 16, 20))

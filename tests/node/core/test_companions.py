@@ -66,6 +66,8 @@ def test_each_kind_has_a_series_of_its_own_and_its_objects_are_numbered(
         ("OT", 9106),
     }
     assert len({ds.SeriesInstanceUID for ds in objects.values()}) == len(ArtifactKind) - 1
+    numbered = {ds.Modality: int(ds.InstanceNumber) for ds in objects.values()}
+    assert [numbered[modality] for modality in ("PR", "KO", "DOC")] == [10001] * 3
     maps = [ds for name, ds in objects.items() if "parametric_map" in name]
     assert sorted(int(ds.InstanceNumber) for ds in maps) == [10001 + n for n in range(6)]
 
