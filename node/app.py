@@ -112,6 +112,8 @@ def study_rules(config: NodeConfig) -> StudyRules:
         quiet_period_s=config.study.quiet_period_s,
         max_wait_s=config.study.max_wait_s,
         when_unannotated=WhenUnannotated(config.study.when_unannotated),
+        sources=tuple(source.name for source in config.sources),
+        max_fetches=config.pull.max_fetches,
     )
 
 
@@ -254,13 +256,34 @@ def _schedule(config: NodeConfig, store: Store, stop: threading.Event) -> None:
 
     reading = open_reading(config, store)
     scheduler.run(
-        Planner(store, reading, rules=study_rules(config), terms=job_terms(config)),
+        Planner(
+            store,
+            reading,
+            rules=study_rules(config),
+            terms=job_terms(config),
+            most_tries=config.pull.max_attempts,
+        ),
         reading=reading,
         store=store,
         spool=open_spool(config.storage),
         look_every_s=config.study.look_every_s,
         clock=now_utc,
         stop=stop,
+    )
+
+
+def _pull(config: NodeConfig, store: Store, stop: threading.Event) -> None:
+    from node.inbound.senders import Senders
+    from node.pull import puller
+
+    puller.run(
+        config.pull,
+        config.sources,
+        store,
+        open_intake(config, store),
+        Senders(store, now_utc),
+        stop,
+        max_object_bytes=config.receiver.max_object_mb << 20,
     )
 
 
@@ -293,5 +316,6 @@ _ROLES: Mapping[str, Callable[[NodeConfig, Store, threading.Event], None]] = {
     "worker": _work,
     "deliverer": _deliver,
     "scheduler": _schedule,
+    "puller": _pull,
     "web": _serve_web,
 }

@@ -9,6 +9,7 @@ reads or writes it then finds it closed.
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -30,6 +31,8 @@ class Guard:
     def __init__(self) -> None:
         self._connection: socket.socket | None = None
         self._lock = threading.Lock()
+        self._until = self._credit_s = 0.0
+        self._pace: float | None = None
         self.expired = False
         """Whether the last exchange was broken off because its time was up."""
 
@@ -46,16 +49,43 @@ class Guard:
                 self._shut()
 
     @contextmanager
-    def within(self, seconds: float) -> Iterator[None]:
-        """The block has so long; then the connection is shut down and `expired` is true."""
+    def within(self, seconds: float, *, slowest_kb_s: float | None = None) -> Iterator[None]:
+        """The block has so long; then the connection is shut down and `expired` is true.
+
+        slowest_kb_s : of an exchange whose size nobody knows: the end is put off while bytes come
+                       at this pace (`received`); never to later than so many seconds from then
+        """
         self.expired = False
-        timer = threading.Timer(seconds, self._expire)
-        timer.daemon = True
-        timer.start()
+        self._credit_s, self._until = seconds, time.monotonic() + seconds
+        self._pace = None if slowest_kb_s is None else 1000 * slowest_kb_s
+        over = threading.Event()
+        watching = threading.Thread(target=self._watch, args=(over,), daemon=True)
+        watching.start()
         try:
             yield
         finally:
-            timer.cancel()
+            over.set()
+
+    def received(self, size: int) -> None:
+        """So many bytes have come."""
+        if self._pace is not None:
+            latest = time.monotonic() + self._credit_s
+            self._until = min(self._until + size / self._pace, latest)
+
+    def renew(self) -> None:
+        """Something is done: the block has as long again."""
+        self._until = time.monotonic() + self._credit_s
+
+    def cut(self) -> None:
+        """The connection is shut down now."""
+        self._expire()
+
+    def _watch(self, over: threading.Event) -> None:
+        while (left_s := self._until - time.monotonic()) > 0:
+            if over.wait(left_s):
+                return
+        if not over.is_set():
+            self._expire()
 
     def close(self) -> None:
         """Nothing is watched any more."""

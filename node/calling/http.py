@@ -6,7 +6,7 @@ What a status line alone says of a destination is said here once (`failure`).
 
 import ssl
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +31,7 @@ from node.core.errors import (
     DestinationUnreachable,
 )
 
+_PIECE = 1 << 16
 _TRY_AGAIN = frozenset({408, 425, 429})
 _WHOSE_FAULT_IS_THE_OBJECT = frozenset({400, 406, 413, 414, 415, 422})
 _ABOUT_THE_OBJECT = _WHOSE_FAULT_IS_THE_OBJECT | {409, 500, 501}
@@ -83,7 +84,7 @@ class Answer:
     content_type  : as it was named
     location      : host that a redirect leads to; the rest of it may hold a secret
     retry_after_s : how long it asks to be left alone
-    body          : None if it is longer than `LARGEST_ANSWER`, or cannot be unpacked
+    body          : None if it is longer than is read, or cannot be unpacked
     """
 
     status: int
@@ -145,26 +146,20 @@ class Service:
         headers: Mapping[str, str],
         params: Mapping[str, str] | None = None,
         body: Body | bytes = b"",
+        largest: int = LARGEST_ANSWER,
     ) -> Answer:
-        """The answer, whatever it says.  Raises DestinationUnreachable or DestinationNotReady."""
+        """The answer, whatever it says.  Raises DestinationUnreachable or DestinationNotReady.
+
+        largest : of an answer's body that is read
+        """
         config = self._config
         seconds = allowed_s(len(body), timeout_s=config.timeout_s, slowest_kb_s=config.slowest_kb_s)
         try:
             with (
                 self._guard.within(seconds),
-                self._session.request(
-                    method,
-                    f"{config.url.rstrip('/')}{path}",
-                    params=params,
-                    headers={"Accept-Encoding": "identity", **headers},
-                    data=body or None,
-                    verify=_authorities(config.ca_file),
-                    timeout=config.timeout_s,
-                    allow_redirects=False,  # a redirected POST becomes a GET, which stores nothing
-                    stream=True,
-                ) as response,
+                self._request(method, path, headers, params, body) as response,
             ):
-                answer = _read(response)
+                answer = _read(response, largest)
         except (requests.RequestException, HTTPError) as error:
             if not self._guard.expired:
                 raise self._unanswered(error) from error
@@ -175,6 +170,60 @@ class Service:
                 f"{seconds:.1f} s; see timeout_s and slowest_kb_s"
             )
         return answer
+
+    def pour(
+        self,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        into: Callable[[Answer], Callable[[bytes], None]],
+    ) -> None:
+        """An answer of any size has gone through as it came, at the slowest pace or faster.
+
+        into : told of the answer without its body; takes the body's pieces
+
+        Raises DestinationUnreachable or DestinationNotReady, and what `into` raises.
+        """
+        config = self._config
+        seconds = allowed_s(0, timeout_s=config.timeout_s, slowest_kb_s=config.slowest_kb_s)
+        try:
+            with (
+                self._guard.within(seconds, slowest_kb_s=config.slowest_kb_s),
+                self._request("GET", path, headers, None, b"") as response,
+            ):
+                is_good = response.status_code < 300
+                take = into(_head(response, b"") if is_good else _read(response, LARGEST_ANSWER))
+                for piece in response.raw.stream(_PIECE, decode_content=False):
+                    self._guard.received(len(piece))
+                    take(piece)
+        except (requests.RequestException, HTTPError) as error:
+            if not self._guard.expired:
+                raise self._unanswered(error) from error
+        if self._guard.expired:
+            raise DestinationUnreachable(
+                f"{config.url} was too slow: its answer came slower than slowest_kb_s, or stopped "
+                f"for {seconds:.1f} s"
+            )
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        params: Mapping[str, str] | None,
+        body: Body | bytes,
+    ) -> requests.Response:
+        return self._session.request(
+            method,
+            f"{self._config.url.rstrip('/')}{path}",
+            params=params,
+            headers={"Accept-Encoding": "identity", **headers},
+            data=body or None,
+            verify=_authorities(self._config.ca_file),
+            timeout=self._config.timeout_s,
+            allow_redirects=False,  # a redirected POST becomes a GET, which stores nothing
+            stream=True,
+        )
 
     def _unanswered(self, error: requests.RequestException | HTTPError) -> DestinationError:
         url = self._config.url
@@ -300,7 +349,11 @@ def _watched_pools(guard: Guard) -> dict[str, type[HTTPConnectionPool]]:
     return {"http": PlainPool, "https": SecuredPool}
 
 
-def _read(response: requests.Response) -> Answer:
+def _read(response: requests.Response, largest: int) -> Answer:
+    return _head(response, _body(response, largest))
+
+
+def _head(response: requests.Response, body: bytes | None) -> Answer:
     content_type = response.headers.get("Content-Type", "")
     location = response.headers.get("Location")
     return Answer(
@@ -310,22 +363,22 @@ def _read(response: requests.Response) -> Answer:
         content_type=content_type,
         location=urlsplit(location).hostname if location else None,
         retry_after_s=_seconds(response.headers.get("Retry-After")),
-        body=_body(response),
+        body=body,
     )
 
 
-def _body(response: requests.Response) -> bytes | None:
+def _body(response: requests.Response, largest: int) -> bytes | None:
     """The body, of which no more than the bound is ever held, packed or not."""
     read = bytearray()
-    for piece in response.raw.stream(1 << 16, decode_content=False):
+    for piece in response.raw.stream(_PIECE, decode_content=False):
         read += piece
-        if len(read) > LARGEST_ANSWER:
+        if len(read) > largest:
             return None
     if response.headers.get("Content-Encoding", "identity").lower() == "identity" or not read:
         return bytes(read)
     unpacking = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)  # gzip or zlib, as the header says
     try:
-        unpacked = unpacking.decompress(read, LARGEST_ANSWER)
+        unpacked = unpacking.decompress(read, largest)
     except zlib.error:
         return None
     return None if unpacking.unconsumed_tail else unpacked

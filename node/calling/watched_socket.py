@@ -54,6 +54,7 @@ class WatchedSocket(AssociationSocket):
             self._shutdown_socket()  # pynetdicom leaves it open
             raise
         self._budget -= len(received)
+        self._guard.received(len(received))
         self.first = self.first or bytes(received)
         if len(received) < nr_bytes:
             self.ended_by = "closed the connection"

@@ -44,11 +44,13 @@ def serve(config_path: Path | None) -> int:
         named = ["--config", str(path.resolve())] if path is not None else []
         return [sys.executable, "-m", "node", "_run", role, *named]
 
+    wanted = {"web": config.web.enabled, "puller": bool(config.sources)}
+    idle = {role for role, is_wanted in wanted.items() if not is_wanted}
     status = Supervisor(
         directory=config.storage.directory,
         command=command,
         drain_s=config.serve.drain_s,
-        roles=[role for role in ROLES if role != "web" or config.web.enabled],
+        roles=[role for role in ROLES if role not in idle],
         before_start=free_or_fail,
         is_up=lambda: not any(port_is_free(host, port) for port in ports.values()),
     ).run()

@@ -268,11 +268,17 @@ def _left_out(nodule: Nodule, volume: CTVolume, inputs: StudyInputs) -> str | No
 def _cut_off(nodule: Nodule, volume: CTVolume, inputs: StudyInputs, needed: range) -> str | None:
     """The reason, if slices next to the nodule may lie beyond the end of what was received.
 
-    An instance that the nodule's own annotation refers to, that never came and that no gap inside
-    the scan explains can only lie beyond its ends.
+    An instance that the nodule's own annotation refers to, or that a source counts, that never came
+    and that no gap inside the scan explains can only lie beyond its ends.
     """
     wanted = (each.sop_instance_uids for each in _annotations_of(nodule, inputs))
     absent = len(inputs.missing & frozenset().union(*wanted))
+    there = inputs.at_source
+    if there and there.absent > max(absent, len(volume.missing)) and goes_beyond(volume, needed):
+        return (
+            f"{there.absent} images of the series that {there.source} holds were not received, and "
+            "the slices about the nodule reach the end of what was; resend the series"
+        )
     if absent <= len(volume.missing) or not goes_beyond(volume, needed):
         return None
     return (
@@ -316,4 +322,10 @@ def _completeness(inputs: StudyInputs, volume: CTVolume) -> str:
         if inputs.missing
         else "every instance that the annotation refers to was received"
     )
-    return f"{received} of {volume.shape[0]} slices of the CT series were received; {asked}."
+    there = inputs.at_source
+    proven = (
+        f"; images of the series: {there.here} of {there.there} at {there.source}" if there else ""
+    )
+    return (
+        f"{received} of {volume.shape[0]} slices of the CT series were received; {asked}{proven}."
+    )

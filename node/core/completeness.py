@@ -11,6 +11,16 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from m3net.uids import StudyInstanceUID
+from node.core.digest import question_digest
+from node.core.fetching import (
+    Fetch,
+    Scope,
+    Wanted,
+    count_at_source,
+    open_fetch,
+    source_to_ask,
+    what_was_tried,
+)
 from node.core.inputs import InstanceFacts, Intent, Role, StudyInputs
 from node.core.selection import Selection, counted, select
 from node.core.slices import slice_count
@@ -29,11 +39,15 @@ class StudyRules:
 
     quiet_period_s : nothing came for so long, and no association that delivered to it is open
     max_wait_s     : from the last arrival; what is missing then is not waited for any longer
+    sources        : names of those that are asked for what is missing, in this order
+    max_fetches    : how often they are asked about one study without a person's asking
     """
 
     quiet_period_s: float
     max_wait_s: float
     when_unannotated: WhenUnannotated
+    sources: tuple[str, ...] = ()
+    max_fetches: int = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +69,12 @@ class StudySnapshot(StudyPulse):
 
     instances : the current versions, in the order in which they came
     unread    : how many more there are of which nothing has been read yet
+    fetches   : what sources were asked about it, oldest first
     """
 
     instances: Sequence[InstanceFacts]
     unread: int = 0
+    fetches: Sequence[Fetch] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +88,15 @@ class Wait:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitForReading(Wait):
     """It is quiet, and objects that came have not been read yet; then it can be judged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask(Wait):
+    """A source is to be asked first, `because` of this; the study waits until it has answered."""
+
+    source: str
+    wanted: Wanted
+    because: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,9 +145,16 @@ def readiness(snapshot: StudySnapshot, *, now: datetime, rules: StudyRules) -> R
             f"{'has' if snapshot.unread == 1 else 'have'} been read",
             look_again_at=now,
         )
+    if fetch := open_fetch(snapshot.fetches):
+        return Wait(reason=_asked(fetch.source), look_again_at=None)
     selection = select(snapshot.study_instance_uid, snapshot.instances)
     if selection is None:
         return Nothing(reason=_why_nothing(snapshot.instances))
+    if selection.on_ct and rules.sources:
+        asked = _ask_sources(selection, snapshot, rules)
+        if isinstance(asked, Ask):
+            return asked
+        selection = asked
     inputs = selection.inputs
     if inputs.intent is Intent.REPORT_NOT_ANNOTATED:
         if rules.when_unannotated is WhenUnannotated.WAIT:
@@ -143,6 +175,48 @@ def readiness(snapshot: StudySnapshot, *, now: datetime, rules: StudyRules) -> R
             look_again_at=given_up_at,
         )
     return _given_up(selection, rules)
+
+
+def _ask_sources(
+    selection: Selection, snapshot: StudySnapshot, rules: StudyRules
+) -> Ask | Selection:
+    """The next question to a source; where none is left, the selection with what they said."""
+    inputs = selection.inputs
+    series = inputs.series.series_instance_uid if inputs.series else None
+    here = {
+        facts.sop_instance_uid
+        for facts in snapshot.instances
+        if facts.series_instance_uid == series
+    }
+    wanted = Wanted(
+        scope=Scope.MISSING,
+        series=series,
+        instances=inputs.missing,
+        content=question_digest(inputs),
+    )
+    fetches, sources = snapshot.fetches, rules.sources
+    source = source_to_ask(
+        wanted, fetches, here=here, sources=sources, max_fetches=rules.max_fetches
+    )
+    if source is not None:
+        return Ask(
+            reason=_asked(source),
+            look_again_at=None,
+            source=source,
+            wanted=wanted,
+            because="; ".join(selection.awaits) or "to learn whether the CT series is whole",
+        )
+    count = series and count_at_source(series, fetches, here=here, sources=sources)
+    proven_by = count.source if count and not (count.absent or inputs.missing) else None
+    tried = what_was_tried(wanted, fetches, sources=sources, proven_by=proven_by)
+    return replace(
+        selection,
+        inputs=replace(inputs, at_source=count or None, remarks=(*inputs.remarks, *tried)),
+    )
+
+
+def _asked(source: str) -> str:
+    return f"for {source}, which is asked what it holds of the study and for what is missing here"
 
 
 def _why_nothing(instances: Sequence[InstanceFacts]) -> str:

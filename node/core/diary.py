@@ -22,6 +22,8 @@ class Kind(StrEnum):
     TRANSACTION_CLOSED = "transaction.closed"
     FILES_OPENED = "files.opened"
     FILES_CLOSED = "files.closed"
+    SOURCE_OPENED = "source.opened"
+    SOURCE_CLOSED = "source.closed"
     INSTANCE_REPLACED = "instance.replaced"
     STUDY_WAITS = "study.waits"
     STUDY_COMPLETE = "study.complete"
@@ -63,6 +65,7 @@ _QUEUED = ("queued", "{work} queued")
 _WORK: Mapping[str, str] = {
     "job": "job {job_id}",
     "delivery": "delivery {delivery_id} to {destination}",
+    "fetch": "fetch {number} from {source}",
 }
 """What a piece of work is called; else by its kind and its number."""
 
@@ -77,6 +80,10 @@ _SENTENCES: Mapping[str, str] = {
     ),
     Kind.FILES_OPENED: "{name} began to take in files",
     Kind.FILES_CLOSED: (
+        "{name} {ending}: {new} new, {same} known, {newer} newer versions of known instances"
+    ),
+    Kind.SOURCE_OPENED: "{name} began to send what it was asked for",
+    Kind.SOURCE_CLOSED: (
         "{name} {ending}: {new} new, {same} known, {newer} newer versions of known instances"
     ),
     Kind.INSTANCE_REPLACED: (
@@ -99,6 +106,9 @@ _SENTENCES: Mapping[str, str] = {
     Kind.DELIVERY_LEFT_OUT: "{work} goes without {artifact}: {because}",
     Kind.DELIVERY_REJECTS: "{work} rejected {rejected} earlier objects there",
     "delivery.done": "{work} done: {delivered} objects stored",
+    "fetch.queued": "{work} queued: {because}",
+    "fetch.done": "{work} done: {says}",
+    "fetch.dead": "{work} given up, the study goes on without it: {error}",
     "delivery.cancelled": "{work} withdrawn: {error}",
 }
 """What has words of its own."""

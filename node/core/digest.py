@@ -11,6 +11,7 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 
 from pydicom import Dataset
 from pydicom.multival import MultiValue
@@ -128,6 +129,20 @@ def inputs_digest(inputs: StudyInputs) -> str:
             "reason": inputs.reason,
             "unread": list(inputs.unread),
             "remarks": list(inputs.remarks),
+            **({"at_source": asdict(inputs.at_source)} if inputs.at_source else {}),
+        }
+    )
+
+
+def question_digest(inputs: StudyInputs) -> str:
+    """What a question to a source rests on: the annotations, and the series that they are on.
+
+    Not the slices: what a fetch has brought asks no new question.
+    """
+    return _sha256(
+        {
+            "annotations": sorted(facts.content_digest for facts in inputs.annotations),
+            "series": inputs.series and inputs.series.series_instance_uid,
         }
     )
 

@@ -12,6 +12,7 @@ from m3net.uids import (
     SOPInstanceUID,
     StudyInstanceUID,
 )
+from node.core.fetching import SourceCount
 
 
 class Role(StrEnum):
@@ -114,6 +115,7 @@ class StudyInputs:
     unread      : sentences, one per annotation object that was refused or cannot be read yet; with
                   them no report says that everything was analysed
     remarks     : further sentences for the report (the chosen series, ...)
+    at_source   : what a source's count says of the chosen series; None if none was asked
     """
 
     study_instance_uid: StudyInstanceUID
@@ -127,6 +129,7 @@ class StudyInputs:
     reason: str | None = None
     unread: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    at_source: SourceCount | None = None
 
     def instances(self) -> tuple[InstanceFacts, ...]:
         """Everything that the job reads."""

@@ -16,6 +16,7 @@ from node.core.errors import (
     DestinationNotReady,
     DestinationRefused,
     LeaseLost,
+    NotNow,
     Refused,
 )
 
@@ -71,7 +72,7 @@ def classify(error: BaseException) -> FailureKind:
     What is not known to be permanent is tried again: tries are bounded, and a study given up too
     early is a study that nobody reads.
     """
-    if isinstance(error, PERMANENT):
+    if isinstance(error, PERMANENT) and not isinstance(error, NotNow):
         return FailureKind.PERMANENT
     return FailureKind.PASSING if isinstance(error, PASSING) else FailureKind.TRANSIENT
 

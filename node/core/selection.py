@@ -35,11 +35,13 @@ class Selection:
     awaits        : what may still be on its way, one phrase each ("for ..."); empty: nothing
     after_waiting : if it does not come, the reason why the study is not analysed; None: what is
                     there is analysed all the same
+    on_ct         : whether annotations mark nodules on a CT, which is here or may still come
     """
 
     inputs: StudyInputs
     awaits: tuple[str, ...] = ()
     after_waiting: str | None = None
+    on_ct: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,7 @@ def _without_ct(found: _Study) -> Selection | None:
             reason=reason,
         ),
         awaits=("for the CT that the annotation refers to",),
+        on_ct=reason is _NOT_RECEIVED,
     )
 
 
@@ -210,7 +213,9 @@ def _analysable(found: _Study, inputs: StudyInputs) -> Selection:
         awaits.append(f"for {counted(geometry.missing_slices, 'slice')} missing in the CT series")
     if len({facts.identity_digest for facts in inputs.ct}) > 1:
         awaits.append("for all slices of the CT series to name patient and study alike")
-    return Selection(inputs=inputs, awaits=tuple(awaits), after_waiting=after_waiting)
+    return Selection(
+        inputs=inputs, awaits=tuple(awaits), after_waiting=after_waiting, on_ct=bool(of_nodules)
+    )
 
 
 def _inputs(

@@ -1,4 +1,4 @@
-"""Who brought something: an application entity over DIMSE, a DICOMweb client, or a disk."""
+"""Who brought something: an application entity over DIMSE, a DICOMweb client, a disk, a source."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,14 +12,15 @@ class SenderKind(StrEnum):
     DIMSE = "dimse"
     DICOMWEB = "dicomweb"
     FILE = "file"
+    SOURCE = "source"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
     """One sender for as long as it sends: an association, a DICOMweb transaction,
-    or one run of `m3node ingest`.
+    one run of `m3node ingest`, or a source that was asked.
 
-    name   : the calling AE title; else what took them in
+    name   : the calling AE title; the source's name; else what took them in
     called : the called AE title; None where nobody is called
     peer   : the address that it sends from; None on this machine
     """
@@ -36,5 +37,5 @@ class Sender:
                 return {"calling_ae": self.name, "called_ae": self.called, "peer": self.peer}
             case SenderKind.DICOMWEB:
                 return {"name": self.name, "peer": self.peer}
-            case SenderKind.FILE:
+            case SenderKind.FILE | SenderKind.SOURCE:
                 return {"name": self.name}

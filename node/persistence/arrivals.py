@@ -20,7 +20,7 @@ from node.persistence.process_identity import is_dead_here, is_of_this_host
 from node.persistence.rows import Arrival, ReceivedInstance
 from node.persistence.schema import Contribution, Instance, Sender, Study
 from node.persistence.searched import recount
-from node.persistence.transactions import Transactions, record
+from node.persistence.transactions import Transactions, judge_again, record
 
 SILENT_FOR = timedelta(minutes=2)
 """A process that keeps its senders says so every few seconds."""
@@ -315,6 +315,7 @@ _ENTRIES = {
     SenderKind.DIMSE: (Kind.ASSOCIATION_OPENED, Kind.ASSOCIATION_CLOSED),
     SenderKind.DICOMWEB: (Kind.TRANSACTION_OPENED, Kind.TRANSACTION_CLOSED),
     SenderKind.FILE: (Kind.FILES_OPENED, Kind.FILES_CLOSED),
+    SenderKind.SOURCE: (Kind.SOURCE_OPENED, Kind.SOURCE_CLOSED),
 }
 """What the diary calls it when a sender begins and ends."""
 
@@ -359,11 +360,7 @@ def _close(connection: Connection, sender_id: int, *, ending: str, now: datetime
             same=row.same,
             newer=row.newer,
         )
-        connection.execute(
-            update(Study)
-            .where(Study.study_instance_uid == row.study_instance_uid)
-            .values(change=Study.change + 1, judge_at=now)
-        )
+        judge_again(connection, row.study_instance_uid, now)
 
 
 def open_senders(connection: Connection, studies: Collection[str]) -> dict[str, int]:

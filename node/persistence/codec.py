@@ -3,15 +3,19 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.core.digest import NO_PATIENT
+from node.core.fetching import Findings, SourceCount, Wanted
 from node.core.inputs import InstanceFacts, Intent, SeriesChoice, StudyInputs
 
 _FACTS = TypeAdapter(InstanceFacts)
+_WANTED = TypeAdapter(Wanted)
+_FINDINGS = TypeAdapter(Findings)
 
 
 _COLUMNS = (
@@ -73,6 +77,7 @@ def inputs_to_json(inputs: StudyInputs, ids: Mapping[SOPInstanceUID, int]) -> di
         "reason": inputs.reason,
         "unread": list(inputs.unread),
         "remarks": list(inputs.remarks),
+        "at_source": inputs.at_source and asdict(inputs.at_source),
     }
 
 
@@ -102,4 +107,27 @@ def inputs_from_json(
         reason=value["reason"],
         unread=tuple(value["unread"]),
         remarks=tuple(value["remarks"]),
+        at_source=SourceCount(**at_source) if (at_source := value.get("at_source")) else None,
     )
+
+
+def wanted_to_json(wanted: Wanted) -> dict[str, Any]:
+    """What is asked of a source."""
+    value: dict[str, Any] = _WANTED.dump_python(wanted, mode="json")
+    return value
+
+
+def wanted_from_json(value: Mapping[str, Any]) -> Wanted:
+    """What `wanted_to_json` wrote."""
+    return _WANTED.validate_python(value)
+
+
+def findings_to_json(findings: Findings) -> dict[str, Any]:
+    """What came of a fetch."""
+    value: dict[str, Any] = _FINDINGS.dump_python(findings, mode="json")
+    return value
+
+
+def findings_from_json(value: Mapping[str, Any]) -> Findings:
+    """What `findings_to_json` wrote."""
+    return _FINDINGS.validate_python(value)

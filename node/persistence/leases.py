@@ -11,10 +11,10 @@ from node.persistence.conditions import in_states
 from node.persistence.outdated import withdraw_outdated
 from node.persistence.process_identity import is_dead_here
 from node.persistence.rows import Lease
-from node.persistence.schema import Delivery, Job
-from node.persistence.transactions import Transactions, lock_study
+from node.persistence.schema import Delivery, Fetching, Job
+from node.persistence.transactions import Transactions, judge_again, lock_study
 
-KINDS: tuple[work.Work, ...] = (Job, Delivery)
+KINDS: tuple[work.Work, ...] = (Job, Delivery, Fetching)
 """Every kind of leased work that the node has."""
 
 
@@ -31,7 +31,7 @@ class Leases(Transactions):
         with self._write() as connection:
             lock_study(connection, lease.study_instance_uid)
             state = work.retry(connection, lease, error=error, not_before=not_before, now=now)
-            withdraw_outdated(connection, lease.study_instance_uid, now)
+            _settled(connection, lease, now)
             return state
 
     def bury(self, lease: Lease, *, error: str, now: datetime) -> None:
@@ -39,7 +39,7 @@ class Leases(Transactions):
         with self._write() as connection:
             lock_study(connection, lease.study_instance_uid)
             work.bury(connection, lease, error=error, now=now)
-            withdraw_outdated(connection, lease.study_instance_uid, now)
+            _settled(connection, lease, now)
 
     def release_leases(self, *, now: datetime) -> int:
         """Leases that nobody keeps any more are given up; how many were.
@@ -65,10 +65,17 @@ class Leases(Transactions):
                     work.give_back(connection, lease, now=now)
                 else:
                     work.release(connection, lease, error=error, now=now)
-                withdraw_outdated(connection, lease.study_instance_uid, now)
+                _settled(connection, lease, now)
         except LeaseLost:
             return False  # its holder has settled it meanwhile, or another has claimed it
         return True
+
+
+def _settled(connection: Connection, lease: Lease, now: datetime) -> None:
+    """Whatever rests on the work is seen to."""
+    withdraw_outdated(connection, lease.study_instance_uid, now)
+    if lease.work is Fetching:
+        judge_again(connection, lease.study_instance_uid, now)
 
 
 def abandoned(connection: Connection, kind: work.Work, *, now: datetime) -> list[tuple[Lease, str]]:

@@ -16,6 +16,7 @@ from node.persistence import work
 from node.persistence.arrivals import open_senders
 from node.persistence.codec import facts_from_row, inputs_to_json
 from node.persistence.conditions import in_states
+from node.persistence.fetches import fetches_of
 from node.persistence.queueing import next_revision, queue_job
 from node.persistence.rows import JobTerms
 from node.persistence.schema import Instance, Job, Study
@@ -70,6 +71,7 @@ class Planning(Transactions):
                 last_arrival_at=pulse.last_arrival_at,
                 open_senders=pulse.open_senders,
                 change=pulse.change,
+                fetches=fetches_of(connection, study),
             )
 
     def note_judgement(

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
+from node.core.fetching import Wanted
 from node.core.inputs import InstanceFacts, StudyIdentity, StudyInputs
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.core.states import State
@@ -253,6 +254,18 @@ class DeliveryLease(Lease):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FetchLease(Lease):
+    """A question to a source, held by this process."""
+
+    source: str
+    wanted: Wanted
+
+    def log_fields(self) -> dict[str, Any]:
+        """What a log line about it names."""
+        return {**Lease.log_fields(self), "source": self.source}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyRow:
     """One study; `identity` is for `--phi` alone.
 
@@ -325,6 +338,23 @@ class DeliveryRow:
     def waits(self) -> bool:
         """Whether it has failed, and will be tried again at `not_before`."""
         return self.state is State.QUEUED and self.tries > 0 and self.error is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchRow:
+    """One question to a source; `by_itself` is false where a person asked."""
+
+    number: int
+    study_instance_uid: StudyInstanceUID
+    source: str
+    by_itself: bool
+    state: State
+    tries: int
+    max_attempts: int
+    not_before: datetime
+    created_at: datetime
+    settled_at: datetime | None
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

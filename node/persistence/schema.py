@@ -489,6 +489,39 @@ class Delivered(Base):
     rejected_by: Mapped[str | None]
 
 
+class Fetching(LeasedWork):
+    """A question to one source: what it holds of a study, and that it sends what is missing here.
+
+    content   : digest of what the question rests on
+    by_itself : whether the node asked; else a person
+    wanted    : `node.core.fetching.Wanted`
+    findings  : `node.core.fetching.Findings`, of one that is done
+    """
+
+    __tablename__ = "fetch"
+    queued_by = ("source",)
+
+    source: Mapped[str]
+    content: Mapped[str]
+    by_itself: Mapped[bool]
+    wanted: Mapped[dict[str, Any]]
+    findings: Mapped[dict[str, Any] | None]
+
+    @classmethod
+    def told(cls, row: Row[Any]) -> dict[str, Any]:
+        """Its number, and who is asked."""
+        return {"number": row.id, "source": row.source}
+
+    @classmethod
+    def further_table_args(cls) -> tuple[Any, ...]:
+        """One at a time of a study, so that one answer is known before the next is asked."""
+        return (
+            CheckConstraint("(state = 'done') = (findings IS NOT NULL)", name="findings"),
+            Index(None, "study_instance_uid"),
+            _partial("uq_fetch_of_study", "study_instance_uid", where=OPEN, unique=True),
+        )
+
+
 class EventLog(Base):
     """The diary; written in the transaction that it tells of."""
 

@@ -9,6 +9,7 @@ Read `schema` for what is kept, `work` for how it is held and settled, and then,
 - `jobs`: claim, finish, retry, bury (worker)
 - `job_requests`: requeue, cancel (operator)
 - `deliveries`: the same for what is sent (deliverer, operator)
+- `fetches`: questions to sources (planner, puller, operator)
 - `held`: stored objects that are handed out (web)
 - `search`: what is here is found (web)
 - `lists`: lists and the diary (operator)
@@ -18,6 +19,7 @@ from node.persistence.arrivals import Arrivals
 from node.persistence.database import open_engine
 from node.persistence.deliveries import Deliveries
 from node.persistence.describing import Describing
+from node.persistence.fetches import Fetches
 from node.persistence.held import HeldObjects
 from node.persistence.job_requests import JobRequests
 from node.persistence.jobs import Jobs
@@ -35,6 +37,7 @@ class Store(
     Jobs,
     JobRequests,
     Deliveries,
+    Fetches,
     HeldObjects,
     Searches,
     Lists,

@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, insert, select, update
 
 from node.persistence.database import READ_ONLY
 from node.persistence.schema import EventLog, Study
@@ -72,4 +72,13 @@ def lock_study(connection: Connection, study: str) -> None:
         select(Study.change)
         .where(Study.study_instance_uid == study)
         .with_for_update(key_share=True)
+    )
+
+
+def judge_again(connection: Connection, study: str, now: datetime) -> None:
+    """Whether the study is complete is asked anew."""
+    connection.execute(
+        update(Study)
+        .where(Study.study_instance_uid == study)
+        .values(change=Study.change + 1, judge_at=now)
     )

@@ -1,4 +1,4 @@
-"""`m3node serve`: receiver, worker, deliverer, scheduler and web as five processes of one group.
+"""`m3node serve`: receiver, worker, deliverer, scheduler, puller, web: processes of one group.
 
 A slow GPU never slows a C-STORE, and a crash of one takes nobody along: it is started again after
 a pause that grows from 1 to 30 s.  A child that exits with EX_CONFIG says that trying again is
@@ -24,7 +24,7 @@ from node.core.errors import ConfigError
 from node.logs import event
 from node.process import orphans
 
-ROLES = ("receiver", "worker", "deliverer", "scheduler", "web")
+ROLES = ("receiver", "worker", "deliverer", "scheduler", "puller", "web")
 EX_CONFIG = 78
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from m3net.uids import StudyInstanceUID
 from node.core.completeness import (
+    Ask,
     Nothing,
     Readiness,
     Ready,
@@ -20,6 +21,7 @@ from node.core.completeness import (
 )
 from node.core.diary import Kind
 from node.core.digest import inputs_digest
+from node.core.fetching import Wanted
 from node.core.inputs import StudyInputs
 from node.logs import event
 from node.persistence.rows import JobTerms
@@ -70,6 +72,20 @@ class KeepsStudies(Protocol):
         """A job on these inputs is queued."""
         ...
 
+    def ask_source(
+        self,
+        study: StudyInstanceUID,
+        source: str,
+        wanted: Wanted,
+        *,
+        by_itself: bool,
+        because: str,
+        max_attempts: int,
+        now: datetime,
+    ) -> int | None:
+        """A question to a source is queued."""
+        ...
+
 
 class ReadsInstances(Protocol):
     """What the planner asks of whoever reads what stored objects say (`node.inbound.reading`)."""
@@ -85,15 +101,23 @@ class Planner:
     reading : what a study's objects say is read before the study is judged
     rules   : when a study is complete
     terms   : of the jobs that are made
+    most_tries : of a question to a source
     """
 
     def __init__(
-        self, store: KeepsStudies, reading: ReadsInstances, *, rules: StudyRules, terms: JobTerms
+        self,
+        store: KeepsStudies,
+        reading: ReadsInstances,
+        *,
+        rules: StudyRules,
+        terms: JobTerms,
+        most_tries: int = 1,
     ) -> None:
         self._store = store
         self._reading = reading
         self._rules = rules
         self._terms = terms
+        self._most_tries = most_tries
 
     def plan(self, now: datetime) -> list[int]:
         """Every study is judged whose time has come; the numbers of the jobs that were queued.
@@ -128,6 +152,17 @@ class Planner:
         number: int | None = None
         look_again_at: datetime | None = None
         match verdict:
+            case Ask(reason=reason, look_again_at=look_again_at, source=source, wanted=wanted):
+                kind = Kind.STUDY_WAITS
+                self._store.ask_source(
+                    study,
+                    source,
+                    wanted,
+                    by_itself=True,
+                    because=verdict.because,
+                    max_attempts=self._most_tries,
+                    now=now,
+                )
             case Wait(reason=reason, look_again_at=look_again_at):
                 kind = Kind.STUDY_WAITS
             case Nothing(reason=reason):

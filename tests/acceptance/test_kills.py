@@ -32,6 +32,8 @@ def test_a_worker_killed_in_mid_analysis_is_replaced_and_one_report_arrives(own:
 
 
 def test_no_process_outlives_a_killed_supervisor(own: Bed):
+    with own.config.open("a") as file:
+        file.write('[[sources]]\nname = "archive"\nkind = "dicomweb"\nurl = "http://127.0.0.1:9"\n')
     own.start()
     wait_until(lambda: all(map(own.role, ROLES)), "all roles run", PATIENCE_S)
     own.kill(group=False)

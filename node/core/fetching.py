@@ -1,0 +1,268 @@
+"""Whether a source is asked for what is missing of a study, and what its answer proves.
+
+Pure: what was asked before and what came of it in, the next question or none out.  So there is no
+loop: the same question is put to a source once, and a study gets so many fetches by itself and no
+more.  A person may always ask again.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from m3net.uids import SeriesInstanceUID, SOPInstanceUID
+from node.core.states import SETTLED, State
+
+_CT = "CT"
+_MOST_UNNAMED = 20
+
+
+class Scope(StrEnum):
+    """How much of a study is wanted."""
+
+    MISSING = "missing"
+    """The CT that is judged, whole."""
+    STUDY = "study"
+    """Every CT series and every annotation: somebody has asked for the study."""
+
+
+ANNOTATIONS = frozenset({"SEG", "RTSTRUCT", "SR", "PR"})
+"""Modalities of objects that may mark a nodule."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is asked of a source.
+
+    series    : the CT series that is judged; None if no CT has come
+    instances : what annotations refer to and what is not here
+    content   : digest of what the question rests on; the same is asked once
+    """
+
+    scope: Scope
+    series: SeriesInstanceUID | None = None
+    instances: frozenset[SOPInstanceUID] = frozenset()
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesThere:
+    """A series as a source describes it.
+
+    said      : how many instances it says that the series has; None if it does not say
+    instances : those that it lists; empty if it lists none
+    """
+
+    series_instance_uid: SeriesInstanceUID
+    modality: str
+    said: int | None = None
+    instances: frozenset[SOPInstanceUID] = frozenset()
+
+    @property
+    def count(self) -> int:
+        """How many instances it has: the greater number, if what it says and lists differ."""
+        return max(self.said or 0, len(self.instances))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What came of a fetch.
+
+    series : of the study, as the source described them
+    beyond : what was here of them in the end and is not listed there
+    said   : sentences for the report, about what was not as it should be
+    """
+
+    series: tuple[SeriesThere, ...]
+    beyond: frozenset[SOPInstanceUID] = frozenset()
+    said: tuple[str, ...] = ()
+
+    def of(self, series: SeriesInstanceUID) -> SeriesThere | None:
+        """What the source says of one series; None if it does not hold it."""
+        return next((each for each in self.series if each.series_instance_uid == series), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """One question to one source, in the order in which they were put.
+
+    by_itself : whether the node asked, and not a person
+    findings  : of one that is done
+    """
+
+    number: int
+    source: str
+    content: str
+    by_itself: bool
+    state: State
+    findings: Findings | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceCount:
+    """Of the instances of the CT series that a source holds, how many are here."""
+
+    source: str
+    here: int
+    there: int
+
+    @property
+    def absent(self) -> int:
+        """How many are not here."""
+        return self.there - self.here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be sent of one series.
+
+    instances : these; None: all of it
+    expected  : how many that are, as far as the source says
+    here      : what is here already, and is not taken once more
+    """
+
+    series: SeriesInstanceUID
+    instances: frozenset[SOPInstanceUID] | None
+    expected: int
+    here: frozenset[SOPInstanceUID] = frozenset()
+
+
+def open_fetch(fetches: Iterable[Fetch]) -> Fetch | None:
+    """The one that is not settled yet."""
+    return next((each for each in fetches if each.state not in SETTLED), None)
+
+
+def source_to_ask(
+    wanted: Wanted,
+    fetches: Sequence[Fetch],
+    *,
+    here: Collection[SOPInstanceUID],
+    sources: Sequence[str],
+    max_fetches: int,
+) -> str | None:
+    """The source that is to be asked next; None if there is nothing more to learn.
+
+    here : the instances of the wanted series that are here
+    """
+    if sum(each.by_itself for each in fetches) >= max_fetches:
+        return None
+    for source in sources:
+        settled = [each for each in fetches if each.source == source]
+        if not settled:
+            return source
+        known = _newest_findings(settled)
+        if known is not None and wanted.series is not None:
+            there = known.of(wanted.series)
+            listed = there.instances if there else frozenset()
+            if there and set(here) - listed - known.beyond:
+                return source  # more has come than it listed then: what it said is out of date
+            if _is_whole(there, here) and not wanted.instances:
+                return None
+        if wanted.content not in {each.content for each in settled}:
+            return source
+    return None
+
+
+def count_at_source(
+    series: SeriesInstanceUID,
+    fetches: Sequence[Fetch],
+    *,
+    here: Collection[SOPInstanceUID],
+    sources: Sequence[str],
+) -> SourceCount | None:
+    """What the source's count says of the series; of several the one that counts the most.
+
+    None if no source holds it.
+    """
+    counts = []
+    for source in sources:
+        known = _newest_findings([each for each in fetches if each.source == source])
+        there = known.of(series) if known else None
+        if there is not None and there.count:
+            is_here = len(there.instances.intersection(here)) if there.instances else len(here)
+            counts.append(
+                SourceCount(source=source, here=min(is_here, there.count), there=there.count)
+            )
+    return max(counts, key=lambda each: each.there, default=None)
+
+
+def what_was_tried(
+    wanted: Wanted, fetches: Sequence[Fetch], *, sources: Sequence[str], proven_by: str | None
+) -> tuple[str, ...]:
+    """A sentence of each thing that was not as it should be when this was asked for.
+
+    proven_by : the source whose count proves that all is here; then no other need be spoken of
+    """
+    said: list[str] = []
+    for source in sources if proven_by is None else (proven_by,):
+        settled = [each for each in fetches if each.source == source]
+        same = [each for each in settled if each.content == wanted.content]
+        if not settled:
+            continue
+        last = (same or settled)[-1]
+        if last.findings is None:
+            said.append(
+                f"What {source} holds of the study is not known: it could not be asked, or broke "
+                "off."
+            )
+        elif not last.findings.series:
+            said.append(f"{source} was asked, and holds nothing of this study.")
+        else:
+            said += last.findings.said
+    return tuple(dict.fromkeys(said))
+
+
+def orders(
+    wanted: Wanted,
+    there: Sequence[SeriesThere],
+    here: Mapping[SeriesInstanceUID, frozenset[SOPInstanceUID]],
+) -> tuple[Order, ...]:
+    """What is to be sent, so that what is wanted is here whole; empty if it is."""
+    found = []
+    for each in there:
+        if not _is_wanted(each, wanted, there):
+            continue
+        present = here.get(each.series_instance_uid, frozenset())
+        absent = each.instances - present
+        if each.instances and not absent:
+            # What it says beyond what it lists is asked for once more as a whole.
+            if each.count <= len(each.instances | present):
+                continue
+            absent = frozenset()
+        elif not each.instances and len(present) >= each.count:
+            continue
+        whole = not each.instances or not absent or absent == each.instances
+        found.append(
+            Order(
+                series=each.series_instance_uid,
+                instances=None if whole else absent,
+                expected=each.count if whole else len(absent),
+                here=present,
+            )
+        )
+    return tuple(found)
+
+
+def _is_wanted(each: SeriesThere, wanted: Wanted, there: Sequence[SeriesThere]) -> bool:
+    if wanted.scope is Scope.STUDY:
+        return each.modality == _CT or each.modality in ANNOTATIONS
+    if each.series_instance_uid == wanted.series:
+        return True
+    if each.modality != _CT:
+        return False
+    if wanted.instances and any(other.instances for other in there):
+        return bool(wanted.instances & each.instances)
+    # Nothing says which it is: every CT series, unless there are more than a study has.
+    series = sum(other.modality == _CT for other in there)
+    return wanted.series is None and series <= _MOST_UNNAMED
+
+
+def _newest_findings(fetches: Sequence[Fetch]) -> Findings | None:
+    return next((each.findings for each in reversed(fetches) if each.findings is not None), None)
+
+
+def _is_whole(there: SeriesThere | None, here: Collection[SOPInstanceUID]) -> bool:
+    if there is None or not there.count:
+        return False
+    if len(there.instances) < there.count:
+        return len(here) >= there.count
+    return there.instances.issubset(here)

@@ -1,0 +1,221 @@
+"""The puller's transactions: questions to sources, and what came of them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, insert, select
+
+from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+from node.core.errors import NotAllowed
+from node.core.fetching import Fetch, Findings, Wanted
+from node.core.states import State, Step
+from node.persistence import work
+from node.persistence.codec import (
+    findings_from_json,
+    findings_to_json,
+    wanted_from_json,
+    wanted_to_json,
+)
+from node.persistence.conditions import is_open
+from node.persistence.leases import Leases
+from node.persistence.rows import FetchLease, FetchRow
+from node.persistence.schema import Fetching, Instance, Study
+from node.persistence.transactions import judge_again, lock_study
+
+
+class Fetches(Leases):
+    """What is asked of sources."""
+
+    def ask_source(
+        self,
+        study: StudyInstanceUID,
+        source: str,
+        wanted: Wanted,
+        *,
+        by_itself: bool,
+        because: str,
+        max_attempts: int,
+        now: datetime,
+    ) -> int | None:
+        """The question is queued; its number, or None if the study has an open one already."""
+        with self._write() as connection:
+            lock_study(connection, study)
+            if _open_of(connection, study) is not None:
+                return None
+            return work.add(
+                connection,
+                Fetching,
+                max_attempts=max_attempts,
+                now=now,
+                line=work.Line({"because": because}),
+                study_instance_uid=study,
+                source=source,
+                content=wanted.content,
+                by_itself=by_itself,
+                wanted=wanted_to_json(wanted),
+            )
+
+    def ask_for_study(
+        self,
+        study: StudyInstanceUID,
+        source: str,
+        wanted: Wanted,
+        *,
+        max_attempts: int,
+        now: datetime,
+    ) -> int:
+        """A person's question is queued, of a study that may be unknown here; its number.
+
+        Raises NotAllowed if the study has an open question.
+        """
+        with self._write() as connection:
+            known = connection.execute(
+                select(Study.change).where(Study.study_instance_uid == study)
+            ).one_or_none()
+            if known is None:
+                connection.execute(
+                    insert(Study).values(
+                        study_instance_uid=study,
+                        patient_id="",
+                        patient_name="",
+                        accession_number="",
+                        study_date="",
+                        first_arrival_at=now,
+                        last_arrival_at=now,
+                        change=1,
+                    )
+                )
+        number = self.ask_source(
+            study,
+            source,
+            wanted,
+            by_itself=False,
+            because="an operator asked for it",
+            max_attempts=max_attempts,
+            now=now,
+        )
+        if number is None:
+            raise NotAllowed("this study is being fetched already; `m3node why` says how it stands")
+        with self._write() as connection:
+            judge_again(connection, study, now)
+        return number
+
+    def claim_fetch(
+        self, *, source: str, owner: str, lease_s: float, now: datetime
+    ) -> FetchLease | None:
+        """The source's next question is this owner's for `lease_s`; None if there is none."""
+        with self._write() as connection:
+            row = work.claim(
+                connection, Fetching, _CLAIMS, owner=owner, lease_s=lease_s, now=now, asked=source
+            )
+        if row is None:
+            return None
+        return FetchLease(
+            work=Fetching,
+            number=row.id,
+            attempt=row.attempt,
+            tries=row.tries,
+            max_attempts=row.max_attempts,
+            owner=owner,
+            study_instance_uid=StudyInstanceUID(row.study_instance_uid),
+            source=source,
+            wanted=wanted_from_json(row.wanted),
+        )
+
+    def finish_fetch(
+        self, lease: FetchLease, findings: Findings, *, says: str, now: datetime
+    ) -> None:
+        """The source has answered; the study is judged anew.  Raises LeaseLost."""
+        with self._write() as connection:
+            lock_study(connection, lease.study_instance_uid)
+            work.settle(
+                connection,
+                lease,
+                Step.FINISH,
+                now=now,
+                line=work.Line({"says": says}),
+                findings=findings_to_json(findings),
+                error=None,
+            )
+            judge_again(connection, lease.study_instance_uid, now)
+
+    def instances_here(
+        self, study: StudyInstanceUID
+    ) -> dict[SeriesInstanceUID, frozenset[SOPInstanceUID]]:
+        """The current instances of each series of the study, read or not."""
+        found: dict[SeriesInstanceUID, set[SOPInstanceUID]] = {}
+        with self._read() as connection:
+            rows = connection.execute(
+                select(Instance.series_instance_uid, Instance.sop_instance_uid).where(
+                    Instance.study_instance_uid == study, Instance.current
+                )
+            )
+            for series, instance in rows:
+                found.setdefault(SeriesInstanceUID(series), set()).add(SOPInstanceUID(instance))
+        return {series: frozenset(uids) for series, uids in found.items()}
+
+    def patient_of(self, study: StudyInstanceUID) -> str:
+        """The Patient ID that the study goes by, to compare and not to show; empty if none is."""
+        with self._read() as connection:
+            return str(
+                connection.execute(
+                    select(Study.patient_id).where(Study.study_instance_uid == study)
+                ).scalar_one()
+            )
+
+    def list_fetches(self, study: StudyInstanceUID) -> list[FetchRow]:
+        """What was asked about the study, oldest first."""
+        with self._read() as connection:
+            return [_row(row) for row in rows_of(connection, study)]
+
+
+_CLAIMS = work.claims(
+    Fetching, eligible=lambda candidate: (candidate.source == bindparam("asked"),)
+)
+
+
+def fetches_of(connection: Connection, study: str) -> tuple[Fetch, ...]:
+    """What was asked about the study, oldest first, as completeness judges it."""
+    return tuple(
+        Fetch(
+            number=row.id,
+            source=row.source,
+            content=row.content,
+            by_itself=row.by_itself,
+            state=State(row.state),
+            findings=row.findings and findings_from_json(row.findings),
+        )
+        for row in rows_of(connection, study)
+    )
+
+
+def rows_of(connection: Connection, study: str) -> Sequence[Row[Any]]:
+    """The rows of the study's questions, oldest first."""
+    return connection.execute(
+        select(*Fetching.__table__.columns)
+        .where(Fetching.study_instance_uid == study)
+        .order_by(Fetching.id)
+    ).all()
+
+
+def _open_of(connection: Connection, study: str) -> int | None:
+    return connection.execute(
+        select(Fetching.id).where(Fetching.study_instance_uid == study, is_open(Fetching))
+    ).scalar_one_or_none()
+
+
+def _row(row: Row[Any]) -> FetchRow:
+    return FetchRow(
+        number=row.id,
+        study_instance_uid=StudyInstanceUID(row.study_instance_uid),
+        source=row.source,
+        by_itself=row.by_itself,
+        state=State(row.state),
+        tries=row.tries,
+        max_attempts=row.max_attempts,
+        not_before=row.not_before,
+        created_at=row.created_at,
+        settled_at=row.settled_at,
+        error=row.error,
+    )

@@ -1,0 +1,1 @@
+"""What is asked for: what is missing of a study comes from a source."""

@@ -1,0 +1,238 @@
+"""Asks sources what they hold of a study, and fetches what is missing here: one thread a source.
+
+What comes is durable object by object; a try that fails later goes on from there, since what is
+here is not asked for again.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from random import Random
+from typing import Protocol
+
+from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+from node.config import PullConfig, SourceConfig
+from node.core.fetching import Findings, Order, SeriesThere, orders
+from node.core.selection import counted
+from node.inbound.intake import Intake
+from node.inbound.senders import Senders
+from node.lease_holder import Clock, KeepsLeases, LeaseHolder, keep_working
+from node.persistence.process_identity import this_process
+from node.persistence.rows import FetchLease
+from node.pull.source import Source, connect
+from node.pull.taking import Taking
+
+_LOOK_AFTER_S = 5.0
+
+Here = Mapping[SeriesInstanceUID, frozenset[SOPInstanceUID]]
+
+
+class KeepsFetches(KeepsLeases, Protocol):
+    """What the puller asks of the store."""
+
+    def claim_fetch(
+        self, *, source: str, owner: str, lease_s: float, now: datetime
+    ) -> FetchLease | None:
+        """The source's next question is this owner's."""
+        ...
+
+    def instances_here(self, study: StudyInstanceUID) -> Here:
+        """The current instances of each series of the study."""
+        ...
+
+    def patient_of(self, study: StudyInstanceUID) -> str:
+        """The Patient ID that the study goes by."""
+        ...
+
+    def finish_fetch(
+        self, lease: FetchLease, findings: Findings, *, says: str, now: datetime
+    ) -> None:
+        """The source has answered."""
+        ...
+
+
+def run(
+    config: PullConfig,
+    sources: Sequence[SourceConfig],
+    store: KeepsFetches,
+    intake: Intake,
+    senders: Senders,
+    stop: threading.Event,
+    *,
+    max_object_bytes: int,
+) -> None:
+    """Fetch until `stop` is set; what is being fetched then is brought to its end."""
+    threads = [
+        threading.Thread(
+            target=Puller(
+                config, source, store, intake, senders, max_object_bytes=max_object_bytes
+            ).run,
+            args=(stop,),
+            name=f"pull-{source.name}",
+            daemon=True,
+        )
+        for source in sources
+    ]
+    for thread in threads:
+        thread.start()
+    while not stop.wait(_LOOK_AFTER_S):
+        senders.look_after()
+    for thread in threads:
+        thread.join()
+    senders.close_left_over()
+
+
+class Puller:
+    """Fetches from one source."""
+
+    def __init__(
+        self,
+        config: PullConfig,
+        source: SourceConfig,
+        store: KeepsFetches,
+        intake: Intake,
+        senders: Senders,
+        *,
+        max_object_bytes: int,
+        connect: Callable[[SourceConfig], Source] = connect,
+        clock: Clock = lambda: datetime.now(UTC),
+        rng: Random | None = None,
+    ) -> None:
+        self._config = config
+        self._source = source
+        self._store = store
+        self._intake = intake
+        self._senders = senders
+        self._max_object_bytes = max_object_bytes
+        self._connect = connect
+        self._clock = clock
+        self._holder = LeaseHolder(config, store, clock=clock, rng=rng)
+
+    def run(self, stop: threading.Event) -> None:
+        """Fetch until `stop` is set."""
+        keep_working(
+            self.fetch_one,
+            poll_s=self._config.poll_s,
+            stop=stop,
+            interrupted="fetch.interrupted",
+            source=self._source.name,
+        )
+
+    def fetch_one(self) -> bool:
+        """Claim, ask and settle one question; False if there is nothing to do now."""
+        lease = self._store.claim_fetch(
+            source=self._source.name,
+            owner=this_process(),
+            lease_s=self._config.lease_s,
+            now=self._clock(),
+        )
+        if lease is None:
+            return False
+        self._holder.hold(lease, lambda: self._fetch(lease))
+        return True
+
+    def _fetch(self, lease: FetchLease) -> Mapping[str, object]:
+        study = lease.study_instance_uid
+        source = self._connect(self._source)
+        there = source.find(study)
+        before = self._store.instances_here(study)
+        asked = orders(lease.wanted, there, before)
+        taking = self._taking(study)
+        try:
+            for order in asked:
+                source.fetch(study, order, taking)
+        finally:
+            taking.close()
+        after = self._store.instances_here(study)
+        findings = Findings(
+            series=tuple(there),
+            beyond=_beyond(there, after),
+            said=tuple(self._said(lease, there, asked, after, taking)),
+        )
+        says = _summary(there, asked, before, after, findings.said)
+        self._store.finish_fetch(lease, findings, says=says, now=self._clock())
+        return {"says": says}
+
+    def _taking(self, study: StudyInstanceUID) -> Taking:
+        return Taking(
+            intake=self._intake,
+            senders=self._senders,
+            source=self._source.name,
+            study=study,
+            patient=self._store.patient_of(study),
+            max_object_bytes=self._max_object_bytes,
+            here_now=lambda: sum(map(len, self._store.instances_here(study).values())),
+        )
+
+    def _said(
+        self,
+        lease: FetchLease,
+        there: Sequence[SeriesThere],
+        asked: Sequence[Order],
+        after: Here,
+        taking: Taking,
+    ) -> list[str]:
+        """A sentence for each thing that is not as the source describes it."""
+        name = self._source.name
+        wanted = {order.series for order in asked} | {lease.wanted.series}
+        said = []
+        for each in there:
+            if each.series_instance_uid not in wanted:
+                continue
+            here = after.get(each.series_instance_uid, frozenset())
+            if each.said is not None and each.instances and each.said != len(each.instances):
+                said.append(
+                    f"{name} says that the CT series has {counted(each.said, 'image')}, and lists "
+                    f"{len(each.instances)}."
+                )
+            absent = each.count - len(here & each.instances if each.instances else here)
+            if absent > 0:
+                said.append(
+                    f"{counted(absent, 'image')} of the CT series that {name} counts did not come "
+                    "when asked for."
+                )
+            unlisted = len(here & taking.taken - each.instances) if each.instances else 0
+            if unlisted:
+                said.append(
+                    f"{name} sent {counted(unlisted, 'image')} of the CT series that it does not "
+                    "list."
+                )
+        found = frozenset().union(*(each.instances for each in there))
+        nowhere = lease.wanted.instances - found - frozenset().union(*after.values())
+        if there and nowhere:
+            said.append(
+                f"{name} does not hold {counted(len(nowhere), 'instance')} that the annotation "
+                "refers to."
+            )
+        said += [
+            f"{counted(number, 'object')} that {name} sent {'was' if number == 1 else 'were'} not "
+            f"taken: {because}."
+            for because, number in sorted(taking.not_taken.items())
+        ]
+        return said
+
+
+def _beyond(there: Sequence[SeriesThere], here: Here) -> frozenset[SOPInstanceUID]:
+    return frozenset().union(
+        *(here.get(each.series_instance_uid, frozenset()) - each.instances for each in there)
+    )
+
+
+def _summary(
+    there: Sequence[SeriesThere],
+    asked: Sequence[Order],
+    before: Here,
+    after: Here,
+    said: Sequence[str],
+) -> str:
+    """For the diary: what is there, what was asked for, what came of it."""
+    if not there:
+        return "nothing of the study is there"
+    came = sum(len(after[series] - before.get(series, frozenset())) for series in after)
+    is_there = (
+        f"{counted(sum(each.count for each in there), 'object')} in {len(there)} series there"
+    )
+    if not asked:
+        return " ".join([f"{is_there}; nothing that is wanted is missing here", *said])
+    expected = sum(order.expected for order in asked)
+    return " ".join([f"{is_there}; {expected} were asked for and {came} came.", *said])
