@@ -48,7 +48,7 @@ JUDGED = [
     (WeightsError("altered"), FailureKind.PERMANENT),
     (InferenceError("out of memory"), FailureKind.TRANSIENT),
     (Refused(0xC000, "nonsense"), FailureKind.PERMANENT),
-    (NotNow(OSError("disk")), FailureKind.PERMANENT),
+    (NotNow(OSError("disk")), FailureKind.TRANSIENT),
     (TooLarge("more than is taken"), FailureKind.PERMANENT),
     (ConfigError("no port"), FailureKind.PERMANENT),
     (DestinationUnreachable("down"), FailureKind.TRANSIENT),
