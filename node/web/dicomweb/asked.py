@@ -1,6 +1,6 @@
 """What a request for stored objects asks for, and what is answered; HTTP itself is elsewhere."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -11,6 +11,7 @@ from node.persistence.spool import Spool
 from node.web.dicomweb.accept import Wish
 from node.web.dicomweb.multipart_out import (
     Part,
+    Pieces,
     content_type,
     multipart,
     multipart_length,
@@ -58,15 +59,20 @@ class Answer:
 
     length : bytes; None if it is known only when all is made
     chunks : read in any thread, by one at a time
-    close  : lets go of files; called when the answer has ended, however it did
+    close  : lets go of what was opened before
     """
 
     content_type: str
     length: int | None
-    chunks: Iterator[bytes]
+    chunks: Pieces
     status: HTTPStatus = HTTPStatus.OK
     headers: Mapping[str, str] = field(default_factory=dict)
     close: Callable[[], None] = lambda: None
+
+    def end(self) -> None:
+        """No file stays open, however far the answer came."""
+        self.chunks.close()
+        self.close()
 
 
 def of_part(part: Part, *, close: Callable[[], None] = lambda: None) -> Answer:

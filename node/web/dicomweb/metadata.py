@@ -6,7 +6,7 @@ its header which instances could not be read, and is never half a document.
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from secrets import token_hex
 from typing import IO
@@ -19,7 +19,7 @@ from node.web.dicomweb.encoded_object import Unreadable, opened
 from node.web.dicomweb.metadata_json import as_json
 from node.web.dicomweb.metadata_model import Attribute, Path, attributes
 from node.web.dicomweb.metadata_xml import as_xml
-from node.web.dicomweb.multipart_out import content_type
+from node.web.dicomweb.multipart_out import Pieces, content_type
 from node.web.problems import Problem
 
 JSON = "application/dicom+json"
@@ -105,7 +105,7 @@ def _attributes(asked: Asked, held: Held) -> list[Attribute]:
         return attributes(of, link, assumed_character_set=asked.assumed_character_set)
 
 
-def _sent(body: IO[bytes]) -> Iterator[bytes]:
+def _sent(body: IO[bytes]) -> Pieces:
     body.seek(0)
     while chunk := body.read(_CHUNK):
         yield chunk

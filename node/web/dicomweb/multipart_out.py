@@ -1,11 +1,15 @@
 """Answers of several parts, sent as they are read (RFC 2046 5.1, RFC 2387)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 _END = b"\r\n"
 _CHUNK = 256 << 10
 """Small pieces go out together: each is read in a thread of its own."""
+
+
+Pieces = Generator[bytes, None, None]
+"""Of a body; it can be closed before its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +26,12 @@ class Part:
     chunks: Callable[[], Iterator[bytes]]
 
 
-def single(part: Part) -> Iterator[bytes]:
+def single(part: Part) -> Pieces:
     """The bytes of an answer that is the part alone."""
     return _gathered(part.chunks())
 
 
-def multipart(parts: Sequence[Part], boundary: str) -> Iterator[bytes]:
+def multipart(parts: Sequence[Part], boundary: str) -> Pieces:
     """The bytes of the whole body.
 
     boundary : occurs in none of the parts; long, and drawn for this answer
@@ -67,7 +71,7 @@ def _close(boundary: str) -> bytes:
     return f"--{boundary}--\r\n".encode("ascii")
 
 
-def _gathered(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _gathered(chunks: Iterator[bytes]) -> Pieces:
     waiting = bytearray()
     for chunk in chunks:
         if not waiting and len(chunk) >= _CHUNK:

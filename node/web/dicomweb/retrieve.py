@@ -135,7 +135,7 @@ class _Streamed(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._answer.close()
+            self._answer.end()
 
     async def _pieces(self) -> AsyncIterator[bytes]:
         def following() -> bytes | None:

@@ -3,7 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from http.client import HTTPConnection
 from io import BytesIO
 from pathlib import Path
@@ -31,6 +31,7 @@ from tests.encodings import new_object
 from tests.node.web.dicomweb.keeping import address, keep
 from tests.node.web.dicomweb.parts import parts_of
 from tests.node.web.serving import Served, serving
+from tests.peers import wait_until
 
 CT = synthetic.ct_series(shape=(3, 16, 20))
 REGION = synthetic.scoord(CT[0], "CIRCLE", [[8, 8], [8, 11]])
@@ -419,13 +420,26 @@ def test_a_client_that_hangs_up_in_the_middle_leaves_no_file_open(own: Served) -
         with closing(socket.create_connection(("127.0.0.1", own.port))) as client:
             client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
     assert own.get(address(CT[0], "study")).status_code == 200
-    spool = str(own.services.spool.directory)
-    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
-    assert [str(each) for each in links if spool in _target(each)] == []
+    wait_until(lambda: not open_files(own), "every file is closed")
 
 
-def _target(link: Path) -> str:
-    try:
-        return str(link.readlink())
-    except OSError:
-        return ""
+def test_a_client_that_never_reads_is_cut_off_and_its_file_closed(tmp_path: Path) -> None:
+    image = synthetic.ct_series(shape=(1, 2048, 2048), series="large")
+    with serving(tmp_path, receiver={"network_timeout_s": 1}) as served, socket.socket() as client:
+        keep(served, image, tmp_path)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", served.port))
+        request = f"GET {address(image[0])} HTTP/1.1\r\nHost: a\r\n\r\n"
+        client.sendall(request.encode())
+        wait_until(lambda: bool(open_files(served)), "the file is being sent")
+        wait_until(lambda: not open_files(served), "the file is closed")
+
+
+def open_files(served: Served) -> list[str]:
+    """Of the spool, in this process."""
+    spool = str(served.services.spool.directory)
+    found = []
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found.append(str(link.readlink()))
+    return [each for each in found if each.startswith(spool)]
