@@ -68,12 +68,7 @@ def _answer(
         try:
             written = write(_attributes(asked, held))
         except (Unreadable, OSError) as error:
-            event(
-                "web.instance_unreadable",
-                level=logging.WARNING,
-                sop_instance_uid=held.sop_instance_uid,
-                because=str(error),
-            )
+            note_unreadable(held, error)
             missing.append(held.sop_instance_uid)
             continue
         body.write(between if body.tell() else before)
@@ -92,6 +87,16 @@ def _answer(
         chunks=_sent(body),
         headers=warning_of(missing, of=len(asked.held)),
         close=body.close,
+    )
+
+
+def note_unreadable(held: Held, error: Exception) -> None:
+    """It is in the log that the object is missing from an answer."""
+    event(
+        "web.instance_unreadable",
+        level=logging.WARNING,
+        sop_instance_uid=held.sop_instance_uid,
+        because=str(error),
     )
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from http import HTTPStatus
 from io import BytesIO
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ from node.web.dicomweb.frame_index import NoFrames
 from node.web.dicomweb.frame_media import framed
 from node.web.dicomweb.frames import Frames, Undecodable
 from node.web.dicomweb.instances import DICOM
-from node.web.dicomweb.metadata import JSON
+from node.web.dicomweb.metadata import JSON, note_unreadable
 from node.web.dicomweb.multipart_out import Part
 from node.web.dicomweb.rendered_grey import Window, grey
 from node.web.dicomweb.rendered_view import View, view_of
@@ -43,6 +44,8 @@ _LOOKED_AT = 16
 def rendered(asked: Asked, numbers: Sequence[int] | None) -> Answer:
     """The frames of one object, or one frame of each image that is asked for.
 
+    An image of several that cannot be shown is left out, and said: 206 with a Warning.
+
     numbers : of frames; None for the one that stands for the object
 
     Raises Problem(400) for a view that makes no sense, (406) where no picture can be had, or in no
@@ -52,22 +55,25 @@ def rendered(asked: Asked, numbers: Sequence[int] | None) -> Answer:
     alone = len(asked.held) == 1
     if alone and asked.held[0].sop_class_uid == _ENCAPSULATED_PDF:
         return bulkdata(asked, _DOCUMENT)
-    pictures = []
+    pictures: list[_Picture] = []
+    missing = []
     for held in asked.held:
         one = replace(asked, held=(held,))
         try:
             pictures += [(one, number) for number in _chosen(one, numbers)]
         except NoFrames:
             continue  # a report among the images
-        except (Unreadable, OSError):
+        except (Unreadable, OSError) as error:
             if alone:
                 raise
+            missing.append(held.sop_instance_uid)
+            note_unreadable(held, error)
     if not pictures:
         raise Problem(
             HTTPStatus.NOT_ACCEPTABLE,
             f"no picture of it can be had; there is {JSON} at /metadata, and {DICOM}",
         )
-    return _answer(asked, pictures, view)
+    return _answer(asked, pictures, view, missing=missing)
 
 
 def thumbnail(asked: Asked, numbers: Sequence[int] | None) -> Answer:
@@ -103,8 +109,14 @@ def _chosen(asked: Asked, numbers: Sequence[int] | None) -> Sequence[int]:
         return [named if named is not None and 1 <= named <= frames.count else 1]
 
 
-def _answer(asked: Asked, pictures: Sequence[tuple[Asked, int]], view: View) -> Answer:
-    several = len(pictures) > 1
+_Picture = tuple[Asked, int]
+"""An object, and the number of its frame."""
+
+
+def _answer(
+    asked: Asked, pictures: Sequence[_Picture], view: View, *, missing: Sequence[str] = ()
+) -> Answer:
+    several = len(pictures) > 1 or bool(missing)
     for wish, in_parts, kind in product(asked.wishes, (False, True), (JPEG, PNG)):
         if not wish.takes(kind, multipart=in_parts) or (several and not in_parts):
             continue
@@ -114,7 +126,9 @@ def _answer(asked: Asked, pictures: Sequence[tuple[Asked, int]], view: View) -> 
             (of,) = pictures
             data = _encoded(*of, view, kind)
             parts = [Part(content_type=kind, length=len(data), chunks=partial(_alone, data))]
-        return of_parts(parts, kind) if in_parts else of_part(parts[0])
+        if not in_parts:
+            return of_part(parts[0])
+        return of_parts(parts, kind, missing=missing, of=len(asked.held))
     raise not_acceptable(f"{JPEG} and {PNG}, several of them in multipart/related")
 
 
@@ -148,16 +162,15 @@ def picture_of(frames: Frames, number: int, window: Window | None) -> Image.Imag
     samples = frames.samples(number, raw=False)
     try:
         if frames.layout.photometric == "PALETTE COLOR":
-            return Image.fromarray(_eight_bits(apply_color_lut(samples, header)))
+            colours = apply_color_lut(samples, header)
+            return Image.fromarray(_eight_bits(colours, 8 * colours.dtype.itemsize))
         if samples.ndim == 3:
-            return Image.fromarray(_eight_bits(samples))
+            return Image.fromarray(_eight_bits(samples, frames.layout.bits_stored))
         return Image.fromarray(grey(samples, header, number, window))
     except PARSER_ERRORS as error:
         raise Undecodable("the image says of its values what makes no sense") from error
 
 
-def _eight_bits(colours: NDArray[np.generic]) -> NDArray[np.uint8]:
-    found: NDArray[np.uint8] = np.right_shift(
-        colours, 8 * (colours.dtype.itemsize - 1), dtype=colours.dtype, casting="unsafe"
-    ).astype(np.uint8)
-    return found
+def _eight_bits(colours: NDArray[Any], bits: int) -> NDArray[np.uint8]:
+    """The highest eight of those bits."""
+    return np.asarray(colours >> max(0, bits - 8), np.uint8)

@@ -126,6 +126,18 @@ def test_colours_stay_and_are_turned_out_of_planes(tmp_path: Path) -> None:
     assert shown(path).tolist() == [[[255, 10, 30], [0, 20, 40]]]
 
 
+def test_of_colours_of_twelve_bits_the_highest_are_shown(tmp_path: Path) -> None:
+    said = image(rows=1, columns=1, bits=16, samples=3, photometric=b"RGB ").replace(
+        element(0x00280101, "US", b"\x10\0"), element(0x00280101, "US", b"\x0c\0")
+    )
+    said = said.replace(
+        element(0x00280010, "US", b"\1\0"),
+        element(0x00280006, "US", b"\0\0") + element(0x00280010, "US", b"\1\0"),
+    )
+    path = write(tmp_path, said + element(0x7FE00010, "OW", struct.pack("<3H", 0xFFF, 0x800, 0)))
+    assert shown(path).tolist() == [[[255, 128, 0]]]
+
+
 def test_luminance_and_chrominance_become_colours(tmp_path: Path) -> None:
     said = image(rows=1, columns=2, samples=3, photometric=b"YBR_FULL")
     path = write(tmp_path, said + element(0x7FE00010, "OB", bytes([128, 128, 128, 76, 85, 255])))

@@ -309,6 +309,14 @@ def test_one_lost_file_is_missing_from_the_rest_and_said(own: Served) -> None:
     assert len(own.get(f"{address(CT[0], 'series')}/metadata").json()) == 2
 
 
+def test_a_picture_that_is_missing_from_a_series_is_said(own: Served) -> None:
+    file_of(own, CT[1]).unlink()
+    answer = own.get(f"{address(CT[0], 'series')}/rendered")
+    assert answer.status_code == 206
+    assert str(CT[1].SOPInstanceUID) in answer.headers["Warning"]
+    assert len(parts_of(answer)) == 2
+
+
 def test_a_lost_file_alone_is_an_error(own: Served) -> None:
     file_of(own, CT[1]).unlink()
     for what in ("", "/metadata", "/frames/1", "/rendered", "/thumbnail", "/bulkdata/7FE00010"):
