@@ -262,9 +262,13 @@ def test_dcmsend_is_served_and_findscu_is_told_that_there_is_no_query(
 
 @contextmanager
 def routing_orthanc(
-    folder: Path, modality: Any, settings: Mapping[str, Any] | None = None
-) -> Iterator[Callable[[Path], None]]:
-    """Orthanc, and what has it send a file to the modality "node".
+    folder: Path,
+    modality: Any,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    echoes: bool = True,
+) -> Iterator[Callable[..., None]]:
+    """Orthanc, and what has it send files to the modality "node", over one association.
 
     It opens associations itself: unlike elsewhere, it has no network namespace of its own.
     """
@@ -286,21 +290,21 @@ def routing_orthanc(
         with urlopen(Request(url, data=body, method="POST"), timeout=30) as answer:
             return json.load(answer)
 
-    def send(file: Path) -> None:
-        number = post("/instances", file.read_bytes())["ID"]
-        post("/modalities/node/store", json.dumps([number]).encode())
+    def send(*files: Path) -> None:
+        ids = [post("/instances", file.read_bytes())["ID"] for file in files]
+        post("/modalities/node/store", json.dumps(ids).encode())
 
     command = [require_binary("Orthanc", "orthanc"), str(home / "orthanc.json")]
     with process(command, log=home / "log"):
         wait_until(lambda: listens(http), "Orthanc answers", 60)
-        post("/modalities/node/echo", b"{}")
+        if echoes:
+            post("/modalities/node/echo", b"{}")
         yield send
 
 
 def test_orthanc_routes_to_the_node(node: Node, tmp_path: Path) -> None:
     with routing_orthanc(tmp_path, ["M3NODE", "127.0.0.1", node.port]) as send:
-        for number in range(3):
-            send(ct_slice(tmp_path / f"{number}.dcm", number))
+        send(*(ct_slice(tmp_path / f"{number}.dcm", number) for number in range(3)))
     assert [row.version for row in node.store.list_instances(STUDY)] == [1, 1, 1]
 
 

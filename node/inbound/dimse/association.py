@@ -243,14 +243,15 @@ class Association:
         """0x0000 only once the object is safe on disk; else the status and the comment."""
         try:
             incoming.keep(self._row_of_this())
-        except Refused as error:
-            refused = error
+        except Refused as error:  # not kept: its traceback holds the object open
+            status, comment = error.status, error.comment
         except (OSError, SQLAlchemyError) as error:
             refused = NotNow(error)
+            status, comment = refused.status, refused.comment
         except Exception as error:
             # An outer loop: the sender is answered, and its other objects are taken.
             event("store.failed", level=logging.ERROR, error=error, **self._names)
-            refused = Refused(UNEXPECTED_ERROR, "unexpected error in this node")
+            status, comment = UNEXPECTED_ERROR, "unexpected error in this node"
         else:
             return SUCCESS, ""
         finally:
@@ -258,13 +259,13 @@ class Association:
         event(
             "store.refused",
             level=logging.WARNING,
-            status=f"{refused.status:04X}",
-            comment=refused.comment,
+            status=f"{status:04X}",
+            comment=comment,
             # Free text in its place may be a name.
             sop_instance_uid=_uid_or_nothing(command.sop_instance) or "(no UID)",
             **self._names,
         )
-        return refused.status, refused.comment
+        return status, comment
 
     def _row_of_this(self) -> int:
         if self._row is None:

@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the receivers write; a local disk")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        files = _images(Path(folder))
+        files = images(Path(folder))
         for associations in arguments.associations:
             found: dict[str, list[tuple[float, float]]] = {name: [] for name in arguments.only}
             loads = []
@@ -140,22 +140,23 @@ def _round(
     serve: Callable[[Path], AbstractContextManager[Serving]],
     files: Sequence[Path],
     associations: int,
-    images: int,
+    count: int,
     folder: str,
 ) -> tuple[float, float]:
     """Images a second, and milliseconds of CPU an image, until all that is sent is answered."""
     with tempfile.TemporaryDirectory(dir=folder) as room, serve(Path(room)) as (port, pid):
         started, cpu_before_s = time.perf_counter(), _cpu_s(pid)
-        senders = [_sender(port, files, images) for _ in range(associations)]
-        codes = [sender.wait() for sender in senders]
+        senders = [sender(port, files, count) for _ in range(associations)]
+        codes = [each.wait() for each in senders]
         seconds, cpu_s = time.perf_counter() - started, _cpu_s(pid) - cpu_before_s
     assert codes == [0] * associations, codes
-    return associations * images / seconds, 1000 * cpu_s / (associations * images)
+    return associations * count / seconds, 1000 * cpu_s / (associations * count)
 
 
-def _sender(port: int, files: Sequence[Path], images: int) -> subprocess.Popen[bytes]:
+def sender(port: int, files: Sequence[Path], count: int) -> subprocess.Popen[bytes]:
+    """dcmtk's storescu, which sends so many images over one association."""
     program = require_binary("storescu", "dcmtk")
-    named = [files[number % len(files)] for number in range(images)]
+    named = [files[number % len(files)] for number in range(count)]
     command = [program, "-R", "+II", "-pdu", "131072", "--max-send-pdu", "131072"]
     return subprocess.Popen(
         [*command, "127.0.0.1", str(port), *map(str, named)],
@@ -171,7 +172,8 @@ def _cpu_s(pid: int) -> float:
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
-def _images(folder: Path) -> list[Path]:
+def images(folder: Path) -> list[Path]:
+    """CT slices of 512 x 512: of the real series, or of noise."""
     try:
         return lidc.study("LIDC-IDRI-0001").ct
     except BaseException:  # a skip: the series is not here

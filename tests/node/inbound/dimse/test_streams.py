@@ -10,7 +10,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from node.persistence.spool import Spool
 from node.persistence.store import Store
 from tests.integration.queueing import open_node
 from tests.integration.test_receiver import ct_slice
+from tests.node.inbound.dimse.recording import recorded
 from tests.node.inbound.dimse.senders_of_bytes import (
     COMMAND,
     LAST,
@@ -95,36 +96,6 @@ def here(tmp_path: Path) -> Iterator[Here]:
     store, spool, intake = open_node(tmp_path / "node")
     yield Here(store, spool, intake)
     store.close()
-
-
-def recorded(send: Callable[[int], object], answering: int) -> bytes:
-    """What a sender that is told this port sends to the one that listens on the other."""
-    heard = bytearray()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=_relay, args=(listening, answering, heard))
-        thread.start()
-        send(listening.getsockname()[1])
-        thread.join(30)
-    return bytes(heard)
-
-
-def _relay(listening: socket.socket, answering: int, heard: bytearray) -> None:
-    client, _ = listening.accept()
-    with client, socket.create_connection(("127.0.0.1", answering)) as server:
-        back = threading.Thread(target=_pump, args=(server, client, bytearray()))
-        back.start()
-        _pump(client, server, heard)
-        back.join()
-
-
-def _pump(source: socket.socket, target: socket.socket, heard: bytearray) -> None:
-    try:
-        while more := source.recv(65536):
-            heard += more
-            target.sendall(more)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        return
 
 
 @pytest.fixture(scope="module")
