@@ -186,11 +186,12 @@ def _contradiction(first: Nodule, second: Nodule, apart_mm: float) -> RefusedNod
 
 
 def _places(nodule: Nodule) -> str:
-    """ "segment 1 of 3 objects and measurement group 2"."""
+    """ "segment 1 of 3 objects, segment 2 and measurement group 2"."""
     objects = Counter(source.place for source in nodule.sources)
-    return " and ".join(
+    *others, last = (
         f"{place} of {count} objects" if count > 1 else place for place, count in objects.items()
     )
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def say_refused(nodules: Sequence[Nodule], refused: Sequence[RefusedNodule]) -> list[Nodule]:

@@ -224,7 +224,7 @@ def report_content(
         remarks=(
             *assessment.unread,
             *assessment.remarks,
-            *((_EXACTLY, card.meaning) if described else ()),
+            *((_EXACTLY, _sentence(card.meaning)) if described else ()),
         ),
     )
 
@@ -360,6 +360,10 @@ def _comment(
     sentences = [
         "; ".join(part for part in first if part),
         *([f"Limits: {'; '.join(judged.limits)}"] if judged.limits else ()),
-        *(f"{note[:1].upper()}{note[1:]}".rstrip(".") for note in notes),
+        *(_sentence(note).rstrip(".") for note in notes),
     ]
     return f"{'. '.join(sentences)}."
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -137,12 +137,13 @@ def _story(pages: Pages, pictures: _Pictures) -> list[Flowable]:
     if pages.refused:
         story += [_paragraph("Not analysed", _HEAD)]
         story += [_paragraph(f"{name}: {reason}", _BODY) for name, reason in pages.refused]
-    for nodule, of_nodule in zip(pages.nodules, pictures, strict=True):
-        story += _nodule(nodule, of_nodule)
     if pages.remarks:
         story += [_paragraph("Remarks", _HEAD)]
         story += [_paragraph(remark, _BODY) for remark in pages.remarks]
-    return [*story, Spacer(0, 8), _paragraph(pages.made_by, _SMALL)]
+    story += [Spacer(0, 8), _paragraph(pages.made_by, _SMALL)]
+    for nodule, of_nodule in zip(pages.nodules, pictures, strict=True):
+        story += [_nodule(nodule, of_nodule)]
+    return story
 
 
 def _summary(nodules: Sequence[Nodule]) -> Table:
@@ -164,16 +165,13 @@ def _summary(nodules: Sequence[Nodule]) -> Table:
     return table
 
 
-def _nodule(nodule: Nodule, pictures: Sequence[bytes]) -> list[Flowable]:
-    """Heading, first picture and first fact stay on one page; further pictures follow."""
+def _nodule(nodule: Nodule, pictures: Sequence[bytes]) -> Flowable:
+    """All of one nodule on one page: no picture stands under the name of another."""
     first, *others = [_picture(each) for each in pictures] or [Spacer(0, 0)]
     facts = [_paragraph(fact, _BODY) for fact in nodule.facts]
     heading = [_paragraph(nodule.name, _HEAD), Spacer(0, 3)]
-    return [
-        KeepTogether([*heading, first, Spacer(0, 4), *facts[:1]]),
-        *facts[1:],
-        *(part for other in others for part in (Spacer(0, 6), other)),
-    ]
+    further = [part for other in others for part in (Spacer(0, 6), other)]
+    return KeepTogether([*heading, first, Spacer(0, 4), *facts, *further])
 
 
 def _encoded(rgb: NDArray[np.uint8]) -> bytes:

@@ -166,6 +166,17 @@ def test_bare_points_of_two_uids_hold_nothing_not_even_each_other() -> None:
     assert len(kept) == 2
 
 
+def test_where_it_is_marked_is_told_as_one_counts() -> None:
+    marks = []
+    for name, place in (("a", "segment 3"), ("b", "segment 3"), ("c", "segment 2"), ("d", "ROI 1")):
+        one = mark(0, object_uid=name, uid="7")
+        (source,) = one.nodule.sources
+        placed = replace(one.nodule, sources=(replace(source, place=place),))
+        marks.append(replace(one, nodule=placed))
+    (kept,), _ = merged(*marks)
+    assert "in segment 3 of 2 objects, segment 2 and ROI 1; the place in " in kept.nodule.notes[0]
+
+
 def test_the_finer_mark_gives_the_place_and_among_equals_the_later() -> None:
     coarse, fine = mark(1, object_uid="a", uid="7"), mark(2, object_uid="b", uid="7")
     fine = replace(fine, fineness=1)

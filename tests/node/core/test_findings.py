@@ -183,6 +183,15 @@ def test_sides_and_densities_have_one_name_in_measuring_and_in_reporting() -> No
     ]
 
 
+def test_what_the_number_means_is_a_sentence_of_the_report() -> None:
+    ct = volume()
+    it = described(ct, masked(ct, (4, 9, 14), (3, 3, 3)))
+    judged = Assessment(outcome=Outcome.ANALYSED, judged=[it.judged])
+    card = replace(load_card("default"), meaning="probability of cancer in a year")
+    content = report_content(judged, [it], card, Dataset())
+    assert content.remarks[-1] == "Probability of cancer in a year."
+
+
 def test_a_bare_point_says_how_it_is_drawn() -> None:
     ct = volume()
     assert described(ct, nodule(ct, (5, 10, 15))).finding.comment.endswith(

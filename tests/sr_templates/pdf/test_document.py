@@ -66,6 +66,21 @@ def test_it_says_what_the_report_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.peers
+def test_what_is_said_stands_first_and_each_nodule_with_its_pictures_on_a_page(
+    tmp_path: Path,
+) -> None:
+    """Two pictures of one fill a page; no picture stands under the name of another."""
+    tall = np.zeros((900, 1200, 3), np.uint8)
+    pictures = {each.tracking_uid: [tall, tall] for each in FULL.nodules}
+    first, *others = pages(built(pictures=pictures), tmp_path)
+    assert all(remark in first for remark in FULL.remarks)
+    assert "M3Net small 0.1.0" in first
+    assert len(others) == len(FULL.nodules)
+    for page, nodule in zip(others, FULL.nodules, strict=True):
+        assert nodule.comment in page
+
+
+@pytest.mark.peers
 def test_size_and_place_are_told_in_the_reports_words(tmp_path: Path) -> None:
     placed = replace(
         ROUND,
