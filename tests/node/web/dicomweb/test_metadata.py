@@ -3,6 +3,7 @@
 import json
 import random
 import struct
+import subprocess
 import xml.etree.ElementTree as ET
 import zlib
 from contextlib import suppress
@@ -12,12 +13,14 @@ from typing import Any
 import pytest
 
 from node.web.dicomweb import encoded_object
-from node.web.dicomweb.encoded_object import Unreadable, opened
+from node.web.dicomweb.encoded_object import Element, Unreadable, opened
 from node.web.dicomweb.frame_index import index_frames
 from node.web.dicomweb.frames import Frames
 from node.web.dicomweb.metadata_json import as_json
 from node.web.dicomweb.metadata_model import Attribute, attributes
+from node.web.dicomweb.metadata_values import little_endian
 from node.web.dicomweb.metadata_xml import as_xml
+from tests import synthetic
 from tests.node.web.dicomweb.encoding import (
     BIG_ENDIAN,
     IMPLICIT,
@@ -32,6 +35,7 @@ from tests.node.web.dicomweb.encoding import (
     sequence,
     write,
 )
+from tests.required import require_binary
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 
@@ -261,6 +265,20 @@ def test_big_endian_is_read_and_its_bytes_are_turned(tmp_path: Path) -> None:
     assert found["00281201"]["InlineBinary"] == "AgEEAw=="
 
 
+@pytest.mark.parametrize(
+    ("vr", "size"),
+    [("AT", 2), ("OW", 2), ("US", 2), ("SS", 2), ("OF", 4), ("OL", 4), ("FL", 4), ("SL", 4),
+     ("UL", 4), ("OD", 8), ("OV", 8), ("FD", 8), ("SV", 8), ("UV", 8), ("OB", 1), ("UN", 1)],
+)  # fmt: skip
+def test_words_are_turned_by_their_size(vr: str, size: int) -> None:
+    raw = bytes(range(16))
+    big = Element(tag=0x00189999, vr=vr, at=0, length=16, little=False)
+    turned = little_endian(big, raw)
+    assert turned == b"".join(raw[at : at + size][::-1] for at in range(0, 16, size))
+    little = Element(tag=0x00189999, vr=vr, at=0, length=16, little=True)
+    assert little_endian(little, raw) == raw
+
+
 def test_deflated_ones_are_read_up_to_the_limit(tmp_path: Path) -> None:
     compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     data = element(0x00080060, "CS", b"CT") + element(0x7FE00010, "OB", bytes(100_000))
@@ -368,6 +386,35 @@ def test_what_is_no_object_is_unreadable(tmp_path: Path, content: bytes) -> None
     path.write_bytes(content)
     with pytest.raises(Unreadable):
         model(path)
+
+
+@pytest.mark.peers
+def test_xml_is_what_dcmtk_writes(tmp_path: Path) -> None:
+    dcm2xml = require_binary("dcm2xml", "dcmtk")
+    ct = synthetic.ct_series(shape=(2, 4, 4))
+    region = synthetic.scoord(ct[0], "CIRCLE", [[1, 1], [1, 2]])
+    group = synthetic.measurement_group([region], tracking_id="one", tracking_uid="1.2.9")
+    for number, dataset in enumerate((ct[0], synthetic.measurement_report(ct, [group]))):
+        path = tmp_path / f"{number}.dcm"
+        dataset.save_as(path, enforce_file_format=True)
+        done = subprocess.run([dcm2xml, "-nat", path], capture_output=True, check=True)
+        theirs = {tag: it for tag, it in _content(done.stdout).items() if tag[:4] != "0002"}
+        assert _content(as_xml(model(path))) == theirs
+
+
+def _content(xml: bytes) -> dict[str, object]:
+    """What an attribute says, by its tag; numbers as such, since they may be written variously."""
+
+    def plain(node: ET.Element) -> object:
+        name = node.tag.rpartition("}")[2]
+        if name in ("BulkData", "InlineBinary"):
+            return "bytes"
+        text = (node.text or "").strip()
+        with suppress(ValueError):
+            return name, float(text)
+        return name, sorted(node.attrib.items()), text, [plain(each) for each in node]
+
+    return {node.attrib["tag"]: plain(node) for node in ET.fromstring(xml)}
 
 
 def test_xml_names_the_makers_of_private_elements_and_has_no_character_that_xml_lacks(
