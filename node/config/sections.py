@@ -406,7 +406,63 @@ class DicomwebDestination(_Destination, WebPeer):
     """STOW-RS."""
 
 
-DestinationConfig = Annotated[DimseDestination | DicomwebDestination, Field(discriminator="kind")]
+class _ToldDestination(Peer):
+    """Somebody who is told in words what the report says, and keeps no DICOM."""
+
+    def settled(self) -> Profile:
+        """As a PACS that gets nothing beside the report, of which this is read."""
+        return Profile()
+
+    def wishes(self) -> Wishes:
+        """The report in its richest form."""
+        return Wishes(report="auto", captures="auto")
+
+
+class FhirDestination(_ToldDestination):
+    """A RIS or EHR that is told the report in FHIR R4: one DiagnosticReport a study."""
+
+    kind: Literal["fhir"] = "fhir"
+    """A transaction Bundle."""
+    url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] = Field(
+        examples=["https://ris.example/fhir"]
+    )
+    """Base URL of the FHIR service."""
+    headers_file: Path | None = Field(default=None, examples=["ris-headers"])
+    """File of "Name: value" lines that are sent with each request, such as Authorization."""
+    ca_file: Path | None = Field(default=None, examples=["hospital-ca.pem"])
+    """PEM file of the authorities that sign its certificate; absent: the system's."""
+    patient_id_system: Annotated[str, StringConstraints(min_length=1)] | None = Field(
+        default=None, examples=["urn:oid:1.2.36.146.595.217.0.1"]
+    )
+    """The namespace of Patient ID as that service knows it; absent: named by its issuer alone."""
+
+
+HL7Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=180)]
+
+
+class Hl7Destination(_ToldDestination):
+    """A RIS that is told the report in HL7 v2 over MLLP: an ORU^R01, unencrypted."""
+
+    kind: Literal["hl7"] = "hl7"
+    """ORU^R01 2.5.1."""
+    host: Annotated[str, StringConstraints(min_length=1)] = Field(examples=["ris.example"])
+    """Host name or address."""
+    port: Port = Field(examples=[2575])
+    """TCP port."""
+    sending_application: HL7Name = "M3NODE"
+    """MSH-3."""
+    sending_facility: HL7Name = ""
+    """MSH-4."""
+    receiving_application: HL7Name = ""
+    """MSH-5."""
+    receiving_facility: HL7Name = ""
+    """MSH-6."""
+
+
+DestinationConfig = Annotated[
+    DimseDestination | DicomwebDestination | FhirDestination | Hl7Destination,
+    Field(discriminator="kind"),
+]
 
 
 def as_destination(receiver: ReceiverConfig) -> DimseDestination:
@@ -460,6 +516,8 @@ class NodeConfig(Section):
             each.model_copy(
                 update={"companions": tuple(dict.fromkeys((*each.settled().companions, "pdf")))}
             )
+            if isinstance(each, _Destination)
+            else each
             for each in destinations
         )
 

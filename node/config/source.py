@@ -14,14 +14,25 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from node.config.sections import DicomwebDestination, DimseDestination, NodeConfig
+from node.config.sections import (
+    DicomwebDestination,
+    DimseDestination,
+    FhirDestination,
+    Hl7Destination,
+    NodeConfig,
+)
 from node.config.sources import DicomwebSource, DimseSource
 from node.config.toml import tables_of
 from node.core.errors import ConfigError
 
 _PREFIX = "M3NODE_"
 _LISTS: Mapping[str, Mapping[str, type[BaseModel]]] = {
-    "destinations": {"dimse": DimseDestination, "dicomweb": DicomwebDestination},
+    "destinations": {
+        "dimse": DimseDestination,
+        "dicomweb": DicomwebDestination,
+        "fhir": FhirDestination,
+        "hl7": Hl7Destination,
+    },
     "sources": {"dimse": DimseSource, "dicomweb": DicomwebSource},
 }
 """The lists of tables, and the kinds of table in each."""
@@ -180,7 +191,8 @@ def _mistake(
             table = path[0].removesuffix("s") if path[0] in _LISTS else ".".join(path[:-1])
             return place, f"missing; every {table} needs it"
         case "union_tag_not_found" | "union_tag_invalid":
-            return f"{place}.kind", 'must be "dimse" or "dicomweb"'
+            *kinds, last = (json.dumps(kind) for kind in _LISTS[path[0]])
+            return f"{place}.kind", f"must be {', '.join(kinds)} or {last}"
         case "path_type":
             return place, "must be a path"
         case _:

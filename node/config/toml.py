@@ -13,7 +13,13 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from node.config.peers import Peer
-from node.config.sections import DicomwebDestination, DimseDestination, NodeConfig
+from node.config.sections import (
+    DicomwebDestination,
+    DimseDestination,
+    FhirDestination,
+    Hl7Destination,
+    NodeConfig,
+)
 from node.config.sources import DicomwebSource, DimseSource
 
 _WIDTH = 96
@@ -43,6 +49,8 @@ def commented_toml(values: Mapping[str, Mapping[str, object]] | None = None) -> 
             blocks += [_example(f"[{name}.{key}]", of) for key, of in tables_of(section).items()]
     blocks.append(_example("[[destinations]]", DimseDestination, {"name": "pacs"}))
     blocks.append(_example("[[destinations]]", DicomwebDestination, {"name": "archive"}))
+    blocks.append(_example("[[destinations]]", FhirDestination, {"name": "ris"}))
+    blocks.append(_example("[[destinations]]", Hl7Destination, {"name": "ris-hl7"}))
     blocks.append(_example("[[sources]]", DimseSource, {"name": "pacs"}))
     blocks.append(_example("[[sources]]", DicomwebSource, {"name": "archive"}))
     return "\n\n".join(blocks) + "\n"

@@ -7,7 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from node.config import DicomwebDestination, DimseDestination, ReceiverTLSConfig
+from node.config import (
+    DicomwebDestination,
+    DimseDestination,
+    FhirDestination,
+    ReceiverTLSConfig,
+)
 from node.core.errors import ConfigError
 from node.dicom import tls
 from node.dicom.tls import Certificate
@@ -61,8 +66,8 @@ def destination_tls(config: DimseDestination) -> Iterator[Finding]:
     yield _shown(what, (config.host, config.port), context, name, timeout_s=config.timeout_s)
 
 
-def destination_https(config: DicomwebDestination) -> Iterator[Finding]:
-    """What a DICOMweb destination shows."""
+def destination_https(config: DicomwebDestination | FhirDestination) -> Iterator[Finding]:
+    """What a destination that is a URL shows."""
     url = urlsplit(config.url)
     what = f"destination {config.name}"
     if url.scheme != "https":

@@ -19,6 +19,7 @@ from node.config import (
     DestinationConfig,
     DicomwebDestination,
     DimseDestination,
+    FhirDestination,
     ModelConfig,
     NodeConfig,
     ReceiverConfig,
@@ -68,13 +69,16 @@ def check_node(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
         checks.append(("receiver.tls", partial(receiver_tls, config.receiver.tls)))
     for destination in config.destinations:
         what = f"destination {destination.name}"
-        checks.append((what, partial(_profile, destination)))
         checks.append((what, partial(_destination, destination, reach)))
         match destination:
             case DicomwebDestination():
+                checks.append((what, partial(_profile, destination)))
                 checks.append((what, partial(destination_https, destination)))
             case DimseDestination():
+                checks.append((what, partial(_profile, destination)))
                 checks.append((what, partial(destination_tls, destination)))
+            case FhirDestination():
+                checks.append((what, partial(destination_https, destination)))
     for what, check in checks:
         try:
             yield from check()
@@ -171,7 +175,7 @@ def _any_destination(config: NodeConfig) -> Iterator[Finding]:
         yield warn("destinations", "none is configured: results stay in the storage directory")
 
 
-def _profile(config: DestinationConfig) -> Iterator[Finding]:
+def _profile(config: DimseDestination | DicomwebDestination) -> Iterator[Finding]:
     settled = asdict(config.settled())
     says = ", ".join(f"{key} = {toml_value(value)}" for key, value in settled.items())
     yield ok(f"profile of {config.name}", f"{config.profile}: {says}")

@@ -19,6 +19,7 @@ from node.operator.searched import qido_rs
 from node.operator.sent import storage_scu, stow_agent
 from node.operator.shown import TABLE, read_claims, shown_table
 from node.operator.stored import stow_server, web_server
+from node.operator.told import told_in_words
 from sr_templates import codes
 
 
@@ -31,6 +32,7 @@ def statement() -> str:
         sop_classes,
         storage_scu,
         stow_agent,
+        told_in_words,
         web_server,
         stow_server,
         qido_rs,

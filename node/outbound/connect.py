@@ -2,10 +2,18 @@
 
 from typing import assert_never
 
-from node.config import DestinationConfig, DicomwebDestination, DimseDestination
+from node.config import (
+    DestinationConfig,
+    DicomwebDestination,
+    DimseDestination,
+    FhirDestination,
+    Hl7Destination,
+)
 from node.outbound.destination import Destination
 from node.outbound.dicomweb import DicomwebService
 from node.outbound.dimse import StorageProvider
+from node.outbound.fhir import FhirServer
+from node.outbound.hl7 import Hl7Interface
 
 
 def connect(config: DestinationConfig) -> Destination:
@@ -15,5 +23,9 @@ def connect(config: DestinationConfig) -> Destination:
             return StorageProvider(config)
         case DicomwebDestination():
             return DicomwebService(config)
+        case FhirDestination():
+            return FhirServer(config)
+        case Hl7Destination():
+            return Hl7Interface(config)
         case _:
             assert_never(config)

@@ -1,5 +1,6 @@
 """The configuration: what a person types, and what the node makes of it."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -13,6 +14,8 @@ from node.config import (
     DicomwebSource,
     DimseDestination,
     DimseSource,
+    FhirDestination,
+    Hl7Destination,
     NodeConfig,
     commented_toml,
     find_config,
@@ -166,7 +169,9 @@ def test_a_missing_key_of_a_destination_is_named(minimal: Path) -> None:
 
 def test_an_unknown_kind_of_destination_is_an_error(minimal: Path) -> None:
     minimal.write_text(MINIMAL.replace('"dimse"', '"ftp"'))
-    with pytest.raises(ConfigError, match=r'destinations\.0\.kind: must be "dimse" or "dicomweb"'):
+    with pytest.raises(
+        ConfigError, match=r'destinations\.0\.kind: must be "dimse", "dicomweb", "fhir" or "hl7"'
+    ):
         load_config(minimal, {})
 
 
@@ -287,14 +292,28 @@ def test_every_key_stands_in_the_commented_file_and_can_be_uncommented(tmp_path:
         if name not in ("destinations", "sources"):
             section = type(getattr(NodeConfig(), name))
             assert set(tree[name]) == set(section.model_fields)
-    dimse, dicomweb = tree["destinations"]
+    dimse, dicomweb, fhir, hl7 = tree["destinations"]
     assert set(dimse) == set(DimseDestination.model_fields)
     assert set(dicomweb) == set(DicomwebDestination.model_fields)
-    assert len(load_config(path, {}).destinations) == 2
+    assert set(fhir) == set(FhirDestination.model_fields)
+    assert set(hl7) == set(Hl7Destination.model_fields)
+    assert len(load_config(path, {}).destinations) == 4
     asked, archive = tree["sources"]
     assert set(asked) == set(DimseSource.model_fields)
     assert set(archive) == set(DicomwebSource.model_fields)
     assert len(load_config(path, {}).sources) == 2
+
+
+def test_a_ris_is_no_pacs_and_has_no_keys_of_one() -> None:
+    ris = {"name": "ris", "kind": "hl7", "host": "ris.example", "port": 2575}
+    with_pdf = {"M3NODE_DESTINATIONS": json.dumps([ris]), "M3NODE_RESULTS__REPORT_PDF": "true"}
+    (destination,) = load_config(None, with_pdf).destinations
+    assert isinstance(destination, Hl7Destination)
+    assert destination.wishes().companions == frozenset()
+    for key in ("profile", "companions", "reject_superseded", "ae_title"):
+        mistaken = {"M3NODE_DESTINATIONS": json.dumps([{**ris, key: "x"}])}
+        with pytest.raises(ConfigError, match=f"destinations.0.{key}: unknown key"):
+            load_config(None, mistaken)
 
 
 def test_a_source_is_written_and_mistaken_like_a_destination(tmp_path: Path) -> None:

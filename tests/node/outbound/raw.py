@@ -11,7 +11,7 @@ DRIP_S = 0.05
 
 
 @contextmanager
-def speaking(talk: Callable[[socket.socket], None]) -> Iterator[int]:
+def speaking(talk: Callable[[socket.socket], None], *, port: int = 0) -> Iterator[int]:
     """A TCP server, by its port; `talk` is done with every connection, in a thread of its own."""
     talks: list[threading.Thread] = []
     connections: list[socket.socket] = []
@@ -29,7 +29,7 @@ def speaking(talk: Callable[[socket.socket], None]) -> Iterator[int]:
         with connection, suppress(OSError):
             talk(connection)
 
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server(("127.0.0.1", port)) as listening:
         thread = threading.Thread(target=serve, args=(listening,))
         thread.start()
         try:
