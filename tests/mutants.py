@@ -47,9 +47,6 @@ FILES = ("setup.cfg", "pyproject.toml", "README.md")
 
 _ANNOTATIONS = "tests/m3net/annotations"
 MIRRORS = {
-    "m3net/ct/frame_pixels.py": ["tests/m3net/ct/test_enhanced.py"],
-    "m3net/ct/frame_types.py": ["tests/m3net/ct/test_enhanced.py"],
-    "m3net/ct/jpeg_of_12_bits.py": ["tests/m3net/ct/test_pixels.py"],
     "m3net/ct/layout.py": ["tests/m3net/ct/test_series.py"],
     "m3net/volume.py": ["tests/m3net/ct/test_series.py"],
     "m3net/annotations/__init__.py": [f"{_ANNOTATIONS}/test_presentation_state.py"],

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib import resources
+from itertools import accumulate
 
 LANGUAGES = ("en", "de", "fr", "es", "it")
 LONGEST_TEXT = 10_240
@@ -150,8 +151,8 @@ class Vocabulary:
     def _longest(self, tokens: Sequence[str], at: int) -> _Phrase | None:
         token = tokens[at]
         candidates = list(self._whole.get(token, ()))
-        for length in range(2, min(len(token), self._longest_stem) + 1):
-            candidates += self._stems.get(token[:length], ())
+        for beginning in accumulate(token[: self._longest_stem]):
+            candidates += self._stems.get(beginning, ())
         fitting = [phrase for phrase in candidates if phrase.fits(tokens, at)]
         return max(fitting, key=_Phrase.rank, default=None)
 

@@ -39,7 +39,6 @@ class FramePixels:
         image.file_meta = FileMetaDataset()
         image.file_meta.TransferSyntaxUID = self.dataset.file_meta.TransferSyntaxUID
         image.PixelData = pixels if encapsulated is None else encapsulate([pixels])
-        image["PixelData"].is_undefined_length = encapsulated is not None
         return image
 
     @property
@@ -66,11 +65,12 @@ class FramePixels:
             if "ExtendedOffsetTable" in self.dataset:
                 tables = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
                 offsets = (self.dataset[tables[0]].value, self.dataset[tables[1]].value)
-            count = frame_count(self.dataset)
-            found = generate_frames(
-                self.dataset.PixelData, number_of_frames=count, extended_offsets=offsets
+            frames = generate_frames(
+                self.dataset.PixelData,
+                number_of_frames=frame_count(self.dataset),
+                extended_offsets=offsets,
             )
-            return dict(zip(range(1, count + 1), found, strict=False))
+            return dict(enumerate(frames, start=1))
         except attributes.PARSER_ERRORS as error:
             raise SeriesUnusable(
                 f"the pixels of {self._name} cannot be taken apart into frames; resend it"

@@ -145,6 +145,7 @@ def test_what_no_text_calls_a_nodule_is_listed(texts: tuple[Words, ...], says: s
     result = found(CT, state(outline(texts=texts)))
     assert result.nodules == ()
     assert [(other.place, other.says) for other in result.passed_over] == [("graphic 1", says)]
+    assert [other.unsaid for other in result.passed_over] == [says == "graphics without meaning"]
 
 
 def test_a_nodule_with_a_tool_s_numbers_is_a_nodule() -> None:
