@@ -289,9 +289,9 @@ def _cut_off(nodule: Nodule, volume: CTVolume, inputs: StudyInputs, needed: rang
 
 def _some_of(sentences: Sequence[str]) -> tuple[str, ...]:
     """A person reads some of thousands of sentences, and how many there were."""
-    if len(sentences) <= _MOST_SENTENCES:
-        return tuple(sentences)
-    return (*sentences[:_MOST_SENTENCES], f"{len(sentences) - _MOST_SENTENCES} more such remarks.")
+    rest = len(sentences[_MOST_SENTENCES:])
+    more = f"{rest} more such remark{'' if rest == 1 else 's'}."
+    return (*sentences[:_MOST_SENTENCES], *((more,) if rest else ()))
 
 
 def _outcome(*, judged: int, failed: int) -> Outcome:

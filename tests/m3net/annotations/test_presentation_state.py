@@ -323,6 +323,14 @@ def test_more_marks_than_a_chest_has_nodules_are_refused() -> None:
         PRESENTATION_STATE_READER.read(state(*[outline()] * 501), planes_of(CT))
 
 
+def test_as_many_marks_as_are_allowed_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("m3net.annotations.presentation_state.MOST_MARKS", 2)
+    two = state(outline(3), outline(6))
+    assert len(PRESENTATION_STATE_READER.read(two, planes_of(CT)).markings) == 1
+    with pytest.raises(AnnotationUnusable, match="names 3 graphics a nodule, expected at most 2"):
+        PRESENTATION_STATE_READER.read(state(outline(3), outline(4), outline(6)), planes_of(CT))
+
+
 def test_no_word_of_a_text_is_repeated() -> None:
     pr = state(outline(texts=[Words(value="Nodule Mueller")]), outline(6, texts=[Words(value="X")]))
     assert "Mueller" not in repr(found(CT, pr))

@@ -13,7 +13,7 @@ from pydicom import Dataset, dcmread
 from m3net.predict import TorchClassifier
 from m3net.uids import StudyInstanceUID
 from m3net.weights import load_classifier
-from node.core.assessment import assess
+from node.core.assessment import _some_of, assess
 from node.core.errors import Refused
 from node.core.objects import Stamp
 from node.core.pipeline import analyse, report_failure
@@ -77,6 +77,22 @@ def test_more_marks_than_anybody_means_are_not_judged_and_the_report_says_so(
         "Not analysed: the annotations mark 2 nodules, and at most 1 are judged in a study; look "
         "whether they are meant, and raise annotations.max_nodules if so."
     )
+    both = assess(given.inputs, paths=given.paths, classifier=classifier, max_nodules=2)
+    assert (both.outcome, len(both.judged)) == (Outcome.ANALYSED, 2)
+
+
+@pytest.mark.parametrize(
+    ("count", "more"),
+    [
+        (0, []),
+        (20, []),
+        (21, ["1 more such remark."]),
+        (22, ["2 more such remarks."]),
+    ],
+)
+def test_of_many_remarks_twenty_are_made_and_the_rest_counted(count: int, more: list[str]) -> None:
+    remarks = [f"Measurement group {number} marks no place." for number in range(count)]
+    assert list(_some_of(remarks)) == [*remarks[:20], *more]
 
 
 def test_a_mark_in_tissue_is_refused_and_a_doubtful_one_says_so_first(
