@@ -6,9 +6,12 @@ old one.  A result that a PACS routes back is recognised without asking the data
 UIDs come from everything that the content comes from.
 """
 
+import hashlib
+import json
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
+from uuid import UUID
 
 from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
@@ -89,6 +92,35 @@ def report_uid_in(
 def frame_uid(capture: SOPInstanceUID, frame: int) -> SOPInstanceUID:
     """The UID of one frame of a capture, from 1, as an object of its own."""
     return SOPInstanceUID(derive_uid(_NAMESPACE, "frame", capture, str(frame)))
+
+
+def work_item_uid(
+    job_id: int, *, study: StudyInstanceUID, input_digest: str, analysis_id: str
+) -> SOPInstanceUID:
+    """The UID under which a client watches a job; `job_of_work_item` reads the job's number of it.
+
+    Of a UUID of version 8 (RFC 9562 5.8, PS3.5 B.2), sixty bits are a digest of what the job is
+    about and the last sixty-two its number.
+    """
+    said = json.dumps([study, input_digest, analysis_id], separators=(",", ":"))
+    digest = int.from_bytes(hashlib.sha256(said.encode()).digest()[:8]) >> 4
+    number = (digest >> 12) << 80 | 8 << 76 | (digest & 0xFFF) << 64 | 2 << 62 | job_id
+    return SOPInstanceUID(f"2.25.{UUID(int=number).int}")
+
+
+def job_of_work_item(uid: str) -> int | None:
+    """The number that such a UID holds; None of a UID of another form."""
+    root, _, digits = uid.rpartition(".")
+    if root != "2.25" or not digits.isdecimal() or len(digits) > _LONGEST_UUID:
+        return None
+    number = int(digits)
+    if number >> 128 or UUID(int=number).version != _WORK_ITEM_VERSION:
+        return None
+    return number & ((1 << 62) - 1)
+
+
+_LONGEST_UUID = 39
+_WORK_ITEM_VERSION = 8
 
 
 def device_uid(software_version: str) -> str:

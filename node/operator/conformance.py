@@ -20,6 +20,7 @@ from node.operator.sent import storage_scu, stow_agent
 from node.operator.shown import TABLE, read_claims, shown_table
 from node.operator.stored import stow_server, web_server
 from node.operator.told import told_in_words
+from node.operator.watched import ups_rs
 from sr_templates import codes
 
 
@@ -37,6 +38,7 @@ def statement() -> str:
         stow_server,
         qido_rs,
         wado_rs,
+        ups_rs,
         _results,
         _shown,
         _security,

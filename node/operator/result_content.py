@@ -147,7 +147,8 @@ def ai_results() -> Rows:
         (
             "grouped with Consistent Time; work by AI Workflow (AIW-I)",
             "not met",
-            "dates are the host's clock; work begins when a study has come, no UPS is used",
+            "dates are the host's clock; work begins when a study has come, and its UPS are made "
+            "here, to be watched",
         ),
     ]
 

@@ -12,6 +12,7 @@ Read `schema` for what is kept, `work` for how it is held and settled, and then,
 - `fetches`: questions to sources (planner, puller, operator)
 - `held`: stored objects that are handed out (web)
 - `search`: what is here is found (web)
+- `work_items`: jobs as clients watch them (web)
 - `lists`: lists and the diary (operator)
 """
 
@@ -27,6 +28,7 @@ from node.persistence.lists import Lists
 from node.persistence.planning import Planning
 from node.persistence.readings import Readings
 from node.persistence.search import Searches
+from node.persistence.work_items import WorkItems
 
 
 class Store(
@@ -40,6 +42,7 @@ class Store(
     Fetches,
     HeldObjects,
     Searches,
+    WorkItems,
     Lists,
 ):
     """Facts on disk.  Threads may share one; every process opens its own."""

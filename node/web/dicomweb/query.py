@@ -59,6 +59,49 @@ class Query:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """The parameters of a search of any kind.
+
+    asked    : names of attributes, and the values that they are to have
+    included : names of attributes that are wanted in the answer
+    limit    : None if none is asked for
+    """
+
+    asked: tuple[tuple[str, str], ...]
+    included: tuple[str, ...]
+    limit: int | None
+    offset: int
+    warnings: tuple[str, ...]
+
+
+def read_parameters(parameters: Sequence[tuple[str, str]]) -> Parameters:
+    """The words with a meaning are told from attributes.  Raises Problem(400)."""
+    if len(parameters) > MOST_PARAMETERS:
+        raise _bad(f"more than {MOST_PARAMETERS} parameters")
+    asked, included, warnings = [], [], []
+    page = {"limit": "", "offset": ""}
+    for name, value in parameters:
+        if len(value) > LONGEST_VALUE or _CONTROL.search(value):
+            raise _bad("a value is too long, or has control characters")
+        word = name.lower()
+        if word in page:
+            page[word] = value
+        elif word == "includefield":
+            included += [each.strip() for each in value.split(",")]
+        elif word == "fuzzymatching" and value.strip().lower() == "true":
+            warnings.append(NOT_FUZZY)
+        elif word not in _WITH_A_MEANING:
+            asked.append((name, value.strip()))
+    return Parameters(
+        asked=tuple(asked),
+        included=tuple(included),
+        limit=_whole(page["limit"], "limit") if page["limit"] else None,
+        offset=_whole(page["offset"], "offset") if page["offset"] else 0,
+        warnings=tuple(warnings),
+    )
+
+
 def read_query(
     parameters: Sequence[tuple[str, str]],
     level: Level,
@@ -70,37 +113,21 @@ def read_query(
 
     Raises Problem(400) for what cannot be read.
     """
-    if len(parameters) > MOST_PARAMETERS:
-        raise _bad(f"more than {MOST_PARAMETERS} parameters")
+    said = read_parameters(parameters)
     asked: dict[Attribute, list[str]] = {}
-    included: list[Attribute] = []
-    everything, ignored, warnings = False, [], []
-    page = {"limit": "", "offset": ""}
-    for name, value in parameters:
-        if len(value) > LONGEST_VALUE or _CONTROL.search(value):
-            raise _bad("a value is too long, or has control characters")
-        word = name.lower()
-        if word in page:
-            page[word] = value
-        elif word == "includefield":
-            for each in value.split(","):
-                everything = everything or each.strip().lower() == "all"
-                included += _known(each.strip(), level)
-        elif word == "fuzzymatching" and value.strip().lower() == "true":
-            warnings.append(NOT_FUZZY)
-        elif word not in _WITH_A_MEANING:
-            found = _known(name, level)
-            included += found
-            for attribute in found:
-                if attribute.matching is not Matching.NONE:
-                    asked.setdefault(attribute, []).append(value.strip())
-            if not any(attribute.matching is not Matching.NONE for attribute in found):
-                ignored += _keyword(name)
-    if ignored:
-        names = ", ".join(dict.fromkeys(ignored[:_MOST_NAMED]))
-        warnings.append(f"not matched at this level, and ignored: {names}")
-    answered = _answered(level, study, series, {*included}, everything=everything)
-    limit = _whole(page["limit"], "limit") if page["limit"] else MOST_RESULTS
+    included = {attribute for name in said.included for attribute in _known(name, level)}
+    ignored: list[str] = []
+    for name, value in said.asked:
+        found = _known(name, level)
+        included |= {*found}
+        matched = [each for each in found if each.matching is not Matching.NONE]
+        for attribute in matched:
+            asked.setdefault(attribute, []).append(value)
+        if not matched:
+            ignored.append(name)
+    everything = any(name.lower() == "all" for name in said.included)
+    answered = _answered(level, study, series, included, everything=everything)
+    limit = MOST_RESULTS if said.limit is None else said.limit
     return Query(
         search=Search(
             level=level,
@@ -109,11 +136,31 @@ def read_query(
             conditions=_conditions(asked),
             answered=tuple(each for each in answered if each.column),
             limit=min(limit, MOST_RESULTS),
-            offset=_whole(page["offset"], "offset") if page["offset"] else 0,
+            offset=said.offset,
         ),
         answered=answered,
-        cut=limit > MOST_RESULTS or not page["limit"],
-        warnings=tuple(warnings),
+        cut=said.limit is None or said.limit > MOST_RESULTS,
+        warnings=(*said.warnings, *not_matched(ignored)),
+    )
+
+
+def not_matched(names: Sequence[str]) -> list[str]:
+    """The warning about attributes that are no keys of this search; those nobody knows need none.
+
+    They are named in the dictionary's words, not in the client's.
+    """
+    tags = [path_of(name)[-1] for name in names]
+    known = [keyword_for_tag(tag) for tag in tags if tag is not None and dictionary_has_tag(tag)]
+    if not known:
+        return []
+    listed = ", ".join(dict.fromkeys(known[:_MOST_NAMED]))
+    return [f"not matched at this level, and ignored: {listed}"]
+
+
+def path_of(name: str) -> tuple[int | None, ...]:
+    """The tags of a tag, a keyword or a dotted path of them; None for what is neither."""
+    return tuple(
+        int(each, 16) if _TAG.fullmatch(each) else tag_for_keyword(each) for each in name.split(".")
     )
 
 
@@ -129,7 +176,7 @@ def _whole(text: str, name: str) -> int:
 
 def _known(name: str, level: Level) -> list[Attribute]:
     """The attributes of that tag or keyword, or path of them, that a search at this level knows."""
-    path = tuple(map(_tag_of, name.split(".")))
+    path = path_of(name)
     if None in path:
         return []
     return [
@@ -140,19 +187,6 @@ def _known(name: str, level: Level) -> list[Attribute]:
         if each.path == path or each.path[:-1] == path
         if each.column or known is level
     ]
-
-
-def _tag_of(name: str) -> int | None:
-    return int(name, 16) if _TAG.fullmatch(name) else tag_for_keyword(name)
-
-
-def _keyword(name: str) -> list[str]:
-    """The dictionary's keyword of an attribute: its words, not the client's; none of what is none.
-
-    An empty value asks for the attribute in the answer, and of a path the end is named.
-    """
-    tag = _tag_of(name.rpartition(".")[2])
-    return [keyword_for_tag(tag)] if tag is not None and dictionary_has_tag(tag) else []
 
 
 def _answered(

@@ -21,6 +21,7 @@ from node.persistence.prepared import Prepared
 from node.persistence.process_identity import this_process
 from node.persistence.rows import Outbox
 from node.persistence.store import Store, open_store
+from node.persistence.work_items import WorkItemsAsked
 from tests.node.core.facts_of import STUDY
 from tests.node.persistence.filling import (
     MODEL,
@@ -162,6 +163,18 @@ LISTS: dict[str, Action] = {
     "jobs since": lambda store: store.list_jobs(since=HALF_AN_HOUR_AGO, limit=20),
     "one job": lambda store: store.job(7),
     "artifacts": lambda store: store.artifacts(7),
+    "work items": lambda store: store.work_items(WorkItemsAsked(limit=20)),
+    "work items of a study": lambda store: store.work_items(
+        WorkItemsAsked(studies=(OLD,), limit=20)
+    ),
+    "work items in a state": lambda store: store.work_items(
+        WorkItemsAsked(states=(State.DEAD,), limit=20)
+    ),
+    "work items of a patient": lambda store: store.work_items(
+        WorkItemsAsked(patient_id="7", limit=20)
+    ),
+    "a work item": lambda store: store.work_items(WorkItemsAsked(job_ids=(7,), limit=1)),
+    "what is handed out": lambda store: store.held(OLD),
     "deliveries": lambda store: store.list_deliveries(limit=20),
     "deliveries of a study": lambda store: store.list_deliveries(study=OLD, limit=20),
     "deliveries of a job": lambda store: store.list_deliveries(job_id=7, limit=20),
