@@ -17,6 +17,8 @@ ANY = "*/*"
 AS_STORED = "*"
 """Of a transfer syntax: whichever the object lies in."""
 MULTIPART = "multipart/related"
+MOST = 32
+"""Ranges that differ, each of which may have to be tried; browsers name eight."""
 MAX_BYTES = 4096
 """Of an Accept header; those of browsers have 150."""
 
@@ -65,7 +67,10 @@ def wishes(header: str | None, query: str | None = None) -> tuple[Wish, ...]:
     for ranges in said:
         ordered = sorted(ranges, key=lambda each: -each[0])
         found += [_wish(said) for quality, said in ordered if quality > 0]
-    return tuple(found)
+    distinct = tuple(dict.fromkeys(found))
+    if len(distinct) > MOST:
+        raise _unreadable()
+    return distinct
 
 
 def _wish(said: ContentType) -> Wish:

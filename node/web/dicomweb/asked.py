@@ -1,6 +1,6 @@
 """What a request for stored objects asks for, and what is answered; HTTP itself is elsewhere."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -31,6 +31,7 @@ class Asked:
     base      : URI of the service, without a slash at its end
     max_bytes : of an object, inflated
     assumed_character_set : what an object that declares none is taken to declare
+    go_on     : raises if nobody waits for the answer any more
     """
 
     held: Sequence[Held]
@@ -40,6 +41,13 @@ class Asked:
     spool: Spool
     max_bytes: int
     assumed_character_set: str | None
+    go_on: Callable[[], None] = lambda: None
+
+    def each(self) -> Iterator[Held]:
+        """What is asked for, one after the other, for as long as somebody waits for the answer."""
+        for held in self.held:
+            self.go_on()
+            yield held
 
     def path(self, held: Held) -> Path:
         """Where its file lies."""

@@ -105,7 +105,7 @@ def _there_is(frames: Frames) -> str:
     )
 
 
-_MOST_KEPT = 20_000
+_MOST_KEPT = 4096
 
 
 class _Indices:

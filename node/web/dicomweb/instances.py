@@ -2,7 +2,8 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def instances(asked: Asked) -> Answer:
 
     Raises Problem(406) if nothing that is asked for can be had, (500) if every file is gone.
     """
-    there = [held for held in asked.held if _is_whole(asked.path(held), held.size)]
+    there = [held for held in asked.each() if _is_whole(asked.path(held), held.size)]
     whole = {held.sop_instance_uid for held in there}
     missing = [uid for uid in (each.sop_instance_uid for each in asked.held) if uid not in whole]
     for uid in missing:
@@ -74,7 +75,7 @@ def instances(asked: Asked) -> Answer:
         if alone and (len(asked.held) > 1 or not wish.takes(DICOM, multipart=False)):
             continue
         try:
-            parts = [_part(asked, held, wish) for held in there]
+            parts = [_part(asked, held, wish) for held in _wanted(asked, there)]
         except Unreadable:
             continue
         if alone:
@@ -85,6 +86,10 @@ def instances(asked: Asked) -> Answer:
         f"{DICOM} as it is stored (transfer-syntax=*: {', '.join(stored)}), or, where the pixels "
         f"can be decoded, in {', '.join(f'{uid.name} ({uid})' for uid in WRITTEN_IN)}"
     )
+
+
+def _wanted(asked: Asked, held: Sequence[Held]) -> Iterator[Held]:
+    yield from replace(asked, held=held).each()
 
 
 def _is_whole(path: Path, size: int) -> bool:

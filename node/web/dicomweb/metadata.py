@@ -7,6 +7,7 @@ its header which instances could not be read, and is never half a document.
 import logging
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from http import HTTPStatus
 from secrets import token_hex
 from typing import IO
@@ -62,32 +63,32 @@ def _answer(
     framing: _Framing,
 ) -> Answer:
     before, between, behind = framing
-    body = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  # closed by who sends it
     missing: list[str] = []
-    for held in asked.held:
-        try:
-            written = write(_attributes(asked, held))
-        except (Unreadable, OSError) as error:
-            note_unreadable(held, error)
-            missing.append(held.sop_instance_uid)
-            continue
-        body.write(between if body.tell() else before)
-        body.write(written)
-    if len(missing) == len(asked.held):
-        body.close()
-        raise Problem(
-            HTTPStatus.INTERNAL_SERVER_ERROR,
-            "nothing of what is stored can be read; retrieve the instances as they are, or send "
-            "them again",
+    with ExitStack() as opened_now:
+        body = opened_now.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY))
+        for held in asked.each():
+            try:
+                written = write(_attributes(asked, held))
+            except (Unreadable, OSError) as error:
+                note_unreadable(held, error)
+                missing.append(held.sop_instance_uid)
+                continue
+            body.write(between if body.tell() else before)
+            body.write(written)
+        if len(missing) == len(asked.held):
+            raise Problem(
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                "nothing of what is stored can be read; retrieve the instances as they are, or "
+                "send them again",
+            )
+        body.write(behind)
+        return Answer(
+            content_type=said_type,
+            length=body.tell(),
+            chunks=_sent(body),
+            headers=warning_of(missing, of=len(asked.held)),
+            close=opened_now.pop_all().close,
         )
-    body.write(behind)
-    return Answer(
-        content_type=said_type,
-        length=body.tell(),
-        chunks=_sent(body),
-        headers=warning_of(missing, of=len(asked.held)),
-        close=body.close,
-    )
 
 
 def note_unreadable(held: Held, error: Exception) -> None:

@@ -57,7 +57,7 @@ def rendered(asked: Asked, numbers: Sequence[int] | None) -> Answer:
         return bulkdata(asked, _DOCUMENT)
     pictures: list[_Picture] = []
     missing = []
-    for held in asked.held:
+    for held in asked.each():
         one = replace(asked, held=(held,))
         try:
             pictures += [(one, number) for number in _chosen(one, numbers)]

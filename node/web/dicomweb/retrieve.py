@@ -5,11 +5,14 @@ reads slowly holds no thread.  An answer that cannot be brought to its end is cu
 counts bytes, or waits for the last part, cannot take it for whole.
 """
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 
-import anyio
+import anyio.from_thread
+import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
@@ -51,8 +54,10 @@ def routes(services: Services) -> list[BaseRoute]:
     def route(path: str, make: Make) -> Route:
         async def endpoint(request: Request) -> Response:
             find = partial(_answer, services, request, _named(request), make)
-            answer = await anyio.to_thread.run_sync(find, limiter=working)
-            return _Streamed(answer, working, with_body=request.method != "HEAD")
+            with _cancelled_when_gone(request):
+                answer = await anyio.to_thread.run_sync(find, limiter=working)
+                return _Streamed(answer, working, with_body=request.method != "HEAD")
+            return Response()  # that nobody reads
 
         return Route(path, endpoint)
 
@@ -74,6 +79,23 @@ def routes(services: Services) -> list[BaseRoute]:
             lambda asked, request: bulkdata(asked, request.path_params["where"]),
         ),
     ]
+
+
+@contextmanager
+def _cancelled_when_gone(request: Request) -> Iterator[None]:
+    """What is awaited within the block ends as soon as the client has hung up."""
+    with anyio.CancelScope() as scope:
+        watching = asyncio.ensure_future(_gone(request))
+        watching.add_done_callback(lambda _: scope.cancel())
+        try:
+            yield
+        finally:
+            watching.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        continue
 
 
 def _named(request: Request) -> _Named:
@@ -106,6 +128,7 @@ def _answer(services: Services, request: Request, named: _Named, make: Make) -> 
         spool=services.spool,
         max_bytes=services.config.receiver.max_object_mb << 20,
         assumed_character_set=services.config.receiver.assumed_character_set,
+        go_on=anyio.from_thread.check_cancelled,
     )
     try:
         return make(asked, request)

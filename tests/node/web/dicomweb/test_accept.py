@@ -71,6 +71,13 @@ def test_what_has_the_quality_zero_is_not_wanted() -> None:
     assert wishes("image/png;q=0") == ()
 
 
+def test_the_same_wish_is_tried_once_and_not_too_many_are() -> None:
+    assert len(wishes("image/png, image/*, image/png;q=0.5, IMAGE/PNG")) == 2
+    assert len(wishes(", ".join(f"image/x{number}" for number in range(32)))) == 32
+    with pytest.raises(Problem, match="Accept cannot be read"):
+        wishes(", ".join(f"image/x{number}" for number in range(33)))
+
+
 def test_the_parameter_of_the_query_goes_before_the_header() -> None:
     found = wishes("image/jpeg", "image/png;q=0.1")
     assert [wish.type for wish in found] == ["image/png", "image/jpeg"]

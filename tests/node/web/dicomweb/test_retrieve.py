@@ -2,8 +2,9 @@
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 from http.client import HTTPConnection
 from io import BytesIO
 from pathlib import Path
@@ -26,6 +27,11 @@ from pydicom.uid import (
 
 from m3net.uids import StudyInstanceUID
 from node.persistence.held import Held
+from node.web.dicomweb.accept import ANYTHING
+from node.web.dicomweb.asked import Answer, Asked
+from node.web.dicomweb.instances import instances
+from node.web.dicomweb.metadata import metadata
+from node.web.dicomweb.rendered import rendered
 from tests import synthetic
 from tests.encodings import new_object
 from tests.node.web.dicomweb.keeping import address, keep
@@ -429,6 +435,36 @@ def test_a_client_that_hangs_up_in_the_middle_leaves_no_file_open(own: Served) -
             client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
     assert own.get(address(CT[0], "study")).status_code == 200
     wait_until(lambda: not open_files(own), "every file is closed")
+
+
+class HungUp(Exception):
+    """Nobody waits for the answer."""
+
+
+@pytest.mark.parametrize("make", [instances, metadata, partial(rendered, numbers=None)])
+def test_what_nobody_waits_for_any_more_is_not_made(
+    own: Served, make: Callable[[Asked], Answer]
+) -> None:
+    looked = []
+
+    def go_on() -> None:
+        looked.append(True)
+        if len(looked) == 2:
+            raise HungUp
+
+    asked = Asked(
+        held=[held(own, each) for each in CT],
+        wishes=[ANYTHING],
+        query={},
+        base="",
+        spool=own.services.spool,
+        max_bytes=1 << 20,
+        assumed_character_set=None,
+        go_on=go_on,
+    )
+    with pytest.raises(HungUp):
+        make(asked)
+    assert not open_files(own)
 
 
 def test_a_client_that_never_reads_is_cut_off_and_its_file_closed(tmp_path: Path) -> None:
