@@ -142,6 +142,8 @@ class EncodedObject:
                 raise Unreadable("the stored object ends within an element")
             if header.tag == _ITEM_END:
                 return found, header.value
+            if header.tag in (_ITEM, _SEQUENCE_END):
+                raise Unreadable("an item begins or a sequence ends within an item")
             self._count()
             element, at = self._element(header, end, around)
             if at > end and around.depth == 0 and element.tag in PIXELS:

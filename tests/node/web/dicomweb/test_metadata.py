@@ -25,6 +25,7 @@ from tests.node.web.dicomweb.encoding import (
     BIG_ENDIAN,
     IMPLICIT,
     ITEM,
+    ITEM_END,
     JPEG_LS,
     SEQUENCE_END,
     UNDEFINED,
@@ -314,6 +315,10 @@ def test_a_header_costs_no_more_for_gigabytes_of_pixels(tmp_path: Path) -> None:
         element(0x00081140, "SQ", b"", length=UNDEFINED),
         sequence(0x00081140, b"")[:-8],
         element(0x00420011, "OB", b"", length=20),
+        sequence(0x00081140, b"").replace(implicit(ITEM_END, b""), b"") + bytes(8),
+        sequence(0x00081140, implicit(ITEM, b"")),
+        implicit(ITEM_END, b"") + element(0x00080060, "CS", b"CT"),
+        implicit(SEQUENCE_END, b"") + element(0x00080060, "CS", b"CT"),
     ],
 )
 def test_one_that_is_torn_is_said_to_be_unreadable(tmp_path: Path, data: bytes) -> None:
