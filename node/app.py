@@ -301,6 +301,7 @@ def _serve_web(config: NodeConfig, store: Store, stop: threading.Event) -> None:
         senders=Senders(store, now_utc),
         clock=now_utc,
     )
+    sys.setswitchinterval(_SWITCH_S)
     server.run(
         config.web,
         application(services),

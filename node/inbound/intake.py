@@ -52,7 +52,7 @@ _DEFAULT = ReceiverConfig()
 _SMALL = 8 << 10
 _GATHERED = 64 << 10
 """Shorter fragments are gathered to so many bytes before they are written."""
-_LEADING = 16 << 10
+LEADING = 16 << 10
 """Bytes in which the identifiers of nearly every object stand."""
 _MOST_FILE_META = 1 << 20
 _CHUNK = 1 << 20
@@ -111,6 +111,16 @@ class Intake:
             sop_class_uid=sop_class_uid,
             sop_instance_uid=sop_instance_uid,
             transfer_syntax_uid=transfer_syntax_uid,
+        )
+
+    def begin_known(self, ids: Identifiers, syntax: str) -> "Incoming":
+        """An object of which it has been read already which one it is; its Data Set follows."""
+        return Incoming(
+            self,
+            sop_class_uid=ids.sop_class_uid,
+            sop_instance_uid=ids.sop_instance_uid,
+            transfer_syntax_uid=syntax,
+            ids=ids,
         )
 
     def accept(
@@ -262,7 +272,13 @@ class Incoming:
     """
 
     def __init__(
-        self, intake: Intake, *, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
+        self,
+        intake: Intake,
+        *,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        transfer_syntax_uid: str,
+        ids: Identifiers | None = None,
     ) -> None:
         self._intake = intake
         self._class, self._instance = sop_class_uid, sop_instance_uid
@@ -272,7 +288,7 @@ class Incoming:
         self._look_at_front_at = PREAMBLE
         self._small = bytearray()
         self._begun = False
-        self._ids: Identifiers | None = None
+        self._ids = ids
         self._look_at_space_at = _LOOK_AT_SPACE_EVERY
         self._part: Part | Exception  # an object that is lost is why it is
         try:
@@ -362,9 +378,9 @@ class Incoming:
             )
         self._begun = True
         self._front = bytearray()
-        if self._syntax != DeflatedExplicitVRLittleEndian:
+        if self._ids is None and self._syntax != DeflatedExplicitVRLittleEndian:
             # Now, while the sender is at work; nearly always they are among the first bytes.
-            self._ids = self._intake.identify_leading(parts.data[:_LEADING], self._syntax)
+            self._ids = self._intake.identify_leading(parts.data[:LEADING], self._syntax)
         head = file_head(self._class, self._instance, self._syntax)
         self._head_bytes = len(head)
         self._small += head
@@ -391,7 +407,7 @@ class Incoming:
         if self._ids is not None:
             return self._ids
         if self._syntax != DeflatedExplicitVRLittleEndian:
-            leading = os.pread(part.fileno(), _LEADING, self._head_bytes)
+            leading = os.pread(part.fileno(), LEADING, self._head_bytes)
             ids = self._intake.identify_leading(memoryview(leading), self._syntax)
             if ids is not None:
                 return ids

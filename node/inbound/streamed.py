@@ -15,7 +15,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from node.core.errors import CANNOT_UNDERSTAND, Refused
 from node.inbound.encoded import looks_like_dicom, take_apart
 from node.inbound.identifiers import Identifiers
-from node.inbound.intake import Incoming, Intake
+from node.inbound.intake import LEADING, Incoming, Intake
 from node.inbound.received import amiss
 from node.logs import event
 from node.persistence.spool import Part
@@ -136,7 +136,10 @@ class StreamedFile:
         syntax = parts.transfer_syntax_uid or self._otherwise or parts.guessed_syntax()
         ids = None
         if not parts.is_torn and syntax != DeflatedExplicitVRLittleEndian:
-            ids = self._intake.identify_leading(parts.data, syntax)
+            # Of few bytes first: among pixels, much looks like an element.
+            ids = self._intake.identify_leading(
+                parts.data[:LEADING], syntax
+            ) or self._intake.identify_leading(parts.data[:FRONT], syntax)
         if ids is not None:
             self._known(ids, syntax, amiss(parts, ids))
             self._begin(ids, syntax, parts.data)
@@ -150,13 +153,7 @@ class StreamedFile:
 
     def _begin(self, ids: Identifiers, syntax: str, data: memoryview) -> None:
         """From here on it is an object that is announced."""
-        self._incoming = self._held.enter_context(
-            self._intake.begin(
-                sop_class_uid=ids.sop_class_uid,
-                sop_instance_uid=ids.sop_instance_uid,
-                transfer_syntax_uid=syntax,
-            )
-        )
+        self._incoming = self._held.enter_context(self._intake.begin_known(ids, syntax))
         for at in range(0, len(data), _CHUNK):
             self._incoming.write(data[at : at + _CHUNK])
 

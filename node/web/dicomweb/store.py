@@ -17,6 +17,7 @@ from starlette.types import Message, Receive
 
 from node.dicom.content_type import content_type
 from node.dicom.multipart import MOST_BOUNDARY, Body, Broken, Multipart, OnePart
+from node.dicom.transfer_syntaxes import decodable
 from node.inbound.peers import is_allowed
 from node.logs import event
 from node.web.dicomweb.accept import wishes
@@ -47,6 +48,7 @@ class _Store:
         self._services = services
         self._receiver = services.config.receiver
         self._threads = ThreadPoolExecutor(self._receiver.max_associations, "store")
+        self._decodable = frozenset(str(uid) for uid in decodable())
         self._open: list[str] = []
 
     async def store(self, request: Request) -> Response:
@@ -80,6 +82,7 @@ class _Store:
             senders=self._services.senders,
             peer=peer,
             accept=self._receiver.accept,
+            decodable=self._decodable,
             max_object_bytes=self._receiver.max_object_mb << 20,
             study=study,
         )

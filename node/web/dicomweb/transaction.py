@@ -5,7 +5,7 @@ Everything here waits for disk and database, so it runs in a thread, one call at
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import Literal
 
@@ -18,7 +18,7 @@ from node.dicom.content_type import content_type
 from node.dicom.header_text import is_uid
 from node.dicom.limits import MOST_PARTS
 from node.dicom.sop_classes import is_accepted
-from node.dicom.transfer_syntaxes import decodable, is_keepable
+from node.dicom.transfer_syntaxes import is_keepable
 from node.inbound.identifiers import Identifiers
 from node.inbound.intake import Intake
 from node.inbound.senders import Senders
@@ -48,7 +48,8 @@ class CutShort(Exception):
 class Transaction:
     """Takes parts (`node.dicom.multipart.TakesParts`); `close` it in the end.
 
-    study : the Study Instance UID that every object has to have; None for any
+    decodable : transfer syntaxes whose pixels are decoded here
+    study     : the Study Instance UID that every object has to have; None for any
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Transaction:
         senders: Senders,
         peer: str,
         accept: Literal["all", "listed"],
+        decodable: Collection[str],
         max_object_bytes: int,
         study: str | None,
     ) -> None:
@@ -66,6 +68,7 @@ class Transaction:
         self._senders = senders
         self.peer = peer
         self._accept = accept
+        self._decodable = decodable
         self._most_bytes = 2 * max_object_bytes
         self._study = study
         self._row: int | None = None
@@ -151,7 +154,7 @@ class Transaction:
         """What a presentation context, or the address that was posted to, decides."""
         if not is_accepted(UID(ids.sop_class_uid), self._accept):
             raise Refused(SOP_CLASS_NOT_SUPPORTED, "this SOP class is not accepted")
-        if not (syntax in decodable() or is_keepable(UID(syntax))):
+        if not (syntax in self._decodable or is_keepable(UID(syntax))):
             raise Refused(TRANSFER_SYNTAX_NOT_SUPPORTED, "this transfer syntax is not accepted")
         if self._study is not None and ids.study_instance_uid != self._study:
             raise Refused(SOP_CLASS_MISMATCH, "it is of another study than the address names")

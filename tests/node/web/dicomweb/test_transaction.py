@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydicom.uid import ExplicitVRLittleEndian
 
 from node.config import ReceiverConfig
 from node.dicom.multipart import Broken, Multipart
@@ -47,6 +48,7 @@ def outcome(store: Store, spool: Spool, body: bytes, cuts: list[int]) -> list[st
         senders=Senders(store, lambda: NOW),
         peer="127.0.0.1",
         accept="all",
+        decodable=frozenset({ExplicitVRLittleEndian}),
         max_object_bytes=1 << 20,
         study=None,
     )
