@@ -70,8 +70,14 @@ def reach() -> "Reach":
     from node.operator.check import Reach
     from node.outbound.connect import connect
     from node.process.supervisor import port_is_free
+    from node.pull.source import connect as connect_source
 
-    return Reach(open_database=open_database, connect=connect, port_is_free=port_is_free)
+    return Reach(
+        open_database=open_database,
+        connect=connect,
+        connect_source=connect_source,
+        port_is_free=port_is_free,
+    )
 
 
 def spool_directory(config: StorageConfig) -> Path:

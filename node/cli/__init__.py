@@ -26,6 +26,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "study": ("node.cli.study:study", "What has been received, and what came of it."),
     "job": ("node.cli.job:job", "Analyses: list, show, requeue, cancel."),
     "delivery": ("node.cli.delivery:delivery", "What is sent where: list, requeue."),
+    "fetch": ("node.cli.fetch:fetch", "Ask a source for a study, or for what is missing of it."),
     "why": ("node.cli.why:why", "The diary of one study, in words."),
     "echo": ("node.cli.echo:echo", "Ask a destination whether it answers."),
     "model": ("node.cli.model:model", "The network's weights: show, verify, import."),

@@ -64,12 +64,13 @@ def list_studies(
 @phi_option
 @config_option
 def show_study(study_or_accession: str, as_json: bool, phi: bool, config_path: Path | None) -> None:
-    """One study: its series, its analyses with their nodules, and its deliveries."""
+    """One study: its series, what was fetched, its analyses with their nodules, its deliveries."""
     with opened_store(loaded(config_path)) as store:
         row = store.find_study(study_or_accession)
         instances = store.list_instances(row.study_instance_uid)
         jobs = store.list_jobs(study=row.study_instance_uid)
         deliveries = store.list_deliveries(study=row.study_instance_uid)
+        fetches = store.list_fetches(row.study_instance_uid)
     if as_json:
         show_json(
             {
@@ -77,6 +78,7 @@ def show_study(study_or_accession: str, as_json: bool, phi: bool, config_path: P
                 "series": _series(instances),
                 "job_list": [asdict(job) for job in jobs],
                 "deliveries": [asdict(delivery) for delivery in deliveries],
+                "fetches": [asdict(each) for each in fetches],
             }
         )
         return
@@ -94,6 +96,15 @@ def show_study(study_or_accession: str, as_json: bool, phi: bool, config_path: P
     click.echo()
     series = [[s["kind"], s["series_instance_uid"], s["instances"]] for s in _series(instances)]
     show_table(["kind", "series", "instances"], series)
+    if fetches:
+        click.echo()
+        show_table(
+            ["fetch", "source", "state", "tries", "error"],
+            [
+                [f.number, f.source, f.state, f"{f.tries} of {f.max_attempts}", f.error]
+                for f in fetches
+            ],
+        )
     for job in jobs:
         click.echo()
         click.echo(f"job {job.job_id} ({job.state}, revision {job.revision}): {job.headline or ''}")

@@ -26,8 +26,10 @@ def why(study_or_accession: str, as_json: bool, config_path: Path | None) -> Non
     with opened_store(loaded(config_path)) as store:
         row = store.find_study(study_or_accession)
         events = store.diary(row.study_instance_uid)
+        fetches = store.list_fetches(row.study_instance_uid)
         deliveries = store.list_deliveries(study=row.study_instance_uid, states=(State.QUEUED,))
     waiting = [each for each in deliveries if each.waits]
+    retried = [each for each in fetches if each.state is State.QUEUED and each.error]
     if as_json:
         show_json(
             {
@@ -44,6 +46,17 @@ def why(study_or_accession: str, as_json: bool, config_path: Path | None) -> Non
                         "max_attempts": each.max_attempts,
                     }
                     for each in waiting
+                ],
+                "fetches_waiting": [
+                    {
+                        "fetch": each.number,
+                        "source": each.source,
+                        "because": each.error,
+                        "next_try_at": each.not_before,
+                        "tries": each.tries,
+                        "max_attempts": each.max_attempts,
+                    }
+                    for each in retried
                 ],
                 "events": [
                     {
@@ -69,4 +82,10 @@ def why(study_or_accession: str, as_json: bool, config_path: Path | None) -> Non
         click.echo(
             f"now: delivery {each.delivery_id} to {each.destination} waits, next try "
             f"{in_cell(each.not_before)} ({each.tries} of {each.max_attempts} made): {each.error}"
+        )
+    for fetch in retried:
+        click.echo(
+            f"now: fetch {fetch.number} from {fetch.source} waits, next try "
+            f"{in_cell(fetch.not_before)} ({fetch.tries} of {fetch.max_attempts} made): "
+            f"{fetch.error}"
         )

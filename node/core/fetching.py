@@ -145,21 +145,21 @@ def source_to_ask(
     """
     if sum(each.by_itself for each in fetches) >= max_fetches:
         return None
-    for source in sources:
-        settled = [each for each in fetches if each.source == source]
-        if not settled:
-            return source
-        known = _newest_findings(settled)
-        if known is not None and wanted.series is not None:
-            there = known.of(wanted.series)
-            listed = there.instances if there else frozenset()
-            if there and set(here) - listed - known.beyond:
+    asked = {name: [each for each in fetches if each.source == name] for name in sources}
+    known = {name: _newest_findings(settled) for name, settled in asked.items()}
+    series = wanted.series
+    if series is not None:
+        for source, findings in known.items():
+            there = findings.of(series) if findings else None
+            if findings and there and set(here) - there.instances - findings.beyond:
                 return source  # more has come than it listed then: what it said is out of date
-            if _is_whole(there, here) and not wanted.instances:
-                return None
-        if wanted.content not in {each.content for each in settled}:
-            return source
-    return None
+        there_now = [findings.of(series) for findings in known.values() if findings]
+        if not wanted.instances and any(_is_whole(there, here) for there in there_now):
+            return None
+    return next(
+        (name for name in sources if wanted.content not in {each.content for each in asked[name]}),
+        None,
+    )
 
 
 def count_at_source(

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 from node.config import (
     DicomwebDestination,
+    DicomwebSource,
     DimseDestination,
+    DimseSource,
     FhirDestination,
     ReceiverTLSConfig,
 )
@@ -44,9 +46,8 @@ def receiver_tls(config: ReceiverTLSConfig) -> Iterator[Finding]:
     yield from _authorities(what, config.ca_file)
 
 
-def destination_tls(config: DimseDestination) -> Iterator[Finding]:
-    """What this node shows and trusts; then what the destination shows."""
-    what = f"destination {config.name}"
+def dimse_tls(what: str, config: DimseDestination | DimseSource) -> Iterator[Finding]:
+    """What this node shows to an application entity and trusts; then what that shows."""
     if not config.tls:
         return
     if config.certificate_file is not None:
@@ -66,12 +67,13 @@ def destination_tls(config: DimseDestination) -> Iterator[Finding]:
     yield _shown(what, (config.host, config.port), context, name, timeout_s=config.timeout_s)
 
 
-def destination_https(config: DicomwebDestination | FhirDestination) -> Iterator[Finding]:
-    """What a destination that is a URL shows."""
+def https(
+    what: str, config: DicomwebDestination | DicomwebSource | FhirDestination
+) -> Iterator[Finding]:
+    """What a peer that is a URL shows."""
     url = urlsplit(config.url)
-    what = f"destination {config.name}"
     if url.scheme != "https":
-        yield warn(what, "is reached over http: results and headers travel in the clear")
+        yield warn(what, "is reached over http: objects and headers travel in the clear")
         return
     context = ssl.create_default_context(cafile=config.ca_file)
     host = url.hostname or ""

@@ -18,18 +18,21 @@ from node.config import (
     DatabaseConfig,
     DestinationConfig,
     DicomwebDestination,
+    DicomwebSource,
     DimseDestination,
+    DimseSource,
     FhirDestination,
     ModelConfig,
     NodeConfig,
     ReceiverConfig,
+    SourceConfig,
     StorageConfig,
     as_destination,
     toml_value,
 )
 from node.core.errors import NodeError
 from node.core.states import State
-from node.operator.certificates import destination_https, destination_tls, receiver_tls
+from node.operator.certificates import dimse_tls, https, receiver_tls
 from node.operator.findings import Finding, fail, ok, warn
 from node.operator.web import web_server
 from node.persistence.store import Store
@@ -37,7 +40,7 @@ from node.words import in_words_with_place
 
 
 class Answering(Protocol):
-    """A destination as far as the check needs it."""
+    """A destination, or a source, as far as the check needs it."""
 
     def verify(self) -> None:
         """It answers; raises NodeError if it does not."""
@@ -50,6 +53,7 @@ class Reach:
 
     open_database: Callable[[DatabaseConfig], Store]
     connect: Callable[[DestinationConfig], Answering]
+    connect_source: Callable[[SourceConfig], Answering]
     port_is_free: Callable[[str, int], bool]
 
 
@@ -73,12 +77,20 @@ def check_node(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
         match destination:
             case DicomwebDestination():
                 checks.append((what, partial(_profile, destination)))
-                checks.append((what, partial(destination_https, destination)))
+                checks.append((what, partial(https, what, destination)))
             case DimseDestination():
                 checks.append((what, partial(_profile, destination)))
-                checks.append((what, partial(destination_tls, destination)))
+                checks.append((what, partial(dimse_tls, what, destination)))
             case FhirDestination():
-                checks.append((what, partial(destination_https, destination)))
+                checks.append((what, partial(https, what, destination)))
+    for source in config.sources:
+        what = f"source {source.name}"
+        checks.append((what, partial(_source, source, reach)))
+        match source:
+            case DicomwebSource():
+                checks.append((what, partial(https, what, source)))
+            case DimseSource():
+                checks.append((what, partial(dimse_tls, what, source)))
     for what, check in checks:
         try:
             yield from check()
@@ -184,3 +196,8 @@ def _profile(config: DimseDestination | DicomwebDestination) -> Iterator[Finding
 def _destination(config: DestinationConfig, reach: Reach) -> Iterator[Finding]:
     reach.connect(config).verify()
     yield ok(f"destination {config.name}", "answers")
+
+
+def _source(config: SourceConfig, reach: Reach) -> Iterator[Finding]:
+    reach.connect_source(config).verify()
+    yield ok(f"source {config.name}", "answers")

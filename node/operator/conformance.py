@@ -13,6 +13,7 @@ import pynetdicom
 from node.dicom.limits import LONGEST_HANDSHAKE_S
 from node.operator.accepted import character_sets, sop_classes, storage_scp
 from node.operator.markdown import table
+from node.operator.pulled import query_retrieve_scu
 from node.operator.result_content import ai_results, content_of_a_nodule
 from node.operator.retrieved import wado_rs
 from node.operator.searched import qido_rs
@@ -34,6 +35,7 @@ def statement() -> str:
         storage_scu,
         stow_agent,
         told_in_words,
+        query_retrieve_scu,
         web_server,
         stow_server,
         qido_rs,
@@ -55,8 +57,8 @@ def _head() -> list[str]:
         "storage classes.",
         "",
         "One application entity: Storage SCP and Verification SCP towards scanners and the PACS; "
-        "Storage SCU, Verification SCU and DICOMweb user agent towards destinations; DICOMweb "
-        "origin server.",
+        "Storage SCU, Verification SCU and DICOMweb user agent towards destinations; "
+        "Query/Retrieve SCU and DICOMweb user agent towards sources; DICOMweb origin server.",
         "",
     ]
 

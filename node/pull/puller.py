@@ -14,6 +14,7 @@ from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.config import PullConfig, SourceConfig
 from node.core.fetching import Findings, Order, SeriesThere, orders
 from node.core.selection import counted
+from node.core.uids import is_own_series
 from node.inbound.intake import Intake
 from node.inbound.senders import Senders
 from node.lease_holder import Clock, KeepsLeases, LeaseHolder, keep_working
@@ -136,7 +137,8 @@ class Puller:
         source = self._connect(self._source)
         there = source.find(study)
         before = self._store.instances_here(study)
-        asked = orders(lease.wanted, there, before)
+        others = [each for each in there if not is_own_series(study, each.series_instance_uid)]
+        asked = orders(lease.wanted, others, before)
         taking = self._taking(study)
         try:
             for order in asked:
