@@ -16,6 +16,7 @@ from m3net.attributes import PARSER_ERRORS
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
 from node.core.errors import CANNOT_UNDERSTAND, Refused
 from node.core.inputs import StudyIdentity
+from node.dicom.described import date_of
 from node.dicom.elements import Header, header_at, walk
 from node.dicom.header_text import is_uid, text_of
 from node.inbound.encoded import parsed
@@ -100,11 +101,12 @@ def _identity(encoded: bytes, syntax: str, assumed_character_set: str | None) ->
 def identity_of(dataset: Dataset, assumed_character_set: str | None) -> StudyIdentity:
     """Whom the study is of, as its header says."""
     assume(dataset, assumed_character_set)
+    study_date = text_of(dataset, "StudyDate")
     return StudyIdentity(
         patient_id=text_of(dataset, "PatientID"),
         patient_name=text_of(dataset, "PatientName"),
         accession_number=text_of(dataset, "AccessionNumber"),
-        study_date=text_of(dataset, "StudyDate"),
+        study_date=date_of(study_date) or study_date,
     )
 
 

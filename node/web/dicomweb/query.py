@@ -248,7 +248,8 @@ def _codes(attribute: Attribute, values: Sequence[str]) -> OneOf | None:
 
 
 def _texts(attribute: Attribute, values: Sequence[str]) -> OneOf | None:
-    values = [re.sub(r"\*+", "*", each) for each in values if each]
+    # As they are kept: spaces do not count at the ends, nor how many there are.
+    values = [re.sub(r"\*+", "*", " ".join(each.split())) for each in values if each]
     if not values or "*" in values:
         return None
     return OneOf(attribute=attribute, values=tuple(dict.fromkeys(values)))

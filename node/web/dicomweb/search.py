@@ -1,5 +1,8 @@
 """QIDO-RS (PS3.18 10.6): what is here is found."""
 
+from functools import partial
+
+import anyio
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -12,14 +15,21 @@ from node.web.dicomweb.paths import base_of, uid_of
 from node.web.dicomweb.query import read_query
 from node.web.services import Services
 
+AT_ONCE = 4
+"""Searches that are answered at the same time: each answer is made in memory as a whole."""
 _MORE = "there are more results than this node returns at once; ask for them with offset"
 
 
 def routes(services: Services) -> list[BaseRoute]:
     """Its routes, relative to the base of the service."""
+    working = anyio.CapacityLimiter(AT_ONCE)
 
     def route(path: str, level: Level) -> Route:
-        return Route(path, lambda request: _answer(services, request, level), methods=["GET"])
+        async def endpoint(request: Request) -> Response:
+            answer = partial(_answer, services, request, level)
+            return await anyio.to_thread.run_sync(answer, limiter=working)
+
+        return Route(path, endpoint, methods=["GET"])
 
     return [route(path, level) for path, level in RESOURCES]
 

@@ -85,7 +85,7 @@ DOES = [
         PatientName="DOE^JOHN",
         PatientID="p_2%",
         AccessionNumber="A*17",
-        StudyDate="20201231",
+        StudyDate="2020.12.31",
         StudyTime="235959",
         PatientSex="O",
     )

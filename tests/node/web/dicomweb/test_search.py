@@ -171,6 +171,7 @@ STUDIES = [
     ("ReferringPhysicianName=house*", [MUELLER]),
     ("StudyDescription=CT+Thorax+[low*", [MUELLER]),
     ("StudyDescription=ct*", []),
+    ("StudyDescription=CT++Thorax*", [MUELLER]),
     ("AccessionNumber=A17", [MUELLER]),
     ("AccessionNumber=A*17", [MUELLER, DOE]),
     ("StudyID=S-1", [MUELLER]),
