@@ -1,5 +1,6 @@
 """No peer holds a courier for ever, nor fills its memory: real sockets, small deadlines."""
 
+import json
 import socket
 import threading
 import time
@@ -17,6 +18,7 @@ from node.core.errors import DestinationError, DestinationNotReady, DestinationU
 from node.outbound.connect import connect
 from node.outbound.destination import OutgoingObject
 from tests.integration.delivering import pacs
+from tests.node.outbound.answering import DICOM_JSON, stored
 from tests.node.outbound.raw import DRIP_S, drip, keeps_silent, speaking, tampered
 
 TIMEOUT_S = 0.4
@@ -132,6 +134,44 @@ def test_an_answer_of_600_megabytes_is_not_read_into_memory(artifact: OutgoingOb
         assert tracemalloc.get_traced_memory()[1] < 16 << 20
     finally:
         tracemalloc.stop()
+
+
+def test_objects_leave_from_their_files_one_after_another_over_one_connection(
+    artifact: OutgoingObject, tmp_path: Path
+) -> None:
+    connections: list[socket.socket] = []
+    answer = json.dumps(stored(artifact)).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {DICOM_JSON}\r\n"
+    head += f"Content-Length: {len(answer)}\r\n\r\n"
+
+    def takes_all(connection: socket.socket) -> None:
+        connections.append(connection)
+        with connection.makefile("rb") as sent:
+            while sent.readline():
+                left = 0
+                while (line := sent.readline()) != b"\r\n":
+                    if line.lower().startswith(b"content-length:"):
+                        left = int(line.split(b":")[1])
+                while left:
+                    left -= len(sent.read(min(left, 1 << 16)))
+                connection.sendall(head.encode() + answer)
+
+    large = tmp_path / "large.dcm"
+    with large.open("wb") as file:
+        file.truncate(24_000_000)
+    confirmed: list[int] = []
+    tracemalloc.start()
+    try:
+        with speaking(takes_all) as port:
+            connect(web(port).model_copy(update={"timeout_s": 20})).send(
+                [artifact, replace(artifact, path=large), artifact],
+                lambda _, status: confirmed.append(status),
+            )
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+    assert confirmed == [0x0000] * 3
+    assert len(connections) == 1
 
 
 def drips_the_acceptance(caller: socket.socket, kind: bytes, pdu: bytes) -> None:
