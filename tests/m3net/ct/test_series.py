@@ -89,6 +89,16 @@ def test_slices_more_than_twice_their_thickness_apart_are_said_to_be(
     assert bool(read_series(slices).notes) is noted
 
 
+@pytest.mark.parametrize("lossy", [[0], [7], [3, 4], []])
+def test_one_slice_that_lost_something_makes_the_volume_a_lossy_one(lossy: list[int]) -> None:
+    slices = synthetic.ct_series()
+    for number in lossy:
+        slices[number].LossyImageCompression = "01"
+    volume = read_series(slices)
+    assert volume.lossy is bool(lossy)
+    assert volume.notes == (("The CT was compressed with loss.",) if lossy else ())
+
+
 @pytest.mark.parametrize("columns", [71, 72, 73])
 def test_padding_is_kept_of_every_column(columns: int) -> None:
     slices = synthetic.ct_series(
