@@ -30,6 +30,7 @@ class Kind(StrEnum):
     STUDY_UNCHANGED = "study.unchanged"
     STUDY_IGNORED = "study.ignored"
     JOB_SUPERSEDED = "job.superseded"
+    JOB_CANCELLED_BY_CLIENT = "job.cancelled_by_client"
     JOB_REPORTED_DEAD = "job.reported_dead"
     DELIVERY_VARIANT = "delivery.variant"
     DELIVERY_LEFT_OUT = "delivery.left_out"
@@ -97,6 +98,7 @@ _SENTENCES: Mapping[str, str] = {
     "job.queued": "{work} queued (revision {revision}): {because}",
     "job.done": "{work} done: {headline}",
     "job.cancelled": "{work} cancelled by an operator",
+    Kind.JOB_CANCELLED_BY_CLIENT: "{work} cancelled by a client at {client}",
     Kind.JOB_SUPERSEDED: "{work} cancelled before it ran: job {by} has newer inputs",
     Kind.JOB_REPORTED_DEAD: "a technical failure report was written for {work}",
     "delivery.queued": "delivery {delivery_id} of job {job_id} to {destination} queued",

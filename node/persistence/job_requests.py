@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
+from node.core.diary import Kind
 from node.core.errors import NotAllowed, UnknownEntry
 from node.core.states import State
 from node.persistence import work
@@ -53,13 +54,19 @@ class JobRequests(Transactions):
                 case State.DONE:
                     return _analyse_anew(connection, job, analysis_id, now)
 
-    def cancel_job(self, job_id: int, *, now: datetime) -> None:
-        """The job will not run.  Raises UnknownEntry, or NotAllowed unless it is queued or dead."""
+    def cancel_job(self, job_id: int, *, now: datetime, client: str | None = None) -> None:
+        """The job will not run.  Raises UnknownEntry, or NotAllowed unless it is queued or dead.
+
+        client : address of who asked for it over the web; None: an operator did
+        """
+        who = "an operator" if client is None else f"a client at {client}"
+        line = work.PLAIN
+        if client is not None:
+            line = work.Line({"client": client}, entry=Kind.JOB_CANCELLED_BY_CLIENT)
         with self._write() as connection:
             job = _job(connection, job_id)
-            if not work.cancel(
-                connection, Job, Job.id == job_id, error="cancelled by an operator", now=now
-            ):
+            error = f"cancelled by {who}"
+            if not work.cancel(connection, Job, Job.id == job_id, error=error, now=now, line=line):
                 raise NotAllowed(
                     f"job {job_id} is {job.state}; only what is queued or dead can be cancelled"
                 )

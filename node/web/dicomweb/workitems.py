@@ -119,7 +119,7 @@ def _cancel(services: Services, request: Request) -> Response:
             f"it is {STATES[item.state]}; only what is SCHEDULED can be cancelled",
         )
     try:
-        services.store.cancel_job(item.job_id, now=services.clock())
+        services.store.cancel_job(item.job_id, now=services.clock(), client=peer)
     except NotAllowed as error:
         raise Problem(HTTPStatus.CONFLICT, str(error)) from error
     return Response(status_code=HTTPStatus.ACCEPTED)

@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from m3net.uids import StudyInstanceUID
+from node.core.diary import sentence
 from node.core.uids import job_of_work_item, work_item_uid
 from node.persistence.store import Store
 from tests.node.core.facts_of import STUDY
@@ -137,6 +138,9 @@ def test_what_is_scheduled_can_be_cancelled_and_nothing_else(served: Served, sto
     uid = item[UID]["Value"][0]
     assert cancelled(served, uid) == 202
     assert state(served) == "CANCELED"
+    assert [sentence(event) for event in store.diary(STUDY)][-1] == (
+        "job 1 cancelled by a client at 127.0.0.1"
+    )
     assert cancelled(served, uid) == 409
     queued(store, 0, 1)
     lease = claimed(store)
