@@ -25,7 +25,8 @@ class Patch:
     """One scale of one nodule.
 
     hu     : (D, H, W) float32, HU; air (-1000) where `valid` is False
-    valid  : (D, H, W) bool, False outside the scan, in missing slices and outside the context box
+    valid  : (D, H, W) bool, False outside the scan, in missing slices, in padding and outside the
+             context box
     mask   : (D, H, W) float32 in [0, 1], or None where none was asked for
     affine : (4, 4) float64, index (z, y, x) -> LPS mm
     """
@@ -151,6 +152,8 @@ def _cut(
         valid &= (index[axis] > low[axis] - HALF) & (index[axis] < high[axis] + HALF)
     if volume.missing:
         valid &= ~np.isin(nearest_index(index[0]), list(volume.missing))
+    if volume.padding is not None:
+        valid &= ~_in_padding(nearest_index(index).astype(int), volume)
     hu: NDArray[np.float32] = ndimage.affine_transform(
         # cut first: half a voxel within the border, what lies beyond it must not show through
         volume.hu[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))],
@@ -168,6 +171,14 @@ def _cut(
         mask=placed.share_on_grid(affine, spec.size) if mask else None,
         affine=affine,
     )
+
+
+def _in_padding(index: NDArray[np.int_], volume: CTVolume) -> NDArray[np.bool_]:
+    """Which voxels (3, D, H, W) of the CT the image does not show: (D, H, W)."""
+    box = GridBox.about(index.reshape(3, -1).T)
+    z, y, x = index - np.array(box.first)[:, None, None, None]
+    padded: NDArray[np.bool_] = beyond_image(box, volume)[z, y, x]
+    return padded
 
 
 def _grid(

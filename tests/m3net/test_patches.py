@@ -207,6 +207,26 @@ def test_a_nodule_is_described_from_what_its_box_shows() -> None:
     assert np.allclose(found, describe(volume.hu[2:3, 2:7, 4:7], inside, volume.spacing_mm))
 
 
+@pytest.mark.parametrize("spacing_mm", [None, (1.0, 0.7, 0.7)])
+def test_padding_is_not_valid_as_what_lies_beyond_the_columns_is_not(
+    spacing_mm: tuple[float, float, float] | None,
+) -> None:
+    """The same patch, whether the image ends in column 5 or holds padding from there on."""
+    volume = numbered(AXIAL)
+    nodule = nodule_at(volume.to_mm([2, 4, 3]))
+    padding = np.zeros(volume.shape, bool)
+    padding[:, :, 5:] = True
+    padded = replace(volume, padding=np.packbits(padding, axis=2))
+    ended = replace(volume, hu=volume.hu[:, :, :5])
+    spec = ScaleSpec(size=(3, 6, 8), spacing_mm=spacing_mm)
+    here, there = (cut_patches(ct, nodule, {Scale.MICRO: spec}) for ct in (padded, ended))
+    of_padded, of_ended = here.scales[Scale.MICRO], there.scales[Scale.MICRO]
+    assert not of_padded.valid.all()
+    assert np.array_equal(of_padded.valid, of_ended.valid)
+    assert (of_padded.hu[~of_padded.valid] == -1000).all()
+    assert here.notes == there.notes
+
+
 def test_what_is_marked_in_padding_is_not_described() -> None:
     """As if the image ended there: the part that was imaged is the same."""
     volume = numbered(AXIAL)
