@@ -1,5 +1,9 @@
 """A study that comes and goes over DICOMweb alone, with real processes."""
 
+import socket
+import time
+from contextlib import ExitStack
+
 import pytest
 from dicomweb_client import DICOMwebClient
 
@@ -28,3 +32,15 @@ def test_a_study_that_is_stored_over_the_web_is_analysed_and_its_results_are_fou
     (series,) = client.search_for_series(uid, search_filters={"Modality": "SR"})
     (report,) = client.retrieve_series(uid, series["0020000E"]["Value"][0])
     assert report == sent
+
+
+def test_fifty_clients_that_are_slow_over_the_web_do_no_harm_to_c_store(node: Bed):
+    phantom = studies.phantom("beside", slices=12)
+    half = b"POST /dicom-web/studies HTTP/1.1\r\nContent-Type: application/dicom\r\n"
+    with ExitStack() as held:
+        for _ in range(50):
+            slow = socket.create_connection(("127.0.0.1", node.web_port), timeout=10)
+            held.enter_context(slow).sendall(half)
+        begun = time.monotonic()
+        node.send(phantom.ct)
+        assert time.monotonic() - begun < 20

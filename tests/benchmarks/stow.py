@@ -19,13 +19,7 @@ from pathlib import Path
 
 from pydicom import dcmread
 
-from tests.benchmarks.ingest.__main__ import (
-    Serving,
-    _cpu_s,
-    _images,
-    _round,
-    the_node,
-)
+from tests.benchmarks.ingest.__main__ import Serving, cpu_s_of, images, one_round, the_node
 from tests.node.web.dicomweb.posting import BOUNDARY, MULTIPART, image
 from tests.peers import free_port, listens, running, wait_until
 from tests.required import require_binary
@@ -51,13 +45,15 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the receivers write; a local disk")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        files = _images(Path(folder))
+        files = images(Path(folder))
         most = max(arguments.senders)
         bodies = [_body(Path(folder), files, n, arguments.images) for n in range(most)]
         for senders in arguments.senders:
             found: dict[str, list[tuple[float, float]]] = {"C-STORE": [], "STOW-RS": []}
             for _ in range(arguments.rounds):
-                found["C-STORE"].append(_round(the_node, files, senders, arguments.images, folder))
+                found["C-STORE"].append(
+                    one_round(the_node, files, senders, arguments.images, folder)
+                )
                 found["STOW-RS"].append(_stowed(bodies[:senders], arguments.images, folder))
             _tell(found, senders)
         for body in bodies:
@@ -81,10 +77,10 @@ def _tell(found: dict[str, list[tuple[float, float]]], senders: int) -> None:
 def _stowed(bodies: Sequence[Path], images: int, folder: str) -> tuple[float, float]:
     """Images a second, and milliseconds of CPU an image, until all that is sent is answered."""
     with tempfile.TemporaryDirectory(dir=folder) as room, the_web(Path(room)) as (port, pid):
-        started, cpu_before_s = time.perf_counter(), _cpu_s(pid)
+        started, cpu_before_s = time.perf_counter(), cpu_s_of(pid)
         senders = [_sender(port, body) for body in bodies]
         said = [sender.communicate()[0] for sender in senders]
-        seconds, cpu_s = time.perf_counter() - started, _cpu_s(pid) - cpu_before_s
+        seconds, cpu_s = time.perf_counter() - started, cpu_s_of(pid) - cpu_before_s
     assert [each[-3:] for each in said] == [b"200"] * len(bodies), said
     count = len(bodies) * images
     return count / seconds, 1000 * cpu_s / count

@@ -104,7 +104,7 @@ def main() -> None:
             for _ in range(arguments.rounds):
                 for name in arguments.only:
                     found[name].append(
-                        _round(RECEIVERS[name], files, associations, arguments.images, folder)
+                        one_round(RECEIVERS[name], files, associations, arguments.images, folder)
                     )
                 loads.append(os.getloadavg()[0])
             _tell(found, associations, arguments.images, loads)
@@ -136,7 +136,7 @@ def _tell(
         print(f"  too noisy to tell: rounds of {', '.join(unsteady)} differ by more than half")
 
 
-def _round(
+def one_round(
     serve: Callable[[Path], AbstractContextManager[Serving]],
     files: Sequence[Path],
     associations: int,
@@ -145,10 +145,10 @@ def _round(
 ) -> tuple[float, float]:
     """Images a second, and milliseconds of CPU an image, until all that is sent is answered."""
     with tempfile.TemporaryDirectory(dir=folder) as room, serve(Path(room)) as (port, pid):
-        started, cpu_before_s = time.perf_counter(), _cpu_s(pid)
+        started, cpu_before_s = time.perf_counter(), cpu_s_of(pid)
         senders = [sender(port, files, count) for _ in range(associations)]
         codes = [each.wait() for each in senders]
-        seconds, cpu_s = time.perf_counter() - started, _cpu_s(pid) - cpu_before_s
+        seconds, cpu_s = time.perf_counter() - started, cpu_s_of(pid) - cpu_before_s
     assert codes == [0] * associations, codes
     return associations * count / seconds, 1000 * cpu_s / (associations * count)
 
@@ -166,7 +166,7 @@ def sender(port: int, files: Sequence[Path], count: int) -> subprocess.Popen[byt
     )
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s_of(pid: int) -> float:
     """User and system time of the process and its ended children, fields 14 to 17 of stat."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
