@@ -76,7 +76,6 @@ MIRRORS = {
         f"{_ANNOTATIONS}/test_regions.py",
         f"{_ANNOTATIONS}/test_measurement_report.py",
     ],
-    "node/core/diary.py": ["tests/node/test_words.py"],
     "node/core/errors.py": ["tests/node/outbound/test_statuses.py"],
     "node/core/inputs.py": ["tests/node/core/test_selection.py"],
     "node/core/objects.py": [

@@ -13,6 +13,7 @@ from m3net.nodule import Mask, Nodule, Point
 from m3net.placed import PlacedNodule
 from m3net.surroundings import (
     Surroundings,
+    _mean_hu_without,
     check_surroundings,
     doubt_of,
     measure,
@@ -570,6 +571,19 @@ def test_air_outside_reaches_a_block_of_pixels_into_the_body(
         mask = Mask(voxels=np.ones((1, 1, 1), dtype=np.bool_), affine=affine)
         found.append(measure(PlacedNodule(nodule=nodule((x, y, z), mask=mask), volume=ct)).outside)
     assert found[0] > 0 == found[1]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_where_there_is_but_padding_the_nearest_place_of_the_slice_counts(turned: bool) -> None:
+    hu = np.zeros((2, 4, 4), dtype=np.int16)
+    hu[0, 0, 2], hu[0, 3, 0], hu[1] = -100, -200, -300
+    padding = hu == 0
+    if turned:
+        hu, padding = hu.swapaxes(1, 2), padding.swapaxes(1, 2)
+    found = _mean_hu_without(padding, hu, 1)
+    assert found[0, 0, 0] == -100
+    assert set(np.unique(found[0])) == {-100, -200}
+    assert (found[1] == -300).all()
 
 
 PLACES = {
