@@ -29,7 +29,7 @@ from tests.node.inbound.dimse.senders_of_bytes import (
     store,
 )
 from tests.node.inbound.dimse.test_odd_senders import object_of
-from tests.node.scu import associate, small_object
+from tests.node.scu import CT, associate, small_object
 from tests.peers import free_port
 
 MB = 1 << 20
@@ -43,10 +43,11 @@ def peak_kb(pid: int) -> int:
     raise AssertionError(line)
 
 
-def sent_object(sender: Wire, size: int, number: int) -> int:
+def sent_object(sender: Wire, size: int, number: int, *, sop_class: str = CT) -> int:
     """An object whose pixels are so large; its status."""
-    header = object_of(number) + b"\xe0\x7f\x10\0OW\0\0" + size.to_bytes(4, "little")
-    sender.sends(pdu(P_DATA, pdv(COMMAND | LAST, command(b"2.25.7777%d" % number))))
+    header = object_of(number, sop_class) + b"\xe0\x7f\x10\0OW\0\0" + size.to_bytes(4, "little")
+    asked = command(b"2.25.7777%d" % number, sop_class=sop_class)
+    sender.sends(pdu(P_DATA, pdv(COMMAND | LAST, asked)))
     sender.sends(pdu(P_DATA, pdv(DATA, header)))
     piece = bytes(120_000)
     whole = pdu(P_DATA, pdv(DATA, piece))

@@ -3,6 +3,7 @@
 import socket
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 VERIFICATION = "1.2.840.10008.1.1"
@@ -23,9 +24,9 @@ class Wire:
     def __exit__(self, *exc: object) -> None:
         self.socket.close()
 
-    def asks(self, *, maximum: int = 16384, **titles: bytes) -> int:
+    def asks(self, *, maximum: int = 16384, **of_request: Any) -> int:
         """An A-ASSOCIATE-RQ; the type of the PDU that answers it."""
-        self.socket.sendall(request(maximum=maximum, **titles))
+        self.socket.sendall(request(maximum=maximum, **of_request))
         return self.answer()[0]
 
     def sends(self, encoded: bytes) -> None:

@@ -97,8 +97,8 @@ def _element(number: int, value: bytes) -> bytes:
     return struct.pack("<HHL", 0, number, len(value)) + value
 
 
-def object_of(number: int) -> bytes:
-    data = encode(small_object(number), False, True)
+def object_of(number: int, sop_class: str = CT) -> bytes:
+    data = encode(small_object(number, sop_class_uid=sop_class), False, True)
     assert data is not None
     return data
 
