@@ -27,6 +27,8 @@ IMPLEMENTATION_CLASS_UID = derive_uid("m3node", "implementation")
 PREAMBLE = 132
 _CLASS, _INSTANCE, _SYNTAX = 0x00020002, 0x00020003, 0x00020010
 _CHUNK = 1 << 20
+MOST_PARSED_BYTES = 128 << 20
+"""Of an object that is larger, only what is before its Pixel Data is given to a parser."""
 _KNOWN_VRS = frozenset(str(vr).encode() for vr in converters)
 
 
@@ -119,15 +121,18 @@ class Readable:
     """The beginning of a Data Set, as far as it may be given to a parser.
 
     syntax : what `data` is encoded in: of a deflated Data Set, that which it inflates to
+    is_cut : whether it ends before the Pixel Data although all of it was asked for
     """
 
     data: memoryview
     syntax: str
     extent: Extent
+    is_cut: bool
 
 
 def readable(data: memoryview, *, syntax: str, whole: bool, max_bytes: int) -> Readable:
-    """The Data Set as far as its Pixel Data, or all of it.
+    """The Data Set as far as its Pixel Data, or all of it: not of one that is larger than
+    `MOST_PARSED_BYTES`, of which a parser would make copies.
 
     Less if it has too many elements, or is cut off within one: then what is before that.
 
@@ -138,6 +143,8 @@ def readable(data: memoryview, *, syntax: str, whole: bool, max_bytes: int) -> R
     if syntax == DeflatedExplicitVRLittleEndian:
         data = _inflated(data, whole=whole, max_bytes=max_bytes)
         syntax = ExplicitVRLittleEndian
+    is_cut = whole and len(data) > MOST_PARSED_BYTES
+    whole = whole and not is_cut
     extent = _walked(data, syntax, whole=whole)
     if extent.over or extent.torn:
         data = data[: extent.end]
@@ -146,7 +153,7 @@ def readable(data: memoryview, *, syntax: str, whole: bool, max_bytes: int) -> R
         behind = _walked(data[extent.pixels :], syntax, whole=True)
         extent = replace(extent, over=behind.over)
         data = data[: extent.pixels]
-    return Readable(data=data, syntax=syntax, extent=extent)
+    return Readable(data=data, syntax=syntax, extent=extent, is_cut=is_cut)
 
 
 def _walked(data: memoryview, syntax: str, *, whole: bool) -> Extent:
@@ -159,7 +166,7 @@ def _walked(data: memoryview, syntax: str, *, whole: bool) -> Extent:
 
 
 def _inflated(data: memoryview, *, whole: bool, max_bytes: int) -> memoryview:
-    """All of it, or what is before the Pixel Data; the rest is then only counted."""
+    """As much of it as is parsed, or what is before the Pixel Data; the rest is only counted."""
     kept, size, wanted, look_at = bytearray(), 0, True, _CHUNK
     for chunk in _chunks(data):
         size += len(chunk)
@@ -167,7 +174,9 @@ def _inflated(data: memoryview, *, whole: bool, max_bytes: int) -> memoryview:
             raise TooLarge("it inflates to more than receiver.max_object_mb")
         if wanted:
             kept += chunk
-            if not whole and len(kept) >= look_at:
+            if whole:
+                wanted = len(kept) <= MOST_PARSED_BYTES
+            elif len(kept) >= look_at:
                 look_at *= 4
                 start = memoryview(bytes(kept))
                 extent = _walked(start, ExplicitVRLittleEndian, whole=False)

@@ -52,10 +52,12 @@ def read_facts(
     transfer_syntax: str,
     data: memoryview = _NOTHING,
     extent: Extent = _SOUND,
+    is_cut: bool = False,
 ) -> tuple[InstanceFacts, StudyIdentity]:
     """What is kept of it.
 
-    data   : the whole Data Set, encoded; needed where it is not sound
+    data   : the whole Data Set, encoded; needed where it is not sound, or cut
+    is_cut : whether `dataset` lacks what follows, for being too large to be parsed
     extent : of `dataset`; if it is over, the rest has more elements than are read, and the object
              is kept and reported as not supported
 
@@ -83,7 +85,7 @@ def read_facts(
         issuer_key=issuer_key(dataset),
         identity_digest=identity,
         content_digest=_content_digest(
-            dataset, role=role, identity=identity, extent=extent, data=data
+            dataset, role=role, identity=identity, extent=extent, data=data, is_cut=is_cut
         ),
         series_number=_integer(dataset, "SeriesNumber"),
         planes=_planes(frames),
@@ -128,10 +130,16 @@ def _is_scout(dataset: Dataset) -> bool:
 
 
 def _content_digest(
-    dataset: Dataset, *, role: Role, identity: str, extent: Extent, data: memoryview
+    dataset: Dataset,
+    *,
+    role: Role,
+    identity: str,
+    extent: Extent,
+    data: memoryview,
+    is_cut: bool,
 ) -> str:
     """Over what the object says; over its bytes where that makes no sense, or is too much."""
-    if extent.over or extent.torn or extent.elements > _DIGESTED:
+    if is_cut or extent.over or extent.torn or extent.elements > _DIGESTED:
         return _bytes_digest(data)
     whole = role in (Role.ANNOTATION, Role.UNSUPPORTED_ANNOTATION)
     try:

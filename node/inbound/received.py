@@ -61,7 +61,9 @@ def received(
         head = readable(data, syntax=syntax, whole=True, max_bytes=max_bytes)
         dataset = _parsed(head)
     assume(dataset, config.assumed_character_set)
-    facts, identity = read_facts(dataset, data=data, transfer_syntax=syntax, extent=head.extent)
+    facts, identity = read_facts(
+        dataset, data=data, transfer_syntax=syntax, extent=head.extent, is_cut=head.is_cut
+    )
     return Received(data=data, facts=facts, identity=identity, header=dataset)
 
 
