@@ -17,6 +17,7 @@ from node.core.fetching import (
     Scope,
     Wanted,
     count_at_source,
+    is_exhausted,
     open_fetch,
     source_to_ask,
     what_was_tried,
@@ -209,6 +210,8 @@ def _ask_sources(
     count = series and count_at_source(series, fetches, here=here, sources=sources)
     proven_by = count.source if count and not (count.absent or inputs.missing) else None
     tried = what_was_tried(wanted, fetches, sources=sources, proven_by=proven_by)
+    if proven_by is None and is_exhausted(fetches, max_fetches=rules.max_fetches):
+        tried += (f"No source is asked any more: {rules.max_fetches} fetches were made.",)
     return replace(
         selection,
         inputs=replace(inputs, at_source=count or None, remarks=(*inputs.remarks, *tried)),

@@ -7,7 +7,8 @@
     │   ├── NotNow                   ... since database or disk fail just now
     │   └── TooLarge                 ... since it is larger than is taken
     ├── ConfigError              the configuration, or what it points at, cannot be used
-    ├── DestinationError         what a destination makes of what is sent to it: one of these
+    ├── DestinationError         what a destination makes of what is sent to it, or a source of what
+    │   │                        it is asked: one of these
     │   ├── DestinationUnreachable   transient: nobody there, out of resources, try again soon
     │   ├── DestinationNotReady      often passing, but not soon: we are not registered there, a
     │   │                            token has run out, its answer says nothing; tried slowly
@@ -67,7 +68,7 @@ class ConfigError(NodeError):
 
 
 class DestinationError(NodeError):
-    """What a destination makes of what is sent to it.
+    """What a destination makes of what is sent to it, or a source of what it is asked.
 
     sop_instance_uid : the object that its answer is about; None if it is about whatever is sent
     retry_after_s    : how long it asks to be left alone; None if it does not say

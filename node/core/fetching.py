@@ -131,6 +131,11 @@ def open_fetch(fetches: Iterable[Fetch]) -> Fetch | None:
     return next((each for each in fetches if each.state not in SETTLED), None)
 
 
+def is_exhausted(fetches: Iterable[Fetch], *, max_fetches: int) -> bool:
+    """Whether as much was asked as is asked without a person's asking."""
+    return sum(each.by_itself for each in fetches) >= max_fetches
+
+
 def source_to_ask(
     wanted: Wanted,
     fetches: Sequence[Fetch],
@@ -143,7 +148,7 @@ def source_to_ask(
 
     here : the instances of the wanted series that are here
     """
-    if sum(each.by_itself for each in fetches) >= max_fetches:
+    if is_exhausted(fetches, max_fetches=max_fetches):
         return None
     asked = {name: [each for each in fetches if each.source == name] for name in sources}
     known = {name: _newest_findings(settled) for name, settled in asked.items()}

@@ -178,6 +178,11 @@ class Puller:
         name = self._source.name
         wanted = {order.series for order in asked} | {lease.wanted.series}
         said = []
+        if there and lease.wanted.series not in {
+            None,
+            *(each.series_instance_uid for each in there),
+        }:
+            said.append(f"{name} holds the study, and not this CT series.")
         for each in there:
             if each.series_instance_uid not in wanted:
                 continue

@@ -5,16 +5,21 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
+from m3net.grid import GridBox
+from m3net.nodule import Nodule
 from m3net.predict import TorchClassifier
 from m3net.uids import StudyInstanceUID
+from m3net.volume import CTVolume
 from m3net.weights import load_classifier
-from node.core.assessment import _some_of, assess
+from node.core.assessment import Assessment, _some_of, assess
 from node.core.errors import Refused
+from node.core.fetching import SourceCount
 from node.core.objects import Stamp
 from node.core.pipeline import analyse, report_failure
 from node.core.selection import select
@@ -256,3 +261,46 @@ def test_the_most_suspicious_nodule_comes_first_everywhere(
     assert [line.split(":")[0] for line in lines] == [row.tracking_id for row in rows]
     as_marked = [row.tracking_id for row in run(given, classifier).nodules]
     assert as_marked == ["Nodule 1", "Nodule 2", "Nodule 3"]
+
+
+class LooksFurther:
+    """The classifier, as if it looked at four slices more on either side."""
+
+    def __init__(self, classifier: TorchClassifier) -> None:
+        self._classifier = classifier
+
+    def box_needed(self, volume: CTVolume, nodule: Nodule) -> GridBox:
+        box = self._classifier.box_needed(volume, nodule)
+        (z, y, x), (depth, rows, columns) = box.first, box.shape
+        return GridBox(first=(z - 4, y, x), shape=(depth + 8, rows, columns))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._classifier, name)
+
+
+def test_what_a_source_counts_is_said_and_a_nodule_at_the_end_of_less_is_not_judged(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    marked = synthetic.segmentation(ct, [mask(slice(20, 23)), mask(slice(55, 58))])
+    given = files(tmp_path, ct, marked)
+
+    def assessed(here: int, there: int) -> Assessment:
+        count = SourceCount(source="PACS", here=here, there=there)
+        inputs = replace(given.inputs, at_source=count)
+        return assess(inputs, paths=given.paths, classifier=LooksFurther(classifier))
+
+    whole = assessed(60, 60)
+    assert (len(whole.judged), len(whole.refused)) == (2, 0)
+    assert (
+        "60 of 60 slices of the CT series were received; every instance that the annotation refers "
+        "to was received; images of the series: 60 of 60 at PACS."
+    ) in whole.remarks
+    less = assessed(60, 63)
+    assert any(each.endswith("images of the series: 60 of 63 at PACS.") for each in less.remarks)
+    (refused,) = less.refused
+    assert refused.tracking_id == "Nodule 2"
+    assert refused.reason == (
+        "3 images of the series that PACS holds were not received, and the slices about the nodule "
+        "reach the end of what was; resend the series"
+    )

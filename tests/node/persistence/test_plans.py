@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, event, text
 
 from m3net.uids import StudyInstanceUID
 from node.core.diary import Kind
+from node.core.fetching import Findings, Scope, Wanted
 from node.core.states import State
 from node.persistence.arrivals import PREPARED
 from node.persistence.prepared import Prepared
@@ -133,6 +134,22 @@ def requeueing(store: Store) -> None:
     store.requeue_job(6, analysis_id="b", now=NOON)
 
 
+def fetching(store: Store) -> None:
+    wanted = Wanted(scope=Scope.STUDY, content="c")
+    store.ask_for_study(OLD, "pacs", wanted, max_attempts=3, now=NOON)
+    for settled in (False, True):
+        lease = store.claim_fetch(source="pacs", owner="host-a:1:1", lease_s=60, now=NOON)
+        assert lease is not None
+        store.patient_of(OLD)
+        store.instances_here(OLD)
+        if settled:
+            store.finish_fetch(lease, Findings(series=()), says="x", now=NOON)
+        else:
+            store.retry(lease, error="x", not_before=NOON, now=NOON)
+    store.list_fetches(OLD)
+    store.study_snapshot(OLD)
+
+
 HALF_AN_HOUR_AGO = NOON - timedelta(minutes=30)
 
 ACTIONS: dict[str, Action] = {
@@ -146,6 +163,7 @@ ACTIONS: dict[str, Action] = {
         failure,
         delivery,
         requeueing,
+        fetching,
     )
 }
 LISTS: dict[str, Action] = {

@@ -1,8 +1,10 @@
 """A node that judges and fetches, its time set by hand; and a PACS that may lie."""
 
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,6 +19,7 @@ from pynetdicom.sop_class import (
     CTImageStorage,
     StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelGet,
+    StudyRootQueryRetrieveInformationModelMove,
     Verification,
 )
 
@@ -36,6 +39,7 @@ from node.pull.puller import Puller
 from node.work.planner import Planner
 from tests import synthetic
 from tests.node.inbound.test_intake import encoded
+from tests.node.outbound.raw import DRIP_S, speaking
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CT = synthetic.ct_series()
@@ -205,6 +209,9 @@ class Pacs:
         for each in sent:
             yield 0xFF00, each
 
+    def _move(self, _event: evt.Event) -> Iterator[tuple[None, None]]:
+        yield None, None  # it knows nobody: A801
+
 
 def _match(each: Dataset, *keywords: str) -> Dataset:
     match = Dataset()
@@ -220,6 +227,7 @@ def running(pacs: Pacs) -> Iterator[Pacs]:
     ae.add_supported_context(Verification)
     ae.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
     ae.add_supported_context(StudyRootQueryRetrieveInformationModelGet)
+    ae.add_supported_context(StudyRootQueryRetrieveInformationModelMove)
     for uid in (CTImageStorage, MARK.SOPClassUID):
         ae.add_supported_context(
             uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian], scu_role=True, scp_role=True
@@ -227,7 +235,11 @@ def running(pacs: Pacs) -> Iterator[Pacs]:
     server = ae.start_server(
         ("127.0.0.1", 0),
         block=False,
-        evt_handlers=[(evt.EVT_C_FIND, pacs._find), (evt.EVT_C_GET, pacs._get)],
+        evt_handlers=[
+            (evt.EVT_C_FIND, pacs._find),
+            (evt.EVT_C_GET, pacs._get),
+            (evt.EVT_C_MOVE, pacs._move),
+        ],
     )
     pacs.port = server.server_address[1]
     try:
@@ -248,3 +260,32 @@ def of_another_study(image: Dataset) -> Dataset:
     other = deepcopy(image)
     other.StudyInstanceUID = synthetic.uid("other study")
     return other
+
+
+@contextmanager
+def dripping(to: int, *, after: int) -> Iterator[int]:
+    """A way to that port, by its own; what comes back drips after so many bytes."""
+
+    def carry(connection: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", to)) as pacs:
+            there = threading.Thread(target=forward, args=(connection, pacs))
+            there.start()
+            left = after
+            with suppress(OSError):
+                while data := pacs.recv(min(1 << 16, left) if left > 0 else 1):
+                    connection.sendall(data)
+                    left -= len(data)
+                    if left <= 0:
+                        time.sleep(DRIP_S)
+            with suppress(OSError):
+                pacs.shutdown(socket.SHUT_RDWR)
+            there.join()
+
+    def forward(connection: socket.socket, pacs: socket.socket) -> None:
+        with suppress(OSError):
+            while data := connection.recv(1 << 16):
+                pacs.sendall(data)
+            pacs.shutdown(socket.SHUT_RDWR)
+
+    with speaking(carry) as port:
+        yield port

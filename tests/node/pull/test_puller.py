@@ -8,15 +8,18 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset
 
+from node.config import PullConfig
 from node.core.fetching import SourceCount
 from node.core.inputs import Intent
 from node.core.states import State
+from tests import synthetic
 from tests.node.pull.bench import (
     CT,
     MARK,
     STUDY,
     Node,
     Pacs,
+    dripping,
     of_another_patient,
     of_another_study,
     running,
@@ -272,20 +275,57 @@ def test_the_same_is_not_asked_twice_and_a_late_slice_is_asked_about_anew(tmp_pa
 
 
 def test_a_study_gets_so_many_fetches_by_itself_and_no_more(tmp_path: Path) -> None:
+    config = PullConfig(max_fetches=2)
     with running(Pacs(holds=[])) as pacs:
-        node = Node(tmp_path, pacs.source())
-        for number in range(9):
+        node = Node(tmp_path, pacs.source(), config=config)
+        for number in range(4):
             mark = deepcopy(MARK)
             mark.SOPInstanceUID = f"1.2.3.4.{number}"
             mark.file_meta.MediaStorageSOPInstanceUID = mark.SOPInstanceUID
             node.receive(mark)
             node.plan()
             node.fetch()
-        assert len(node.store.list_fetches(STUDY)) == 9
-        config = node.config.model_copy(update={"max_fetches": 9})
-        (tmp_path / "again").mkdir()
-        again = Node(tmp_path, pacs.source(), config=config)
-        again.now = node.now
-        again.receive(MARK)
-        again.settle()
-        assert len(again.store.list_fetches(STUDY)) == 9
+        inputs = node.settle()
+    assert len(node.store.list_fetches(STUDY)) == 2
+    assert inputs.remarks[-1] == "No source is asked any more: 2 fetches were made."
+
+
+def test_a_source_with_other_series_of_the_study_is_said_to_have_those(tmp_path: Path) -> None:
+    other = [deepcopy(each) for each in CT]
+    for number, each in enumerate(other):
+        each.SeriesInstanceUID = synthetic.uid("other series")
+        each.SOPInstanceUID = each.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.4.{number}"
+    with running(Pacs(holds=other)) as pacs:
+        node = Node(tmp_path, pacs.source())
+        node.receive(*CT, MARK)
+        inputs = node.settle()
+    assert (inputs.at_source, pacs.asked) == (None, [])
+    assert inputs.remarks[-1] == "PACS holds the study, and not this CT series."
+
+
+def test_one_that_drips_is_given_up_while_it_is_asked_and_while_it_sends(tmp_path: Path) -> None:
+    for name, whole in (("asked", 1_000), ("sends", 4_000)):
+        with running(Pacs(holds=CT)) as pacs, dripping(pacs.port, after=whole) as port:
+            source = pacs.source(timeout_s=0.3).model_copy(update={"port": port})
+            (tmp_path / name).mkdir()
+            node = Node(tmp_path / name, source)
+            node.receive(*CT[:2], MARK)
+            node.plan()
+            node.fetch()
+        (row,) = node.store.list_fetches(STUDY)
+        assert (row.state, row.tries) == (State.DEAD, 2)
+        assert "too slow" in str(row.error)
+
+
+def test_a_source_that_does_not_know_where_to_send_to_says_what_to_do(tmp_path: Path) -> None:
+    with running(Pacs(holds=CT)) as pacs:
+        source = pacs.source().model_copy(update={"retrieve": "move"})
+        node = Node(tmp_path, source)
+        node.receive(*CT[:2], MARK)
+        node.plan()
+        node.fetch()
+    (row,) = node.store.list_fetches(STUDY)
+    assert row.error == (
+        "does not know M3NODE, to which it is to send (status A801): register this node's host and "
+        "port there (try 2, the last)"
+    )
