@@ -22,6 +22,7 @@ from node.config import (
     DimseDestination,
     DimseSource,
     FhirDestination,
+    Hl7Destination,
     ModelConfig,
     NodeConfig,
     ReceiverConfig,
@@ -83,6 +84,8 @@ def check_node(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
                 checks.append((what, partial(dimse_tls, what, destination)))
             case FhirDestination():
                 checks.append((what, partial(https, what, destination)))
+            case Hl7Destination():
+                checks.append((what, partial(_in_the_clear, what)))
     for source in config.sources:
         what = f"source {source.name}"
         checks.append((what, partial(_source, source, reach)))
@@ -191,6 +194,10 @@ def _profile(config: DimseDestination | DicomwebDestination) -> Iterator[Finding
     settled = asdict(config.settled())
     says = ", ".join(f"{key} = {toml_value(value)}" for key, value in settled.items())
     yield ok(f"profile of {config.name}", f"{config.profile}: {says}")
+
+
+def _in_the_clear(what: str) -> Iterator[Finding]:
+    yield warn(what, "is told over MLLP: results and the patient's name travel in the clear")
 
 
 def _destination(config: DestinationConfig, reach: Reach) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from node.outbound.destination import (
     report_of,
 )
 from node.outbound.fhir_message import bundle
-from node.outbound.told import told
+from node.outbound.told import read_told
 
 _FHIR_JSON = "application/fhir+json"
 _HEADERS = {"Accept": _FHIR_JSON, "Content-Type": f"{_FHIR_JSON}; charset=utf-8"}
@@ -37,7 +37,7 @@ class FhirServer:
         report = report_of(objects)
         if report is None:
             return
-        said = bundle(told(report.read()), patient_id_system=self._config.patient_id_system)
+        said = bundle(read_told(report), patient_id_system=self._config.patient_id_system)
         on_begun(report)
         with Service(self._config) as service:
             answer = service.ask("POST", "", headers=_HEADERS, body=json.dumps(said).encode())

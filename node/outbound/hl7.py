@@ -16,7 +16,7 @@ from node.outbound.destination import (
     report_of,
 )
 from node.outbound.hl7_message import Acknowledgement, Envelope, acknowledgement, control_id, oru
-from node.outbound.told import told
+from node.outbound.told import read_told
 
 _START, _END = b"\x0b", b"\x1c\r"
 _ACCEPTED = frozenset({"AA", "CA"})
@@ -40,7 +40,7 @@ class Hl7Interface:
         report = report_of(objects)
         if report is None:
             return
-        said = told(report.read())
+        said = read_told(report)
         on_begun(report)
         answer = acknowledgement(self._exchange(oru(said, self._envelope())))
         self._require_accepted(answer, control_id(said), report)

@@ -11,6 +11,8 @@ from datetime import datetime
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 
+from node.core.errors import DestinationRefused
+from node.outbound.destination import OutgoingObject
 from sr_templates import codes
 from sr_templates.envelope import RESEARCH_USE
 from sr_templates.findings import Outcome
@@ -84,6 +86,18 @@ class Told:
     replaces: bool
     at: datetime
     header: Dataset
+
+
+def read_told(stored: OutgoingObject) -> Told:
+    """What the stored report says.  Raises DestinationRefused if a version before wrote it so."""
+    try:
+        return told(stored.read())
+    except (LookupError, AttributeError, ValueError, TypeError, StopIteration) as error:
+        raise DestinationRefused(
+            f"the stored report {stored.sop_instance_uid} cannot be told in words "
+            f"({type(error).__name__}); requeue the job, which writes it anew",
+            sop_instance_uid=stored.sop_instance_uid,
+        ) from error
 
 
 def told(report: Dataset) -> Told:

@@ -145,6 +145,27 @@ def test_a_port_that_something_else_holds_fails(tmp_path: Path) -> None:
     assert told.says.endswith("is taken by something else: self does not answer")
 
 
+def test_a_ris_is_asked_and_what_travels_in_the_clear_is_warned_of(tmp_path: Path) -> None:
+    config = NodeConfig.model_validate(
+        {
+            "database": {"url": f"sqlite:///{tmp_path}/m3node.sqlite"},
+            "storage": {"directory": tmp_path},
+            "destinations": [
+                {"name": "ris", "kind": "hl7", "host": "ris.example", "port": 2575},
+                {"name": "ehr", "kind": "fhir", "url": "http://ehr.example/fhir"},
+            ],
+        }
+    )
+    found = list(check_node(config, replace(reach(), connect=Silent)))
+    told = {f.what: f.says for f in found if f.status == "warn" and "destination " in f.what}
+    assert "the patient's name travel in the clear" in told["destination ris"]
+    assert "is reached over http" in told["destination ehr"]
+    assert [f.says for f in found if f.status == "fail" and f.what.startswith("destination")] == [
+        "ris does not answer",
+        "ehr does not answer",
+    ]
+
+
 def test_the_node_asks_itself_as_somebody_who_is_let_in() -> None:
     config = ReceiverConfig.model_validate(
         {"host": "0.0.0.0", "port": 4242, "allowed_calling_ae_titles": ["CT1", "CT2"]}

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,12 @@ from fhir.resources.R4B.bundle import Bundle  # of these resources R4B changed n
 from pydicom import Dataset
 
 from node.config import FhirDestination
-from node.core.errors import DestinationError, DestinationNotReady, DestinationUnreachable
+from node.core.errors import (
+    DestinationError,
+    DestinationNotReady,
+    DestinationRefused,
+    DestinationUnreachable,
+)
 from node.core.results import Artifact, ArtifactKind
 from node.outbound.connect import connect
 from node.outbound.destination import OutgoingObject
@@ -18,6 +24,7 @@ from node.outbound.fhir_message import bundle
 from node.outbound.told import told
 from sr_templates.findings import Outcome, PredecessorReference, ReportContent
 from tests.node.outbound.answering import Server, outgoing
+from tests.results import one_set
 from tests.sr_templates.examples import (
     ALGORITHM,
     COMPREHENSIVE_3D,
@@ -185,6 +192,13 @@ def test_the_bundle_is_posted_to_the_base_of_the_service(
     assert path == "/dicom-web"
     assert headers["Content-Type"] == "application/fhir+json; charset=utf-8"
     assert json.loads(body) == bundle(told(artifact.read()))
+
+
+def test_a_report_that_cannot_be_told_is_for_a_person(server: Server, tmp_path: Path) -> None:
+    bare = outgoing(one_set()[1], tmp_path)
+    with pytest.raises(DestinationRefused, match="cannot be told in words"):
+        send(server, bare)
+    assert server.asked == []
 
 
 def test_pictures_are_not_told(server: Server, picture: OutgoingObject) -> None:
