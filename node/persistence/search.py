@@ -4,9 +4,9 @@ What is asked for reaches the database as bound values alone.  Found are what `s
 the current version of what was received, and the results in force.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -17,48 +17,16 @@ from sqlalchemy import (
     Table,
     and_,
     literal_column,
-    not_,
-    or_,
     select,
     text,
     union_all,
 )
 
 from m3net.uids import SeriesInstanceUID, StudyInstanceUID
-from node.dicom.searchable import Attribute, Level, Matching, Value, name_key
+from node.dicom.searchable import Attribute, Level, Value
+from node.persistence.matching import BetweenMoments, Condition, Matching
 from node.persistence.schema import FOUND, IN_FORCE, Artifact, Instance, Series, Study
 from node.persistence.transactions import Transactions
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OneOf:
-    """The attribute is one of the values, each with wild cards (* and ?) if it may have them."""
-
-    attribute: Attribute
-    values: tuple[str, ...] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Between:
-    """A date or a time lies between the two, both included; empty: on that side without end.
-
-    A time that names no seconds means the whole minute.
-    """
-
-    attribute: Attribute
-    low: str = field(repr=False)
-    high: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BetweenMoments:
-    """A date and the time that goes with it lie, together, between two moments, both included."""
-
-    date: Between
-    time: Between
-
-
-Condition = OneOf | Between | BetweenMoments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +78,7 @@ _KEYS = (*_ABOVE, "sop_instance_uid")
 class _Statement:
     """The statement of one search.
 
-    glob : whether the database has GLOB, whose LIKE takes capital letters for small ones
+    glob : as `Matching` wants to know
     """
 
     def __init__(self, asked: Search, *, glob: bool) -> None:
@@ -186,7 +154,8 @@ class _Statement:
         for other, keys in ((_SERIES, _ABOVE), (_STUDIES, _ABOVE[:1])):
             if other is not table and other in needed:
                 source = source.join(other, and_(*(other.c[key] == table.c[key] for key in keys)))
-        conditions = [self._condition(table, each) for each in asked.conditions]
+        matching = Matching(partial(self._column, table), glob=self._glob)
+        conditions = [matching.condition(each) for each in asked.conditions]
         if asked.study is not None:
             conditions.append(table.c.study_instance_uid == asked.study)
         if asked.series is not None:
@@ -211,95 +180,3 @@ class _Statement:
 
     def _column(self, table: Table, attribute: Attribute) -> Column[Any]:
         return self._table(table, attribute).c[attribute.column]
-
-    def _condition(self, table: Table, condition: Condition) -> ColumnElement[bool]:
-        match condition:
-            case OneOf():
-                return or_(*self._any_of(table, condition))
-            case Between():
-                return _between(self._column(table, condition.attribute), condition)
-            case BetweenMoments():
-                return _between_moments(
-                    self._column(table, condition.date.attribute),
-                    self._column(table, condition.time.attribute),
-                    condition,
-                )
-
-    def _any_of(self, table: Table, asked: OneOf) -> list[ColumnElement[bool]]:
-        attribute = asked.attribute
-        column = self._column(table, attribute)
-        match attribute.matching:
-            case Matching.UID:
-                return [column.in_(asked.values)]
-            case Matching.NUMBER:
-                return [column.in_([int(value) for value in asked.values])]
-            case Matching.NAME:
-                key = self._table(table, attribute).c[f"{attribute.column}_key"]
-                patterns = [pattern for value in asked.values for pattern in _of_a_name(value)]
-                return [self._like(key, pattern) for pattern in patterns]
-            case Matching.CODE if attribute.keyword == "ModalitiesInStudy":
-                return [self._like(column, f"*\\{value}\\*") for value in asked.values]
-            case _:
-                return [self._like(column, value) for value in asked.values]
-
-    def _like(self, column: Column[Any], pattern: str) -> ColumnElement[bool]:
-        """The value has that form; where it begins without a wild card, an index finds it."""
-        fixed = re.split(r"[*?]", pattern, maxsplit=1)[0]
-        if fixed == pattern:
-            return column == pattern
-        conditions = [self._has_form(column, pattern)]
-        if fixed:
-            conditions = [column >= fixed, *_below(column, fixed), *conditions]
-        if pattern.rstrip("*") == fixed:
-            conditions = conditions[:-1] or [column.is_not(None)]
-        return and_(*conditions)
-
-    def _has_form(self, column: Column[Any], pattern: str) -> ColumnElement[bool]:
-        if self._glob:
-            return column.op("GLOB", is_comparison=True)(pattern.replace("[", "[[]"))
-        for character in "/%_":
-            pattern = pattern.replace(character, f"/{character}")
-        return column.like(pattern.replace("*", "%").replace("?", "_"), escape="/")
-
-
-def _below(column: Column[Any], beginning: str) -> list[ColumnElement[bool]]:
-    """What is not behind all that begins so."""
-    following = ord(beginning[-1]) + 1
-    if following == 0xD800:  # no text has a surrogate
-        following = 0xE000
-    if following > 0x10FFFF:
-        return []
-    return [column < beginning[:-1] + chr(following)]
-
-
-def _of_a_name(value: str) -> list[str]:
-    """Patterns of keys of names of which one group at least is so (PS3.4 C.2.2.2.1).
-
-    Names in Latin letters stand in the first group, where an index finds them.
-    """
-    key = name_key(value)
-    first = [key] if key.endswith("*") else [key, f"{key}=*"]
-    return first if value.isascii() else [*first, *(f"*={each}" for each in first)]
-
-
-def _between(column: Column[Any], asked: Between) -> ColumnElement[bool]:
-    conditions: list[ColumnElement[bool]] = [column >= asked.low if asked.low else column > ""]
-    if asked.high:
-        conditions.append(column <= _end_of(asked))
-    return and_(*conditions)
-
-
-def _end_of(asked: Between) -> str:
-    """Behind every time that begins so."""
-    return f"{asked.high}~" if asked.attribute.matching is Matching.TIME else asked.high
-
-
-def _between_moments(
-    date: Column[Any], time: Column[Any], asked: BetweenMoments
-) -> ColumnElement[bool]:
-    conditions = [_between(date, asked.date)]
-    if asked.date.low and asked.time.low:
-        conditions.append(not_(and_(date == asked.date.low, time < asked.time.low)))
-    if asked.date.high and asked.time.high:
-        conditions.append(not_(and_(date == asked.date.high, time > _end_of(asked.time))))
-    return and_(*conditions)

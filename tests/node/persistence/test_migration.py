@@ -17,7 +17,8 @@ from node.core.errors import NotAllowed
 from node.core.inputs import Role
 from node.dicom.searchable import ATTRIBUTES, Described, Level
 from node.persistence import database
-from node.persistence.search import OneOf, Search
+from node.persistence.matching import OneOf
+from node.persistence.search import Search
 from node.persistence.store import Store, open_store
 from tests.node.core.facts_of import STUDY
 from tests.node.persistence.filling import NOON, SCANNER

@@ -159,6 +159,7 @@ STUDIES = [
     ("PatientID=*_2%25?", []),
     ("PatientID=", [MUELLER, YAMADA, DOE]),
     ("PatientID=**", [MUELLER, YAMADA, DOE]),
+    ("StudyDate=*&StudyInstanceUID=*&PatientID=", [MUELLER, YAMADA, DOE]),
     ("PatientName=doe^john", [DOE]),
     ("PatientName=Doe", []),
     ("PatientName=Doe*", [DOE]),
