@@ -50,8 +50,9 @@ def query_retrieve_scu() -> list[str]:
         "",
         "C-GET and C-MOVE at level SERIES, or at level IMAGE with lists of SOP Instance UIDs. For "
         "C-GET this node proposes itself as SCP (role selection) of the storage classes that it "
-        "reads, CT in each transfer syntax that it decodes. For C-MOVE the destination is "
-        "`sources.calling_ae_title`: objects come to the receiver like any others.",
+        "reads, CT in each transfer syntax that it decodes; an object is held in memory, and may "
+        "have 1 GiB. For C-MOVE the destination is `sources.calling_ae_title`: objects come to the "
+        "receiver like any others.",
         "",
         "Over DICOMweb: QIDO-RS for series and instances in DICOM JSON, page by page; WADO-RS for "
         'instances and series as `multipart/related; type="application/dicom"; transfer-syntax=*`.',

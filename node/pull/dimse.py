@@ -44,6 +44,8 @@ _AT_ONCE = 100
 """Images that one request names."""
 _LARGEST_LIST = 64 << 20
 _LOOK_EVERY_S = 0.5
+_LARGEST_IN_MEMORY = 1 << 30
+"""Bytes of an object over C-GET, which pynetdicom holds whole."""
 
 
 class QueryRetrieveProvider:
@@ -150,7 +152,7 @@ class QueryRetrieveProvider:
                 call.guard.cut()
             return status
 
-        largest = into.max_object_bytes + _LARGEST_LIST
+        largest = min(into.max_object_bytes, _LARGEST_IN_MEMORY) + _LARGEST_LIST
         with associated(
             self._config,
             [(_GET, PLAIN), *_storage()],
