@@ -20,7 +20,7 @@ OUTER_LOOPS = {
     "node/lease_holder.py:keep_working": "a holder's loop: the database may be away for a while",
     "node/lease_holder.py:LeaseHolder.hold": "leased work: tried again or dead, the next is held",
     "node/lease_holder.py:Heartbeat._beat": "a missed beat: the next one may succeed",
-    "node/web/dicomweb/transaction.py:Transaction._keep": "an object: its client is answered",
+    "node/web/dicomweb/transaction.py:Transaction._try_to_keep": "an object: answered as failed",
     "node/pull/taking.py:Taking.store": "an object: its source is answered, and the fetch ends",
     "node/web/problems.py:Guarded.__call__": "a request: it is answered, and others are",
     "node/offline/judging.py:Judge.judge": "a study in a folder: reported, and the next is judged",

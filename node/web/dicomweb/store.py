@@ -48,6 +48,7 @@ class _Store:
         self._services = services
         self._receiver = services.config.receiver
         self._threads = ThreadPoolExecutor(self._receiver.max_associations, "store")
+        self._keeper = ThreadPoolExecutor(self._receiver.max_associations, "keep")
         self._decodable = frozenset(str(uid) for uid in decodable())
         self._open: list[str] = []
 
@@ -79,6 +80,7 @@ class _Store:
     def _transaction(self, peer: str, study: str | None) -> Transaction:
         return Transaction(
             intake=self._services.intake,
+            keeper=self._keeper,
             senders=self._services.senders,
             peer=peer,
             accept=self._receiver.accept,
@@ -100,6 +102,7 @@ class _Store:
             try:
                 await self._pour(request.receive, body)
                 await self._in_thread(body.finish)
+                await self._in_thread(transaction.finish)
             finally:
                 await asyncio.shield(self._in_thread(transaction.close))
         except CutShort as short:

@@ -1,11 +1,15 @@
 """One request to store: its parts one after the other through the intake, as an association's.
 
 It is a sender: from its first object to its end no study is quiet that it brought something to.
-Everything here waits for disk and database, so it runs in a thread, one call at a time.
+Everything here waits for disk and database, so it runs in a thread, one call at a time.  While one
+object is being kept - its file and its row are synced - the bytes of the next are written already.
+Objects are kept one after the other, in their order: the last of two versions is the current one.
 """
 
 import logging
 from collections.abc import Collection, Mapping
+from concurrent.futures import Executor, Future
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Literal
 
@@ -46,8 +50,10 @@ class CutShort(Exception):
 
 
 class Transaction:
-    """Takes parts (`node.dicom.multipart.TakesParts`); `close` it in the end.
+    """Takes parts (`node.dicom.multipart.TakesParts`); then `finish` it, and in any case `close`.
 
+    outcome   : what became of the objects, once it is finished or closed
+    keeper    : has a thread for this transaction to keep an object on
     decodable : transfer syntaxes whose pixels are decoded here
     study     : the Study Instance UID that every object has to have; None for any
     """
@@ -56,6 +62,7 @@ class Transaction:
         self,
         *,
         intake: Intake,
+        keeper: Executor,
         senders: Senders,
         peer: str,
         accept: Literal["all", "listed"],
@@ -65,6 +72,8 @@ class Transaction:
     ) -> None:
         self.outcome = Outcome()
         self._intake = intake
+        self._keeper = keeper
+        self._keeping: Future[None] | None = None
         self._senders = senders
         self.peer = peer
         self._accept = accept
@@ -98,19 +107,32 @@ class Transaction:
         if isinstance(part, StreamedFile):
             part.write(data)
             if self._part_bytes > self._most_bytes:
+                self._settle()
                 self._failed(TooLarge("the object is larger than receiver.max_object_mb"), part.ids)
                 raise CutShort(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         elif self._part_bytes > self._most_bytes:
             raise CutShort(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
     def end(self) -> None:
-        """The object is kept, or it is known why not."""
+        """The object will be kept, or it is known why not.  Raises CutShort as `finish` does."""
         part, self._part = self._part, None
+        try:
+            self._settle()
+        except CutShort:
+            if isinstance(part, StreamedFile):
+                part.close()
+            raise
         if isinstance(part, StreamedFile):
-            with part:
-                self._keep(part)
+            self._keeping = self._keeper.submit(self._keep, part, self._part_bytes)
         elif part is not None:
             self._failed(part)
+
+    def finish(self) -> None:
+        """Every object is kept, or it is known why not.
+
+        Raises CutShort if one could not be kept just now.
+        """
+        self._settle()
 
     def close(self) -> None:
         """What has not come whole is gone, and the sender has ended."""
@@ -118,12 +140,24 @@ class Transaction:
         if isinstance(part, StreamedFile):
             event("dicomweb.lost", level=logging.WARNING, peer=self.peer)
             part.close()
+        with suppress(CutShort):
+            self._settle()
         if self._row is not None:
             self._senders.close(self._row)
 
-    def _keep(self, part: StreamedFile) -> None:
+    def _settle(self) -> None:
+        """No object is being kept."""
+        keeping, self._keeping = self._keeping, None
+        if keeping is not None:
+            keeping.result()
+
+    def _keep(self, part: StreamedFile, size: int) -> None:
+        with part:
+            self._try_to_keep(part, size)
+
+    def _try_to_keep(self, part: StreamedFile, size: int) -> None:
         try:
-            if not self._part_bytes:
+            if not size:
                 raise Refused(CANNOT_UNDERSTAND, "the part is empty")
             ids = part.finish()
             part.keep(self._row_of_this())

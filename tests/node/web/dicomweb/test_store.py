@@ -386,3 +386,9 @@ def test_the_answer_is_json_or_xml_as_it_is_asked_for(
             "OtherFailuresSequence",
         ]
         assert root[2].find(".//{*}Value").text == str(0xC000)
+
+
+def test_of_two_versions_in_one_request_the_last_is_current(served: Served) -> None:
+    versions = [image(0, PixelData=bytes([number] * 32)) for number in range(6)]
+    assert stored(post(served, multipart(versions))) == [f"{THICK}.0"] * 6
+    assert kept(served)[f"{THICK}.0"].endswith(bytes([5] * 32))

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -34,6 +35,9 @@ def spool(tmp_path_factory: pytest.TempPathFactory) -> Spool:
     return Spool(tmp_path_factory.mktemp("spool"))
 
 
+keeper = ThreadPoolExecutor(1)
+
+
 def outcome(store: Store, spool: Spool, body: bytes, cuts: list[int]) -> list[str]:
     """What was stored, what was refused, how it ended, and which files are there then."""
     intake = Intake(
@@ -45,6 +49,7 @@ def outcome(store: Store, spool: Spool, body: bytes, cuts: list[int]) -> list[st
     )
     transaction = Transaction(
         intake=intake,
+        keeper=keeper,
         senders=Senders(store, lambda: NOW),
         peer="127.0.0.1",
         accept="all",
@@ -64,6 +69,7 @@ def outcome(store: Store, spool: Spool, body: bytes, cuts: list[int]) -> list[st
             reader.feed(body[at : at + cut])
             at += cut
         reader.finish()
+        transaction.finish()
     except Broken as broken:
         ended = str(broken)
     finally:
