@@ -82,7 +82,6 @@ MIRRORS = {
         "tests/node/core/test_objects.py",
         "tests/node/core/test_pipeline.py",
     ],
-    "node/core/reading.py": ["tests/node/core/test_pipeline.py"],
     "node/core/uids.py": ["tests/node/core/test_pipeline.py"],
     "node/core/slices.py": ["tests/node/core/test_selection.py"],
     "node/core/series_choice.py": ["tests/node/core/test_selection.py"],

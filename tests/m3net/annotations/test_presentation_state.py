@@ -178,6 +178,19 @@ def test_a_text_in_an_item_of_its_own_names_the_graphics_of_its_slice() -> None:
     assert len(result.passed_over) == 1
 
 
+def test_one_place_in_two_frames_of_reference_is_two_nodules() -> None:
+    other = synthetic.ct_series(series="other", frame_of_reference="other")
+    twice = [
+        OnImages(
+            graphics=[Drawn(shape="CIRCLE", points=[(8, 8), (10, 8)])], texts=NODULE, images=[image]
+        )
+        for image in (CT[3], other[3])
+    ]
+    planes = planes_of([*CT, *other])
+    assert len(PRESENTATION_STATE_READER.read(state(*twice), planes).markings) == 2
+    assert len(PRESENTATION_STATE_READER.read(state(twice[0], twice[0]), planes).markings) == 1
+
+
 def test_two_places_of_one_text_are_two_nodules() -> None:
     away = OnImages(
         graphics=[Drawn(shape="POLYLINE", points=np.add(OUTLINE, (9, 6)))],
