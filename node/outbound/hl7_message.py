@@ -140,6 +140,11 @@ def text(value: str) -> str:
     return _CONTROL.sub(" ", _ESCAPED.sub(lambda found: _ESCAPES[found.group()], value))
 
 
+def number(value: float) -> str:
+    """NM: digits and a point, never an exponent (HL7 2.5.1 chapter 2.A.47)."""
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
 _Observation = tuple[str, str, str, str, str]
 """OBX-2 to OBX-6: type, identifier, sub-ID, value, unit."""
 
@@ -165,7 +170,7 @@ def _of(finding: ToldFinding, sub_id: str) -> Iterator[tuple[bool, _Observation]
         return
     for each in (finding.probability, *finding.sizes):
         unit = _coded(each.unit)
-        yield True, ("NM", _coded(each.name), sub_id, f"{each.value:g}", unit)
+        yield True, ("NM", _coded(each.name), sub_id, number(each.value), unit)
     place = ", ".join(each.meaning for each in (finding.site, finding.side) if each is not None)
     if place:
         yield True, ("ST", "363698007^Finding site^SCT", sub_id, text(place), "")

@@ -14,7 +14,7 @@ from node.core.errors import DestinationError, DestinationNotReady, DestinationU
 from node.core.results import Artifact, ArtifactKind
 from node.outbound.connect import connect
 from node.outbound.destination import OutgoingObject
-from node.outbound.hl7_message import Acknowledgement, Envelope, acknowledgement, oru, text
+from node.outbound.hl7_message import Acknowledgement, Envelope, acknowledgement, number, oru, text
 from node.outbound.told import told
 from sr_templates.findings import Outcome
 from tests.node.outbound.answering import outgoing
@@ -132,6 +132,14 @@ def test_it_names_patient_order_and_study() -> None:
     nobody = report()
     nobody.PatientName = nobody.PatientID = nobody.PatientBirthDate = ""
     assert segment(nobody, "PID")[3:6] == ['""', "", "^^^^^^U"]
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(87.3, "87.3"), (25.0, "25"), (1_234_567.0, "1234567"), (-474.0, "-474"), (0.1, "0.1")],
+)
+def test_a_number_has_no_exponent_and_loses_no_digit(value: float, written: str) -> None:
+    assert number(value) == written
 
 
 def test_what_separates_is_escaped_and_what_frames_is_dropped() -> None:
