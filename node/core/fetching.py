@@ -224,30 +224,39 @@ def orders(
     """What is to be sent, so that what is wanted is here whole; empty if it is."""
     found = []
     for each in there:
-        if not _is_wanted(each, wanted, there):
-            continue
-        present = here.get(each.series_instance_uid, frozenset())
-        absent = each.instances - present
-        if each.instances and not absent:
-            # What it says beyond what it lists is asked for once more as a whole.
-            if each.count <= len(each.instances | present):
-                continue
-            absent = frozenset()
-        elif not each.instances and len(present) >= each.count:
-            continue
-        whole = not each.instances or not absent or absent == each.instances
-        found.append(
-            Order(
-                series=each.series_instance_uid,
-                instances=None if whole else absent,
-                expected=each.count if whole else len(absent),
-                here=present,
-            )
-        )
+        if _is_wanted(each, wanted, there):
+            order = _rest_of(each, here.get(each.series_instance_uid, frozenset()))
+        else:
+            order = _referred_to(each, wanted)
+        found += [] if order is None else [order]
     return tuple(found)
 
 
+def _rest_of(each: SeriesThere, present: frozenset[SOPInstanceUID]) -> Order | None:
+    """What of the series is not here; None if nothing is."""
+    absent = each.instances - present
+    if not absent and each.count <= len(each.instances | present):
+        return None
+    # What it says beyond what it lists is asked for as a whole.
+    by_image = absent and absent != each.instances
+    return Order(
+        series=each.series_instance_uid,
+        instances=absent if by_image else None,
+        expected=len(absent) if by_image else each.count,
+        here=present,
+    )
+
+
+def _referred_to(each: SeriesThere, wanted: Wanted) -> Order | None:
+    """Of a series that is not wanted as such, what an annotation refers to: a segmentation, say."""
+    named = each.instances & wanted.instances
+    if not named:
+        return None
+    return Order(series=each.series_instance_uid, instances=named, expected=len(named))
+
+
 def _is_wanted(each: SeriesThere, wanted: Wanted, there: Sequence[SeriesThere]) -> bool:
+    """Whether all of the series is."""
     if wanted.scope is Scope.STUDY:
         return each.modality == _CT or each.modality in ANNOTATIONS
     if each.series_instance_uid == wanted.series:

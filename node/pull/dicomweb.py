@@ -146,7 +146,13 @@ class DicomwebService:
                 raise error
             body = _body_of(answer, into)
             bodies.append(body)
-            return body.feed
+
+            def feed(piece: bytes) -> None:
+                body.feed(piece)
+                if body.is_over:
+                    raise DestinationRefused("sends more behind the last part of an answer")
+
+            return feed
 
         try:
             service.pour(path, headers={"Accept": _AS_STORED}, into=begin)

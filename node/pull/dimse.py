@@ -125,10 +125,10 @@ class QueryRetrieveProvider:
         with self._paced(call, largest=_LARGEST_LIST):
             for answer, match in call.association.send_c_find(asked, _FIND):
                 status = answer.get("Status")
+                number += 1
+                if number > most + 1:
+                    raise DestinationRefused(f"lists more than {most} matches of a C-FIND")
                 if status in _PENDING and match is not None:
-                    number += 1
-                    if number > most:
-                        raise DestinationRefused(f"lists more than {most} matches of a C-FIND")
                     yield match
         if status is None:
             raise call.unanswered("a C-FIND")
@@ -162,7 +162,7 @@ class QueryRetrieveProvider:
         ) as call:
             status = None
             with self._paced(call, largest=largest):
-                for answer, _ in call.association.send_c_get(asked, _GET):
+                for answer in _few(call.association.send_c_get(asked, _GET), into):
                     status = answer.get("Status")
             into.check()
             self._require_sent(call, status, "C-GET", came=into.came > before)
@@ -173,9 +173,8 @@ class QueryRetrieveProvider:
         with associated(self._config, [(_MOVE, PLAIN)]) as call:
             status = None
             with self._paced(call, largest=_LARGEST_LIST), _renewed(call, into):
-                for answer, _ in call.association.send_c_move(
-                    asked, self._config.calling_ae_title, _MOVE
-                ):
+                answers = call.association.send_c_move(asked, self._config.calling_ae_title, _MOVE)
+                for answer in _few(answers, into):
                     status = answer.get("Status")
             self._require_sent(call, status, "C-MOVE", came=into.here_now() > before)
 
@@ -201,6 +200,14 @@ class QueryRetrieveProvider:
                 "A801): register this node's host and port there"
             )
         raise DestinationNotReady(f"answered a {what} with status {status:04X} and sent nothing")
+
+
+def _few(answers: Iterator[tuple[Dataset, Dataset | None]], into: Taking) -> Iterator[Dataset]:
+    """The answers to one operation; raises DestinationRefused if they have no end."""
+    for number, (answer, _) in enumerate(answers):
+        if number > into.most:
+            raise DestinationRefused(f"sends no object, and more than {into.most} answers")
+        yield answer
 
 
 @contextmanager

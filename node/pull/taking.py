@@ -89,6 +89,12 @@ class Taking:
         """How many objects have come since `expect`, taken or not."""
         return self._came
 
+    @property
+    def most(self) -> int:
+        """So many objects may come of an order, or answers that it is being carried out."""
+        order = self._order
+        return 2 * (order.expected + len(order.here)) + _UNCALLED_FOR if order else 0
+
     def store(self, encoded: memoryview, *, sop_instance_uid: str, syntax: str) -> int:
         """The status of one whole object that came over DIMSE, in that transfer syntax."""
         try:

@@ -153,6 +153,15 @@ def test_other_series_are_ordered_only_for_what_the_annotation_names() -> None:
     assert len(orders(unnamed, many[:20], {})) == 20
 
 
+def test_of_what_is_no_ct_only_what_an_annotation_refers_to_is_ordered() -> None:
+    segmentations = SeriesInstanceUID("1.3")
+    holds = [there(1), there(7, 8, series=segmentations, modality="SEG")]
+    question = wanted(instances=uids(7, series=segmentations))
+    assert orders(question, holds, {CT: uids(1)}) == (
+        Order(series=segmentations, instances=uids(7, series=segmentations), expected=1),
+    )
+
+
 def test_of_a_study_every_ct_and_every_annotation_is_ordered() -> None:
     kinds = ("CT", "SEG", "RTSTRUCT", "SR", "PR", "OT", "MR", "KO")
     holds = [

@@ -149,6 +149,7 @@ class Pacs:
     says    : instances that it says a series has, and does not list; None: it says nothing
     lists   : what it lists; None: what it holds
     sends   : what it sends when it is asked for something; None: that
+    answers : how often it says that it is at work before it has listed anything
     """
 
     holds: list[Dataset]
@@ -158,6 +159,7 @@ class Pacs:
     sends: Callable[[Sequence[Dataset]], Sequence[Dataset]] | None = None
     find_status: int = 0x0000
     silent: threading.Event | None = None
+    answers: int = 0
     asked: list[Dataset] = field(default_factory=list)
 
     def source(self, name: str = "PACS", *, timeout_s: float = 5) -> DimseSource:
@@ -169,6 +171,8 @@ class Pacs:
         asked = event.identifier
         if self.silent is not None:
             self.silent.wait(30)
+        for _ in range(self.answers):
+            yield 0xFF00, _match(asked, "QueryRetrieveLevel")
         if self.find_status:
             yield self.find_status, None
             return

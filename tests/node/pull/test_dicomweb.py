@@ -72,6 +72,17 @@ def test_one_that_drips_is_given_up(tmp_path: Path) -> None:
     assert "its answer came slower than slowest_kb_s" in str(row.error)
 
 
+def test_one_that_has_more_to_say_behind_the_last_part_is_not_listened_to(tmp_path: Path) -> None:
+    with running(WebPacs(holds=CT, behind=b"x" * 100_000)) as pacs:
+        node = Node(tmp_path, pacs.source())
+        node.receive(*CT[:7], MARK)
+        node.plan()
+        node.fetch()
+    assert node.here() == 9
+    (row,) = node.store.list_fetches(STUDY)
+    assert row.error == "sends more behind the last part of an answer"
+
+
 @pytest.mark.parametrize(
     ("instead", "said"),
     [

@@ -239,6 +239,16 @@ def test_a_source_that_never_stops_sending_is_cut_off(tmp_path: Path) -> None:
     assert "sends more than it was asked for" in str(first.error)
 
 
+def test_a_source_that_is_at_work_for_ever_is_not_believed(tmp_path: Path) -> None:
+    with running(Pacs(holds=CT, answers=1_100)) as pacs:
+        node = Node(tmp_path, pacs.source())
+        node.receive(*CT, MARK)
+        node.plan()
+        node.fetch()
+    (row,) = node.store.list_fetches(STUDY)
+    assert (row.state, row.error) == (State.DEAD, "lists more than 1000 matches of a C-FIND")
+
+
 def test_a_source_that_refuses_is_asked_no_more_than_is_set(tmp_path: Path) -> None:
     with running(Pacs(holds=CT, find_status=0xC001)) as pacs:
         node = Node(tmp_path, pacs.source())

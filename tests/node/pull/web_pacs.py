@@ -24,6 +24,7 @@ class WebPacs:
     says      : number of instances that it says a series has
     pages     : whether it heeds limit and offset
     cut_after : of an answer with objects, so many bytes come
+    behind    : what comes behind the last part
     drip_s    : between two bytes of such an answer
     instead   : what it answers to every search: status, media type, body
     """
@@ -33,6 +34,7 @@ class WebPacs:
     says: int | None = None
     pages: bool = True
     cut_after: int | None = None
+    behind: bytes = b""
     drip_s: float | None = None
     instead: tuple[int, str, bytes] | None = None
     asked: list[str] = field(default_factory=list)
@@ -86,7 +88,7 @@ class WebPacs:
         head = f"\r\n--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
         body = b"".join(head + encoded(each) for each in held)
         said = f'multipart/related; type="application/dicom"; boundary="{BOUNDARY}"'
-        return 200, said, body + f"\r\n--{BOUNDARY}--\r\n".encode()
+        return 200, said, body + f"\r\n--{BOUNDARY}--\r\n".encode() + self.behind
 
 
 @contextmanager
