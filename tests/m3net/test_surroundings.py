@@ -586,6 +586,12 @@ def test_where_there_is_but_padding_the_nearest_place_of_the_slice_counts(turned
     assert (found[1] == -300).all()
 
 
+def test_of_a_block_that_is_padding_but_for_a_pixel_that_pixel_counts_whole() -> None:
+    hu = np.zeros((1, 4, 8), dtype=np.int16)
+    hu[0, 2, 1], hu[0, :, 4:] = -960, -40
+    assert _mean_hu_without(hu == 0, hu, 4)[0].tolist() == [[pytest.approx(-960), -40]]
+
+
 PLACES = {
     "LIDC-IDRI-0001": {
         "outside": [(78, 60, 60), (78, 90, 256), (78, 5, 5), (29, 432, 256), (53, 450, 256)],
