@@ -62,6 +62,14 @@ class SeriesThere:
         """How many instances it has: the greater number, if what it says and lists differ."""
         return max(self.said or 0, len(self.instances))
 
+    def of_it(self, here: Collection[SOPInstanceUID]) -> int:
+        """How many of its instances are among those of the series that are here.
+
+        Where it counts more than it lists, which they are is not known: as many as it counts.
+        """
+        known = self.instances.intersection(here) if len(self.instances) == self.count else here
+        return min(len(known), self.count)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
@@ -183,10 +191,7 @@ def count_at_source(
         known = _newest_findings([each for each in fetches if each.source == source])
         there = known.of(series) if known else None
         if there is not None and there.count:
-            is_here = len(there.instances.intersection(here)) if there.instances else len(here)
-            counts.append(
-                SourceCount(source=source, here=min(is_here, there.count), there=there.count)
-            )
+            counts.append(SourceCount(source=source, here=there.of_it(here), there=there.count))
     return max(counts, key=lambda each: each.there, default=None)
 
 
@@ -275,8 +280,4 @@ def _newest_findings(fetches: Sequence[Fetch]) -> Findings | None:
 
 
 def _is_whole(there: SeriesThere | None, here: Collection[SOPInstanceUID]) -> bool:
-    if there is None or not there.count:
-        return False
-    if len(there.instances) < there.count:
-        return len(here) >= there.count
-    return there.instances.issubset(here)
+    return there is not None and 0 < there.count == there.of_it(here)

@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Protocol
 
-from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+from m3net.uids import SOPInstanceUID, StudyInstanceUID
 from node.config import PullConfig, SourceConfig
-from node.core.fetching import Findings, Order, SeriesThere, orders
-from node.core.selection import counted
+from node.core.fetching import Findings, SeriesThere, orders
 from node.core.uids import is_own_series
 from node.inbound.intake import Intake
 from node.inbound.senders import Senders
@@ -22,10 +21,9 @@ from node.persistence.process_identity import this_process
 from node.persistence.rows import FetchLease
 from node.pull.source import Source, connect
 from node.pull.taking import Taking
+from node.pull.told import Here, said_of, summary
 
 _LOOK_AFTER_S = 5.0
-
-Here = Mapping[SeriesInstanceUID, frozenset[SOPInstanceUID]]
 
 
 class KeepsFetches(KeepsLeases, Protocol):
@@ -149,9 +147,16 @@ class Puller:
         findings = Findings(
             series=tuple(there),
             beyond=_beyond(there, after),
-            said=tuple(self._said(lease, there, asked, after, taking)),
+            said=said_of(
+                self._source.name,
+                lease.wanted,
+                there,
+                after,
+                taken=taking.taken,
+                not_taken=taking.not_taken,
+            ),
         )
-        says = _summary(there, asked, before, after, findings.said)
+        says = summary(there, asked, before, after, findings.said)
         self._store.finish_fetch(lease, findings, says=says, now=self._clock())
         return {"says": says}
 
@@ -166,80 +171,8 @@ class Puller:
             here_now=lambda: sum(map(len, self._store.instances_here(study).values())),
         )
 
-    def _said(
-        self,
-        lease: FetchLease,
-        there: Sequence[SeriesThere],
-        asked: Sequence[Order],
-        after: Here,
-        taking: Taking,
-    ) -> list[str]:
-        """A sentence for each thing that is not as the source describes it."""
-        name = self._source.name
-        wanted = {order.series for order in asked} | {lease.wanted.series}
-        said = []
-        if there and lease.wanted.series not in {
-            None,
-            *(each.series_instance_uid for each in there),
-        }:
-            said.append(f"{name} holds the study, and not this CT series.")
-        for each in there:
-            if each.series_instance_uid not in wanted:
-                continue
-            here = after.get(each.series_instance_uid, frozenset())
-            if each.said is not None and each.instances and each.said != len(each.instances):
-                said.append(
-                    f"{name} says that the CT series has {counted(each.said, 'image')}, and lists "
-                    f"{len(each.instances)}."
-                )
-            absent = each.count - len(here & each.instances if each.instances else here)
-            if absent > 0:
-                said.append(
-                    f"{counted(absent, 'image')} of the CT series that {name} counts did not come "
-                    "when asked for."
-                )
-            unlisted = len(here & taking.taken - each.instances) if each.instances else 0
-            if unlisted:
-                said.append(
-                    f"{name} sent {counted(unlisted, 'image')} of the CT series that it does not "
-                    "list."
-                )
-        found = frozenset().union(*(each.instances for each in there))
-        nowhere = lease.wanted.instances - found - frozenset().union(*after.values())
-        if there and nowhere:
-            said.append(
-                f"{name} does not hold {counted(len(nowhere), 'instance')} that the annotation "
-                "refers to."
-            )
-        said += [
-            f"{counted(number, 'object')} that {name} sent {'was' if number == 1 else 'were'} not "
-            f"taken: {because}."
-            for because, number in sorted(taking.not_taken.items())
-        ]
-        return said
-
 
 def _beyond(there: Sequence[SeriesThere], here: Here) -> frozenset[SOPInstanceUID]:
     return frozenset().union(
         *(here.get(each.series_instance_uid, frozenset()) - each.instances for each in there)
     )
-
-
-def _summary(
-    there: Sequence[SeriesThere],
-    asked: Sequence[Order],
-    before: Here,
-    after: Here,
-    said: Sequence[str],
-) -> str:
-    """For the diary: what is there, what was asked for, what came of it."""
-    if not there:
-        return "nothing of the study is there"
-    came = sum(len(after[series] - before.get(series, frozenset())) for series in after)
-    is_there = (
-        f"{counted(sum(each.count for each in there), 'object')} in {len(there)} series there"
-    )
-    if not asked:
-        return " ".join([f"{is_there}; nothing that is wanted is missing here", *said])
-    expected = sum(order.expected for order in asked)
-    return " ".join([f"{is_there}; {expected} were asked for and {came} came.", *said])

@@ -111,6 +111,14 @@ def test_the_count_is_that_of_the_source_that_knows_of_most() -> None:
     assert count_at_source(OTHER, fetches, here=here, sources=SOURCES) is None
 
 
+def test_where_a_source_counts_more_than_it_lists_what_is_here_counts() -> None:
+    more = done("ONE", there(1, 2, said=4), beyond=uids(3))
+    assert count_at_source(CT, [more], here=uids(1, 2, 3), sources=SOURCES) == SourceCount(
+        source="ONE", here=3, there=4
+    )
+    assert asked([more], uids(1, 2, 3)) == "TWO"
+
+
 def test_a_source_that_lists_nothing_is_held_to_its_number() -> None:
     numbers = done("ONE", there(said=3))
     assert count_at_source(CT, [numbers], here=uids(1, 2), sources=SOURCES) == SourceCount(

@@ -210,6 +210,19 @@ def test_what_is_of_another_patient_or_study_is_not_taken_and_said(
     )
 
 
+def test_a_ct_of_another_patient_than_the_annotation_is_not_taken_at_all(tmp_path: Path) -> None:
+    with running(Pacs(holds=[of_another_patient(each) for each in CT])) as pacs:
+        node = Node(tmp_path, pacs.source())
+        node.receive(MARK)
+        inputs = node.settle()
+    assert node.here() == 1
+    assert inputs.reason == "the CT that the annotation refers to was not received"
+    assert inputs.remarks == (
+        "8 images of the CT series that PACS counts did not come when asked for.",
+        "8 objects that PACS sent were not taken: of another patient.",
+    )
+
+
 def test_what_nobody_asked_for_is_not_taken_and_what_is_here_stays_as_it_is(
     tmp_path: Path,
 ) -> None:
