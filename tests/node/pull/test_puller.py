@@ -352,3 +352,16 @@ def test_a_source_that_does_not_know_where_to_send_to_says_what_to_do(tmp_path: 
         "does not know M3NODE, to which it is to send (status A801): register this node's host and "
         "port there (try 2, the last)"
     )
+
+
+def test_where_this_node_has_no_room_the_fetch_is_tried_again_and_ends(tmp_path: Path) -> None:
+    with running(Pacs(holds=CT)) as pacs:
+        node = Node(tmp_path, pacs.source())
+        node.receive(*CT[:6], MARK)
+        node.intake._min_free_bytes = 1 << 60
+        node.plan()
+        assert node.fetch() == 2
+        (row,) = node.store.list_fetches(STUDY)
+        assert row.state is State.DEAD
+        assert "cannot store now (Refused); send again" in str(row.error)
+        assert node.here() == 7
