@@ -219,7 +219,7 @@ def test_a_taken_port_is_seen_before_anything_is_started() -> None:
 
 
 def test_an_address_of_another_machine_is_told() -> None:
-    with pytest.raises(ConfigError, match=r"receiver\.host: 192\.0\.2\.1 is no address of this"):
+    with pytest.raises(ConfigError, match=r"^192\.0\.2\.1 is no address of this machine"):
         port_is_free("192.0.2.1", 11112)
 
 
