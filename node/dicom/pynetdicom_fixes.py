@@ -18,7 +18,8 @@ def prepare() -> None:
 
 
 def _shutdown_and_close(self: AssociationSocket) -> None:
-    if self.socket is not None:
+    open_socket = self.socket  # another thread of pynetdicom may forget it meanwhile
+    if open_socket is not None:
         with suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
+            open_socket.shutdown(socket.SHUT_RDWR)
+        open_socket.close()

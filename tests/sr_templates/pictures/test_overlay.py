@@ -105,7 +105,7 @@ def test_a_circle_that_nobody_drew_is_dashed_on_every_page(frame, words):
     def strokes(rgb):
         """How often the line begins on the way round."""
         tone = large(rgb)
-        near = [(y, x) for y in (-3, 0, 3) for x in (-3, 0, 3)]
+        near = [(y, x) for y in range(-3, 4) for x in range(-3, 4)]
         teal = [tone[places[0] + y, places[1] + x] for y, x in near]
         on = np.max([pixels[:, 1] - pixels[:, 0] for pixels in teal], axis=0) > 40
         return int((on & ~np.roll(on, 1)).sum()), float(on.mean())
