@@ -15,7 +15,7 @@ from tests.peers import wait_until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
-_STUDIES = 4
+_STUDIES = 3
 
 
 def test_killed_half_way_it_goes_on_and_ends_with_the_same_table(tmp_path: Path) -> None:
