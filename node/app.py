@@ -70,7 +70,7 @@ def reach() -> "Reach":
     from node.operator.check import Reach
     from node.outbound.connect import connect
     from node.process.supervisor import port_is_free
-    from node.pull.source import connect as connect_source
+    from node.pull.connect import connect as connect_source
 
     return Reach(
         open_database=open_database,

@@ -29,7 +29,7 @@ def fetch(
     from node.core.errors import UnknownEntry
     from node.core.fetching import Scope, Wanted
     from node.dicom.header_text import is_uid
-    from node.pull.source import connect
+    from node.pull.connect import connect
 
     if bool(accession) == bool(study):
         raise click.UsageError("say which study: --accession A or --study UID")

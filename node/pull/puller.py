@@ -19,7 +19,8 @@ from node.inbound.senders import Senders
 from node.lease_holder import Clock, KeepsLeases, LeaseHolder, keep_working
 from node.persistence.process_identity import this_process
 from node.persistence.rows import FetchLease
-from node.pull.source import Source, connect
+from node.pull.connect import connect
+from node.pull.source import Source
 from node.pull.taking import Taking
 from node.pull.told import Here, said_of, summary
 

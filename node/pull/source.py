@@ -1,10 +1,9 @@
 """What every kind of source has in common; `connect` chooses the kind."""
 
 from collections.abc import Sequence
-from typing import Protocol, assert_never
+from typing import Protocol
 
 from m3net.uids import StudyInstanceUID
-from node.config import DicomwebSource, DimseSource, SourceConfig
 from node.core.fetching import Order, SeriesThere
 from node.pull.taking import Taking
 
@@ -35,18 +34,3 @@ class Source(Protocol):
     def verify(self) -> None:
         """It answers; raises as `find` does."""
         ...
-
-
-def connect(config: SourceConfig) -> Source:
-    """The source that the configuration describes; nothing is opened yet."""
-    match config:
-        case DimseSource():
-            from node.pull.dimse import QueryRetrieveProvider
-
-            return QueryRetrieveProvider(config)
-        case DicomwebSource():
-            from node.pull.dicomweb import DicomwebService
-
-            return DicomwebService(config)
-        case _:
-            assert_never(config)

@@ -107,7 +107,7 @@ def test_an_answer_that_is_none_is_named(
 
 
 def test_a_study_is_found_by_its_accession_number(tmp_path: Path) -> None:
-    from node.pull.source import connect
+    from node.pull.connect import connect
 
     with running(WebPacs(holds=CT)) as pacs:
         assert connect(pacs.source()).find_studies("A1") == (STUDY,)

@@ -1,7 +1,7 @@
 """What is missing of a study is fetched from a source, and what the source says is held to."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
 
@@ -192,10 +192,10 @@ def test_a_source_that_sends_more_than_it_counts_gives_what_is_of_the_series(
     ],
 )
 def test_what_is_of_another_patient_or_study_is_not_taken_and_said(
-    tmp_path: Path, changed: object, because: str
+    tmp_path: Path, changed: Callable[[Dataset], Dataset], because: str
 ) -> None:
     def sends(asked: Sequence[Dataset]) -> list[Dataset]:
-        return [changed(each) for each in asked]  # type: ignore[operator]
+        return [changed(each) for each in asked]
 
     with running(Pacs(holds=CT, sends=sends)) as pacs:
         node = Node(tmp_path, pacs.source())
