@@ -9,6 +9,7 @@ The patient is referred to by identifier: the RIS has its own.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -210,11 +211,13 @@ def _based_on(header: Dataset) -> Json:
 
 
 def _effective(header: Dataset, told: Told) -> Json:
-    """When the study was made; if it does not say so, when the report was."""
+    """When the study was made; if it names no day, when the report was."""
     day = str(header.get("StudyDate") or "")
-    if len(day) != 8:
-        return {"effectiveDateTime": told.at.isoformat(timespec="seconds")}
-    return {"effectiveDateTime": datetime.strptime(day, "%Y%m%d").date().isoformat()}
+    when = told.at.isoformat(timespec="seconds")
+    with suppress(ValueError):
+        if len(day) == 8:  # strptime reads fewer digits as well
+            when = datetime.strptime(day, "%Y%m%d").date().isoformat()
+    return {"effectiveDateTime": when}
 
 
 def _uid(uid: str) -> Json:

@@ -168,6 +168,14 @@ def test_it_refers_to_patient_order_study_series_and_report() -> None:
     assert "subject" not in message(nobody)
 
 
+@pytest.mark.parametrize("day", ["", "20241301", "202411", "unknown!"])
+def test_a_study_that_names_no_day_is_told_under_that_of_the_report(day: str) -> None:
+    dataset = report()
+    dataset.StudyDate = day
+    diagnostic = message(dataset)
+    assert diagnostic["effectiveDateTime"][:10] == diagnostic["issued"][:10]
+
+
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> OutgoingObject:
     """A report as it lies in the spool."""
