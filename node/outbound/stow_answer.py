@@ -13,7 +13,7 @@ from email import message_from_bytes
 from typing import Any
 from xml.etree import ElementTree
 
-from node.calling.http import Answer, failure
+from node.calling.http_answer import Answer, failure
 from node.core.errors import DestinationNotReady
 from node.outbound.destination import OutgoingObject, require_stored
 
@@ -133,10 +133,16 @@ def _modules(body: bytes, content_type: str) -> Iterator[_Module]:
             yield from _in_json(json.loads(text))
         elif text[:1] == b"<":
             yield from _in_xml(ElementTree.fromstring(text))
-    except (ValueError, LookupError, TypeError, AttributeError, ElementTree.ParseError):
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+        ElementTree.ParseError,
+    ):
         return  # it is no such module, or a broken one: it names nothing
-    except RecursionError:
-        return
 
 
 def _in_json(value: Any) -> Iterator[_Module]:
@@ -187,7 +193,13 @@ def _item(first: Mapping[str, Any]) -> _Item:
 
 
 def _number(value: Any) -> int | None:
-    return None if value is None or value == "" else int(value)
+    """A value of US (PS3.5 6.2).  Raises ValueError or OverflowError if it is none."""
+    if value is None or value == "":
+        return None
+    number = int(value)
+    if not 0 <= number <= 0xFFFF:
+        raise ValueError("no status has more than four hexadecimal digits")
+    return number
 
 
 def _says_already_exists(answer: Answer) -> bool:

@@ -222,6 +222,9 @@ TABLE: list[tuple[str, int, str, Any, int | Raises]] = [
     ("multipart without parts", 200, 'multipart/related; boundary="x"', "hello", NOT_KNOWN),
     ("words", 200, "text/plain", "OK", NOT_KNOWN),
     ("more than is read", 200, JSON, "[" + " " * (1 << 20), later("more than 1 MiB")),
+    ("a reason that is no number", 409, JSON, failed(float("inf")), later("HTTP 409")),
+    ("a reason of six digits", 409, JSON, failed(0xA90000), later("HTTP 409")),
+    ("a warning of 40 digits", 200, JSON, stored(warning=10**40), later("is not known")),
     # --- it is refused for good
     ("does not match its class", 409, JSON, failed(0xA900), refused("refused 2.25.343: status A9")),
     ("Azure: invalid", 409, JSON, failed(43264), refused("status A900")),
