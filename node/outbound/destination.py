@@ -122,7 +122,11 @@ def require_stored(status: int, sent: OutgoingObject, *, said: str = "") -> None
 
 
 def without_identity(comment: str, dataset: Dataset) -> str:
-    """The comment of a destination, unless it names the patient: it ends in logs and lists."""
+    """The comment of a destination, unless it names the patient: it ends in logs and lists.
+
+    In one line, and without what steers a terminal.
+    """
+    comment = "".join(each if each.isprintable() else " " for each in comment)
     identifying = [
         *str(dataset.get("PatientName", "")).replace("=", "^").replace(" ", "^").split("^"),
         str(dataset.get("PatientID", "")),

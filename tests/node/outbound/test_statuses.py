@@ -89,6 +89,11 @@ def test_a_comment_that_names_the_patient_is_withheld(comment: str) -> None:
     assert without_identity("disk quota of tenant 3", dataset) == "disk quota of tenant 3"
 
 
+def test_a_comment_steers_no_terminal_and_begins_no_line() -> None:
+    said = without_identity("no\x1b[2J room\r\nERROR\x9b2J \u2028 of me", Dataset())
+    assert said == "no [2J room  ERROR 2J   of me"
+
+
 def test_a_dataset_without_a_patient_withholds_nothing() -> None:
     assert without_identity("anything", Dataset()) == "anything"
 
