@@ -1,19 +1,12 @@
 """One HTTP request and its answer, each within bounds, for every destination that is a URL.
 
 The answer is read to its end or to `LARGEST_ANSWER`; the whole exchange ends when its time is up.
-What a status line alone says of a destination is said here once (`failure`).
 """
 
 import ssl
-import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol, Self
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -22,29 +15,13 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from node.calling.guard import LARGEST_ANSWER, Guard, allowed_s
+from node.calling.http_answer import PIECE, Answer, head, read
 from node.calling.unreached import unreached
 from node.core.errors import (
     ConfigError,
     DestinationError,
-    DestinationNotReady,
-    DestinationRefused,
     DestinationUnreachable,
 )
-
-_PIECE = 1 << 16
-_TRY_AGAIN = frozenset({408, 425, 429})
-_WHOSE_FAULT_IS_THE_OBJECT = frozenset({400, 406, 413, 414, 415, 422})
-_ABOUT_THE_OBJECT = _WHOSE_FAULT_IS_THE_OBJECT | {409, 500, 501}
-"""Answers that an object may cause, by its content, its size or its encoding."""
-_HINTS: Mapping[int, str] = {
-    401: "; the credentials in headers_file are not taken (it is read anew for each try)",
-    403: "; the credentials in headers_file do not allow it (it is read anew for each try)",
-    404: "; nothing is at that address: check url",
-    405: "; nothing is stored at that address: check url",
-    407: "; the proxy between wants credentials",
-    410: "; nothing is at that address any more: check url",
-    511: "; a network login stands between",
-}
 
 
 class Config(Protocol):
@@ -76,33 +53,6 @@ class Config(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What came back.
-
-    media_type    : without parameters, in small letters; "" if none is named
-    content_type  : as it was named
-    location      : host that a redirect leads to; the rest of it may hold a secret
-    retry_after_s : how long it asks to be left alone
-    body          : None if it is longer than is read, or cannot be unpacked
-    """
-
-    status: int
-    reason: str
-    media_type: str
-    content_type: str
-    location: str | None
-    retry_after_s: float | None
-    body: bytes | None
-
-    @property
-    def is_web_page(self) -> bool:
-        """Whether it is meant for a browser: a login, a proxy's error, a portal of the network."""
-        if self.media_type in {"text/html", "application/xhtml+xml"}:
-            return True
-        return (self.body or b"").lstrip()[:14].lower().startswith((b"<!doctype html", b"<html"))
-
-
 class Body(Protocol):
     """What is sent, read as it goes out."""
 
@@ -125,7 +75,7 @@ class Service:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._guard = Guard()
-        self._session = requests.Session()
+        self._session = _NoRedirects()
         adapter = _Watched(self._guard)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
@@ -159,7 +109,7 @@ class Service:
                 self._guard.within(seconds),
                 self._request(method, path, headers, params, body) as response,
             ):
-                answer = _read(response, largest)
+                answer = read(response, largest)
         except (requests.RequestException, HTTPError) as error:
             if not self._guard.expired:
                 raise self._unanswered(error) from error
@@ -192,8 +142,8 @@ class Service:
                 self._request("GET", path, headers, None, b"") as response,
             ):
                 is_good = response.status_code < 300
-                take = into(_head(response, b"") if is_good else _read(response, LARGEST_ANSWER))
-                for piece in response.raw.stream(_PIECE, decode_content=False):
+                take = into(head(response, b"") if is_good else read(response, LARGEST_ANSWER))
+                for piece in response.raw.stream(PIECE, decode_content=False):
                     self._guard.received(len(piece))
                     take(piece)
         except (requests.RequestException, HTTPError) as error:
@@ -221,7 +171,6 @@ class Service:
             data=body or None,
             verify=_authorities(self._config.ca_file),
             timeout=self._config.timeout_s,
-            allow_redirects=False,  # a redirected POST becomes a GET, which stores nothing
             stream=True,
         )
 
@@ -231,39 +180,6 @@ class Service:
             f"the proxy before {url}" if isinstance(error, requests.exceptions.ProxyError) else url
         )
         return unreached(where, error, timeout_s=self._config.timeout_s)
-
-
-def failure(answer: Answer, *, where: str, about: str | None = None) -> DestinationError | None:
-    """What the status line and the media type say is wrong; None if nothing.
-
-    about : SOP Instance UID of the object that was sent, for answers that it may cause
-    """
-    code = answer.status
-    words = f"{where} answered HTTP {code} {answer.reason}".rstrip()
-    about = about if code in _ABOUT_THE_OBJECT else None
-    if 300 <= code < 400:
-        leads = f" to {answer.location}" if answer.location else ""
-        return DestinationNotReady(
-            f"{words}: it redirects{leads}; put that address into url, or see why a login or the "
-            "network stands between"
-        )
-    if answer.is_web_page:
-        words += (
-            f" with a web page ({answer.media_type or 'HTML'}): a proxy or a login page? check url"
-        )
-        if b"HTTPS port" in (answer.body or b""):
-            words += "; it wants https"
-    if (code >= 500 and code != 511) or code in _TRY_AGAIN:
-        return DestinationUnreachable(
-            words, sop_instance_uid=about, retry_after_s=answer.retry_after_s
-        )
-    if code < 300 and not answer.is_web_page:
-        return None
-    if code in _WHOSE_FAULT_IS_THE_OBJECT and not answer.is_web_page:
-        return DestinationRefused(words, sop_instance_uid=about)
-    return DestinationNotReady(
-        words + _HINTS.get(code, ""), sop_instance_uid=about, retry_after_s=answer.retry_after_s
-    )
 
 
 def read_headers(path: Path) -> dict[str, str]:
@@ -285,6 +201,16 @@ def read_headers(path: Path) -> dict[str, str]:
             raise ConfigError(f"headers_file {path}, line {number}: expected 'Name: value'")
         headers[name.strip()] = value.strip()
     return headers
+
+
+class _NoRedirects(requests.Session):
+    """Follows no redirect: a redirected POST becomes a GET, which stores nothing.
+
+    Though told not to follow, requests would parse the address, and raise if it is none.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        del resp
 
 
 class _SecretHeaders(requests.auth.AuthBase):
@@ -347,51 +273,3 @@ def _watched_pools(guard: Guard) -> dict[str, type[HTTPConnectionPool]]:
         ConnectionCls = Secured
 
     return {"http": PlainPool, "https": SecuredPool}
-
-
-def _read(response: requests.Response, largest: int) -> Answer:
-    return _head(response, _body(response, largest))
-
-
-def _head(response: requests.Response, body: bytes | None) -> Answer:
-    content_type = response.headers.get("Content-Type", "")
-    location = response.headers.get("Location")
-    return Answer(
-        status=response.status_code,
-        reason=response.reason or "",
-        media_type=content_type.partition(";")[0].strip().lower(),
-        content_type=content_type,
-        location=urlsplit(location).hostname if location else None,
-        retry_after_s=_seconds(response.headers.get("Retry-After")),
-        body=body,
-    )
-
-
-def _body(response: requests.Response, largest: int) -> bytes | None:
-    """The body, of which no more than the bound is ever held, packed or not."""
-    read = bytearray()
-    for piece in response.raw.stream(_PIECE, decode_content=False):
-        read += piece
-        if len(read) > largest:
-            return None
-    if response.headers.get("Content-Encoding", "identity").lower() == "identity" or not read:
-        return bytes(read)
-    unpacking = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)  # gzip or zlib, as the header says
-    try:
-        unpacked = unpacking.decompress(read, largest)
-    except zlib.error:
-        return None
-    return None if unpacking.unconsumed_tail else unpacked
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """RFC 9110 10.2.3: seconds, or a date; None if it is neither."""
-    if retry_after is None:
-        return None
-    with suppress(ValueError):
-        return max(0.0, float(int(retry_after)))
-    with suppress(ValueError, TypeError):
-        until = parsedate_to_datetime(retry_after)
-        until = until if until.tzinfo else until.replace(tzinfo=UTC)
-        return max(0.0, (until - datetime.now(UTC)).total_seconds())
-    return None

@@ -15,7 +15,8 @@ from uuid import uuid4
 
 from pydicom import Dataset, dcmwrite
 
-from node.calling.http import Service, failure
+from node.calling.http import Service
+from node.calling.http_answer import failure
 from node.config import DicomwebDestination
 from node.core.errors import DestinationError, VariantRejected
 from node.dicom.compression import plain

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Sequence
 
-from node.calling.http import Answer, Service, failure
+from node.calling.http import Service
+from node.calling.http_answer import Answer, failure
 from node.config import FhirDestination
 from node.core.errors import DestinationNotReady
 from node.outbound.destination import (

@@ -6,7 +6,8 @@ from typing import Any
 
 from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.calling.guard import LARGEST_ANSWER
-from node.calling.http import Answer, Service, failure
+from node.calling.http import Service
+from node.calling.http_answer import Answer, failure
 from node.config import DicomwebSource
 from node.core.errors import DestinationNotReady, DestinationRefused
 from node.core.fetching import Order, SeriesThere
