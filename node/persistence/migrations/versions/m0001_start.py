@@ -282,19 +282,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
     )
     op.create_index("ix_event_study_instance_uid", "event", ["study_instance_uid"], unique=False)
-
-
-def downgrade() -> None:
-    """Drop every table."""
-    for table in (
-        "event",
-        "delivered",
-        "delivery",
-        "artifact",
-        "job",
-        "instance",
-        "contribution",
-        "study",
-        "association",
-    ):
-        op.drop_table(table)

@@ -215,8 +215,3 @@ def _partial_index(name: str, table: str, columns: list[str], where: str) -> Non
     op.create_index(
         name, table, columns, postgresql_where=sa.text(where), sqlite_where=sa.text(where)
     )
-
-
-def downgrade() -> None:
-    """There is no way back: the version before could not read what is kept now."""
-    raise NotImplementedError("restore the backup that was made before")

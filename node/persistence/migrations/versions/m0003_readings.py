@@ -29,8 +29,3 @@ def upgrade() -> None:
         postgresql_where=where,
         sqlite_where=where,
     )
-
-
-def downgrade() -> None:
-    """There is no way back: the version before could not read what is kept now."""
-    raise NotImplementedError("restore the backup that was made before")

@@ -63,8 +63,3 @@ def _delivered() -> None:
         "JOIN artifact ON artifact.id = delivered_before.artifact_id"
     )
     op.drop_table("delivered_before")
-
-
-def downgrade() -> None:
-    """There is no way back: the version before could not read what is kept now."""
-    raise NotImplementedError("restore the backup that was made before")

@@ -14,8 +14,3 @@ def upgrade() -> None:
     """Change the table, keep every row."""
     with op.batch_alter_table("delivered") as delivered:
         delivered.alter_column("status", existing_type=sa.Integer(), nullable=True)
-
-
-def downgrade() -> None:
-    """There is no way back: the version before could not read what is kept now."""
-    raise NotImplementedError("restore the backup that was made before")

@@ -75,8 +75,3 @@ def _partial(name: str, columns: list[str], where: str, *, unique: bool = False)
         postgresql_where=sa.text(where),
         sqlite_where=sa.text(where),
     )
-
-
-def downgrade() -> None:
-    """There is no way back: the version before could not read what is kept now."""
-    raise NotImplementedError("restore the backup that was made before")
