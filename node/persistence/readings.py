@@ -1,7 +1,7 @@
 """The transactions of whoever reads what stored instances say: which, and what it was."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import Connection, Table, bindparam, select, text, update
 
@@ -68,18 +68,8 @@ class Readings(Transactions):
         with self._write() as connection:
             for study in studies:
                 connection.execute(_CHANGE, {"study": study})
-            for number, each in read.items():
-                row = facts_to_row(each.facts)
-                connection.execute(
-                    _NOTE,
-                    {
-                        "number": number,
-                        **{name: row[name] for name in _FACTS},
-                        **_NUMBERS,
-                        **each.says.instance,
-                        "findable": each.facts.role is not Role.OWN_RESULT,
-                    },
-                )
+            if read:
+                connection.execute(_NOTE, [_noted(number, each) for number, each in read.items()])
             _describe(connection, read.values())
             for study in studies:
                 recount(connection, study)
@@ -97,6 +87,17 @@ _CHANGE = (
     .where(_STUDIES.c.study_instance_uid == bindparam("study"))
     .values(change=_STUDIES.c.change + 1)
 )
+
+
+def _noted(number: int, read: ReadInstance) -> dict[str, Any]:
+    row = facts_to_row(read.facts)
+    return {
+        "number": number,
+        **{name: row[name] for name in _FACTS},
+        **_NUMBERS,
+        **read.says.instance,
+        "findable": read.facts.role is not Role.OWN_RESULT,
+    }
 
 
 def _describe(connection: Connection, read: Iterable[ReadInstance]) -> None:
