@@ -190,8 +190,11 @@ def read_headers(path: Path) -> dict[str, str]:
     """
     try:
         lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DestinationUnreachable(f"headers_file {path}: {type(error).__name__}") from error
+    except OSError as error:
+        words = f"headers_file {path} cannot be read: {error.strerror}"
+        raise DestinationUnreachable(words) from error
+    except UnicodeDecodeError as error:
+        raise DestinationUnreachable(f"headers_file {path} is no text") from error
     headers = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):

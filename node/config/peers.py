@@ -5,13 +5,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from node.config.section import AETitle, Port, Seconds, Section
+from node.config.section import AETitle, Port, Seconds, Section, WebAddress, formed
 
 
 class Peer(Section):
     """Somebody who is called."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+    name: Annotated[
+        str,
+        formed(
+            r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}",
+            'letters, digits, ".", "_" and "-", 64 at most, a letter or a digit first',
+        ),
+    ]
     """Name in commands, logs and the diary; must differ from the others'."""
     timeout_s: Seconds = 30.0
     """Longest wait for the answer to one message."""
@@ -62,9 +68,7 @@ class WebPeer(Peer):
 
     kind: Literal["dicomweb"] = "dicomweb"
     """Over HTTP."""
-    url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] = Field(
-        examples=["https://pacs.example/dicom-web"]
-    )
+    url: WebAddress = Field(examples=["https://pacs.example/dicom-web"])
     """Base URL of the service; /studies is appended."""
     headers_file: Path | None = Field(default=None, examples=["pacs-headers"])
     """File of "Name: value" lines that are sent with each request, such as Authorization."""

@@ -1,9 +1,11 @@
 """What all sections have in common, and the types of keys that several of them have."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -12,11 +14,26 @@ from pydantic import (
     field_validator,
 )
 
+
+def formed(pattern: str, words: str) -> AfterValidator:
+    """The whole text has that form; else it is said in words what it has to be."""
+    form = re.compile(pattern)
+
+    def _has_it(text: str) -> str:
+        if form.fullmatch(text) is None:
+            raise ValueError(f"must be {words}")
+        return text
+
+    return AfterValidator(_has_it)
+
+
 AETitle = Annotated[
     str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[\x20-\x5b\x5d-\x7e]+$"
-    ),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=16),
+    formed(r"[\x20-\x5b\x5d-\x7e]+", "ASCII without a backslash or control characters"),
+]
+WebAddress = Annotated[
+    str, formed(r"https?://\S+", "an address such as https://pacs.example/dicom-web")
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]

@@ -22,7 +22,16 @@ from pydantic.networks import IPvAnyNetwork
 
 from node.config.peers import DimsePeer, Peer, WebPeer
 from node.config.profiles import PROFILES, CompanionName, Compression, Profile, ProfileName
-from node.config.section import AETitle, Attempts, Lease, Port, Seconds, Section
+from node.config.section import (
+    AETitle,
+    Attempts,
+    Lease,
+    Port,
+    Seconds,
+    Section,
+    WebAddress,
+    formed,
+)
 from node.config.sources import PullConfig, SourceConfig
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.core.retry import FailureKind, RetryPolicy
@@ -38,8 +47,16 @@ def _known_character_set(term: str) -> str:
 
 
 CharacterSet = Annotated[str, AfterValidator(_known_character_set)]
-Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s*]+$")]
-PublicURL = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s?#]+(/[^/\s?#]+)*$")]
+Origin = Annotated[
+    str, formed(r"https?://[^/\s*]+", "an origin such as https://viewer.example, with no path")
+]
+PublicURL = Annotated[
+    str,
+    formed(
+        r"https?://[^/\s?#]+(/[^/\s?#]+)*",
+        'an address such as https://pacs.example/m3node/dicom-web, without "/" at its end',
+    ),
+]
 
 
 _SQLITE = "sqlite:///"
@@ -223,7 +240,9 @@ class ModelConfig(Section):
     weights: Literal["default", "untrained"] | Path = "default"
     """"default", a .safetensors file with its model card (.json) beside it, or "untrained": a
     seeded initialisation to try an installation with, whose results say that they are none."""
-    device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    device: Annotated[str, formed(r"auto|cpu|cuda(:\d+)?", '"auto", "cpu", "cuda" or "cuda:1"')] = (
+        "auto"
+    )
     """"auto" (CUDA where there is some), "cpu", "cuda", "cuda:1"."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """"bf16" runs under autocast: faster, and probabilities move in the third digit."""
@@ -423,9 +442,7 @@ class FhirDestination(_ToldDestination):
 
     kind: Literal["fhir"] = "fhir"
     """A transaction Bundle."""
-    url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] = Field(
-        examples=["https://ris.example/fhir"]
-    )
+    url: WebAddress = Field(examples=["https://ris.example/fhir"])
     """Base URL of the FHIR service."""
     headers_file: Path | None = Field(default=None, examples=["ris-headers"])
     """File of "Name: value" lines that are sent with each request, such as Authorization."""
@@ -485,6 +502,9 @@ def as_destination(receiver: ReceiverConfig) -> DimseDestination:
     )
 
 
+_EVERY_HOST = {"0.0.0.0", "::", ""}
+
+
 class NodeConfig(Section):
     """The whole node."""
 
@@ -527,4 +547,13 @@ class NodeConfig(Section):
             repeated = [n for n, k in Counter(peer.name for peer in peers).items() if k > 1]
             if repeated:
                 raise ValueError(f"two {what} are called {repeated[0]!r}; rename one")
+        return self
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        hosts = {self.web.host, self.receiver.host}
+        if self.web.enabled and (len(hosts) == 1 or hosts & _EVERY_HOST):
+            for key, port in self.receiver.ports.items():
+                if port == self.web.port:
+                    raise ValueError(f"web.port and {key} are the same; choose two")
         return self

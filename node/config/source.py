@@ -195,6 +195,14 @@ def _mistake(
             return f"{place}.kind", f"must be {', '.join(kinds)} or {last}"
         case "path_type":
             return place, "must be a path"
+        case "model_type" | "model_attributes_type":
+            table = f"[[{path[0]}]]" if path[0] in _LISTS else f"[{key}]"
+            return place, f"must be a table, {table}"
+        case "tuple_type":
+            return (
+                place,
+                f"must be a list of tables, [[{key}]]" if key in _LISTS else "must be a list",
+            )
         case _:
             message = str(error["msg"]).removeprefix("Value error, ")
             return place, message.replace("Input should be", "must be", 1)

@@ -75,6 +75,7 @@ def https(
     if url.scheme != "https":
         yield warn(what, "is reached over http: objects and headers travel in the clear")
         return
+    yield from _authorities(what, config.ca_file)
     context = ssl.create_default_context(cafile=config.ca_file)
     host = url.hostname or ""
     yield _shown(what, (host, url.port or 443), context, host, timeout_s=config.timeout_s)

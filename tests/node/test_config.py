@@ -446,3 +446,34 @@ def test_nobody_believes_that_results_are_encrypted_when_they_are_not(
     minimal.write_text(MINIMAL + keys + "\n")
     with pytest.raises(ConfigError, match=said):
         load_config(minimal, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[web]\nport = 11112", r"web\.port and receiver\.port are the same; choose two"),
+        ('[web]\nhost = "0.0.0.0"\nport = 11112', "are the same; choose two"),
+        ("receiver = 3", r"receiver: must be a table, \[receiver\]"),
+        ("[receiver]\ntls = true", r"receiver\.tls: must be a table, \[receiver\.tls\]"),
+        ('[destinations]\nname = "pacs"', r"must be a list of tables, \[\[destinations\]\]"),
+        ('sources = ["pacs"]', r"sources\.0: must be a table, \[\[sources\]\]"),
+        ('[web]\nallowed_origins = "*"', r"web\.allowed_origins: must be a list"),
+        ('[web]\nallowed_origins = ["*"]', "must be an origin such as https://viewer.example"),
+        ('[web]\npublic_url = "https://a/"', 'must be an address such as .*, without "/" at'),
+        ('[model]\ndevice = "gpu"', 'must be "auto", "cpu", "cuda" or "cuda:1"'),
+        (MINIMAL.replace('"dimse"', '"dicomweb"\nurl = "pacs"'), r"url: must be an address such"),
+        (MINIMAL + 'calling_ae_title = "A\\\\B"', "must be ASCII without a backslash"),
+    ],
+)
+def test_a_mistake_is_said_in_words(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        load_config(path, {})
+
+
+@pytest.mark.parametrize("web", ['host = "127.0.0.2"', "enabled = false"])
+def test_two_servers_that_do_not_meet_may_have_one_port(tmp_path: Path, web: str) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text(f"[web]\nport = 11112\n{web}\n")
+    assert load_config(path, {}).web.port == 11112

@@ -9,8 +9,16 @@ from typing import Any
 import pytest
 
 from node.app import reach
-from node.config import DestinationConfig, NodeConfig, ReceiverConfig, WebConfig, as_destination
+from node.config import (
+    DestinationConfig,
+    DicomwebDestination,
+    NodeConfig,
+    ReceiverConfig,
+    WebConfig,
+    as_destination,
+)
 from node.core.errors import ConfigError, DestinationUnreachable
+from node.operator.certificates import https
 from node.operator.check import check_node
 from node.operator.web import web_server
 from node.persistence.store import Store
@@ -282,3 +290,9 @@ def test_a_web_server_that_others_reach_has_to_say_whom_it_answers(tmp_path: Pat
     assert secured[1][1].endswith(", 10 days")
     with pytest.raises(ConfigError, match=r"absent\.pem cannot be read"):
         web_findings(port=port, certificate_file=tmp_path / "absent.pem")
+
+
+def test_whom_a_web_peer_is_trusted_by_has_to_be_readable(tmp_path: Path) -> None:
+    pacs = DicomwebDestination(name="pacs", url="https://127.0.0.1:9", ca_file=tmp_path)
+    with pytest.raises(ConfigError, match=f"{tmp_path} cannot be read: Is a directory"):
+        list(https("destination pacs", pacs))

@@ -113,5 +113,7 @@ def test_a_line_that_is_no_header_is_named_by_its_number_and_not_quoted(tmp_path
 
 
 def test_a_headers_file_that_is_not_there_now_may_be_there_later(tmp_path: Path) -> None:
-    with pytest.raises(DestinationUnreachable, match="FileNotFoundError"):
+    with pytest.raises(
+        DestinationUnreachable, match="absent cannot be read: No such file or directory"
+    ):
         read_headers(tmp_path / "absent")
