@@ -5,7 +5,7 @@ What a file says of itself may be missing or wrong (PS3.10 7.1); what pydicom wo
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from io import BytesIO
@@ -168,7 +168,7 @@ def _walked(data: memoryview, syntax: str, *, whole: bool) -> Extent:
 def _inflated(data: memoryview, *, whole: bool, max_bytes: int) -> memoryview:
     """As much of it as is parsed, or what is before the Pixel Data; the rest is only counted."""
     kept, size, wanted, look_at = bytearray(), 0, True, _CHUNK
-    for chunk in _chunks(data):
+    for chunk in inflated(data[at : at + _CHUNK] for at in range(0, len(data), _CHUNK)):
         size += len(chunk)
         if size > max_bytes:
             raise TooLarge("it inflates to more than receiver.max_object_mb")
@@ -227,11 +227,15 @@ def _any_head(transfer_syntax_uid: str) -> bytes:
     return file_head("1.2", "1.2", transfer_syntax_uid)
 
 
-def _chunks(data: memoryview) -> Iterator[bytes]:
+def inflated(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes]:
+    """What a deflated Data Set is, in chunks of a megabyte at most (PS3.5 A.5).
+
+    Raises Refused if it does not inflate, or is cut off.
+    """
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        for start in range(0, len(data), _CHUNK):
-            rest: bytes | memoryview = data[start : start + _CHUNK]
+        for rest in pieces:
+            # Of bytes that have all been taken in there may still be more to come out.
             while not inflater.eof and (chunk := inflater.decompress(rest, _CHUNK)):
                 rest = inflater.unconsumed_tail
                 yield chunk

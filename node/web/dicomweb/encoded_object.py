@@ -7,10 +7,10 @@ and would end the process there.
 
 import os
 import tempfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -22,9 +22,9 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from node.core.errors import NodeError
+from node.core.errors import NodeError, Refused
 from node.dicom.elements import MAX_DEPTH, MAX_ELEMENTS, Header, header_at
-from node.inbound.encoded import take_apart
+from node.inbound.encoded import inflated, take_apart
 from node.web.dicomweb.element_vr import Known, is_creator, vr_of
 
 _WINDOW = 32 << 10
@@ -240,23 +240,14 @@ def opened(path: Path, *, max_bytes: int) -> Iterator[EncodedObject]:
             yield EncodedObject(file, begin=begin, size=size, syntax=syntax)
             return
         file.seek(begin)
-        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as inflated:
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as beside:
             size = 0
-            for chunk in _inflated(file):
-                size += len(chunk)
-                if size > max_bytes:
-                    raise Unreadable("the deflated object is too large")
-                inflated.write(chunk)
-            yield EncodedObject(inflated, begin=0, size=size, syntax=ExplicitVRLittleEndian)
-
-
-def _inflated(file: IO[bytes]) -> Iterator[bytes]:
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        while not inflater.eof:
-            rest = inflater.unconsumed_tail or file.read(_CHUNK)
-            if not rest:
-                raise Unreadable("the deflated object is cut off")
-            yield inflater.decompress(rest, _CHUNK)
-    except zlib.error as error:
-        raise Unreadable("the deflated object does not inflate") from error
+            try:
+                for chunk in inflated(iter(partial(file.read, _CHUNK), b"")):
+                    size += len(chunk)
+                    if size > max_bytes:
+                        raise Unreadable("the deflated object is too large")
+                    beside.write(chunk)
+            except Refused as error:
+                raise Unreadable(error.comment) from error
+            yield EncodedObject(beside, begin=0, size=size, syntax=ExplicitVRLittleEndian)

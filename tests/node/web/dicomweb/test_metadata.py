@@ -292,6 +292,17 @@ def test_deflated_ones_are_read_up_to_the_limit(tmp_path: Path) -> None:
         model(path)
 
 
+@pytest.mark.parametrize("beyond", range(1, 8))
+def test_deflated_ones_are_read_to_the_end_however_many_megabytes_they_have(
+    tmp_path: Path, beyond: int
+) -> None:
+    begin = element(0x7FE00010, "OB", b"", length=(1 << 20) + beyond - 12)
+    data = begin.ljust((1 << 20) + beyond, b"\1")
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    path = write(tmp_path, compressor.compress(data) + compressor.flush(), DEFLATED)
+    assert model(path, max_bytes=2 << 20)[-1].bulk == "http://here/7FE00010"
+
+
 def test_behind_compressed_pixels_nothing_is_needed(tmp_path: Path) -> None:
     found = said(write(tmp_path, image() + fragments(b"ab"), JPEG_LS))
     assert found["7FE00010"] == {"vr": "OB", "BulkDataURI": "http://here/7FE00010"}
