@@ -127,7 +127,7 @@ class Written:
                     raise Undecodable("a frame is not as large as the object says")
                 yield from chunks
         else:
-            yield _joined_bits(frames, bits)
+            yield from _joined_bits(frames, bits)
         yield b"\0" * (length % 2)
 
     def _compressed(self, frames: Frames, number: int) -> bytes:
@@ -164,10 +164,11 @@ def _item(tag: int, length: int) -> bytes:
     return struct.pack("<HHL", tag >> 16, tag & 0xFFFF, length)
 
 
-def _joined_bits(frames: Frames, bits: int) -> bytes:
-    """Frames of single bits, one directly behind the other (PS3.5 8.1.1)."""
-    joined = 0
-    for number in range(1, frames.count + 1):
-        frame = b"".join(frames.uncompressed(number)[1])
-        joined |= int.from_bytes(frame, "little") << (number - 1) * bits
-    return joined.to_bytes((bits * frames.count + 7) // 8, "little")
+def _joined_bits(frames: Frames, bits: int) -> Iterator[bytes]:
+    """Frames of single bits, one directly behind the other (PS3.5 8.1.1); eight are whole bytes."""
+    for begin in range(1, frames.count + 1, 8):
+        joined, numbers = 0, range(begin, min(begin + 8, frames.count + 1))
+        for place, number in enumerate(numbers):
+            frame = b"".join(frames.uncompressed(number)[1])
+            joined |= int.from_bytes(frame, "little") << place * bits
+        yield joined.to_bytes((bits * len(numbers) + 7) // 8, "little")

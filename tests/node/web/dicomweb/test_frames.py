@@ -289,6 +289,16 @@ def test_single_bits_are_joined_again_when_they_were_decoded(tmp_path: Path) -> 
     assert anew(path, IMPLICIT).PixelData == packed
 
 
+@pytest.mark.parametrize("frames", [7, 8, 9, 17])
+def test_single_bits_of_any_number_of_frames_are_joined_again(tmp_path: Path, frames: int) -> None:
+    masks = np.random.default_rng(frames).integers(0, 2, frames * 5, np.uint8)
+    packed = np.packbits(masks, bitorder="little").tobytes()
+    packed += b"\0" * (len(packed) % 2)
+    said = image(rows=1, columns=5, bits=1, frames=frames, order=">")
+    path = write(tmp_path, said + element(0x7FE00010, "OB", packed, order=">"), BIG_ENDIAN)
+    assert anew(path, EXPLICIT).PixelData == packed
+
+
 def test_a_value_too_long_for_its_vr_becomes_unknown(tmp_path: Path) -> None:
     contour = b"1\\" * 40_000
     data = implicit(0x30060050, contour) + implicit(0x7FE00010, bytes(6))
