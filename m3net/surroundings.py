@@ -16,8 +16,9 @@ circle and 92 of a point.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,20 +152,37 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Slice:
+    """(Y, X) each.
+
+    padding : what no pixel shows
+    outside : air that joins the image's border, and its rim
+    """
+
+    padding: NDArray[np.bool_]
+    outside: NDArray[np.bool_]
+
+
+_Slices = Callable[[int], _Slice]
+"""By number, each worked out once for all radii of a mark."""
+
+
 def measure(placed: PlacedNodule) -> Surroundings:
     """The HU in and about what is marked."""
     nodule = placed.nodule
+    slices = cache(partial(_slice, placed.volume))
     if nodule.mask is not None:
-        return _measured(placed)
+        return _measured(placed, slices)
     if nodule.diameter_mm is not None:
-        own = _measured(placed)
-        inner = _of_radius(placed, nodule.diameter_mm / 4)  # a circle may be drawn generously
+        own = _measured(placed, slices)
+        inner = _of_radius(placed, nodule.diameter_mm / 4, slices)  # it may be drawn generously
         own = replace(own, contrast_hu=max(own.contrast_hu, inner.contrast_hu))
         if own.lung >= LITTLE_LUNG_BELOW:
             return own
-        wider = [_of_radius(placed, r) for r in RADII_MM if r > nodule.diameter_mm / 2]
+        wider = [_of_radius(placed, r, slices) for r in RADII_MM if r > nodule.diameter_mm / 2]
         return replace(own, further=max(each.lung for each in (own, *wider)))
-    tried = [_of_radius(placed, radius_mm) for radius_mm in RADII_MM]
+    tried = [_of_radius(placed, radius_mm, slices) for radius_mm in RADII_MM]
     small = tried[:2]
     return replace(
         max(tried, key=lambda each: each.lung),
@@ -175,8 +193,9 @@ def measure(placed: PlacedNodule) -> Surroundings:
     )
 
 
-def _of_radius(placed: PlacedNodule, radius_mm: float) -> Surroundings:
-    return _measured(replace(placed, nodule=replace(placed.nodule, diameter_mm=2 * radius_mm)))
+def _of_radius(placed: PlacedNodule, radius_mm: float, slices: _Slices) -> Surroundings:
+    sphere = replace(placed.nodule, diameter_mm=2 * radius_mm)
+    return _measured(replace(placed, nodule=sphere), slices)
 
 
 def _lengths_mm(placed: PlacedNodule) -> Iterator[float]:
@@ -188,7 +207,7 @@ def _lengths_mm(placed: PlacedNodule) -> Iterator[float]:
         yield from ((last - first) * placed.volume.spacing_mm).tolist()
 
 
-def _measured(placed: PlacedNodule) -> Surroundings:
+def _measured(placed: PlacedNodule, slices: _Slices) -> Surroundings:
     volume = placed.volume
     spacing = np.array(volume.spacing_mm)
     marked = placed.voxels(bare_radius_mm=RADII_MM[0])
@@ -211,10 +230,10 @@ def _measured(placed: PlacedNodule) -> Surroundings:
     inside = np.pad(marked.inside, [(m, m) for m in margin])[own]
     away_mm = ndimage.distance_transform_edt(~inside, sampling=spacing)
     hu = volume.hu[crop]
-    missing = np.isin(np.arange(low[0], high[0]), list(volume.missing))
-    padding = _padding(volume, int(low[0]), int(high[0]))
-    there = ~missing[:, None, None] & ~padding[:, crop[1], crop[2]]
-    outside = _outside(volume, int(low[0]), padding)[:, crop[1], crop[2]]
+    near = [slices(z) for z in range(int(low[0]), int(high[0]))]
+    there = ~np.stack([each.padding[crop[1:]] for each in near])
+    there[[z - low[0] for z in volume.missing if low[0] <= z < high[0]]] = False
+    outside = np.stack([each.outside[crop[1:]] for each in near])
     shell = there & (away_mm > SHELL_MM[0]) & (away_mm <= SHELL_MM[1])
     lung = (hu > LUNG_HU[0]) & (hu < LUNG_HU[1]) & ~outside
     inside &= there
@@ -256,45 +275,47 @@ def _share_that_goes_on(
     return _share(dense, inside)
 
 
-def _padding(volume: CTVolume, begin: int, end: int) -> NDArray[np.bool_]:
-    """(end - begin, Y, X): what no pixel shows."""
-    return np.stack([volume.padded(z) for z in range(begin, end)])
+def _slice(volume: CTVolume, z: int) -> _Slice:
+    padding = volume.padded(z)
+    return _Slice(padding=padding, outside=_outside(volume, z, padding))
 
 
-def _outside(volume: CTVolume, begin: int, padding: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(Z, Y, X) from slice `begin`: air that joins the image's border, slice by slice, and its rim.
+def _outside(volume: CTVolume, z: int, padding: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(Y, X): air of a slice that joins the image's border, and its rim.
 
-    padding : (Z, Y, X) of the same slices.  It is no air: beyond the field of view air, lung or
-              body go on as they ended
+    padding : (Y, X).  It is no air: beyond the field of view air, lung or body go on as they ended
     """
     _, rows, columns = volume.shape
     if min(rows * volume.spacing_mm[1], columns * volume.spacing_mm[2]) < _WHOLE_BODY_MM:
         return np.zeros(padding.shape, dtype=np.bool_)
     block = max(1, round(_BLOCK_MM / volume.spacing_mm[2]))
-    fill = ((0, 0), (0, -rows % block), (0, -columns % block))
-    hu = np.pad(volume.hu[begin : begin + len(padding)], fill, mode="edge")
+    fill = ((0, -rows % block), (0, -columns % block))
+    hu = np.pad(volume.hu[z], fill, mode="edge")
     if padding.any():
         mean_hu = _mean_hu_without(np.pad(padding, fill, mode="edge"), hu, block)
     else:
-        mean_hu = block_means(hu, rows=block, columns=block)
-    air = ~with_holes(mean_hu >= _OUTSIDE_BELOW_HU)
-    beyond = ndimage.binary_dilation(air, IN_PLANE)
-    fine: NDArray[np.bool_] = beyond.repeat(block, axis=1).repeat(block, axis=2)
-    return fine[:, :rows, :columns]
+        mean_hu = _means(hu, block)
+    air = ~with_holes(mean_hu[None] >= _OUTSIDE_BELOW_HU)
+    (beyond,) = ndimage.binary_dilation(air, IN_PLANE)
+    fine: NDArray[np.bool_] = beyond.repeat(block, axis=0).repeat(block, axis=1)
+    return fine[:rows, :columns]
 
 
 def _mean_hu_without(
     padding: NDArray[np.bool_], hu: NDArray[np.int16], block: int
 ) -> NDArray[np.float64]:
-    """Means of blocks without their padding; of nothing else, that of the nearest on the slice."""
-    share = block_means((~padding).astype(np.int16), rows=block, columns=block)
+    """A slice's means of blocks without their padding; of nothing else, that of the nearest."""
+    share = _means((~padding).astype(np.int16), block)
     shown = np.where(padding, np.int16(0), hu)
-    mean_hu = block_means(shown, rows=block, columns=block) / np.maximum(share, 1e-6)
+    mean_hu = _means(shown, block) / np.maximum(share, 1e-6)
     hidden = share == 0
     if hidden.all():
         return mean_hu
-    nearest = ndimage.distance_transform_edt(
-        hidden, sampling=(1e6, 1, 1), return_distances=False, return_indices=True
-    )
+    nearest = ndimage.distance_transform_edt(hidden, return_distances=False, return_indices=True)
     of_nearest: NDArray[np.float64] = mean_hu[tuple(nearest)]
     return of_nearest
+
+
+def _means(plane: NDArray[np.int16], block: int) -> NDArray[np.float64]:
+    (means,) = block_means(plane[None], rows=block, columns=block)
+    return np.asarray(means)
