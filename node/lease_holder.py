@@ -13,7 +13,7 @@ from random import Random
 from typing import Any, Protocol
 
 from node.core.errors import LeaseLost
-from node.core.retry import FailureKind, RetryPolicy, pause_s
+from node.core.retry import FailureKind, RetryPolicy, classify, pause_s
 from node.core.states import State
 from node.logs import event
 from node.persistence.rows import Lease
@@ -107,7 +107,9 @@ class LeaseHolder:
         if state is State.DEAD:
             log("dead", lease, level=logging.ERROR, error=error)
         else:
-            log("failed", lease, level=logging.WARNING, error=error)
+            # Not to be over soon, it seems: somebody has to see to it, and not after the last try.
+            lasts = self._policies[classify(error)].is_at_its_longest(lease.tries)
+            log("failed", lease, level=logging.ERROR if lasts else logging.WARNING, error=error)
 
 
 class Heartbeat:

@@ -51,8 +51,14 @@ class RetryPolicy:
         Between half and the whole of min(cap, base * 2**(attempt - 1)), so that many that failed
         together do not come back together.
         """
-        longest = min(self.cap_s, self.base_s * 2.0 ** min(attempt - 1, 62))
-        return longest * rng.uniform(0.5, 1.0)
+        return self._longest_s(attempt) * rng.uniform(0.5, 1.0)
+
+    def is_at_its_longest(self, attempt: int) -> bool:
+        """Whether the pauses grow no more from failed try number `attempt` on."""
+        return self._longest_s(attempt) == self.cap_s
+
+    def _longest_s(self, attempt: int) -> float:
+        return min(self.cap_s, self.base_s * 2.0 ** min(attempt - 1, 62))
 
 
 PERMANENT: tuple[type[BaseException], ...] = (

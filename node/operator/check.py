@@ -124,7 +124,7 @@ def _database(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
     store = reach.open_database(config.database)
     try:
         counts = store.counts()
-        waiting = Counter(row.destination for row in store.list_deliveries(states=[State.QUEUED]))
+        queued = store.list_deliveries(states=[State.QUEUED])
     finally:
         store.close()
     url = make_url(config.database.url).render_as_string(hide_password=True)
@@ -135,7 +135,16 @@ def _database(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
                 "database",
                 f"{dead} dead ({work}): see m3node {work} list --state dead",
             )
-    for destination in sorted(waiting.keys() - {each.name for each in config.destinations}):
+    named = {each.name for each in config.destinations}
+    failed = Counter(row.destination for row in queued if row.waits)
+    for destination in sorted(failed.keys() & named):
+        yield warn(
+            "database",
+            f"{failed[destination]} deliveries to {destination!r} have failed and are tried again: "
+            "m3node delivery list --state queued says why",
+        )
+    waiting = Counter(row.destination for row in queued)
+    for destination in sorted(waiting.keys() - named):
         yield warn(
             "database",
             f"{waiting[destination]} deliveries wait for {destination!r}, which no "

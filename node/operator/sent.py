@@ -137,8 +137,9 @@ def storage_scu() -> list[str]:
         "dead, an error in the log. Pauses are doubled, with jitter: of a transient failure from "
         f"{delivery.retry_base_s:g} s to {delivery.retry_cap_s:g} s (`retry_base_s`, "
         f"`retry_cap_s`), of one that is often passing from {delivery.not_ready_base_s:g} s to "
-        f"{delivery.not_ready_cap_s:g} s (`not_ready_base_s`, `not_ready_cap_s`). `m3node why` and "
-        "`m3node delivery list` say what a delivery waits for and when it is tried again.",
+        f"{delivery.not_ready_cap_s:g} s (`not_ready_base_s`, `not_ready_cap_s`). From the try on "
+        "after which the pause is the longest, each that fails is an error in the log. "
+        "`m3node why` and `m3node delivery list` say what a delivery waits for, and until when.",
         "",
         "The sending of one object, answer included, is broken off after two `timeout_s` and its "
         "size at `slowest_kb_s`; of an answer at most 1 MiB is read.",

@@ -144,6 +144,23 @@ def test_a_peer_that_has_not_registered_this_node_yet_gets_everything_once_it_ha
     assert queue.row().state is State.DONE
 
 
+def test_what_is_not_taken_for_an_hour_is_an_alarm_long_before_it_is_dead(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pacs(answers=(0x0110,) * 8) as (port, _):
+        queue = Queue(tmp_path, dimse(port), max_attempts=9)
+        queue.courier.deliver_one()
+        for _ in range(7):
+            queue.try_again()
+    assert queue.row().state is State.QUEUED
+    alarms = [
+        (each.__dict__["action"], each.__dict__["fields"]["tries"])
+        for each in caplog.records
+        if each.levelname == "ERROR"
+    ]
+    assert alarms == [("delivery.failed", 7), ("delivery.failed", 8)]
+
+
 def test_what_nobody_sees_to_is_dead_in_the_end_and_an_alarm(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

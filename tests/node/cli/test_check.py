@@ -3,6 +3,7 @@
 import json
 import socket
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,28 @@ def test_what_a_profile_means_for_a_destination_is_said(cli: Cli, config_file: P
             'companions = ["presentation_state", "key_objects"], reject_superseded = true',
         )
     ]
+
+
+@pytest.mark.usefixtures("job")
+def test_results_that_a_destination_has_not_taken_yet_are_told(
+    cli: Cli, store: Store, config_file: Path
+) -> None:
+    finish(store)
+    now = datetime.now(UTC)
+    lease = store.claim_delivery(destination="pacs", owner="me", lease_s=60, now=now)
+    assert lease is not None
+    store.retry(lease, error="status 0110", not_before=now + timedelta(hours=1), now=now)
+    config_file.write_text(
+        config_file.read_text()
+        + '[[destinations]]\nname = "pacs"\nkind = "dimse"\nhost = "127.0.0.1"\nport = 1\n'
+        'ae_title = "X"\n'
+    )
+    found = cli("check", "--json", "--config", config_file).json()
+    assert findings(found, "database")[-1] == (
+        "warn",
+        "1 deliveries to 'pacs' have failed and are tried again: "
+        "m3node delivery list --state queued says why",
+    )
 
 
 @pytest.mark.usefixtures("job")

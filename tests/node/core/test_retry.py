@@ -31,6 +31,11 @@ def test_the_pause_doubles_up_to_the_cap() -> None:
     assert [POLICY.delay_s(n, Longest()) for n in range(1, 7)] == [4, 8, 16, 32, 60, 60]
 
 
+def test_it_is_told_from_which_try_on_the_pauses_grow_no_more() -> None:
+    assert [n for n in range(1, 9) if POLICY.is_at_its_longest(n)] == [5, 6, 7, 8]
+    assert [n for n in range(1, 9) if SLOW.is_at_its_longest(n)] == [7, 8]
+
+
 def test_jitter_takes_away_half_of_it_at_most() -> None:
     assert [POLICY.delay_s(n, Shortest()) for n in range(1, 7)] == [2, 4, 8, 16, 30, 30]
 
