@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_VR
+from pydicom.tag import Tag
 
 Value = str | int | None
 
@@ -73,19 +74,12 @@ class Attribute:
         return self.path[-1]
 
 
-def _tag(keyword: str) -> int:
-    tag = tag_for_keyword(keyword)
-    if tag is None:
-        raise KeyError(keyword)
-    return tag
-
-
 def _of(level: Level) -> tuple[Attribute, ...]:
     return tuple(
         Attribute(
             keyword=keyword,
-            path=(*([_tag(inside)] if inside else ()), _tag(keyword)),
-            vr=dictionary_VR(_tag(keyword)),
+            path=(*([Tag(inside)] if inside else ()), Tag(keyword)),
+            vr=dictionary_VR(Tag(keyword)),
             level=level,
             matching=matching,
             column=column,

@@ -6,7 +6,8 @@ A job that is dead is CANCELED with its reason: the machinery failed, and nothin
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_VR
+from pydicom.tag import Tag
 
 from node.core.states import State
 from node.dicom.work_items import STATES, WORKLIST_LABEL
@@ -125,21 +126,14 @@ def _moment(at: datetime) -> str:
 
 
 def _said(keyword: str, value: Value) -> Attribute:
-    tag = _tag(keyword)
+    tag = Tag(keyword)
     return Attribute(
         tag=tag, vr=dictionary_VR(tag), values=None if value in (None, "") else [value]
     )
 
 
 def _sequence(keyword: str, items: list[_Item]) -> Attribute:
-    return Attribute(tag=_tag(keyword), vr="SQ", items=items)
-
-
-def _tag(keyword: str) -> int:
-    tag = tag_for_keyword(keyword)
-    if tag is None:
-        raise KeyError(keyword)
-    return tag
+    return Attribute(tag=Tag(keyword), vr="SQ", items=items)
 
 
 def _ordered(*said: Attribute) -> _Item:
