@@ -37,6 +37,8 @@ from node.web.problems import Problem
 JPEG, PNG = "image/jpeg", "image/png"
 _ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 _DOCUMENT = "00420011"
+_MOST_A_SIDE_OF_JPEG = 65500
+"""Pixels that libjpeg writes; an image may have 65,535."""
 _LOOKED_AT = 16
 """Objects of a series that a thumbnail is tried of."""
 
@@ -151,6 +153,8 @@ def _encoded(asked: Asked, number: int, view: View, kind: str) -> bytes:
     buffer = BytesIO()
     if kind == PNG:
         picture.save(buffer, "PNG", compress_level=3)
+    elif max(picture.size) > _MOST_A_SIDE_OF_JPEG:
+        raise Undecodable(f"the picture is too long for {JPEG}; ask for {PNG}, or a viewport")
     else:
         picture.save(buffer, "JPEG", quality=view.quality, subsampling=0)
     return buffer.getvalue()

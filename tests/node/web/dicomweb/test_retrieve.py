@@ -227,6 +227,17 @@ def test_what_nobody_decodes_is_still_handed_out_as_it_is_stored(own: Served) ->
     assert own.get(f"{path}/metadata").status_code == 200
 
 
+def test_a_picture_longer_than_a_jpeg_can_be_is_had_as_png_or_smaller(own: Served) -> None:
+    (strip,) = synthetic.ct_series(shape=(1, 1, 65_535), series="strip")
+    keep(own, [strip], own.services.spool.directory)
+    path = f"{address(strip)}/rendered"
+    answer = own.get(path)
+    assert answer.status_code == 406
+    assert "ask for image/png, or a viewport" in answer.json()["error"]
+    assert own.get(path, headers=asking("image/png")).status_code == 200
+    assert own.get(f"{path}?viewport=1000,1000").status_code == 200
+
+
 def test_frames_are_as_stored_unless_plain_samples_are_asked_for(served: Served) -> None:
     path = f"{address(COMPRESSED)}/frames/1"
     for accept, kind, syntax in (
