@@ -1,26 +1,30 @@
 """The node's configuration: one TOML, parsed once, handed out section by section."""
 
-from node.config.profiles import PROFILES, Profile
-from node.config.sections import (
-    DatabaseConfig,
-    DeliveryConfig,
+from node.config.destinations import (
     DestinationConfig,
     DicomwebDestination,
     DimseDestination,
     FhirDestination,
     Hl7Destination,
+)
+from node.config.profiles import PROFILES, Profile
+from node.config.receiver import (
+    ReceiverConfig,
+    ReceiverTLSConfig,
+    as_destination,
+)
+from node.config.sections import (
+    DatabaseConfig,
+    DeliveryConfig,
     LogConfig,
     ModelConfig,
     NodeConfig,
-    ReceiverConfig,
-    ReceiverTLSConfig,
     ResultsConfig,
     ServeConfig,
     StorageConfig,
     StudyConfig,
     WebConfig,
     WorkerConfig,
-    as_destination,
 )
 from node.config.source import find_config, load_config
 from node.config.sources import DicomwebSource, DimseSource, PullConfig, SourceConfig

@@ -6,7 +6,6 @@ default except where a destination is.
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -20,33 +19,13 @@ from pydantic import (
 )
 from pydantic.networks import IPvAnyNetwork
 
-from node.config.peers import DimsePeer, Peer, WebPeer
-from node.config.profiles import PROFILES, CompanionName, Compression, Profile, ProfileName
-from node.config.section import (
-    AETitle,
-    Attempts,
-    Lease,
-    Port,
-    Seconds,
-    Section,
-    WebAddress,
-    formed,
-)
+from node.config.destinations import DestinationConfig, DicomDestination
+from node.config.receiver import ReceiverConfig
+from node.config.section import Attempts, Lease, Port, Seconds, Section, formed
 from node.config.sources import PullConfig, SourceConfig
-from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.core.retry import FailureKind, RetryPolicy
-from node.core.variants import Wishes
-from sr_templates.character_sets import is_known
 from sr_templates.pictures.capture_view import MapStyle
 
-
-def _known_character_set(term: str) -> str:
-    if not is_known(term):
-        raise ValueError("no defined term of PS3.3 C.12.1.1.2, such as ISO_IR 100 or GB18030")
-    return term
-
-
-CharacterSet = Annotated[str, AfterValidator(_known_character_set)]
 Origin = Annotated[
     str, formed(r"https?://[^/\s*]+", "an origin such as https://viewer.example, with no path")
 ]
@@ -70,99 +49,6 @@ def _database_beside(url: str, info: ValidationInfo) -> str:
 
 DatabaseURL = Annotated[str, AfterValidator(_database_beside)]
 """An SQLAlchemy URL; the file of an SQLite database is a path like any other."""
-
-
-class ReceiverTLSConfig(Section):
-    """DICOM over TLS, beside the plain port or instead of it. Without this table there is none. Its
-    files are read again when they change."""
-
-    port: Port = 2762
-    """TCP port to listen on for TLS."""
-    certificate_file: Path = Field(examples=["m3node-certificate.pem"])
-    """PEM file of this node's certificate and those that sign it. `m3node health` calls as its
-    holder, so it should be good for clients too."""
-    key_file: Path | None = Field(default=None, examples=["m3node-key.pem"])
-    """PEM file of its private key, without a passphrase; absent: in certificate_file."""
-    ca_file: Path | None = Field(default=None, examples=["hospital-ca.pem"])
-    """PEM file of the authorities that sign the senders' certificates, or of these themselves."""
-    client_certificate: Literal["required", "optional", "none"] = "required"
-    """Whether a sender has to show a certificate that ca_file vouches for. "optional": it need not,
-    but one that it shows has to be good."""
-    minimum_version: Literal["1.2", "1.3"] = "1.2"
-    """Oldest version of TLS that is accepted."""
-
-    @model_validator(mode="after")
-    def _can_judge_certificates(self) -> Self:
-        if self.client_certificate != "none" and self.ca_file is None:
-            raise ValueError(
-                f'client_certificate = "{self.client_certificate}" needs a ca_file to judge it by; '
-                'name one, or write client_certificate = "none"'
-            )
-        return self
-
-
-class ReceiverConfig(Section):
-    """The Storage SCP: what scanners and the PACS send to."""
-
-    ae_title: AETitle = "M3NODE"
-    """AE title under which this node answers; 16 characters at most."""
-    host: str = "127.0.0.1"
-    """Address to listen on; 0.0.0.0 listens on every IPv4 interface."""
-    port: Annotated[int, Field(ge=0, le=65535)] = 11112
-    """TCP port to listen on; 0: none, where receiver.tls has one."""
-    accept: Literal["all", "listed"] = "all"
-    """Storage SOP classes to accept: "all" of the Standard, or only the "listed" ones that this
-    node interprets (CONFORMANCE.md). A PACS that routes whole studies wants "all"."""
-    allowed_called_ae_titles: tuple[AETitle, ...] | None = Field(
-        default=None, examples=[["M3NODE"]]
-    )
-    """Called AE titles to answer to; absent: every title."""
-    allowed_calling_ae_titles: tuple[AETitle, ...] | None = Field(
-        default=None, examples=[["CT1", "PACS"]]
-    )
-    """Calling AE titles to accept; absent: everyone (`m3node check` warns)."""
-    allowed_peers: tuple[IPvAnyNetwork, ...] | None = Field(
-        default=None, examples=[["10.1.0.0/16", "192.168.7.12"]]
-    )
-    """Addresses or networks to accept; absent: everyone (`m3node check` warns)."""
-    max_associations: Annotated[int, Field(ge=1)] = 32
-    """Associations served at the same time; the next one is rejected as transient."""
-    max_associations_of_one_peer: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, examples=[24]
-    )
-    """Of these, so many from one address at most, so that it cannot take them all; absent: three
-    quarters. Where every sender is behind one address (NAT, a proxy), as many as max_associations.
-    """
-    max_pdu_bytes: Annotated[int, Field(ge=4096, le=1 << 24)] = 131072
-    """Largest PDU that senders may use."""
-    network_timeout_s: Seconds = 60.0
-    """A sender that is silent for so long in the middle of an association is aborted."""
-    max_object_mb: Annotated[int, Field(ge=1)] = 4096
-    """Largest object that is taken, MiB; of a deflated one, what it inflates to."""
-    assumed_character_set: CharacterSet | None = Field(default=None, examples=["ISO_IR 100"])
-    """Specific Character Set of senders that declare none and yet send text outside ASCII; absent:
-    such text is copied into results byte for byte, as undeclared as it came."""
-    tls: ReceiverTLSConfig | None = None
-
-    @property
-    def most_of_one_peer(self) -> int:
-        """Associations that one address may have open."""
-        return self.max_associations_of_one_peer or -(-3 * self.max_associations // 4)
-
-    @property
-    def ports(self) -> dict[str, int]:
-        """The ports that are listened on, by their keys."""
-        plain = {"receiver.port": self.port} if self.port else {}
-        secured = {"receiver.tls.port": self.tls.port} if self.tls is not None else {}
-        return plain | secured
-
-    @model_validator(mode="after")
-    def _listens_somewhere(self) -> Self:
-        if not self.ports:
-            raise ValueError("port = 0 leaves no port to listen on, since there is no receiver.tls")
-        if len(self.ports) > len(set(self.ports.values())):
-            raise ValueError("port and tls.port are the same; choose two, or port = 0")
-        return self
 
 
 class WebConfig(Section):
@@ -363,145 +249,6 @@ class LogConfig(Section):
     """Least important level that is written."""
 
 
-class _Destination(Peer):
-    profile: ProfileName = "standard"
-    """What it is, which decides the settings below where they are left out: "standard", a PACS;
-    "ohif", "weasis", one behind which that viewer reads; "basic", one that shows single images and
-    documents only. `m3node check` says what each comes to."""
-    report: Literal["auto"] | ReportVariant | None = Field(default=None, examples=["auto"])
-    """"comprehensive_3d" (SR .88.34), "comprehensive" (.88.33), or "auto": the former, and the
-    latter where the destination rejects it."""
-    captures: Literal["auto"] | CaptureVariant | None = Field(default=None, examples=["auto"])
-    """"multi_frame" (one object a nodule), "single_frame" (its first frame and its key slice, an
-    object each), or "auto": the former, and the latter where the destination rejects it."""
-    compression: Compression | None = Field(default=None, examples=["accepted"])
-    """"accepted": pictures travel in JPEG-LS Lossless where the destination takes that, with the
-    very same pixels; "never": always uncompressed."""
-    companions: tuple[CompanionName, ...] | None = Field(
-        default=None, examples=[["presentation_state", "key_objects"]]
-    )
-    """What it gets beside report and captures: "presentation_state" (outlines on the CT, GSPS),
-    "key_objects" (the key slices, KOS), "pdf" (the report as a document), "parametric_map" (the
-    heat maps as numbers). What it does not take is left out, and the diary says so."""
-    reject_superseded: bool | None = Field(default=None, examples=[False])
-    """Whether a rejection note (KOS, IHE IOCM) hides the earlier results that it holds once a newer
-    set is stored there."""
-
-    def settled(self) -> Profile:
-        """The settings, those that are left out as the profile has them."""
-        own = {
-            each.name: value
-            for each in fields(Profile)
-            if (value := getattr(self, each.name)) is not None
-        }
-        return replace(PROFILES[self.profile], **own)
-
-    def wishes(self) -> Wishes:
-        """What it is to get, and in which form."""
-        settled = self.settled()
-        return Wishes(
-            report=settled.report,
-            captures=settled.captures,
-            companions=frozenset(map(ArtifactKind, settled.companions)),
-        )
-
-    @property
-    def compressed(self) -> bool:
-        """Whether pictures may travel compressed."""
-        return self.settled().compression == "accepted"
-
-
-class DimseDestination(_Destination, DimsePeer):
-    """A PACS or viewer that takes results over C-STORE."""
-
-    kind: Literal["dimse"] = "dimse"
-    """C-STORE."""
-
-
-class DicomwebDestination(_Destination, WebPeer):
-    """A PACS that takes results over DICOMweb (STOW-RS)."""
-
-    kind: Literal["dicomweb"] = "dicomweb"
-    """STOW-RS."""
-
-
-class _ToldDestination(Peer):
-    """Somebody who is told in words what the report says, and keeps no DICOM."""
-
-    def settled(self) -> Profile:
-        """As a PACS that gets nothing beside the report, of which this is read."""
-        return Profile()
-
-    def wishes(self) -> Wishes:
-        """The report in its richest form."""
-        return Wishes(report="auto", captures="auto")
-
-
-class FhirDestination(_ToldDestination):
-    """A RIS or EHR that is told the report in FHIR R4: one DiagnosticReport a study."""
-
-    kind: Literal["fhir"] = "fhir"
-    """A transaction Bundle."""
-    url: WebAddress = Field(examples=["https://ris.example/fhir"])
-    """Base URL of the FHIR service."""
-    headers_file: Path | None = Field(default=None, examples=["ris-headers"])
-    """File of "Name: value" lines that are sent with each request, such as Authorization."""
-    ca_file: Path | None = Field(default=None, examples=["hospital-ca.pem"])
-    """PEM file of the authorities that sign its certificate; absent: the system's."""
-    patient_id_system: Annotated[str, StringConstraints(min_length=1)] | None = Field(
-        default=None, examples=["urn:oid:1.2.36.146.595.217.0.1"]
-    )
-    """The namespace of Patient ID as that service knows it; absent: named by its issuer alone."""
-
-
-HL7Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=180)]
-
-
-class Hl7Destination(_ToldDestination):
-    """A RIS that is told the report in HL7 v2 over MLLP: an ORU^R01, unencrypted."""
-
-    kind: Literal["hl7"] = "hl7"
-    """ORU^R01 2.5.1."""
-    host: Annotated[str, StringConstraints(min_length=1)] = Field(examples=["ris.example"])
-    """Host name or address."""
-    port: Port = Field(examples=[2575])
-    """TCP port."""
-    sending_application: HL7Name = "M3NODE"
-    """MSH-3."""
-    sending_facility: HL7Name = ""
-    """MSH-4."""
-    receiving_application: HL7Name = ""
-    """MSH-5."""
-    receiving_facility: HL7Name = ""
-    """MSH-6."""
-
-
-DestinationConfig = Annotated[
-    DimseDestination | DicomwebDestination | FhirDestination | Hl7Destination,
-    Field(discriminator="kind"),
-]
-
-
-def as_destination(receiver: ReceiverConfig) -> DimseDestination:
-    """This node's own receiver as a destination, called as somebody whom it lets in."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(receiver.host, receiver.host)
-    tls = None if receiver.port else receiver.tls
-    asked = tls is not None and tls.client_certificate != "none"
-    return DimseDestination(
-        name="self",
-        host=host,
-        port=receiver.port if tls is None else tls.port,
-        tls=tls is not None,
-        ca_file=None if tls is None else tls.certificate_file,
-        server_name=None if tls is None else "",
-        certificate_file=tls.certificate_file if tls is not None and asked else None,
-        key_file=tls.key_file if tls is not None and asked else None,
-        ae_title=(receiver.allowed_called_ae_titles or (receiver.ae_title,))[0],
-        calling_ae_title=(receiver.allowed_calling_ae_titles or (receiver.ae_title,))[0],
-        timeout_s=10,
-    )
-
-
 _EVERY_HOST = {"0.0.0.0", "::", ""}
 
 
@@ -536,7 +283,7 @@ class NodeConfig(Section):
             each.model_copy(
                 update={"companions": tuple(dict.fromkeys((*each.settled().companions, "pdf")))}
             )
-            if isinstance(each, _Destination)
+            if isinstance(each, DicomDestination)
             else each
             for each in destinations
         )

@@ -14,13 +14,13 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from node.config.sections import (
+from node.config.destinations import (
     DicomwebDestination,
     DimseDestination,
     FhirDestination,
     Hl7Destination,
-    NodeConfig,
 )
+from node.config.sections import NodeConfig
 from node.config.sources import DicomwebSource, DimseSource
 from node.config.toml import tables_of
 from node.core.errors import ConfigError

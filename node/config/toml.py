@@ -12,14 +12,14 @@ from typing import get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from node.config.peers import Peer
-from node.config.sections import (
+from node.config.destinations import (
     DicomwebDestination,
     DimseDestination,
     FhirDestination,
     Hl7Destination,
-    NodeConfig,
 )
+from node.config.peers import Peer
+from node.config.sections import NodeConfig
 from node.config.sources import DicomwebSource, DimseSource
 
 _WIDTH = 96

@@ -21,7 +21,7 @@ from node.config import (
     find_config,
     load_config,
 )
-from node.config.sections import Section
+from node.config.section import Section
 from node.core.errors import ConfigError
 
 MINIMAL = """
