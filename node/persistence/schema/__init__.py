@@ -1,0 +1,63 @@
+"""The tables.
+
+Rules for this folder: every invariant that the program relies on stands here as a constraint, so
+that no transaction can break it, whoever writes it.  Times are UTC.  Patient data stands in `study`
+and nowhere else.  A change here needs a migration in `migrations/versions`; a test compares the
+two.
+"""
+
+from node.persistence.schema.base import (
+    Base,
+    UTCDateTime,
+)
+from node.persistence.schema.leased import (
+    DEAD,
+    OPEN,
+    RUNNING,
+    LeasedWork,
+)
+from node.persistence.schema.received import (
+    FOUND,
+    NOT_DESCRIBED,
+    UNREAD,
+    Contribution,
+    Instance,
+    Sender,
+    Series,
+    Study,
+)
+from node.persistence.schema.work import (
+    IN_FORCE,
+    RESULT_NOT_DESCRIBED,
+    Artifact,
+    Delivered,
+    Delivery,
+    EventLog,
+    Fetching,
+    Job,
+)
+
+__all__ = [
+    "DEAD",
+    "FOUND",
+    "IN_FORCE",
+    "NOT_DESCRIBED",
+    "OPEN",
+    "RESULT_NOT_DESCRIBED",
+    "RUNNING",
+    "UNREAD",
+    "Artifact",
+    "Base",
+    "Contribution",
+    "Delivered",
+    "Delivery",
+    "EventLog",
+    "Fetching",
+    "Instance",
+    "Job",
+    "LeasedWork",
+    "Sender",
+    "Series",
+    "Study",
+    "UTCDateTime",
+]
