@@ -8,9 +8,9 @@ from itertools import product
 from node.dicom.retrieval import OCTETS
 from node.web.dicomweb.accept import not_acceptable
 from node.web.dicomweb.asked import Answer, Asked, of_part, of_parts
+from node.web.dicomweb.element_values import NoValue, little_endian, values
 from node.web.dicomweb.encoded_object import UNDEFINED, Element, EncodedObject, opened
 from node.web.dicomweb.frame_media import frames_of
-from node.web.dicomweb.metadata_values import NoValue, little_endian, values
 from node.web.dicomweb.multipart_out import Part
 from node.web.problems import Problem
 

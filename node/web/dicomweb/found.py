@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from node.dicom.described import date_of, time_of
 from node.dicom.searchable import Attribute, Value
+from node.web.dicomweb.element_values import Value as SaidValue
 from node.web.dicomweb.metadata_model import Attribute as Said
-from node.web.dicomweb.metadata_values import Value as SaidValue
 from node.web.dicomweb.query import Query
 from sr_templates.character_sets import UNICODE
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from node.dicom.elements import MAX_ELEMENTS
+from node.web.dicomweb.element_values import NoValue, Value, number_of, values
 from node.web.dicomweb.encoded_object import PIXELS, UNDEFINED, Element, EncodedObject, Unreadable
-from node.web.dicomweb.metadata_values import NoValue, Value, number_of, values
 
 _SAMPLE_TYPES = {0x7FE00008: "<f4", 0x7FE00009: "<f8"}
 """Where samples are no integers, as numpy names them."""

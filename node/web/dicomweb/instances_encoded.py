@@ -15,9 +15,9 @@ from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 from m3net.attributes import PARSER_ERRORS
 from node.dicom.retrieval import COMPRESSED
 from node.inbound.encoded import file_head
+from node.web.dicomweb.element_values import little_endian
 from node.web.dicomweb.encoded_object import UNDEFINED, Element, EncodedObject
 from node.web.dicomweb.frames import Frames, Undecodable
-from node.web.dicomweb.metadata_values import little_endian
 
 _CHUNK = 1 << 20
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD

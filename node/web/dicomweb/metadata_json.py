@@ -5,8 +5,8 @@ from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
 
+from node.web.dicomweb.element_values import Value, number_of
 from node.web.dicomweb.metadata_model import Attribute
-from node.web.dicomweb.metadata_values import Value, number_of
 
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from node.dicom.retrieval import MOST_INLINE_BYTES, MOST_INLINE_VALUE_BYTES
+from node.web.dicomweb.element_values import BYTES, NoValue, Value, little_endian, values
 from node.web.dicomweb.encoded_object import UNDEFINED, Element, EncodedObject, Unreadable
-from node.web.dicomweb.metadata_values import BYTES, NoValue, Value, little_endian, values
 from sr_templates.character_sets import UNICODE
 
 MOST_INLINE = 64 << 20
@@ -30,7 +30,7 @@ Path = tuple[str, ...]
 class Attribute:
     """One attribute; of `values`, `inline`, `bulk` and `items` one at most is not None.
 
-    values : as `metadata_values.values` has them
+    values : as `element_values.values` has them
     inline : bytes in little endian
     bulk   : where the value can be fetched
     """

@@ -7,8 +7,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 from pydicom.datadict import keyword_for_tag
 
+from node.web.dicomweb.element_values import Value
 from node.web.dicomweb.metadata_model import Attribute
-from node.web.dicomweb.metadata_values import Value
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")

@@ -12,8 +12,8 @@ from pydicom.tag import Tag
 from node.core.states import State
 from node.dicom.work_items import STATES, WORKLIST_LABEL
 from node.persistence.work_items import WorkItem
+from node.web.dicomweb.element_values import Value
 from node.web.dicomweb.metadata_model import Attribute
-from node.web.dicomweb.metadata_values import Value
 from sr_templates.character_sets import UNICODE
 
 LABEL = "Malignancy of annotated pulmonary nodules"

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from node.web.dicomweb import encoded_object
+from node.web.dicomweb.element_values import little_endian
 from node.web.dicomweb.encoded_object import Element, Unreadable, opened
 from node.web.dicomweb.frame_index import index_frames
 from node.web.dicomweb.frames import Frames
 from node.web.dicomweb.metadata_json import as_json
 from node.web.dicomweb.metadata_model import Attribute, attributes
-from node.web.dicomweb.metadata_values import little_endian
 from node.web.dicomweb.metadata_xml import as_xml
 from tests import synthetic
 from tests.node.web.dicomweb.encoding import (
