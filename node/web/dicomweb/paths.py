@@ -32,7 +32,11 @@ def base_of(services: Services, request: Request) -> str:
     host = request.headers.get("host", "")
     address, port = request.scope.get("server") or ("", None)
     if not _HOST.fullmatch(host):
-        host = f"{services.config.web.host}:{services.config.web.port}"
-    elif port and (host == address or (host == "localhost" and address in _LOOPBACK)):
+        host = f"{_in_uri(services.config.web.host)}:{services.config.web.port}"
+    elif port and (host == _in_uri(address) or (host == "localhost" and address in _LOOPBACK)):
         host = f"{host}:{port}"
     return f"{request.url.scheme}://{host}{request.scope.get('root_path', '')}"
+
+
+def _in_uri(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
 from functools import partial
 from http.client import HTTPConnection
 from io import BytesIO
@@ -24,13 +25,16 @@ from pydicom.uid import (
     JPEGLSLossless,
     RLELossless,
 )
+from starlette.requests import Request
 
 from m3net.uids import StudyInstanceUID
+from node.config import WebConfig
 from node.persistence.held import Held
 from node.web.dicomweb.accept import ANYTHING
 from node.web.dicomweb.asked import Answer, Asked
 from node.web.dicomweb.instances import instances
 from node.web.dicomweb.metadata import metadata
+from node.web.dicomweb.paths import base_of
 from node.web.dicomweb.rendered import rendered
 from tests import synthetic
 from tests.encodings import new_object
@@ -291,6 +295,22 @@ def test_bulk_data_are_at_the_host_seen_if_it_is_one(
     (said,) = served.get(f"{SLICE}/metadata", headers={"Host": host, **forwarded}).json()
     here = base or f"http://127.0.0.1:{served.port}"
     assert said["7FE00010"]["BulkDataURI"] == f"{here}{SLICE}/bulkdata/7FE00010"
+
+
+@pytest.mark.parametrize("host", ["[::1]", "[::1]:8105", "::1", ""])
+def test_an_ipv6_address_stands_in_brackets_with_its_port(served: Served, host: str) -> None:
+    web = WebConfig(host="::1", port=8105)
+    config = served.services.config.model_copy(update={"web": web})
+    scope = {
+        "type": "http",
+        "scheme": "http",
+        "path": "/",
+        "query_string": b"",
+        "server": ("::1", 8105),
+        "headers": [(b"host", host.encode())],
+    }
+    base = base_of(replace(served.services, config=config), Request(scope))
+    assert base == "http://[::1]:8105"
 
 
 def test_bulk_data_are_at_the_address_that_is_configured(tmp_path: Path) -> None:
