@@ -78,6 +78,11 @@ def settle_all(url: str, jobs: str, processes: str) -> None:
 
     Leases last a minute, and every generation's clock is an hour ahead of the one before.
     """
+    store = open_store(url)
+    first = _claimed(store, NOON)
+    assert first is not None
+    _overtake(store, first, NOON)
+    store.close()
     for generation in range(1, 200):
         now = NOON + timedelta(hours=generation)
         seed = generation * 100
@@ -99,21 +104,34 @@ def _settle(url: str, rng: Random, now: datetime) -> None:
     """One in ten claims dies; one in twenty is finished only after its lease is over."""
     store = open_store(url)
     while True:
-        lease = store.claim_job(owner=this_process(), lease_s=60, now=now)
+        lease = _claimed(store, now)
         if lease is None:
             break
         fate = rng.random()
         if fate < 0.10:
             _die()
         if fate < 0.15:
-            # Another, whose clock is past the lease's end, takes it over and is done before.
-            late = store.claim_job(owner="late:1:1", lease_s=60, now=now + LATER)
-            if late is not None:
-                _finish_and_say(store, late)
-        _finish_and_say(store, lease)
+            _overtake(store, lease, now)
+        else:
+            _finish_and_say(store, lease)
     # Others whose clocks are past the lease's end take what the dead have left.
     while (late := store.claim_job(owner="late:1:1", lease_s=60, now=now + LATER)) is not None:
         _finish_and_say(store, late)
+
+
+def _claimed(store: Store, now: datetime) -> JobLease | None:
+    return store.claim_job(owner=this_process(), lease_s=60, now=now)
+
+
+def _overtake(store: Store, lease: JobLease, now: datetime) -> None:
+    """Another, whose clock is past the lease's end, takes work over and is done before its holder.
+
+    It is this lease's own job if no other lease is older.
+    """
+    late = store.claim_job(owner="late:1:1", lease_s=60, now=now + LATER)
+    if late is not None:
+        _finish_and_say(store, late)
+    _finish_and_say(store, lease)
 
 
 def _finish_and_say(store: Store, lease: JobLease) -> None:
