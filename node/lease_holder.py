@@ -107,9 +107,14 @@ class LeaseHolder:
         if state is State.DEAD:
             log("dead", lease, level=logging.ERROR, error=error)
         else:
-            # Not to be over soon, it seems: somebody has to see to it, and not after the last try.
-            lasts = self._policies[classify(error)].is_at_its_longest(lease.tries)
-            log("failed", lease, level=logging.ERROR if lasts else logging.WARNING, error=error)
+            # What lasts is for somebody to see to, and not only after the last try.
+            level = logging.ERROR if self.lasts(lease, error) else logging.WARNING
+            log("failed", lease, level=level, error=error)
+
+    def lasts(self, lease: Lease, error: Exception) -> bool:
+        """Whether it will not be over soon, it seems: the pauses grow no more from this try on."""
+        policy = self._policies.get(classify(error))
+        return policy is not None and policy.is_at_its_longest(lease.tries)
 
 
 class Heartbeat:

@@ -108,7 +108,9 @@ def storage_scu() -> list[str]:
                     "association rejected (permanent): AE titles not recognised, no reason given; "
                     "an answer that is no DICOM (HTTP, TLS); 0110, 0124, 0210, C001 and every "
                     "status that stands in no other row",
-                    "often passing: tried again slowly",
+                    "often passing: tried again slowly; an object that is not kept at the try "
+                    "after which the pause is the longest is sent in the next poorer form, if "
+                    "there is one",
                 ),
                 (
                     "a warning that is none of storage (0001, 0107, 0116, other Bxxx)",

@@ -197,9 +197,15 @@ class Courier:
                 form = poorer
             except (DestinationUnreachable, DestinationNotReady) as error:
                 waiting = [each for each in objects if each.sent.sop_instance_uid not in confirmed]
-                if not waiting or waiting[0].sent.kind not in companions:
-                    raise
                 kind = _kind_of(error, objects)
+                if not waiting or waiting[0].sent.kind not in companions:
+                    lasts = error.not_kept and self._holder.lasts(lease, error)
+                    poorer = wishes.poorer(form, kind) if lasts and kind is not None else None
+                    if poorer is None:
+                        raise
+                    log("falls_back", lease, because=str(error))
+                    form = poorer
+                    continue
                 if kind is not None and lease.tries >= lease.max_attempts:
                     self._leave_out(lease, kind, error)
                     companions = companions - {kind}

@@ -144,10 +144,24 @@ def test_a_peer_that_has_not_registered_this_node_yet_gets_everything_once_it_ha
     assert queue.row().state is State.DONE
 
 
+def test_a_picture_that_is_not_taken_for_an_hour_is_sent_in_its_poorer_form(
+    tmp_path: Path,
+) -> None:
+    with pacs(answers=(0x0110,) * 7) as (port, received):
+        queue = Queue(tmp_path, dimse(port), max_attempts=9)
+        queue.courier.deliver_one()
+        for _ in range(6):
+            queue.try_again()
+    assert received[:7] == [capture_uid(MULTI)] * 7
+    assert received[7] == capture_uid(SINGLE)
+    assert (queue.row().state, queue.row().tries) == (State.DONE, 7)
+    assert queue.row().capture_variant is SINGLE
+
+
 def test_what_is_not_taken_for_an_hour_is_an_alarm_long_before_it_is_dead(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pacs(answers=(0x0110,) * 8) as (port, _):
+    with pacs(answers=(0x0110,) * 10) as (port, _):  # in either form, at the two last tries
         queue = Queue(tmp_path, dimse(port), max_attempts=9)
         queue.courier.deliver_one()
         for _ in range(7):
