@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from node.cli.options import show_table
-from sr_templates.findings import Lobe, Location, Measurements, Side
-from sr_templates.probability import percent_text
-from sr_templates.spoken import image_in_words, lung_in_words, size_in_words
+from node.listed.nodules import nodule_words
 
 if TYPE_CHECKING:
     from node.persistence.rows import DeliveryRow, JobRow
@@ -39,40 +37,17 @@ def show_nodules(nodules: Sequence[Mapping[str, Any]]) -> None:
             ["nodule", "centre z, y, x", "centre mm (L, P, S)", "where", "size", "probability", ""],
             [
                 [
-                    n["tracking_id"],
+                    words.name,
                     _numbers(n["centre_index"]),
                     _numbers(n["centre_mm"]),
-                    _where(n.get("location") or {}),
-                    _size(n.get("measurements") or {}, n["diameter_mm"]),
-                    None if n["probability"] is None else percent_text(n["probability"]),
-                    n["reason"] or "",
+                    words.where,
+                    words.size or None,
+                    words.probability or None,
+                    words.reason,
                 ]
-                for n in nodules
+                for n, words in ((n, nodule_words(n)) for n in nodules)
             ],
         )
-
-
-def _where(location: Mapping[str, Any]) -> str:
-    """Lung and key slice; of a job from before they were noted, nothing."""
-    place = Location(
-        **{
-            **location,
-            "side": Side(location["side"]) if location.get("side") else None,
-            "lobe": Lobe(location["lobe"]) if location.get("lobe") else None,
-        }
-    )
-    return ", ".join(part for part in (lung_in_words(place), image_in_words(place)) if part)
-
-
-def _size(measurements: Mapping[str, Any], diameter_mm: float | None) -> str | None:
-    """As measured from the mark, else as it is marked."""
-    told = size_in_words(
-        Measurements(
-            long_axis_mm=measurements.get("long_axis_mm"),
-            short_axis_mm=measurements.get("short_axis_mm"),
-        )
-    )
-    return told or (None if diameter_mm is None else f"marked as {diameter_mm:.0f} mm")
 
 
 def _numbers(values: list[float] | None) -> str:

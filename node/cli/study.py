@@ -1,10 +1,9 @@
 """`m3node study`: what has been received, and what came of it."""
 
-from collections import Counter
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,9 +20,10 @@ from node.cli.options import (
     since_option,
 )
 from node.cli.rows import show_nodules
+from node.listed.studies import says, series_json, state_of, study_json
 
 if TYPE_CHECKING:
-    from node.persistence.rows import InstanceRow, StudyRow
+    from node.persistence.rows import StudyRow
 
 
 @click.group()
@@ -44,11 +44,17 @@ def list_studies(
     with opened_store(loaded(config_path)) as store:
         rows = store.list_studies(since=since, limit=limit)
     if as_json:
-        show_json([_study_json(row, phi=phi) for row in rows])
+        show_json([study_json(row, phi=phi) for row in rows])
         return
     columns = ["study", "last arrival", "instances", "state", "says"]
     cells = [
-        [row.study_instance_uid, row.last_arrival_at, row.instances, _state(row), _says(row)]
+        [
+            row.study_instance_uid,
+            row.last_arrival_at,
+            row.instances,
+            in_cell(state_of(row)),
+            in_cell(says(row)),
+        ]
         for row in rows
     ]
     if phi:
@@ -74,8 +80,8 @@ def show_study(study_or_accession: str, as_json: bool, phi: bool, config_path: P
     if as_json:
         show_json(
             {
-                **_study_json(row, phi=phi),
-                "series": _series(instances),
+                **study_json(row, phi=phi),
+                "series": series_json(instances),
                 "job_list": [asdict(job) for job in jobs],
                 "deliveries": [asdict(delivery) for delivery in deliveries],
                 "fetches": [asdict(each) for each in fetches],
@@ -89,12 +95,12 @@ def show_study(study_or_accession: str, as_json: bool, phi: bool, config_path: P
         "first arrival": row.first_arrival_at,
         "last arrival": row.last_arrival_at,
         "stored": f"{row.instances} instances, {row.bytes / 1e6:.0f} MB",
-        "state": _state(row),
-        "says": _says(row),
+        "state": in_cell(state_of(row)),
+        "says": in_cell(says(row)),
     }
     show_fields(fields)
     click.echo()
-    series = [[s["kind"], s["series_instance_uid"], s["instances"]] for s in _series(instances)]
+    series = [[s["kind"], s["series_instance_uid"], s["instances"]] for s in series_json(instances)]
     show_table(["kind", "series", "instances"], series)
     if fetches:
         click.echo()
@@ -123,49 +129,3 @@ def show_study(study_or_accession: str, as_json: bool, phi: bool, config_path: P
 def _identity_cells(row: "StudyRow") -> list[object]:
     identity = row.identity
     return [identity.patient_id, identity.patient_name, identity.accession_number]
-
-
-def _state(row: "StudyRow") -> str:
-    if row.open_senders:
-        return "receiving"
-    if row.waiting_for:
-        return "waiting"
-    return in_cell(row.last_outcome or row.last_job_state)
-
-
-def _says(row: "StudyRow") -> str:
-    return in_cell(row.waiting_for or row.last_headline)
-
-
-def _series(instances: "list[InstanceRow]") -> list[dict[str, Any]]:
-    counted = Counter((i.series_instance_uid, i.kind) for i in instances if i.current)
-    return [
-        {"kind": kind or "not read yet", "series_instance_uid": uid, "instances": n}
-        for (uid, kind), n in counted.items()
-    ]
-
-
-def _study_json(row: "StudyRow", *, phi: bool) -> dict[str, Any]:
-    data: dict[str, Any] = {
-        "study_instance_uid": row.study_instance_uid,
-        "instances": row.instances,
-        "bytes": row.bytes,
-        "first_arrival_at": row.first_arrival_at,
-        "last_arrival_at": row.last_arrival_at,
-        "open_senders": row.open_senders,
-        "state": _state(row),
-        "waiting_for": row.waiting_for,
-        "look_again_at": row.look_again_at,
-        "jobs": row.jobs,
-        "last_job_state": row.last_job_state,
-        "last_outcome": row.last_outcome,
-        "last_headline": row.last_headline,
-    }
-    if phi:
-        data |= {
-            "patient_id": row.identity.patient_id,
-            "patient_name": row.identity.patient_name,
-            "accession_number": row.identity.accession_number,
-            "study_date": row.identity.study_date,
-        }
-    return data

@@ -16,8 +16,8 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 
-from node.outbound.told import Measured, Told, ToldFinding
 from sr_templates import codes
+from sr_templates.objects.told import Measured, Told, ToldFinding
 
 Json = dict[str, Any]
 

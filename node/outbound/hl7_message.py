@@ -13,8 +13,8 @@ from hashlib import sha256
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 
-from node.outbound.told import Told, ToldFinding
 from sr_templates import codes
+from sr_templates.objects.told import Told, ToldFinding
 
 CHARACTER_SET = "UNICODE UTF-8"
 _NARRATIVE = Code("18782-3", "LN", "Radiology Study observation (narrative)")

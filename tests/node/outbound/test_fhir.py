@@ -21,8 +21,8 @@ from node.core.results import Artifact, ArtifactKind
 from node.outbound.connect import connect
 from node.outbound.destination import OutgoingObject
 from node.outbound.fhir_message import bundle
-from node.outbound.told import told
 from sr_templates.findings import Outcome, PredecessorReference, ReportContent
+from sr_templates.objects.told import told
 from tests.node.outbound.answering import Server, outgoing
 from tests.results import one_set
 from tests.sr_templates.examples import (

@@ -15,8 +15,8 @@ from node.core.results import Artifact, ArtifactKind
 from node.outbound.connect import connect
 from node.outbound.destination import OutgoingObject
 from node.outbound.hl7_message import Acknowledgement, Envelope, acknowledgement, number, oru, text
-from node.outbound.told import told
 from sr_templates.findings import Outcome
+from sr_templates.objects.told import told
 from tests.node.outbound.answering import outgoing
 from tests.node.outbound.raw import drip, keeps_silent, speaking
 from tests.node.outbound.test_fhir import PREDECESSOR
