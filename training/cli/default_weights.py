@@ -9,8 +9,6 @@ from typing import Any
 import click
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import Progress
 
 from m3net.card import ModelCard
 from m3net.config import SMALL
@@ -33,6 +31,7 @@ from training.shipped.report import (
     write_margins,
 )
 from training.shipped.weights import DefaultWeights
+from training.watched import Watched
 
 CARDS_BASELINES = ("size_alone", "gradient_boosting", "plain_resnet18")
 """Of the rows beside ours, those that the model card tells."""
@@ -92,9 +91,8 @@ def default_weights(
     )
     try:
         every = weights.members
-        with Progress(console=Console(stderr=True)) as progress:
-            training = progress.add_task("members", total=len(every))
-            train_members(every, jobs=jobs, on_member=lambda: progress.advance(training))
+        with Watched("networks", total=len(every)) as watched:
+            train_members(every, jobs=jobs, on_member=watched.advance)
     except (SettingsUnusable, DataUnusable) as error:
         raise click.UsageError(str(error)) from error
     found = weights.out_of_fold()

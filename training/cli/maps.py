@@ -6,8 +6,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
 from m3net.card import ModelCard
 from m3net.errors import InferenceError, WeightsError
@@ -16,6 +14,7 @@ from m3net.weights import load_classifier
 from training.data.errors import DataUnusable
 from training.data.voi import read_cutout, read_labels
 from training.measure.maps import measure_maps
+from training.watched import Watched
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
@@ -37,12 +36,11 @@ def maps(weights: str, voi: Path, every: int, card: Path | None, as_json: bool) 
     except (WeightsError, InferenceError, DataUnusable) as error:
         raise click.ClickException(str(error)) from error
     assert isinstance(classifier, TorchClassifier)  # noqa: S101  # weights are torch's here
-    with Progress(console=Console(stderr=True), disable=as_json) as progress:
-        task = progress.add_task("nodules", total=len(labels))
+    with Watched("nodules", total=len(labels)) as watched:
         found = measure_maps(
             classifier,
             (read_cutout(voi, label) for label in labels),
-            on_nodule=lambda: progress.advance(task),
+            on_nodule=watched.advance,
         )
     table = {scale.value: asdict(quality) for scale, quality in found.items()}
     if card is not None:

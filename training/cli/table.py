@@ -8,7 +8,6 @@ from typing import get_args
 
 import click
 from rich.console import Console
-from rich.progress import Progress
 
 from m3net.config import PRESETS
 from m3net.scales import Scale
@@ -34,6 +33,7 @@ from training.tables.write import (
     replace_text,
     write_lines,
 )
+from training.watched import Watched
 
 SMOKE_NODULES = 16
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -210,9 +210,8 @@ def _not_given(grid: Grid, table: TableSettings) -> list[str]:
 def _characteristics(data: Path, directory: Path, *, limit: int) -> None:
     count = len(open_folder(data).labels)
     total = min(limit or count, count)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("reading", total=total)
-        found = characteristics(data, limit=limit, on_nodule=lambda: progress.advance(task))
+    with Watched("nodules read", total=total) as watched:
+        found = characteristics(data, limit=limit, on_nodule=watched.advance)
     rows = [(each.attribution, each.ours, each.paper) for each in found]
     note = (
         "The paper's 2,625 nodules are of 875 patients; it counts all CT of LIDC-IDRI. The matrix "

@@ -7,6 +7,7 @@ for each epoch            cosine from the first step of the run to its last
         AdamW             gradients summed over processes
     validation            cross-entropy, AUC and accuracy of each output, on the paper's label
     checkpoint            also every so many steps: a killed run goes on from the last one
+    a line on stderr      what the epoch gave
 """
 
 import math
@@ -22,7 +23,7 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from m3net.network import Outputs
 from m3net.scales import Scale
@@ -184,7 +185,7 @@ class Engine:
                 self._record(terms)
                 standing.step += 1
                 progress.advance(task)
-                if standing.step % every == 0 and standing.step < self.steps_per_epoch:
+                if self._at() % every == 0 and standing.step < self.steps_per_epoch:
                     self._write_last()
 
     def _step(self, micro_batches: Sequence[tuple[Inputs, Tensor]]) -> dict[str, float]:
@@ -294,13 +295,14 @@ class Engine:
             }
             row = {"epoch": standing.epoch, **means, **found}
             self.run.append("metrics.csv", row, step=self._at())
+            self._say(means["total"], found)
         standing.epoch, standing.step = standing.epoch + 1, 0
         self._write_last()
 
     def _validate(self, nodules: Nodules) -> dict[str, float]:
         truth = np.array([label.malignant for label in nodules.labels])
         found: dict[str, float] = {}
-        for output, p in predict(self.experiment.model, nodules, engine=self).items():
+        for output, p in predict(nodules, engine=self).items():
             own = np.clip(np.where(truth, p, 1 - p), 1e-7, None)
             entropy = float(-np.log(own).mean())
             found[f"validation_{output}_ce"] = entropy
@@ -365,6 +367,18 @@ class Engine:
             row = {"epoch": self.standing.epoch, "step": self.standing.step, **terms}
             self.run.append("losses.csv", row, step=self._at())
 
+    def _say(self, loss: float, found: Mapping[str, float]) -> None:
+        """A line an epoch, for whoever watches and for the log."""
+        assert self.run is not None  # noqa: S101
+        epoch = f"epoch {self.standing.epoch + 1}/{self.experiment.settings.epochs}"
+        words = [f"{self.run.directory.name}: {epoch}", f"loss {loss:.4f}"]
+        words += [
+            f"{key.removeprefix('validation_').removesuffix('_auc')} AUC {value:.3f}"
+            for key, value in found.items()
+            if key.endswith("_auc")
+        ]
+        Console(stderr=True).print("  ".join(words), highlight=False, soft_wrap=True)
+
     def _progress(self) -> Progress:
         """A bar where a terminal watches the first process."""
         console = Console(stderr=True)
@@ -372,21 +386,37 @@ class Engine:
         return Progress(console=console, disable=unseen, transient=True)
 
 
-def predict(model: Model, nodules: Nodules, *, engine: "Engine") -> Probabilities:
-    """p(malignant) of every nodule as served, each process taking its share."""
-    processes = engine.processes
+class AsServed(Dataset[dict[str, Tensor]]):
+    """Nodules as torch's loader wants them, as they are served."""
+
+    def __init__(self, nodules: Nodules) -> None:
+        self._nodules = nodules
+
+    def __len__(self) -> int:
+        return len(self._nodules.labels)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        return dict(self._nodules.item(index, None))
+
+
+def predict(nodules: Nodules, *, engine: Engine) -> Probabilities:
+    """p(malignant) of every nodule as served, each process taking its share, in batches."""
+    processes, settings = engine.processes, engine.experiment.settings
     mine = range(processes.rank, len(nodules.labels), processes.count)
+    size = settings.batch_size // settings.accumulate // processes.count
+    batches = [list(mine[start : start + size]) for start in range(0, len(mine), size)]
+    loader = DataLoader(AsServed(nodules), batch_sampler=batches, num_workers=settings.workers)
     found: list[tuple[int, dict[str, float]]] = []
-    model.eval()
+    engine.model.eval()
     with torch.no_grad():
-        for index in mine:
-            inputs = {name: x[None] for name, x in nodules.item(index, None).items()}
+        for indices, inputs in zip(batches, loader, strict=True):
             outputs = engine._forward(inputs)
             logits: dict[str, Tensor] = {s.value: x for s, x in outputs.branch_logits.items()}
             if engine.experiment.fused:
                 logits[FUSED] = outputs.logits
-            p = {o: float(functional.softmax(x.float(), dim=1)[0, 1]) for o, x in logits.items()}
-            found.append((index, p))
+            p = {o: functional.softmax(x.float(), dim=1)[:, 1] for o, x in logits.items()}  # (B,)
+            each = {o: values.cpu().tolist() for o, values in p.items()}
+            found += [(i, {o: each[o][n] for o in each}) for n, i in enumerate(indices)]
     everyone = sorted(
         (pair for share in processes.gather_objects(found) for pair in share),
         key=lambda pair: pair[0],

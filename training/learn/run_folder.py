@@ -99,7 +99,7 @@ class RunFolder:
         """A CSV file, whole or not at all; the first row names the columns."""
         rows = list(rows)
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]) if rows else [])
+        writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         self._replace(name, text.getvalue())
@@ -109,7 +109,7 @@ class RunFolder:
         path = self.directory / name
         new = not path.exists()
         with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(row))
+            writer = csv.DictWriter(file, list(row), lineterminator="\n")
             if new:
                 writer.writeheader()
             writer.writerow(row)

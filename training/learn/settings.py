@@ -33,7 +33,7 @@ class RunSettings(Section):
     amp            : of the encoders; "auto": bf16 on a GPU that has it, else fp16; "off" on a CPU
     select         : the weights kept: of the last epoch, or of the one with the lowest
                      cross-entropy on validation
-    checkpoint_every_steps : besides the end of each epoch
+    checkpoint_every_steps : of the run, however many an epoch has; and at the end of each epoch
     init           : files to start from, "FILE" or "SCALE=FILE" (`models.initialise_from`)
     """
 

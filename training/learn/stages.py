@@ -158,7 +158,7 @@ def measure(engine: Engine, nodules: Nodules, *, table: str) -> dict[str, Any]:
     """Each output on these nodules, as `m3train evaluate` says it; each nodule goes to `table`."""
     if not nodules.labels:
         return {}
-    found = predict(engine.experiment.model, nodules, engine=engine)
+    found = predict(nodules, engine=engine)
     if engine.run is None:
         return {}
     engine.run.write_table(table, _rows(nodules, found))

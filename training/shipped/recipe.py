@@ -1,7 +1,8 @@
 """How the networks that ship are trained: `configs/default.toml`, by the engine that trains all.
 
-One network a seed and fold, and a seed on all nodules.  Nothing is chosen on a test fold: settings
-stand in the file, epochs are fixed, and nothing validates.
+One network a seed and fold, and a seed on all nodules.  Within a run nothing is chosen: settings
+stand in the file, epochs are fixed, and nothing validates.  How the settings came to be what they
+are is another matter, and training/README.md says it ("What was chosen, and on what").
 """
 
 import json

@@ -112,7 +112,7 @@ def against_baselines(
 def write_margins(found: OutOfFold, file: Path) -> None:
     """A row a nodule: what was said of it before calibration, and by which fold's committee."""
     with file.open("w", newline="", encoding="utf-8") as opened:
-        writer = csv.writer(opened)
+        writer = csv.writer(opened, lineterminator="\n")
         writer.writerow(["name", "patient_id", "fold", "malignant", "margin"])
         for cutout, fold, margin in zip(found.cutouts, found.folds, found.margins, strict=True):
             label = cutout.label

@@ -15,7 +15,7 @@ from training.data.errors import SettingsUnusable
 from training.data.targets import TargetKind
 from training.learn import checkpoint, stage1
 from training.learn.distributed import Processes
-from training.learn.engine import Engine, learning_rate, precision
+from training.learn.engine import Engine, learning_rate, precision, predict
 from training.learn.losses import LossWeights, NonFiniteLoss
 from training.learn.models import M3NetModel, set_training
 from training.learn.settings import RunSettings
@@ -262,3 +262,54 @@ def test_a_penalty_on_attention_takes_part_only_if_it_weighs() -> None:
     built = learning.engine(weights=weights)
     inputs, target = next(iter(built._load(0, first=0)))[0]
     assert set(built._loss(inputs, target)) == {"CE_fused", "total"}
+
+
+def test_steps_to_the_next_checkpoint_are_counted_over_epochs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The paper's 57 steps an epoch never reach 100."""
+    written: list[tuple[int, int]] = []
+
+    def note(path: Path, content: dict[str, object]) -> None:
+        written.append((content["epoch"], content["step"]))
+
+    monkeypatch.setattr(checkpoint, "write", note)
+    with learning.folder(tmp_path) as run:
+        learning.engine(run=run, epochs=3, checkpoint_every_steps=5).train()
+    assert written == [(1, 0), (1, 1), (2, 0), (2, 2), (3, 0)]
+
+
+def test_every_epoch_is_a_line_of_the_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nodules = learning.NumberNodules(learning.config())
+    with learning.folder(tmp_path / "of-these") as run:
+        learning.engine(run=run, validation=nodules, weights=CE_ALONE).train()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition("  ")[0] for line in lines] == [
+        "of-these: epoch 1/2",
+        "of-these: epoch 2/2",
+    ]
+    assert all("loss 0." in line and "fused AUC " in line for line in lines)
+
+
+def test_lines_end_alike_in_a_run_that_went_on(tmp_path: Path) -> None:
+    with learning.folder(tmp_path) as run:
+        learning.engine(run=run, epochs=1).train()
+        last = checkpoint.read(run.checkpoints / "last.pt")
+        learning.engine(run=run, epochs=2).train(last=last)
+        run.write_table("test.csv", [{"name": "n0"}])
+    for name in ("losses.csv", "metrics.csv", "test.csv"):
+        assert b"\r" not in (tmp_path / name).read_bytes(), name
+
+
+def test_nodules_are_judged_in_batches_as_they_are_alone() -> None:
+    of = learning.config()
+    nodules = learning.NumberNodules(of, count=11)
+    together = predict(nodules, engine=learning.engine(of))
+    alone = predict(nodules, engine=learning.engine(of, batch_size=2))
+    assert list(together) == ["fused", "micro", "meso", "macro"]
+    assert together["fused"].shape == (11,)
+    assert len(set(together["fused"])) == 11
+    for output, p in together.items():
+        assert p == pytest.approx(alone[output], abs=1e-6)
