@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from m3net.card import ModelCard
 from m3net.config import SMALL
 from m3net.weights import save_weights
+from training.cli.watched import Watched
 from training.data.errors import DataUnusable, SettingsUnusable
 from training.data.other_outlines import Outline, outlined_by
 from training.data.told import ToldAs
@@ -31,7 +32,6 @@ from training.shipped.report import (
     write_margins,
 )
 from training.shipped.weights import DefaultWeights
-from training.watched import Watched
 
 CARDS_BASELINES = ("size_alone", "gradient_boosting", "plain_resnet18")
 """Of the rows beside ours, those that the model card tells."""

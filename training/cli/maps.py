@@ -11,10 +11,10 @@ from m3net.card import ModelCard
 from m3net.errors import InferenceError, WeightsError
 from m3net.predict import TorchClassifier
 from m3net.weights import load_classifier
+from training.cli.watched import Watched
 from training.data.errors import DataUnusable
 from training.data.voi import read_cutout, read_labels
 from training.measure.maps import measure_maps
-from training.watched import Watched
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 

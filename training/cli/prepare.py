@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from training.cli.watched import Watched
 from training.data.annotated import find_studies, read_label_table
 from training.data.crops import BlockSize
 from training.data.errors import DataUnusable
@@ -17,7 +18,6 @@ from training.data.lidc.series import find_lidc
 from training.data.prepare import CutoutUnit, Prepared, Unit
 from training.data.prepare import prepare as prepare_units
 from training.data.voi import read_labels
-from training.watched import Watched
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)

@@ -12,6 +12,7 @@ from rich.console import Console
 from m3net.config import PRESETS
 from m3net.scales import Scale
 from training.baselines import BASELINES
+from training.cli.watched import Watched
 from training.data.errors import DataUnusable, SettingsUnusable
 from training.data.sources import open_folder
 from training.measure.costs import TABLE_7
@@ -33,7 +34,6 @@ from training.tables.write import (
     replace_text,
     write_lines,
 )
-from training.watched import Watched
 
 SMOKE_NODULES = 16
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)

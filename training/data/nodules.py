@@ -74,6 +74,35 @@ class Subset:
         return self._nodules.item(self._indices[index], random)
 
 
+class Kept:
+    """The same nodules, cut once: as served they are the same in every epoch.
+
+    Those that come after so many bytes are cut anew each time.
+    """
+
+    def __init__(self, nodules: Nodules, *, bytes_at_most: int = 2**29) -> None:
+        self._nodules, self._left = nodules, bytes_at_most
+        self._kept: dict[int, Inputs] = {}
+
+    @property
+    def labels(self) -> Sequence[Label]:
+        """One per nodule."""
+        return self._nodules.labels
+
+    def item(self, index: int, random: np.random.Generator | None) -> Inputs:
+        """As it was cut before; an augmented one is never kept."""
+        if random is not None:
+            return self._nodules.item(index, random)
+        if index in self._kept:
+            return self._kept[index]
+        inputs = self._nodules.item(index, None)
+        size = sum(x.nbytes for x in inputs.values())
+        if size <= self._left:
+            self._left -= size
+            self._kept[index] = inputs
+        return inputs
+
+
 class Joined:
     """The nodules of several sources, one after the other."""
 

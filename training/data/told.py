@@ -64,6 +64,15 @@ def told(nodule: Nodule, mask: Mask, marking: ToldAs = ToldAs.MASK) -> Nodule:
     )
 
 
+def retold(nodule: Nodule, marking: ToldAs) -> Nodule:
+    """The annotated nodule with no more told of it than that; MASK: all that there is."""
+    if marking is ToldAs.MASK:
+        return nodule
+    if nodule.mask is not None:
+        return told(nodule, nodule.mask, marking)
+    return replace(nodule, diameter_mm=None) if marking is ToldAs.CENTRE else nodule
+
+
 def told_by_another(
     nodule: Nodule, volume: CTVolume, other: OtherReader, random: np.random.Generator
 ) -> Nodule:

@@ -14,11 +14,11 @@ from m3net.predict import choose_device
 from m3net.scales import Scale
 from m3net.weights import save_weights
 from training.data.errors import SettingsUnusable
-from training.data.nodules import Nodules
+from training.data.nodules import Kept, Nodules
 from training.data.sources import Parts
 from training.learn import checkpoint
 from training.learn.distributed import Processes, processes
-from training.learn.engine import FUSED, Engine, Experiment, Probabilities, predict
+from training.learn.engine import FUSED, Engine, Experiment, predict
 from training.learn.init_weights import WITHOUT
 from training.learn.losses import Criterion, LossWeights
 from training.learn.models import (
@@ -32,7 +32,7 @@ from training.learn.models import (
 from training.learn.run_folder import RunFolder
 from training.learn.settings import Settings
 from training.measure.evaluate import assess
-from training.measure.predictions import TEST_TABLE, VALIDATION_TABLE
+from training.measure.predictions import TEST_TABLE, VALIDATION_TABLE, prediction_rows
 
 MEANING = (
     "probability that radiologists would rate the nodule above 3 of 5 for suspicion of malignancy "
@@ -92,6 +92,8 @@ class OpenRun:
             )
         if validation is not None and not validation.labels:
             validation = None
+        if validation is not None:
+            validation = Kept(validation)
         experiment = Experiment(
             model=self.model,
             criterion=Criterion(stage.weights),
@@ -161,20 +163,8 @@ def measure(engine: Engine, nodules: Nodules, *, table: str) -> dict[str, Any]:
     found = predict(nodules, engine=engine)
     if engine.run is None:
         return {}
-    engine.run.write_table(table, _rows(nodules, found))
+    engine.run.write_table(table, prediction_rows(nodules.labels, found))
     return {output: assess(nodules.labels, p) for output, p in found.items()}
-
-
-def _rows(nodules: Nodules, found: Probabilities) -> list[dict[str, object]]:
-    return [
-        {
-            "name": label.name,
-            "patient_id": label.patient_id,
-            "malignant": int(label.malignant),
-            **{f"p_{output}": p[i] for output, p in found.items()},
-        }
-        for i, label in enumerate(nodules.labels)
-    ]
 
 
 def write_outcome(run: OpenRun, stage: Stage, summary: Mapping[str, Any], *, note: str) -> None:

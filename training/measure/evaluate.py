@@ -1,4 +1,4 @@
-"""Any weights on any folder of cut-outs: the numbers, with intervals over patients."""
+"""Any weights on any folder of nodules: the numbers, with intervals over patients."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
@@ -7,12 +7,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from m3net.grid import GridBox
 from m3net.nodule import Nodule
 from m3net.volume import CTVolume
-from training.data.cutouts import nodule_of, volume_of
+from training.data.crops import Crop
+from training.data.errors import CropsUnusable
 from training.data.labels import Label
-from training.data.told import ToldAs
-from training.data.voi import Cutout
+from training.data.told import ToldAs, retold
 from training.measure import metrics
 from training.measure.bootstrap import Interval, patient_interval
 from training.measure.calibration import expected_calibration_error, reliability
@@ -33,20 +34,41 @@ class Predictor(Protocol):
         """p(malignant) of one nodule."""
         ...
 
+    def box_needed(self, volume: CTVolume, nodule: Nodule) -> GridBox:
+        """The voxels that judge it; they may lie beyond the volume."""
+        ...
+
 
 def predict(
     model: Predictor,
-    cutouts: Iterable[Cutout],
+    crops: Iterable[Crop],
     *,
     marking: ToldAs = ToldAs.MASK,
     on_nodule: Callable[[], None] = lambda: None,
 ) -> NDArray[np.float64]:
-    """p(malignant) of each nodule: (N,); with the node's classifier, what the node would say."""
+    """p(malignant) of each nodule: (N,); with the node's classifier, what the node would say.
+
+    Raises CropsUnusable if a block is too small for what the model looks at.
+    """
     probabilities = []
-    for cutout in cutouts:
-        probabilities.append(model.probability(volume_of(cutout), nodule_of(cutout, marking)))
+    for crop in crops:
+        nodule = retold(crop.nodule, marking)
+        _check_whole(crop, model.box_needed(crop.volume, nodule))
+        probabilities.append(model.probability(crop.volume, nodule))
         on_nodule()
     return np.array(probabilities)
+
+
+def _check_whole(crop: Crop, needed: GridBox) -> None:
+    """What is looked at may lie beyond the block only where the scan itself ends."""
+    first = np.array(needed.first)
+    last = first + needed.shape
+    beyond = np.column_stack([first < 0, last > np.array(crop.volume.shape)])  # (3, 2)
+    if np.any(beyond & ~crop.ends):
+        raise CropsUnusable(
+            f"{crop.label.name}: the model looks beyond the block of "
+            f"{' x '.join(map(str, crop.volume.shape))} voxels; prepare larger blocks"
+        )
 
 
 def assess(

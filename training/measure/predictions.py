@@ -1,11 +1,14 @@
-"""What a run said of its nodules, read back from the tables in its folder."""
+"""What a run said of its nodules: the tables in its folder, a row a nodule."""
 
 import csv
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from training.data.labels import Label
 
 TEST_TABLE = "test.csv"
 VALIDATION_TABLE = "validation.csv"
@@ -26,6 +29,21 @@ class Predictions:
     patients: tuple[str, ...]
     truth: NDArray[np.bool_]
     p: NDArray[np.float64]
+
+
+def prediction_rows(
+    labels: Sequence[Label], found: Mapping[str, NDArray[np.float64]]
+) -> list[dict[str, object]]:
+    """The rows of such a table.  found : output -> p(malignant) of each nodule, (N,)."""
+    return [
+        {
+            "name": label.name,
+            "patient_id": label.patient_id,
+            "malignant": int(label.malignant),
+            **{f"p_{output}": p[i] for output, p in found.items()},
+        }
+        for i, label in enumerate(labels)
+    ]
 
 
 def outputs_in(run: Path) -> list[str]:

@@ -141,7 +141,7 @@ def _starts(lines: Sequence[Line]) -> list[str]:
     return [f"{', '.join(rows)}: {start}." for start, rows in rows_of.items()]
 
 
-def write_lines(path: Path, lines: Sequence[Line]) -> None:
+def write_lines(path: Path, lines: Sequence[Mapping[str, object]]) -> None:
     """A CSV, whole or not at all."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")

@@ -9,7 +9,7 @@ import torch
 from tests.training import learning
 from training.data import seeding
 from training.data.errors import SettingsUnusable
-from training.data.nodules import Epoch, Joined, Subset, choose_pairs
+from training.data.nodules import Epoch, Joined, Kept, Subset, choose_pairs
 from training.data.settings import DataSettings
 from training.data.sources import open_parts
 from training.data.targets import TargetKind
@@ -72,3 +72,18 @@ def test_only_what_is_trained_on_is_augmented(tmp_path: Path) -> None:
     served = nodules.item(0, None)["micro"]
     assert torch.equal(nodules.item(0, None)["micro"], served)
     assert not torch.equal(nodules.item(0, np.random.default_rng(0))["micro"], served)
+
+
+def test_nodules_as_served_are_cut_once_as_long_as_there_is_room(tmp_path: Path) -> None:
+    cutouts = learning.write_cutouts(tmp_path / "cutouts")
+    settings = DataSettings(directory=cutouts, split="all", augmentation="paper")
+    nodules = open_parts(settings, learning.config(), seed=0).test
+    size = sum(x.nbytes for x in nodules.item(0, None).values())
+    kept = Kept(nodules, bytes_at_most=2 * size)
+    first, second, third = (kept.item(i, None) for i in range(3))
+    assert kept.item(0, None) is first
+    assert kept.item(1, None) is second
+    assert kept.item(2, None) is not third
+    assert torch.equal(kept.item(2, None)["macro"], nodules.item(2, None)["macro"])
+    bent = kept.item(0, np.random.default_rng(0))
+    assert not torch.equal(bent["micro"], first["micro"])

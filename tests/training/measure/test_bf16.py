@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from m3net.weights import load_classifier
+from training.data.cutouts import crop_of
 from training.data.voi import read_cutout, read_labels
 from training.measure.evaluate import predict
 
@@ -13,10 +14,10 @@ pytestmark = pytest.mark.lidc
 
 def test_bf16_moves_a_probability_by_at_most_a_hundredth(data_directory: Path) -> None:
     voi = data_directory / "lidc-voi"
-    cutouts = [read_cutout(voi, label) for label in read_labels(voi)[::100]]
-    assert len(cutouts) == 8
+    crops = [crop_of(read_cutout(voi, label)) for label in read_labels(voi)[::100]]
+    assert len(crops) == 8
     exact, rough = (
-        predict(load_classifier("default", device="cpu", precision=precision), cutouts)
+        predict(load_classifier("default", device="cpu", precision=precision), crops)
         for precision in ("fp32", "bf16")
     )
     assert 0 < abs(exact - rough).max() <= 0.01

@@ -1,6 +1,7 @@
 """`m3train evaluate` says what weights are worth on a folder of cut-outs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,16 @@ import SimpleITK as sitk
 from click.testing import CliRunner
 
 from m3net.card import ModelCard
+from m3net.grid import GridBox
 from m3net.nodule import Nodule
 from m3net.volume import CTVolume
 from training import cli
+from training.data.cutouts import crop_of
+from training.data.errors import CropsUnusable
+from training.data.told import ToldAs
 from training.data.voi import CutoutLabel, read_cutouts
 from training.measure.evaluate import OneClass, assess, predict
+from training.measure.predictions import read_predictions
 
 CARD = ModelCard(
     name="Ruler",
@@ -36,6 +42,9 @@ class Ruler:
     def probability(self, volume: CTVolume, nodule: Nodule) -> float:
         return (nodule.diameter_mm or 5.0) / 10
 
+    def box_needed(self, volume: CTVolume, nodule: Nodule) -> GridBox:
+        return GridBox(first=(-5, -5, -5), shape=(40, 40, 40))
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -53,7 +62,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_each_nodule_is_judged_once_and_in_order(folder: Path) -> None:
-    p = predict(Ruler(), read_cutouts(folder))
+    p = predict(Ruler(), map(crop_of, read_cutouts(folder)))
     assert p.tolist() == pytest.approx([np.hypot(n, 1) / 10 for n in range(1, 7)])
 
 
@@ -105,4 +114,45 @@ def test_a_folder_without_labels_is_a_clear_error(tmp_path: Path) -> None:
     arguments = ["evaluate", "--weights", "untrained", "--voi", str(tmp_path)]
     result = CliRunner().invoke(cli.main, arguments)
     assert result.exit_code == 1
-    assert "labels.csv is missing" in result.output
+    assert "neither prepared crops (manifest.jsonl) nor cut-outs (labels.csv" in result.output
+
+
+def test_what_prepare_wrote_is_measured_like_what_it_was_prepared_from(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.cli.evaluate.load_classifier", lambda *_, **__: Ruler())
+    crops = tmp_path / "crops"
+    prepared = CliRunner().invoke(cli.main, ["prepare", "--voi", str(folder), "--out", str(crops)])
+    assert prepared.exit_code == 0, prepared.output
+    said = []
+    for number, data in enumerate((folder, crops)):
+        for marking in ToldAs:
+            out = tmp_path / f"said{number}{marking}"
+            arguments = [
+                "evaluate",
+                "--data",
+                str(data),
+                "--marking",
+                marking.value,
+                "--out",
+                str(out),
+            ]
+            result = CliRunner().invoke(cli.main, arguments)
+            assert result.exit_code == 0, result.output
+            said.append((out / "test.csv").read_text())
+    assert said[:3] == said[3:]
+    assert said[0].splitlines()[:2] == [
+        "name,patient_id,malignant,p_fused", f"1,P1,0,{np.hypot(1, 1) / 10}",
+    ]  # fmt: skip
+    assert read_predictions(tmp_path / "said0mask", "fused").truth.tolist() == 3 * [False] + (
+        3 * [True]
+    )
+    assert json.loads((tmp_path / "said0mask" / "summary.json").read_text())["auc"] == 1.0
+
+
+def test_a_block_that_ends_before_the_model_has_seen_enough_is_not_judged(folder: Path) -> None:
+    crop = crop_of(read_cutouts(folder)[0])
+    assert len(predict(Ruler(), [crop])) == 1
+    inner = replace(crop, ends=np.array([[True, True], [True, False], [True, True]]))
+    with pytest.raises(CropsUnusable, match="1: the model looks beyond the block of 3 x 9 x 9"):
+        predict(Ruler(), [inner])

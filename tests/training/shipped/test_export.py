@@ -11,6 +11,7 @@ from scipy.special import expit, logit
 from m3net.weights import load_card, load_classifier
 from tests.training import learning
 from training.cli import main
+from training.data.cutouts import crop_of
 from training.data.voi import read_cutouts
 from training.learn.settings import load_settings
 from training.learn.stage1 import stage1
@@ -42,8 +43,8 @@ def test_the_model_says_the_calibrated_mean_of_what_the_runs_said(runs: Path) ->
     assert said[0] != said[1]
     expected = expit(logit(np.array(said)).mean(axis=0) / card.temperature)
     test = {row["name"] for row in tables[0]}
-    cutouts = [c for c in read_cutouts(runs / "cutouts") if c.label.name in test]
-    found = predict(load_classifier(path, device="cpu"), cutouts)
+    crops = [crop_of(c) for c in read_cutouts(runs / "cutouts") if c.label.name in test]
+    found = predict(load_classifier(path, device="cpu"), crops)
     assert found == pytest.approx(expected, abs=1e-4)
 
 

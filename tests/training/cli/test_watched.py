@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from training.watched import Watched
+from training.cli.watched import Watched
 
 
 def test_a_log_has_a_line_now_and_then_and_one_at_the_end() -> None:
