@@ -18,7 +18,6 @@ from node.core.errors import (
     DestinationUnreachable,
     VariantRejected,
 )
-from node.core.results import ArtifactKind
 from node.dicom.statuses import Meaning, meaning
 from node.persistence.rows import SentObject
 
@@ -56,11 +55,6 @@ OnStored = Callable[[OutgoingObject, int], None]
 
 def nobody_asks(_begun: OutgoingObject) -> None:
     """Nothing is done about an object that is begun."""
-
-
-def report_of(objects: Sequence[OutgoingObject]) -> OutgoingObject | None:
-    """The report among the objects; None if it is confirmed already, and not sent again."""
-    return next((each for each in objects if each.sent.kind is ArtifactKind.REPORT), None)
 
 
 class Destination(Protocol):

@@ -1,47 +1,31 @@
 """A FHIR R4 server that is told what the report says: a RIS, a portal, an EHR."""
 
 import json
-from collections.abc import Sequence
 
 from node.calling.http import Service
 from node.calling.http_answer import Answer, failure
 from node.config import FhirDestination
 from node.core.errors import DestinationNotReady
-from node.outbound.destination import (
-    OnBegun,
-    OnStored,
-    OutgoingObject,
-    nobody_asks,
-    report_of,
-)
+from node.outbound.destination import OutgoingObject
 from node.outbound.fhir_message import bundle
-from node.outbound.told import read_told
+from node.outbound.told import ToldDestination
+from sr_templates.objects.told import Told
 
 _FHIR_JSON = "application/fhir+json"
 _HEADERS = {"Accept": _FHIR_JSON, "Content-Type": f"{_FHIR_JSON}; charset=utf-8"}
 
 
-class FhirServer:
-    """One server; pictures stay in the PACS."""
+class FhirServer(ToldDestination):
+    """One server."""
 
     def __init__(self, config: FhirDestination) -> None:
         self._config = config
 
-    def send(
-        self,
-        objects: Sequence[OutgoingObject],
-        on_stored: OnStored,
-        *,
-        on_begun: OnBegun = nobody_asks,
-    ) -> None:
-        """The study's report there says what the last of the objects says."""
-        report = report_of(objects)
-        if report is None:
-            return
-        said = bundle(read_told(report), patient_id_system=self._config.patient_id_system)
-        on_begun(report)
+    def tell(self, said: Told, report: OutgoingObject) -> None:
+        """The study's report there says what this one says."""
+        message = bundle(said, patient_id_system=self._config.patient_id_system)
         with Service(self._config) as service:
-            answer = service.ask("POST", "", headers=_HEADERS, body=json.dumps(said).encode())
+            answer = service.ask("POST", "", headers=_HEADERS, body=json.dumps(message).encode())
         error = failure(answer, where=self._config.url, about=report.sop_instance_uid)
         if error is not None:
             raise error
@@ -50,7 +34,6 @@ class FhirServer:
                 f"{self._config.url} answered HTTP {answer.status} without saying that the report "
                 "is there; whether it is, is not known"
             )
-        on_stored(report, 0x0000)
 
     def verify(self) -> None:
         """It tells what it is (R4 http.html 3.1.0.10)."""

@@ -1,50 +1,32 @@
 """An HL7 v2 interface that is told what the report says, over MLLP (HL7 2.5.1, LLP release 1)."""
 
 import socket
-from collections.abc import Sequence
 from contextlib import closing
 
 from node.calling.guard import LARGEST_ANSWER, Guard, allowed_s
 from node.calling.unreached import unreached
 from node.config import Hl7Destination
 from node.core.errors import DestinationNotReady, DestinationUnreachable
-from node.outbound.destination import (
-    OnBegun,
-    OnStored,
-    OutgoingObject,
-    nobody_asks,
-    report_of,
-)
+from node.outbound.destination import OutgoingObject
 from node.outbound.hl7_message import Acknowledgement, Envelope, acknowledgement, control_id, oru
-from node.outbound.told import read_told
+from node.outbound.told import ToldDestination
+from sr_templates.objects.told import Told
 
 _START, _END = b"\x0b", b"\x1c\r"
 _ACCEPTED = frozenset({"AA", "CA"})
 _SAYS = {"AE": "an error", "CE": "an error", "AR": "a rejection", "CR": "a rejection"}
 
 
-class Hl7Interface:
+class Hl7Interface(ToldDestination):
     """One interface; each message has a connection of its own."""
 
     def __init__(self, config: Hl7Destination) -> None:
         self._config = config
 
-    def send(
-        self,
-        objects: Sequence[OutgoingObject],
-        on_stored: OnStored,
-        *,
-        on_begun: OnBegun = nobody_asks,
-    ) -> None:
-        """The interface has accepted the study's report (AA): what the last object says."""
-        report = report_of(objects)
-        if report is None:
-            return
-        said = read_told(report)
-        on_begun(report)
+    def tell(self, said: Told, report: OutgoingObject) -> None:
+        """The interface has accepted it (AA)."""
         answer = acknowledgement(self._exchange(oru(said, self._envelope())))
         self._require_accepted(answer, control_id(said), report)
-        on_stored(report, 0x0000)
 
     def verify(self) -> None:
         """Something listens there; HL7 v2 has no question that changes nothing."""
