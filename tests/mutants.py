@@ -148,17 +148,17 @@ class _Change(ast.NodeTransformer):
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:  # ast's own name
         self.generic_visit(node)
-        node.op = self._swapped(node.op, node.lineno)  # type: ignore[assignment]
+        node.op = self._swapped(node.op, node.lineno)
         return node
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
         self.generic_visit(node)
-        node.op = self._swapped(node.op, node.lineno)  # type: ignore[assignment]
+        node.op = self._swapped(node.op, node.lineno)
         return node
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         self.generic_visit(node)
-        node.ops = [self._swapped(op, node.lineno) for op in node.ops]  # type: ignore[misc]
+        node.ops = [self._swapped(op, node.lineno) for op in node.ops]
         return node
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:

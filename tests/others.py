@@ -50,15 +50,15 @@ def of_this_patient(ds: Dataset, ct: Sequence[Dataset]) -> Dataset:
         if str(within.get("ReferencedSOPClassUID")) in SEGMENTATIONS:
             return
         if keyword == "ReferencedSOPInstanceUID":
-            uid = str(element.value)  # type: ignore[attr-defined]  # a data element
+            uid = str(element.value)
             slices.setdefault(uid, ct[len(slices) % len(ct)])
-            element.value = slices[uid].SOPInstanceUID  # type: ignore[attr-defined]  # as above
+            element.value = slices[uid].SOPInstanceUID
         elif keyword == "ReferencedSOPClassUID":
-            element.value = ct[0].SOPClassUID  # type: ignore[attr-defined]  # as above
+            element.value = ct[0].SOPClassUID
         elif keyword == "StudyInstanceUID":
-            element.value = ct[0].StudyInstanceUID  # type: ignore[attr-defined]  # as above
+            element.value = ct[0].StudyInstanceUID
         elif keyword in ("ReferencedFrameOfReferenceUID", "FrameOfReferenceUID"):
-            element.value = ct[0].FrameOfReferenceUID  # type: ignore[attr-defined]  # as above
+            element.value = ct[0].FrameOfReferenceUID
 
     moved.walk(repoint)
     return moved

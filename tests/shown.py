@@ -85,7 +85,7 @@ def claims_of(items: Iterable[pytest.Item]) -> set[Claim]:
 
 
 def _claims(properties: Iterable[tuple[str, object]]) -> list[Claim]:
-    return [Claim(*value) for name, value in properties if name == _PROPERTY]  # type: ignore[misc]
+    return [Claim(*value) for name, value in properties if name == _PROPERTY]
 
 
 def main(arguments: list[str]) -> int:

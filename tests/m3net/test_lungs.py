@@ -57,9 +57,9 @@ def volume(hu: NDArray[np.int16], affine: NDArray[np.float64]) -> CTVolume:
     return CTVolume(
         hu=hu,
         affine=affine,
-        study_instance_uid="1",  # type: ignore[arg-type]
-        series_instance_uid="2",  # type: ignore[arg-type]
-        frame_of_reference_uid="3",  # type: ignore[arg-type]
+        study_instance_uid="1",
+        series_instance_uid="2",
+        frame_of_reference_uid="3",
         frames=(None,) * len(hu),
     )
 

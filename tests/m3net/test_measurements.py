@@ -59,9 +59,9 @@ def body(
     ct = CTVolume(
         hu=values.round().astype(np.int16),
         affine=affine,
-        study_instance_uid="1",  # type: ignore[arg-type]
-        series_instance_uid="2",  # type: ignore[arg-type]
-        frame_of_reference_uid="3",  # type: ignore[arg-type]
+        study_instance_uid="1",
+        series_instance_uid="2",
+        frame_of_reference_uid="3",
         frames=[FrameKey(SOPInstanceUID(f"2.25.{z}")) for z in range(len(values))],
     )
     return PlacedNodule(

@@ -37,7 +37,7 @@ def nodules(volume: CTVolume) -> list[Nodule]:
 
 def classifier(tmp_path: Path, *, precision: str = "fp32", **card: object) -> TorchClassifier:
     path = tmp_path / "toy.safetensors"
-    save_weights(build(narrow("small"), seed=1), replace(UNTRAINED_CARD, **card), path)  # type: ignore[arg-type]
+    save_weights(build(narrow("small"), seed=1), replace(UNTRAINED_CARD, **card), path)
     return load_classifier(path, device="cpu", precision=precision)
 
 

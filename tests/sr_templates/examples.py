@@ -202,4 +202,4 @@ def legend(**changes: object) -> Legend:
         at=datetime(2026, 11, 28, 3, 5, tzinfo=TOKYO),
         grounds=grounds(),
     )
-    return replace(plain, **changes)  # type: ignore[arg-type]  # a test names real fields
+    return replace(plain, **changes)

@@ -103,7 +103,7 @@ def engine(
         train=nodules or NumberNodules(of),
         target=target,
         validation=validation,
-        freeze=freeze,  # type: ignore[arg-type]  # because tests name it
+        freeze=freeze,
         fused=fused,
         decides={"fused": set(model.network.state_dict())} if decides is None else decides(model),
     )
@@ -133,7 +133,7 @@ def write_cutouts(directory: Path, *, nodules: int = 24, place: str = "P") -> Pa
         hu = np.where(mask, 30, -850) + random.normal(0, 40, mask.shape)
         for kind, voxels in (("image", hu.astype(np.int16)), ("mask", mask.astype(np.uint8))):
             image = sitk.GetImageFromArray(voxels)
-            image.SetSpacing((0.7, 0.7, 1.25))  # type: ignore[no-untyped-call]  # SimpleITK
+            image.SetSpacing((0.7, 0.7, 1.25))
             sitk.WriteImage(image, str(directory / kind / f"{stem}{i}.nii.gz"))
         rows.append(f"{stem}{i}.nii.gz,{place}{i // 2},{'5 4 4' if malignant else '1 2 3'}")
         part = ("train", "train", "train", "train", "validation", "test")[i // 2 % 6]

@@ -19,7 +19,7 @@ ON_SLICE_3 = (-5.2, -16.5, -92.5)
 
 
 def outline(z: int = 3, **how: object) -> Finding:
-    return Finding(image=CT[z], outline=OUTLINE, **how)  # type: ignore[arg-type]
+    return Finding(image=CT[z], outline=OUTLINE, **how)
 
 
 def cad(*features: Finding | Composite, priors: list[Dataset] | None = None) -> Dataset:

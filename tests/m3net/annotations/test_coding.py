@@ -32,7 +32,7 @@ def test_a_code_is_read_from_whichever_value_it_has() -> None:
     assert read_code(item(**rest)) is None
     assert read_code(None) is None
     bare = read_code(item(CodeValue="1"))
-    assert (bare.scheme_designator, bare.meaning) == ("", "")  # type: ignore[union-attr]
+    assert (bare.scheme_designator, bare.meaning) == ("", "")
 
 
 def test_the_first_item_of_a_code_sequence_counts() -> None:

@@ -18,7 +18,7 @@ def mark(of: SOPInstanceUID, place: str, **more: object) -> Marking:
     return Marking(
         source=AnnotationSource(sop_class_uid=SOPClassUID("1"), sop_instance_uid=of, place=place),
         frame_of_reference_uid=FrameOfReferenceUID("1.3"),
-        **{"tracking_uid": None, "tracking_id": None, **more},  # type: ignore[arg-type]
+        **{"tracking_uid": None, "tracking_id": None, **more},
     )
 
 

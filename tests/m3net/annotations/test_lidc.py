@@ -100,7 +100,7 @@ def test_the_nodule_of_0001_is_where_its_segmentation_and_its_readers_say(
 def test_the_four_nodules_of_0003_are_where_their_readers_say(
     lidc_0003: lidc.LidcStudy, volume_0003: CTVolume, form: str
 ) -> None:
-    report = lidc.measurement_report(lidc_0003, form=form)  # type: ignore[arg-type]  # a literal
+    report = lidc.measurement_report(lidc_0003, form=form)
     result = found(lidc_0003, volume_0003, report)
     assert result.refused == ()
     centres = [volume_0003.to_index(n.centre_mm) for n in result.nodules]

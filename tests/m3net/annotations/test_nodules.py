@@ -399,7 +399,7 @@ def marked(object_uid: str, name: str = "", *, uid: str | None = None, **shape: 
         tracking_uid=uid,
         tracking_id=name,
         frame_of_reference_uid=SCAN.frame_of_reference_uid,
-        **shape,  # type: ignore[arg-type]  # a test names what it means
+        **shape,
     )
 
 

@@ -168,7 +168,7 @@ def test_what_is_marked_outside_the_ct_is_said_in_per_cent_of_its_voxels() -> No
 def test_a_voxel_half_of_which_is_in_the_ct_lies_in_it() -> None:
     block = (slice(0, 3), slice(0, 4), slice(0, 4))
     for at, inside in (((0, -0.5, 0), True), ((0, -0.51, 0), False)):
-        marking = masked(block, at=at)  # type: ignore[arg-type]  # parts of a voxel
+        marking = masked(block, at=at)
         assert (only(place(marking, CT)).notes == ()) is inside
 
 

@@ -25,7 +25,7 @@ ON_SLICE_3 = (-5.2, -16.5, -92.5)
 
 
 def state(*annotations: OnImages, **how: object) -> Dataset:
-    return as_received(presentation_state(CT, annotations, **how))  # type: ignore[arg-type]
+    return as_received(presentation_state(CT, annotations, **how))
 
 
 def outline(z: int = 3, *, texts: Sequence[Words] = NODULE) -> OnImages:

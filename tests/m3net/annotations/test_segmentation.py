@@ -62,7 +62,7 @@ def test_half_of_the_maximum_belongs_to_a_fractional_mask_and_less_does_not() ->
     ids=["oblique", "tilted", "prone"],
 )
 def test_a_mask_stands_where_the_ct_stands_in_every_geometry(geometry: dict[str, object]) -> None:
-    ct = synthetic.ct_series(**geometry)  # type: ignore[arg-type]  # a mapping of its options
+    ct = synthetic.ct_series(**geometry)
     if "step_mm" in geometry:  # highdicom writes no volume of a sheared stack: frames by source
         seg = synthetic.segmentation(ct, [box()])
     else:

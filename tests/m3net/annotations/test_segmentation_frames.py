@@ -83,7 +83,7 @@ def test_frames_that_differ_by_more_than_a_thousandth_are_of_several_grids(
     odd: dict[str, tuple[float, ...]],
 ) -> None:
     with pytest.raises(AnnotationUnusable, match="are of several grids"):
-        read(group(0.0), group(2.5, **odd))  # type: ignore[arg-type]  # a mapping of its options
+        read(group(0.0), group(2.5, **odd))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_frames_that_differ_by_more_than_a_thousandth_are_of_several_grids(
     ],
 )
 def test_frames_that_differ_by_less_are_of_one_grid(odd: dict[str, tuple[float, ...]]) -> None:
-    assert len(read(group(0.0), group(2.5, **odd)).frames) == 2  # type: ignore[arg-type]
+    assert len(read(group(0.0), group(2.5, **odd)).frames) == 2
 
 
 def test_a_thousandth_of_a_millimetre_itself_is_no_difference_of_pixels() -> None:
@@ -146,7 +146,7 @@ def test_a_pixel_spacing_of_nothing_is_refused(spacing_mm: tuple[float, float]) 
 def test_frames_at_one_place_are_as_thick_as_they_say(
     said: dict[str, float], step_mm: float
 ) -> None:
-    found = read(group(7.0, **said), group(7.1, **said))  # type: ignore[arg-type]
+    found = read(group(7.0, **said), group(7.1, **said))
     assert found.stack.numbers.tolist() == [0, 0]
     assert (found.step_mm, found.affine[:3, 0].tolist()) == (step_mm, [0.0, 0.0, step_mm])
     assert found.stack.origin_mm.tolist() == [10.0, 20.0, 7.0]

@@ -74,7 +74,7 @@ def test_it_is_the_volume_of_its_slices_in_any_order_and_with_any_groups_shared(
     ids=["sagittal", "coronal", "prone", "tilted", "non-square"],
 )
 def test_its_geometry_is_that_of_its_slices(geometry: dict[str, object]) -> None:
-    slices = synthetic.ct_series(shape=SHAPE, **geometry)  # type: ignore[arg-type]  # as named
+    slices = synthetic.ct_series(shape=SHAPE, **geometry)
     assert same_voxels(read_series([enhanced_ct(slices, order=shuffled(8))]), read_series(slices))
 
 

@@ -38,7 +38,7 @@ def plane(z: float, **other: object) -> SlicePlane:
         rows=16,
         columns=20,
     )
-    return replace(made, **other)  # type: ignore[arg-type]  # a mapping of its fields
+    return replace(made, **other)
 
 
 def stacked(heights: Iterable[float], *, first: int = 100, **other: object) -> Planes:

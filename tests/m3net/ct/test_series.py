@@ -469,7 +469,7 @@ def test_a_stray_image_is_left_out_and_said(
     make: dict[str, object], what: str, slices: int
 ) -> None:
     ct = synthetic.ct_series(shape=(slices, 16, 20))
-    stray = synthetic.ct_series(**{"shape": (1, 16, 20), **make}, origin_mm=(0, 0, -94))[0]  # type: ignore[arg-type]
+    stray = synthetic.ct_series(**{"shape": (1, 16, 20), **make}, origin_mm=(0, 0, -94))[0]
     stray.SOPInstanceUID = synthetic.uid("stray")
     volume = read_series([*ct[:3], stray, *ct[3:]])
     assert np.array_equal(volume.hu, read_series(ct).hu)
@@ -524,7 +524,7 @@ def test_more_than_stray_images_are_a_mixture_and_refused() -> None:
 
 
 def second_acquisition(**make: object) -> list[Dataset]:
-    slices = synthetic.ct_series(hu=np.full((8, 16, 20), 7), **make)  # type: ignore[arg-type]
+    slices = synthetic.ct_series(hu=np.full((8, 16, 20), 7), **make)
     for ds in slices:
         ds.SOPInstanceUID = synthetic.uid("second", ds.InstanceNumber)
         ds.AcquisitionNumber = 2

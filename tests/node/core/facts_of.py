@@ -48,7 +48,7 @@ def facts(
         issuer_key=issuer,
         identity_digest=identity,
         content_digest=f"content of {uid} of {identity}",
-        **more,  # type: ignore[arg-type]  # a test names what it means
+        **more,
     )
 
 
@@ -94,7 +94,7 @@ def ct_slice(
 
 def ct_series(count: int, **of: object) -> list[InstanceFacts]:
     """That many slices."""
-    return [ct_slice(number, **of) for number in range(count)]  # type: ignore[arg-type]  # as above
+    return [ct_slice(number, **of) for number in range(count)]
 
 
 def uids(*slices: InstanceFacts) -> list[SOPInstanceUID]:

@@ -226,7 +226,7 @@ def job(*slices: int, **changed: object) -> StudyInputs:
         "annotations": (segmentation(),),
         **changed,
     }
-    return StudyInputs(**values)  # type: ignore[arg-type]  # a test names what it means
+    return StudyInputs(**values)
 
 
 def test_the_order_of_slices_is_not_in_a_jobs_digest_and_a_late_slice_is() -> None:

@@ -55,7 +55,7 @@ def nodule(ct: CTVolume, centre_index: tuple[float, float, float], **extent: obj
                 sop_class_uid=SOPClassUID("1"), sop_instance_uid=SOPInstanceUID("2"), place="x"
             ),
         ),
-        **values,  # type: ignore[arg-type]
+        **values,
     )
 
 

@@ -32,12 +32,12 @@ def uids(*numbers: int, series: str = CT) -> frozenset[SOPInstanceUID]:
 
 def there(*numbers: int, series: SeriesInstanceUID = CT, **more: object) -> SeriesThere:
     given_to = {"modality": "CT", "instances": uids(*numbers, series=series), **more}
-    return SeriesThere(series_instance_uid=series, **given_to)  # type: ignore[arg-type]
+    return SeriesThere(series_instance_uid=series, **given_to)
 
 
 def wanted(**more: object) -> Wanted:
     given_to = {"scope": Scope.MISSING, "series": CT, "content": "question", **more}
-    return Wanted(**given_to)  # type: ignore[arg-type]
+    return Wanted(**given_to)
 
 
 def done(source: str, *series: SeriesThere, content: str = "question", **more: object) -> Fetch:
@@ -47,7 +47,7 @@ def done(source: str, *series: SeriesThere, content: str = "question", **more: o
         content=content,
         by_itself=True,
         state=State.DONE,
-        findings=Findings(series=series, **more),  # type: ignore[arg-type]
+        findings=Findings(series=series, **more),
     )
 
 

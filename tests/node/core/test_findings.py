@@ -56,7 +56,7 @@ def described(
         JudgedNodule(
             placed=PlacedNodule(nodule=mark, volume=ct),
             prediction=Prediction(probability=probability, heat_maps={Scale.MICRO: maps}),
-            **(said or {}),  # type: ignore[arg-type]
+            **(said or {}),
         ),
         name="Nodule 1",
         warnings=(),

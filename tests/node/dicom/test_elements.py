@@ -21,7 +21,7 @@ UNDEFINED = 0xFFFFFFFF
 
 
 def explicit(data: bytes, **bounds: int | bool) -> Extent:
-    return walk(memoryview(data), implicit=False, little=True, **bounds)  # type: ignore[arg-type]
+    return walk(memoryview(data), implicit=False, little=True, **bounds)
 
 
 def item(content: bytes, *, defined: bool = True) -> bytes:

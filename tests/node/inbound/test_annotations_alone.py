@@ -62,7 +62,7 @@ def verdict(*objects: Dataset, later: timedelta = timedelta(minutes=10)) -> Wait
     )
 
 
-def facts(ds: Dataset):  # type: ignore[no-untyped-def]  # what read_facts gives
+def facts(ds: Dataset):
     return read_facts(as_received(ds), transfer_syntax="1.2.840.10008.1.2.1")[0]
 
 

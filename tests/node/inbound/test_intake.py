@@ -196,7 +196,7 @@ def test_what_cannot_be_indexed_is_refused_and_leaves_nothing(
     for keyword, value in changed.items():
         image[keyword].value = value
     with pytest.raises(Refused) as refused:
-        send(intake, image, **command)  # type: ignore[arg-type]  # the parameters above
+        send(intake, image, **command)
     assert refused.value.status == status
     assert refused.value.comment.startswith(comment)
     assert spooled(tmp_path) == []

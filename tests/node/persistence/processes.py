@@ -151,7 +151,7 @@ def receive(url: str, directory: str, step: str) -> None:
     if step == "before the rename":
         os.link = lambda *_names: _die()  # the step
     elif step == "before the row":
-        store.record_instances = lambda _received: _die()  # type: ignore[method-assign]  # the step
+        store.record_instances = lambda _received: _die()
     intake = Intake(spool=spool, store=store, min_free_bytes=0, clock=lambda: datetime.now(UTC))
     association = store.open_sender(SCANNER, owner=this_process(), now=datetime.now(UTC))
     intake.accept_file(Path(directory) / "sent.dcm", sender_id=association)

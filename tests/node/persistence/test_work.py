@@ -45,7 +45,7 @@ class StorageCommitment(LeasedWork):
 
 
 # Other tests compare the program's tables with what the migrations make.
-Base.metadata.remove(StorageCommitment.__table__)  # type: ignore[arg-type]  # it is a Table
+Base.metadata.remove(StorageCommitment.__table__)
 
 
 def queue(store: Store, destination: str = "pacs") -> int:
@@ -87,7 +87,7 @@ def state_of(store: Store, number: int) -> str:
 
 @pytest.fixture
 def with_commitments(store: Store) -> Store:
-    StorageCommitment.__table__.create(store._engine)  # type: ignore[attr-defined]  # a Table
+    StorageCommitment.__table__.create(store._engine)
     arrive(store, ct_slice(0))
     return store
 

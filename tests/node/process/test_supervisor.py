@@ -105,7 +105,7 @@ def served(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     started: list[Served] = []
 
     def start(**arguments: object) -> Served:
-        started.append(Served(tmp_path, **arguments))  # type: ignore[arg-type]  # scripts and drain
+        started.append(Served(tmp_path, **arguments))
         return started[-1]
 
     yield start

@@ -122,7 +122,7 @@ def classifier() -> TorchClassifier:
 def node(directory: Path, classifier: TorchClassifier | Failing) -> Node:
     store = open_store(f"sqlite:///{directory / 'm3node.sqlite'}")
     spool = Spool(directory / "spool")
-    made = Node(store, spool, None, None)  # type: ignore[arg-type]  # they need its clock
+    made = Node(store, spool, None, None)
     made.intake = Intake(spool=spool, store=store, min_free_bytes=0, clock=lambda: made.now)
     made.worker = Worker(
         WorkerConfig(max_attempts=2, retry_base_s=10),

@@ -23,7 +23,7 @@ from training.data.voi import read_cutouts, read_labels
 
 def _write(path: Path, voxels: np.ndarray) -> None:
     image = sitk.GetImageFromArray(voxels)
-    image.SetSpacing((0.7, 0.8, 2.5))  # type: ignore[no-untyped-call]  # SimpleITK has no types
+    image.SetSpacing((0.7, 0.8, 2.5))
     path.parent.mkdir(parents=True, exist_ok=True)
     sitk.WriteImage(image, str(path))
 

@@ -14,7 +14,7 @@ HEADER = "file,patient_id,malignancy_scores\n"
 
 def _write(path: Path, voxels: np.ndarray) -> None:
     image = sitk.GetImageFromArray(voxels)
-    image.SetSpacing((0.7, 0.8, 2.5))  # type: ignore[no-untyped-call]  # SimpleITK has no types
+    image.SetSpacing((0.7, 0.8, 2.5))
     path.parent.mkdir(exist_ok=True)
     sitk.WriteImage(image, str(path))
 

@@ -22,7 +22,7 @@ def config() -> M3NetConfig:
     return replace(toy, preprocessing=plain)
 
 
-def _parent(shape: tuple[int, int, int] = (12, 40, 40)):  # type: ignore[no-untyped-def]
+def _parent(shape: tuple[int, int, int] = (12, 40, 40)):
     """A smooth volume, and a nodule in the middle of it."""
     z, y, x = np.indices(shape)
     hu = (20 * z + 300 * np.sin(y / 5) + 300 * np.cos(x / 7)).astype(np.int16)

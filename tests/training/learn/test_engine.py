@@ -204,7 +204,7 @@ def test_a_run_that_goes_on_in_mid_epoch_gives_the_losses_of_an_unbroken_one(
         broken = learning.engine(run=run, checkpoint_every_steps=1)
         take_step = broken._step
 
-        def until_killed(batches):  # type: ignore[no-untyped-def]
+        def until_killed(batches):
             if (broken.standing.epoch, broken.standing.step) == (1, step):
                 raise Killed
             return take_step(batches)

@@ -82,7 +82,7 @@ def test_a_convnext_takes_all_but_the_stem_and_the_classifier(
 ) -> None:
     network = convnext()
     wanted = drawn(network, r"stem\.conv|clf\.fc")
-    theirs = {rename(name): tensor for name, tensor in wanted.items()}  # type: ignore[operator]
+    theirs = {rename(name): tensor for name, tensor in wanted.items()}
     if naming.startswith("torchvision"):
         theirs = {n: t[:, None, None] if "layer_scale" in n else t for n, t in theirs.items()}
     theirs |= {f"{stem}.weight": torch.zeros(4, 3, 4, 4), f"{stem}.bias": torch.ones(4)}

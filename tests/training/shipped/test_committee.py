@@ -60,7 +60,7 @@ def _saved(directory: Path, seed: int) -> Path:
     return file
 
 
-def _margins(files: CommitteeFiles, nodules: Noise | Subset, *, mirrored: bool = False):  # type: ignore[no-untyped-def]
+def _margins(files: CommitteeFiles, nodules: Noise | Subset, *, mirrored: bool = False):
     return margins_of(load_committee(replace(SMALL, mirrored=mirrored), files), nodules)
 
 
