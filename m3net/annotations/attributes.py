@@ -101,7 +101,7 @@ def _numbers(dataset: Dataset, keyword: str) -> NDArray[np.float64]:
         written = raw.strip(b" \0\\")
         return np.array([float(number) for number in written.split(b"\\")] if written else [])
     found = _value(dataset, keyword)
-    return np.asarray([] if found is None or found == "" else found, dtype=np.float64).ravel()
+    return np.asarray([] if found in (None, "") else found, dtype=np.float64).ravel()
 
 
 def _vr(element: RawDataElement) -> str:

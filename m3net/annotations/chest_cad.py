@@ -105,7 +105,6 @@ def _marking(
             frame_of_reference_uid=None,
             refused=str(error),
         )
-    stated = group.diameter_mm()
     return Marking(
         source=source,
         tracking_uid=group.tracking_uid,
@@ -114,8 +113,8 @@ def _marking(
         contours_mm=extent.contours_mm,
         overlap=Overlap.UNITED,
         centre_mm=extent.centre_mm,
-        diameter_mm=extent.diameter_mm if stated is None else stated,
-        diameter_stated=stated is not None,
+        stated_mm=group.diameter_mm(),
+        drawn_mm=extent.diameter_mm,
         notes=_told(feature.certainty_percent),
     )
 

@@ -114,7 +114,7 @@ def _listed(code: Code) -> Sort | None:
 @cache
 def _table() -> tuple[tuple[Code, Sort], ...]:
     text = resources.files("m3net.annotations").joinpath("codes.tsv").read_text("utf-8")
-    rows = [line.split("\t") for line in text.splitlines()[1:]]
+    _, *rows = (line.split("\t") for line in text.splitlines())
     return tuple(
         (Code(value, scheme, meaning), Sort(sort)) for sort, scheme, value, meaning in rows
     )

@@ -91,8 +91,7 @@ def _told(mask: Marking, speaker: Marking) -> Marking:
         mask,
         tracking_uid=mask.tracking_uid or speaker.tracking_uid,
         tracking_id=mask.tracking_id or speaker.tracking_id,
-        diameter_mm=speaker.diameter_mm if speaker.diameter_stated else mask.diameter_mm,
-        diameter_stated=speaker.diameter_stated or mask.diameter_stated,
+        stated_mm=mask.stated_mm if speaker.stated_mm is None else speaker.stated_mm,
         site=agreed(mask.site, speaker.site),
         also_in=(*mask.also_in, speaker.source),
     )

@@ -149,7 +149,9 @@ def _group(
         case Meaning.NODULE:
             return _marking(tree, group, source, planes)
         case Meaning.OTHER:
-            return PassedOver(drawn=Drawn.MEASUREMENT, place=group.place, says=reading.says)
+            return PassedOver(
+                drawn=Drawn.MEASUREMENT, place=group.place, unsaid=False, says=reading.says
+            )
         case Meaning.UNSAID:
             return PassedOver(
                 drawn=Drawn.MEASUREMENT,
@@ -184,7 +186,6 @@ def _marking(
     source: AnnotationSource,
     planes: Planes,
 ) -> Marking:
-    stated = group.diameter_mm()
     coordinates = group.coordinates()
     if not coordinates:
         return Marking(
@@ -193,8 +194,7 @@ def _marking(
             tracking_id=group.tracking_id,
             frame_of_reference_uid=None,
             segment=group.segment(),
-            diameter_mm=stated,
-            diameter_stated=stated is not None,
+            stated_mm=group.diameter_mm(),
             site=group.site(),
         )
     try:
@@ -225,8 +225,8 @@ def _marking(
         frame_of_reference_uid=frames.pop(),
         contours_mm=extent.contours_mm,
         centre_mm=extent.centre_mm,
-        diameter_mm=stated if stated is not None else extent.diameter_mm,
-        diameter_stated=stated is not None,
+        stated_mm=group.diameter_mm(),
+        drawn_mm=extent.diameter_mm,
         site=group.site(),
     )
 

@@ -139,5 +139,5 @@ def _candidate(marking: Marking, spot: Spot) -> Candidate:
         ),
         fineness=2 if marking.mask is not None else 1 if marking.contours_mm else 0,
         own_uid=_own_uid(marking) is not None and spot.part[0] == 1,
-        stated=marking.diameter_stated and spot.part[0] == 1,
+        stated=marking.stated_mm is not None and spot.part[0] == 1,
     )

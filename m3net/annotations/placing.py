@@ -52,7 +52,7 @@ def place(marking: Marking, volume: CTVolume) -> Placed:
     if marking.frame_of_reference_uid != volume.frame_of_reference_uid:
         raise NoduleUnusable(_foreign(marking, volume))
     if marking.centre_mm is not None:
-        return Placed(spots=(_bare(marking, marking.centre_mm, marking.diameter_mm, volume),))
+        return Placed(spots=(_bare(marking, marking.centre_mm, marking.drawn_mm, volume),))
     if marking.mask is not None:
         pieces = split(marking.mask.voxels, marking.mask.affine)
     else:
@@ -98,6 +98,7 @@ def _pieces(marking: Marking, pieces: Sequence[Component], volume: CTVolume) -> 
     astray = _off_grid(marking.unchecked_grid, volume) if marking.unchecked_grid else None
     spots = []
     for rank, piece in enumerate(large, start=1):
+        stated_mm = marking.stated_mm if rank == 1 else None
         notes = list(marking.notes)
         if marking.unchecked_grid is not None:
             notes.append(
@@ -111,11 +112,7 @@ def _pieces(marking: Marking, pieces: Sequence[Component], volume: CTVolume) -> 
             Spot(
                 centre_mm=piece.centre_mm,
                 mask=piece.mask,
-                diameter_mm=(
-                    marking.diameter_mm
-                    if rank == 1 and marking.diameter_stated
-                    else piece.diameter_mm
-                ),
+                diameter_mm=piece.diameter_mm if stated_mm is None else stated_mm,
                 part=(rank, len(large)),
                 notes=tuple(notes),
                 refused=_outside(piece.centre_mm, volume) or astray,
@@ -124,11 +121,11 @@ def _pieces(marking: Marking, pieces: Sequence[Component], volume: CTVolume) -> 
     return Placed(spots=tuple(spots), ignored=ignored)
 
 
-def _bare(marking: Marking, centre_mm: Point, diameter_mm: float | None, volume: CTVolume) -> Spot:
+def _bare(marking: Marking, centre_mm: Point, drawn_mm: float | None, volume: CTVolume) -> Spot:
     return Spot(
         centre_mm=centre_mm,
         mask=None,
-        diameter_mm=diameter_mm,
+        diameter_mm=drawn_mm if marking.stated_mm is None else marking.stated_mm,
         part=(1, 1),
         notes=marking.notes,
         refused=_outside(centre_mm, volume),
@@ -141,8 +138,7 @@ def _oblique(marking: Marking, volume: CTVolume) -> Spot:
         raise NoduleUnusable("it is outlined on several images that are not parallel to the CT")
     outline = marking.contours_mm[0]
     centre = _middle_of_area(outline)
-    drawn = marking.diameter_mm if marking.diameter_stated else longest(outline)
-    return _bare(marking, centre, drawn, volume)
+    return _bare(marking, centre, longest(outline), volume)
 
 
 def _middle_of_area(outline: NDArray[np.float64]) -> Point:

@@ -184,7 +184,7 @@ def _marking(
         contours_mm=extent.contours_mm,
         overlap=Overlap.UNITED,
         centre_mm=extent.centre_mm,
-        diameter_mm=extent.diameter_mm,
+        drawn_mm=extent.diameter_mm,
         also_in=tuple(also_in),
     )
 

@@ -105,7 +105,7 @@ def drawn_of(roi: ROI) -> list[NDArray[np.float64]]:
     """
     closed: list[NDArray[np.float64]] = []
     alone: list[NDArray[np.float64]] = []
-    open_ones = 0
+    lines: list[NDArray[np.float64]] = []
     for contour in roi.contours:
         shape = text(contour, "ContourGeometricType").upper()
         at = points(contour, "ContourData", width=3)
@@ -116,7 +116,7 @@ def drawn_of(roi: ROI) -> list[NDArray[np.float64]]:
         elif shape == "POINT":
             alone.append(at)
         else:
-            open_ones += 1
+            lines.append(at)
         if sum(map(len, closed)) > MOST_POINTS:
             raise NoduleUnusable(f"its contours have more than {MOST_POINTS:,} points")
     areas = [contour for contour in closed if len(contour) > 2]
@@ -126,11 +126,11 @@ def drawn_of(roi: ROI) -> list[NDArray[np.float64]]:
     together = np.unique(np.concatenate(alone), axis=0) if alone else np.zeros((0, 3))
     if len(together) == 1:
         return [together]
-    if len(together) > 1:
+    if len(together):
         raise NoduleUnusable(
             f"it is marked by {len(together)} points, and which is its centre is not said"
         )
-    if open_ones:
+    if lines:
         raise NoduleUnusable("it is drawn as open lines, which enclose nothing")
     raise NoduleUnusable("it has no contours")
 

@@ -11,7 +11,7 @@ from m3net.annotations.coding import decisive_site, first_code, read_code
 from m3net.annotations.meaning import Meaning, Reading, Said, meaning_of
 from m3net.annotations.sites import agreed, site_of
 from m3net.annotations.types import Drawn, Marking, PassedOver
-from m3net.attributes import items
+from m3net.attributes import items, whole
 from m3net.errors import AnnotationUnusable
 from m3net.nodule import Site
 
@@ -69,7 +69,7 @@ def segments_of(dataset: Dataset) -> list[Segment]:
     """
     background = _background(dataset)
     found = []
-    for item in dataset.get("SegmentSequence") or []:
+    for item in items(dataset, "SegmentSequence"):
         number = int(item.SegmentNumber)
         code = first_code(item, "SegmentedPropertyTypeCodeSequence")
         if number == background or (code is not None and code == _BACKGROUND):
@@ -104,12 +104,7 @@ def _reading(item: Dataset, kind: Code | None) -> Reading:
         Said(
             kind=kind,
             category=first_code(item, "SegmentedPropertyCategoryCodeSequence"),
-            site=decisive_site(
-                code
-                for sequence in _REGIONS
-                for region in item.get(sequence) or []
-                if (code := read_code(region)) is not None
-            ),
+            site=decisive_site(code for sequence in _REGIONS for code in _codes(item, sequence)),
             texts=tuple(text for text in texts if text is not None),
         )
     )
@@ -117,12 +112,10 @@ def _reading(item: Dataset, kind: Code | None) -> Reading:
 
 def segment_number(dataset: Dataset, group: Dataset) -> int | None:
     """The segment that a frame is of; None where that is not said."""
-    shared = dataset.get("SharedFunctionalGroupsSequence") or [Dataset()]
-    named = group.get("SegmentIdentificationSequence") or shared[0].get(
-        "SegmentIdentificationSequence"
-    )
-    number = named[0].get("ReferencedSegmentNumber") if named else None
-    return None if number is None else int(number)
+    for holder in (group, *items(dataset, "SharedFunctionalGroupsSequence")):
+        for named in items(holder, "SegmentIdentificationSequence"):
+            return whole(named, "ReferencedSegmentNumber")
+    return None
 
 
 def undescribed(dataset: Dataset, numbers: Collection[int | None]) -> list[PassedOver]:
@@ -141,12 +134,12 @@ def undescribed_frames(dataset: Dataset) -> list[PassedOver]:
     """The same from the frames' headers; a label map's say nothing."""
     if is_labelmap(dataset):
         return []
-    groups = dataset.get("PerFrameFunctionalGroupsSequence") or []
+    groups = items(dataset, "PerFrameFunctionalGroupsSequence")
     return _not_described(dataset, {segment_number(dataset, group) for group in groups})
 
 
 def _not_described(dataset: Dataset, numbers: set[int | None]) -> list[PassedOver]:
-    described = {int(item.SegmentNumber) for item in dataset.get("SegmentSequence") or []}
+    described = {int(item.SegmentNumber) for item in items(dataset, "SegmentSequence")}
     return [
         PassedOver(
             drawn=Drawn.SEGMENT,

@@ -188,9 +188,9 @@ class Marking:
     Exactly one of `mask`, `contours_mm`, `centre_mm`, `segment` is given, or `refused`: the reason
     why this mark cannot be trusted.
 
-    diameter_mm     : only where the object gives or draws an extent
-    diameter_stated : whether it is written as a measurement; a drawn one yields to a mask's own
-    unchecked_grid  : of a mask whose frames name no slice of this study that would vouch for them
+    stated_mm      : the diameter that is written as a measurement
+    drawn_mm       : the diameter that is drawn, as of a circle; it yields to a mask's own
+    unchecked_grid : of a mask whose frames name no slice of this study that would vouch for them
     """
 
     source: AnnotationSource
@@ -204,8 +204,8 @@ class Marking:
     overlap: Overlap = Overlap.UNITED
     centre_mm: Point | None = None
     segment: SegmentReference | None = None
-    diameter_mm: float | None = None
-    diameter_stated: bool = False
+    stated_mm: float | None = None
+    drawn_mm: float | None = None
     also_in: tuple[AnnotationSource, ...] = ()
     """Other places that speak of the same mark, such as a report's group about a segment."""
     unchecked_grid: FrameGrid | None = None
@@ -240,8 +240,8 @@ class PassedOver:
 
     drawn: Drawn
     place: str
+    unsaid: bool
     says: str = ""
-    unsaid: bool = False
     marking: Marking | None = None
     may_count: bool = False
 

@@ -96,8 +96,8 @@ def _best(
 ) -> SeriesInstanceUID:
     def rank(uid: SeriesInstanceUID) -> tuple[int, float, int, str]:
         geometry = geometry_of(series[uid], marked=marked)
-        spacing = geometry.spacing_mm if geometry else None
-        return (-counts[uid], spacing or float("inf"), -slice_count(series[uid]), uid)
+        spacing_mm = geometry.spacing_mm if geometry else None
+        return (-counts[uid], spacing_mm or float("inf"), -slice_count(series[uid]), uid)
 
     return min((uid for uid in counts if counts[uid] > 0), key=rank)
 
@@ -111,9 +111,10 @@ def _stated(
     slices = series[uid]
     first = min(slices, key=lambda facts: facts.sop_instance_uid)
     geometry = geometry_of(slices, marked=marked)
+    spacing_mm = geometry.spacing_mm if geometry else None
     traits = [f"{slice_count(slices) if geometry is None else geometry.slices} slices"]
-    if geometry is not None and geometry.spacing_mm is not None:
-        traits.append(f"{geometry.spacing_mm:.2f} mm apart")
+    if spacing_mm is not None:
+        traits.append(f"{spacing_mm:.2f} mm apart")
     if first.convolution_kernel:
         traits.append(f"kernel {first.convolution_kernel}")
     name = "The CT series" if first.series_number is None else f"CT series {first.series_number}"

@@ -223,6 +223,15 @@ def test_a_part_of_a_pixel_is_covered_by_that_part() -> None:
     )
 
 
+def test_a_slanted_edge_gives_each_pixel_the_part_on_its_own_side() -> None:
+    corner = np.array([(5.5, 5.5, 3.0), (9.5, 5.5, 3.0), (5.5, 7.5, 3.0)])
+    coverage = rasterise([corner], isotropic())
+    assert coverage is not None
+    assert coverage.share[0] == pytest.approx(
+        np.array([[1.0, 1.0, 0.75, 0.25], [0.75, 0.25, 0.0, 0.0]]), abs=0.02
+    )
+
+
 def test_an_outline_beyond_the_scan_keeps_its_place() -> None:
     coverage = rasterise([square(-1.0, low=-2.5, high=1.5)], isotropic())
     assert coverage is not None

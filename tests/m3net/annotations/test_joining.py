@@ -35,27 +35,27 @@ def join(*annotations: Annotation, judge_unlabelled: bool = False) -> Joined:
     return join_objects(annotations, judge_unlabelled=judge_unlabelled)
 
 
-SEGMENT = mark(SEG, "segment 1", mask=MASK, tracking_uid="2.1", diameter_mm=5.0)
+SEGMENT = mark(SEG, "segment 1", mask=MASK, tracking_uid="2.1", drawn_mm=5.0)
 
 
 @pytest.mark.parametrize("reversed_", [False, True])
 def test_a_segment_and_what_a_report_says_of_it_are_one_mark(reversed_: bool) -> None:
-    said = about(tracking_uid="2.9", tracking_id="Nodule 7", diameter_mm=8.0, diameter_stated=True)
+    said = about(tracking_uid="2.9", tracking_id="Nodule 7", stated_mm=8.0)
     objects = [told(SEG, SEGMENT), told(REPORT, said)]
     joined = join(*objects[:: -1 if reversed_ else 1])
     (one,) = joined.markings
     assert (one.tracking_uid, one.tracking_id) == ("2.1", "Nodule 7")
-    assert (one.diameter_mm, one.diameter_stated) == (8.0, True)
+    assert one.stated_mm == 8.0
     assert [source.place for source in one.also_in] == ["group 1"]
     assert (joined.refused, joined.passed_over) == ((), ())
 
 
 def test_a_diameter_that_a_report_does_not_state_leaves_the_segments() -> None:
-    (one,) = join(told(SEG, SEGMENT), told(REPORT, about(diameter_mm=8.0))).markings
-    assert (one.diameter_mm, one.diameter_stated) == (5.0, False)
-    stated = replace(SEGMENT, diameter_stated=True)
+    (one,) = join(told(SEG, SEGMENT), told(REPORT, about(drawn_mm=8.0))).markings
+    assert (one.drawn_mm, one.stated_mm) == (5.0, None)
+    stated = replace(SEGMENT, stated_mm=6.0)
     (one,) = join(told(SEG, stated), told(REPORT, about())).markings
-    assert (one.diameter_mm, one.diameter_stated) == (5.0, True)
+    assert one.stated_mm == 6.0
 
 
 UNSAID = PassedOver(
@@ -77,16 +77,16 @@ def test_a_segment_that_says_nothing_is_what_a_report_makes_of_it() -> None:
 
 
 def test_a_report_of_measurements_alone_speaks_of_a_segment_that_is_a_nodule() -> None:
-    said = about(diameter_mm=8.0, diameter_stated=True)
+    said = about(stated_mm=8.0)
     group = PassedOver(drawn=Drawn.MEASUREMENT, place="group 1", unsaid=True, marking=said)
     joined = join(told(SEG, SEGMENT), told(REPORT, passed=(group,)))
-    assert [marking.diameter_mm for marking in joined.markings] == [8.0]
+    assert [marking.stated_mm for marking in joined.markings] == [8.0]
     assert joined.passed_over == ()
     alone = join(told(REPORT, passed=(group,)))
     assert (alone.markings, alone.passed_over) == ((), (group,))
     organ = replace(group, unsaid=False)
     kept = join(told(SEG, SEGMENT), told(REPORT, passed=(organ,)))
-    assert ([m.diameter_mm for m in kept.markings], kept.passed_over) == ([5.0], (organ,))
+    assert ([m.stated_mm for m in kept.markings], kept.passed_over) == ([None], (organ,))
 
 
 @pytest.mark.parametrize(

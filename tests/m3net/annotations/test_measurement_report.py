@@ -294,7 +294,7 @@ def test_a_group_about_a_segment_marks_it_with_what_it_states(stated: float | No
     (marking,) = MEASUREMENT_REPORT_READER.read(report, planes_of(ct)).markings
     assert marking.segment is not None
     assert marking.segment.place == "segment 3"
-    assert (marking.diameter_mm, marking.diameter_stated) == (stated, stated is not None)
+    assert marking.stated_mm == stated
 
 
 def test_a_nodule_in_two_frames_of_reference_is_refused_and_is_in_none_of_them() -> None:

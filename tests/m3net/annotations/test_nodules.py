@@ -420,10 +420,10 @@ def laid_over(*marks: Marking) -> Found:
 def test_the_largest_of_several_pieces_keeps_the_stated_diameter() -> None:
     pieces = box()
     pieces[6:8, 10:13, 12:15] = True
-    said = marked("1.1", mask=Mask(voxels=pieces, affine=SCAN.affine), diameter_mm=9.0)
+    said = marked("1.1", mask=Mask(voxels=pieces, affine=SCAN.affine))
     finer = marked("1.2", mask=Mask(voxels=box(), affine=SCAN.affine))
-    for stated, expected in ((True, [9.0, 2.8]), (False, [4.9, 2.8])):
-        nodules = laid_over(replace(said, diameter_stated=stated), finer).nodules
+    for diameters, expected in (({"stated_mm": 9.0}, [9.0, 2.8]), ({"drawn_mm": 9.0}, [4.9, 2.8])):
+        nodules = laid_over(replace(said, **diameters), finer).nodules
         assert [round(nodule.diameter_mm or 0.0, 1) for nodule in nodules] == expected
 
 
@@ -451,7 +451,7 @@ def test_what_has_no_name_has_its_number_and_no_name_is_given_twice() -> None:
 
 
 def test_outlines_go_before_circles_and_a_mask_before_outlines_whichever_comes_last() -> None:
-    circle = marked("1.1", uid="7", centre_mm=near(1.0), diameter_mm=5.0)
+    circle = marked("1.1", uid="7", centre_mm=near(1.0), drawn_mm=5.0)
     outlines = marked("1.2", uid="7", contours_mm=(square(-92.5),))
     mask = Mask(voxels=box()[2:5, 3:8, 4:9], affine=SCAN.affine.copy())
     mask.affine[:3, 3] = SCAN.to_mm((2, 3, 5))
@@ -469,12 +469,12 @@ def test_outlines_go_before_circles_and_a_mask_before_outlines_whichever_comes_l
 
 def test_only_the_largest_piece_has_the_uid_and_the_diameter_that_are_stated() -> None:
     outlines = (square(-92.5, half_mm=1.5), square(-92.5, half_mm=1.0, aside_mm=6.0))
-    pieces = marked("1.1", uid="2.7", contours_mm=outlines, diameter_mm=9.5, diameter_stated=True)
+    pieces = marked("1.1", uid="2.7", contours_mm=outlines, stated_mm=9.5)
     large, small = laid_over(pieces).nodules
     assert (large.tracking_uid, large.diameter_mm) == ("2.7", 9.5)
     assert small.tracking_uid == derived_uid("piece", "2.7", "2")
     assert small.diameter_mm == pytest.approx(2.25, abs=0.01)
-    beside = marked("1.2", uid="2.8", centre_mm=near(6.5), diameter_mm=4.0, diameter_stated=True)
+    beside = marked("1.2", uid="2.8", centre_mm=near(6.5), stated_mm=4.0)
     _, merged = laid_over(pieces, beside).nodules
     assert (merged.tracking_uid, merged.diameter_mm) == ("2.8", 4.0)
 

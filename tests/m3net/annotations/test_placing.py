@@ -102,10 +102,10 @@ def test_an_outline_across_the_slices_is_as_long_as_its_farthest_points_unless_i
 ):
     drawn = outlined([(0, 0), (3, 0), (3, 2), (0, 2)])
     assert only(place(drawn, CT)).diameter_mm == pytest.approx((9 + 4 + 16) ** 0.5)
-    stated = replace(drawn, diameter_mm=7.5, diameter_stated=True)
-    assert only(place(stated, CT)).diameter_mm == 7.5
-    said = replace(drawn, diameter_mm=7.5)
-    assert only(place(said, CT)).diameter_mm == pytest.approx((9 + 4 + 16) ** 0.5)
+    assert only(place(replace(drawn, stated_mm=7.5), CT)).diameter_mm == 7.5
+    assert only(place(replace(drawn, drawn_mm=7.5), CT)).diameter_mm == pytest.approx(
+        (9 + 4 + 16) ** 0.5
+    )
 
 
 def test_outlines_on_several_planes_across_the_slices_are_refused() -> None:
@@ -140,11 +140,10 @@ def test_a_piece_of_four_cubic_millimetres_is_a_nodule_and_a_smaller_one_a_speck
 
 
 def test_a_stated_diameter_is_the_largest_pieces() -> None:
-    marking = replace(masked(BIG, SMALL), diameter_mm=9.5, diameter_stated=True)
-    large, small = place(marking, CT).spots
+    large, small = place(replace(masked(BIG, SMALL), stated_mm=9.5), CT).spots
     assert large.diameter_mm == 9.5
     assert small.diameter_mm == pytest.approx((1 + 0.25) ** 0.5)
-    drawn, _ = place(replace(marking, diameter_stated=False), CT).spots
+    drawn, _ = place(replace(masked(BIG, SMALL), drawn_mm=9.5), CT).spots
     assert drawn.diameter_mm == pytest.approx((9 + 2.25) ** 0.5)
 
 

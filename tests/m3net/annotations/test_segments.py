@@ -80,7 +80,8 @@ def test_what_a_label_makes_something_else_is_told_in_our_words(label, expected)
 def test_a_site_with_a_side_is_a_site() -> None:
     lung = hd.sr.CodedConcept("39607008", "SCT", "Lung")
     lung.AnatomicRegionModifierSequence = DicomSequence([RIGHT])
-    assert len(found(CT, called("Nodule", site=lung)).nodules) == 1
+    (nodule,) = found(CT, called("Nodule", site=lung)).nodules
+    assert nodule.site == Site(side=Side.RIGHT)
     assert passed_over(called("Nodule", site=LIVER)) == [
         ("segment 1", "a finding in: Liver", False)
     ]
@@ -129,6 +130,27 @@ def test_a_value_that_is_no_background_and_not_described_is_said() -> None:
     seg.SegmentSequence = [s for s in seg.SegmentSequence if s.SegmentNumber == 1]
     seg.PixelPaddingValue = 255
     assert passed_over(seg) == [("segment 0", "not described in Segment Sequence", True)]
+
+
+def test_without_pixel_padding_value_0_is_background_unless_it_is_described() -> None:
+    seg = synthetic.segmentation(CT, [box()], labelmap=True)
+    del seg.PixelPaddingValue
+    (nodule,) = [segment for segment in seg.SegmentSequence if segment.SegmentNumber == 1]
+    seg.SegmentSequence = DicomSequence([nodule])
+    assert [each.sources[0].place for each in found(CT, seg).nodules] == ["segment 1"]
+    assert passed_over(seg) == []
+    nodule.SegmentNumber = 0
+    assert [each.sources[0].place for each in found(CT, seg).nodules] == ["segment 0"]
+    assert passed_over(seg) == [("segment 1", "not described in Segment Sequence", True)]
+
+
+def test_a_segment_that_all_frames_share_may_be_named_once() -> None:
+    seg = synthetic.segmentation(CT, [box()])
+    assert "SegmentIdentificationSequence" in seg.SharedFunctionalGroupsSequence[0]
+    drawn_on = {frame.sop_instance_uid for frame in SEGMENTATION_READER.references(seg).marked}
+    assert drawn_on == {CT[z].SOPInstanceUID for z in (2, 3, 4)}
+    seg.SegmentSequence[0].SegmentNumber = 2
+    assert passed_over(seg) == [("segment 1", "not described in Segment Sequence", True)]
 
 
 def test_a_segmentation_of_a_pet_waits_for_nothing_and_says_what_it_is_drawn_on() -> None:

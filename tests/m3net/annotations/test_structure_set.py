@@ -129,6 +129,13 @@ def test_a_foreign_frame_of_reference_is_refused_where_no_slice_is_named() -> No
     assert refusal.reason.startswith("it is marked in a foreign frame of reference, 1.2.3.4")
 
 
+def test_a_contour_may_lie_as_far_as_5_mm_from_the_slice_that_it_names() -> None:
+    for steps, refused in ((2, 0), (3, 1)):  # of 2.5 mm
+        beside = Contour(points_mm=to_mm(CT[4], EDGE), image=CT[4 - steps])
+        result = found(CT, as_received(structure_set(CT, [nodule(beside)])))
+        assert len(result.refused) == refused
+
+
 def test_a_contour_far_from_the_slice_that_it_names_is_refused() -> None:
     lying = Contour(points_mm=to_mm(CT[7], EDGE), image=CT[2])
     (refusal,) = found(CT, as_received(structure_set(CT, [nodule(lying)]))).refused
@@ -225,8 +232,8 @@ def test_a_region_that_is_drawn_and_not_described_is_told() -> None:
     rt.ROIContourSequence[1].ReferencedROINumber = 7
     result = found(CT, as_received(rt))
     assert [refusal.reason for refusal in result.refused] == ["it has no contours"]
-    assert [(each.place, each.says) for each in result.passed_over] == [
-        ("ROI 7", "not described in Structure Set ROI Sequence")
+    assert [(each.place, each.says, each.unsaid) for each in result.passed_over] == [
+        ("ROI 7", "not described in Structure Set ROI Sequence", True)
     ]
 
 

@@ -325,6 +325,13 @@ def test_a_slice_without_pixels_or_with_too_few_says_so() -> None:
         )
 
 
+@pytest.mark.filterwarnings("ignore:The pixel data")
+def test_what_stands_behind_a_slices_own_pixels_is_none_of_them() -> None:
+    ds = one_slice([10, 20])
+    ds.PixelData += ds.PixelData
+    assert hounsfield(ds).hu.tolist() == [[-1014, -1004]]
+
+
 def smooth(**attributes: int) -> Dataset:
     """A slice of 12 bits without noise, as JPEG likes it."""
     y, x = np.mgrid[:48, :64]

@@ -1,5 +1,6 @@
 """What a study waits for, and for how long."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.core.completeness import (
+    Ask,
     Nothing,
     Ready,
     StudyRules,
@@ -15,8 +17,19 @@ from node.core.completeness import (
     WhenUnannotated,
     readiness,
 )
+from node.core.fetching import Fetch, Findings, Scope, SeriesThere, SourceCount, Wanted
 from node.core.inputs import InstanceFacts, Intent, Role
-from tests.node.core.facts_of import STUDY, ct_series, facts, segmentation, structure_set, uids
+from node.core.states import State
+from tests.node.core.facts_of import (
+    STUDY,
+    THICK,
+    THIN,
+    ct_series,
+    facts,
+    segmentation,
+    structure_set,
+    uids,
+)
 
 ARRIVED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 RULES = StudyRules(quiet_period_s=60, max_wait_s=1800, when_unannotated=WhenUnannotated.WAIT)
@@ -180,3 +193,90 @@ def test_reasons_count_in_words(count: int) -> None:
     assert isinstance(verdict, Wait)
     noun = "1 slice" if count == 1 else "2 slices"
     assert verdict.reason.startswith(f"for {noun} missing in the CT series")
+
+
+ASKING = replace(RULES, sources=("PACS",), max_fetches=2)
+LACKING = snapshot(*SLICES[:-1], segmentation(refers_to=uids(*SLICES)))
+
+
+def asked(study: StudySnapshot) -> Ask:
+    verdict = readiness(study, now=after(60), rules=ASKING)
+    assert isinstance(verdict, Ask)
+    return verdict
+
+
+def answered(study: StudySnapshot, findings: Findings | None = None) -> StudySnapshot:
+    """The study after it was asked for at the source."""
+    fetch = Fetch(
+        number=1,
+        source="PACS",
+        content=asked(study).wanted.content,
+        by_itself=True,
+        state=State.DEAD if findings is None else State.DONE,
+        findings=findings,
+    )
+    return replace(study, fetches=(*study.fetches, fetch))
+
+
+def test_a_source_is_asked_for_what_the_annotation_needs_and_why_says_so() -> None:
+    question = asked(LACKING)
+    assert (question.source, question.look_again_at) == ("PACS", None)
+    assert question.reason == (
+        "for PACS, which is asked what it holds of the study and for what is missing here"
+    )
+    assert question.because == "for 1 instance that the annotation needs"
+    assert question.wanted == Wanted(
+        scope=Scope.MISSING,
+        series=THICK,
+        instances=frozenset(uids(SLICES[-1])),
+        content=question.wanted.content,
+    )
+
+
+def test_a_source_is_asked_whether_the_series_goes_on_though_nothing_seems_to_be_missing() -> None:
+    question = asked(COMPLETE)
+    assert question.because == "to learn whether the CT series is whole"
+    assert question.wanted.instances == frozenset()
+
+
+def test_for_a_ct_that_nobody_has_annotated_no_source_is_asked() -> None:
+    study = snapshot(*SLICES)
+    assert readiness(study, now=after(60), rules=ASKING) == readiness(
+        study, now=after(60), rules=RULES
+    )
+
+
+def test_what_a_source_counts_is_held_against_what_is_here_of_that_series() -> None:
+    study = snapshot(*ct_series(50, series=THIN, step_mm=1.0), *COMPLETE.instances)
+    there = SeriesThere(series_instance_uid=THICK, modality="CT", said=25)
+    known = answered(study, Findings(series=(there,), beyond=frozenset(uids(*SLICES))))
+    verdict = readiness(known, now=after(60), rules=ASKING)
+    assert isinstance(verdict, Ready)
+    assert verdict.inputs.at_source == SourceCount(source="PACS", here=20, there=25)
+    assert verdict.inputs.remarks == ()
+
+
+def test_a_source_that_does_not_answer_is_told_and_so_is_that_no_more_is_asked() -> None:
+    dead = "What PACS holds of the study is not known: it could not be asked, or broke off."
+    once = answered(COMPLETE)
+    verdict = readiness(once, now=after(60), rules=ASKING)
+    assert isinstance(verdict, Ready)
+    assert (verdict.inputs.at_source, verdict.inputs.remarks) == (None, (dead,))
+    twice = replace(once, fetches=once.fetches * 2)
+    verdict = readiness(twice, now=after(60), rules=ASKING)
+    assert isinstance(verdict, Ready)
+    assert verdict.inputs.remarks == (
+        dead,
+        "No source is asked any more: 2 fetches were made.",
+    )
+
+
+def test_what_is_proven_whole_needs_no_word_of_what_was_not_asked() -> None:
+    there = SeriesThere(
+        series_instance_uid=THICK, modality="CT", instances=frozenset(uids(*SLICES))
+    )
+    known = answered(COMPLETE, Findings(series=(there,)))
+    verdict = readiness(replace(known, fetches=known.fetches * 2), now=after(60), rules=ASKING)
+    assert isinstance(verdict, Ready)
+    assert verdict.inputs.at_source == SourceCount(source="PACS", here=20, there=20)
+    assert verdict.inputs.remarks == ()

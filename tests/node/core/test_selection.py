@@ -39,6 +39,23 @@ def test_the_series_that_the_annotation_draws_on_is_chosen_though_another_is_thi
     assert selection.inputs.ct == tuple(sorted(thick, key=lambda f: f.sop_instance_uid))
 
 
+def test_a_strangers_annotation_has_no_say_in_which_series_is_chosen() -> None:
+    thick, thin = ct_series(20), ct_series(50, series=THIN, step_mm=1.0)
+    ours = segmentation(drawn_on=uids(thin[20]))
+    theirs = segmentation(uid="1.2.3.50.2", drawn_on=uids(*thick[7:9]), patient="somebody else")
+    for annotations in ((ours, theirs), (theirs, ours)):
+        selection = chosen(*thick, *thin, *annotations)
+        assert selection.inputs.annotations == (ours,)
+        assert selection.inputs.series is not None
+        assert selection.inputs.series.series_instance_uid == THIN
+
+
+def test_of_one_slice_no_distance_is_stated() -> None:
+    selection = chosen(*ct_series(1), segmentation())
+    assert selection.inputs.series is not None
+    assert selection.inputs.series.because.startswith("CT series 3 (1 slices, kernel B30f) was")
+
+
 def test_without_references_the_thinnest_series_of_its_frame_that_covers_the_mark_is_chosen() -> (
     None
 ):
