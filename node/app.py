@@ -9,7 +9,9 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -25,6 +27,8 @@ from node.core.device import MANUFACTURER, MODEL_NAME
 from node.core.digest import analysis_id
 from node.core.errors import ConfigError
 from node.logs import event
+from node.persistence.database import Change, sqlite_file
+from node.persistence.private import make_folder, tighten
 from node.persistence.rows import JobTerms, Outbox
 from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store
@@ -44,13 +48,16 @@ def now_utc() -> datetime:
     return datetime.now(UTC)
 
 
-def open_database(config: DatabaseConfig, *, patience_s: float | None = None) -> Store:
+def open_database(
+    config: DatabaseConfig, *, patience_s: float | None = None, change: Change = Change.UPGRADE
+) -> Store:
     """The store, on the newest schema.  Raises ConfigError.
 
     patience_s : how long a transaction waits for another process's to end
+    change     : what may be done so that the schema is the newest
     """
     if config.password_file is None:
-        return open_store(config.url, patience_s=patience_s)
+        return open_store(config.url, patience_s=patience_s, change=change)
     try:
         password = config.password_file.read_text(encoding="utf-8").partition("\n")[0]
         url = make_url(config.url).set(password=password)
@@ -62,7 +69,38 @@ def open_database(config: DatabaseConfig, *, patience_s: float | None = None) ->
         raise ConfigError(
             "database.url is no URL; write sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
         ) from None
-    return open_store(url.render_as_string(hide_password=False), patience_s=patience_s)
+    with_password = url.render_as_string(hide_password=False)
+    return open_store(with_password, patience_s=patience_s, change=change)
+
+
+def open_node_store(
+    config: NodeConfig, *, change: Change, patience_s: float | None = None
+) -> Store:
+    """The store of the node's storage directory, and of no other; on the newest schema.
+
+    change : what may be done to the database; if anything, it and the directory belong together
+             from now on, if neither knows better
+
+    Raises ConfigError.
+    """
+    from node.keeping import identity
+
+    directory = config.storage.directory
+    file = sqlite_file(config.database.url)
+    if file is not None and not file.exists() and identity.identity_in(directory) is not None:
+        raise ConfigError(
+            f"there is no database at {file}, and {directory} has been used with one: put it back "
+            "(m3node restore), or make it again from the stored objects (m3node rebuild)"
+        )
+    with ExitStack() as on_failure:
+        store = open_database(config.database, patience_s=patience_s, change=change)
+        on_failure.callback(store.close)
+        if change is Change.NONE:
+            identity.require_same(store, directory)
+        else:
+            identity.adopt(store, directory, now=now_utc())
+        on_failure.pop_all()
+    return store
 
 
 def reach() -> "Reach":
@@ -73,7 +111,7 @@ def reach() -> "Reach":
     from node.pull.connect import connect as connect_source
 
     return Reach(
-        open_database=open_database,
+        open_database=partial(open_database, change=Change.NONE),
         connect=connect,
         connect_source=connect_source,
         port_is_free=port_is_free,
@@ -87,9 +125,9 @@ def spool_directory(config: StorageConfig) -> Path:
 
 def open_spool(config: StorageConfig) -> Spool:
     """The spool; its directories are made if they are missing."""
-    directory = spool_directory(config)
-    directory.mkdir(parents=True, exist_ok=True)
-    return Spool(directory)
+    make_folder(config.directory)
+    tighten(config.directory)
+    return Spool(spool_directory(config))
 
 
 def open_intake(config: NodeConfig, store: Store) -> "Intake":
@@ -179,12 +217,22 @@ def run_role(role: str, config: NodeConfig) -> int:
     logs.configure(config.log, role=role)
     stop = _stopped_by_sigterm()
     try:
-        store = open_database(config.database, patience_s=_PATIENCE_S.get(role))
+        # `serve` has upgraded it; a program that is replaced while another runs leaves it alone.
+        store = open_node_store(config, change=Change.MAKE, patience_s=_PATIENCE_S.get(role))
+        losses: list[ConfigError] = []
+
+        def when_lost(error: ConfigError) -> None:
+            losses.append(error)
+            stop.set()
+
+        store.when_lost = when_lost
         now = now_utc()
         if released := store.release_leases(now=now):
             event("leases.released", number=released)
         store.close_senders_of_dead(now, starting=True)
         _ROLES[role](config, store, stop)
+        if losses:
+            raise losses[0]
     except (ConfigError, WeightsError, InferenceError) as error:
         event("process.cannot_run", level=logging.ERROR, error=error)
         return EX_CONFIG

@@ -36,16 +36,17 @@ def ingest(paths: tuple[Path, ...], config_path: Path | None) -> None:
     from rich.progress import track
 
     from m3net.errors import AnnotationUnusable
-    from node.app import open_database, open_intake
+    from node.app import open_intake, open_node_store
     from node.cli.options import console
     from node.core.errors import Refused
     from node.core.sender import Sender, SenderKind
     from node.inbound.files import files_below
+    from node.persistence.database import Change
     from node.persistence.process_identity import this_process
     from node.words import in_words_with_place
 
     config = loaded(config_path)
-    store = open_database(config.database)
+    store = open_node_store(config, change=Change.MAKE)
     intake = open_intake(config, store)
     below = files_below(paths)
     counts: dict[str, int] = {}

@@ -97,13 +97,10 @@ def loaded_or_default(config_path: Path | None) -> "NodeConfig":
 @contextmanager
 def opened_store(config: "NodeConfig") -> Iterator["Store"]:
     """The store of a node that has run before; a mistyped path makes no empty database."""
-    from node.app import open_database
-    from node.core.errors import ConfigError
+    from node.app import open_node_store
+    from node.persistence.database import Change
 
-    file = config.database.url.removeprefix("sqlite:///")
-    if file != config.database.url and not Path(file).exists():
-        raise ConfigError(f"no database at {file} yet; `m3node serve` or `m3node ingest` make it")
-    store = open_database(config.database)
+    store = open_node_store(config, change=Change.NONE)
     try:
         yield store
     finally:

@@ -18,15 +18,20 @@ def serve(config_path: Path | None) -> int:
     restart to change it; SIGHUP does nothing.  Exit status 1 if the node cannot run.
     """
     from node import logs
+    from node.app import open_node_store
     from node.config import find_config
     from node.core.errors import ConfigError
+    from node.persistence.database import Change
+    from node.persistence.private import OTHERS, make_folder, tighten
     from node.process.supervisor import ROLES, Supervisor, port_is_free
 
     config = loaded(config_path)
     path = find_config(config_path, os.environ)
     logs.configure(config.log, role="supervisor")
     host, ports = config.receiver.host, config.receiver.ports
-    config.storage.directory.mkdir(parents=True, exist_ok=True)
+    os.umask(OTHERS)
+    make_folder(config.storage.directory)
+    tighten(config.storage.directory)
 
     def free_or_fail() -> None:
         for key, port in ports.items():
@@ -39,6 +44,7 @@ def serve(config_path: Path | None) -> int:
                     f"port {port} on {host} is taken; stop what listens there, "
                     f"or choose another {key}"
                 )
+        open_node_store(config, change=Change.UPGRADE).close()
 
     def command(role: str) -> list[str]:
         named = ["--config", str(path.resolve())] if path is not None else []

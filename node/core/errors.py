@@ -7,6 +7,8 @@
     │   ├── NotNow                   ... since database or disk fail just now
     │   └── TooLarge                 ... since it is larger than is taken
     ├── ConfigError              the configuration, or what it points at, cannot be used
+    │   ├── DatabaseBehind           ... the database is not made yet, or an earlier version's
+    │   └── DatabaseLost             ... the database is damaged, or not the file it was
     ├── DestinationError         what a destination makes of what is sent to it, or a source of what
     │   │                        it is asked: one of these
     │   ├── DestinationUnreachable   transient: nobody there, out of resources, try again soon
@@ -65,6 +67,14 @@ class TooLarge(Refused):
 
 class ConfigError(NodeError):
     """The configuration, or what it points at, cannot be used."""
+
+
+class DatabaseBehind(ConfigError):
+    """The database is not made yet, or of an earlier version; `m3node serve` sees to it."""
+
+
+class DatabaseLost(ConfigError):
+    """The database is damaged, deleted or replaced while it is in use; nothing can be kept."""
 
 
 class DestinationError(NodeError):

@@ -12,6 +12,8 @@ from random import Random
 from m3net.errors import StudyError, WeightsError
 from node.core.errors import (
     ConfigError,
+    DatabaseBehind,
+    DatabaseLost,
     DestinationError,
     DestinationNotReady,
     DestinationRefused,
@@ -69,6 +71,8 @@ PERMANENT: tuple[type[BaseException], ...] = (
     Refused,
     LeaseLost,
 )
+NOT_FOR_EVER: tuple[type[BaseException], ...] = (NotNow, DatabaseBehind, DatabaseLost)
+"""Of those, what says nothing of the work."""
 PASSING: tuple[type[BaseException], ...] = (DestinationNotReady,)
 
 
@@ -78,7 +82,7 @@ def classify(error: BaseException) -> FailureKind:
     What is not known to be permanent is tried again: tries are bounded, and a study given up too
     early is a study that nobody reads.
     """
-    if isinstance(error, PERMANENT) and not isinstance(error, NotNow):
+    if isinstance(error, PERMANENT) and not isinstance(error, NOT_FOR_EVER):
         return FailureKind.PERMANENT
     return FailureKind.PASSING if isinstance(error, PASSING) else FailureKind.TRANSIENT
 

@@ -27,6 +27,8 @@ from node.core.errors import (
     CANNOT_UNDERSTAND,
     OUT_OF_RESOURCES,
     SOP_CLASS_MISMATCH,
+    DatabaseLost,
+    NotNow,
     Refused,
     TooLarge,
 )
@@ -244,23 +246,25 @@ class Intake:
     def record(
         self, part: Part, ids: Identifiers, *, syntax: str, sender_id: int | None
     ) -> Arrival:
-        """File and row survive a power cut."""
+        """File and row survive a power cut.  Raises Refused(0xA700) if the database is lost."""
         file, durable = part.name()
-        return self._rows.submit(
-            ReceivedInstance(
-                study_instance_uid=ids.study_instance_uid,
-                series_instance_uid=ids.series_instance_uid,
-                sop_instance_uid=ids.sop_instance_uid,
-                sop_class_uid=ids.sop_class_uid,
-                transfer_syntax_uid=syntax,
-                identity=ids.identity,
-                names_study=names_study(ids.sop_class_uid),
-                file=file,
-                durable=durable,
-                sender_id=sender_id,
-                at=self._clock(),
-            )
+        received = ReceivedInstance(
+            study_instance_uid=ids.study_instance_uid,
+            series_instance_uid=ids.series_instance_uid,
+            sop_instance_uid=ids.sop_instance_uid,
+            sop_class_uid=ids.sop_class_uid,
+            transfer_syntax_uid=syntax,
+            identity=ids.identity,
+            names_study=names_study(ids.sop_class_uid),
+            file=file,
+            durable=durable,
+            sender_id=sender_id,
+            at=self._clock(),
         )
+        try:
+            return self._rows.submit(received)
+        except DatabaseLost as lost:
+            raise NotNow(lost) from lost
 
 
 class Incoming:

@@ -1,11 +1,8 @@
 """`m3node check`: is everything there that the node needs?  Findings, not output.
 
-Nothing is started and nothing is changed, but for the directories and the database, which are made
-if they are missing, as `serve` would.
+Nothing is started, made or changed: whoever looks, and be it root, leaves nothing behind.
 """
 
-import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -27,15 +24,17 @@ from node.config import (
     NodeConfig,
     ReceiverConfig,
     SourceConfig,
-    StorageConfig,
     as_destination,
     toml_value,
 )
-from node.core.errors import NodeError
+from node.core.errors import DatabaseBehind, NodeError
 from node.core.states import State
+from node.keeping import identity
+from node.operator import kept
 from node.operator.certificates import dimse_tls, https, receiver_tls
 from node.operator.findings import Finding, fail, ok, warn
 from node.operator.web import web_server
+from node.persistence.database import sqlite_file
 from node.persistence.store import Store
 from node.words import in_words_with_place
 
@@ -62,7 +61,9 @@ def check_node(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
     """Every finding, as it is made; a check that fails does not stop the others."""
     yield ok("configuration", "read; every key is known")
     checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
-        ("storage", partial(_storage, config.storage)),
+        ("storage", partial(kept.storage, config.storage)),
+        ("storage", partial(kept.owners, config)),
+        ("secrets", partial(kept.secrets, config)),
         ("database", partial(_database, config, reach)),
         ("model", partial(_model, config.model)),
         ("transfer syntaxes", _transfer_syntaxes),
@@ -101,28 +102,23 @@ def check_node(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
             yield fail(what, in_words_with_place(error))
 
 
-def _storage(config: StorageConfig) -> Iterator[Finding]:
-    config.directory.mkdir(parents=True, exist_ok=True)
-    if not os.access(config.directory, os.W_OK | os.X_OK):
-        yield fail("storage", f"{config.directory} is not writable for this user")
-        return
-    free_gb = shutil.disk_usage(config.directory).free / 1e9
-    says = f"{config.directory} has {free_gb:.1f} GB free"
-    if free_gb < config.min_free_gb:
-        yield fail(
-            "storage",
-            f"{says}, less than min_free_gb = {config.min_free_gb:g}: C-STORE "
-            "is answered with A700",
-        )
-    elif free_gb < 2 * config.min_free_gb:
-        yield warn("storage", f"{says}; below {config.min_free_gb:g} C-STORE is answered with A700")
-    else:
-        yield ok("storage", says)
-
-
 def _database(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
-    store = reach.open_database(config.database)
+    known = identity.identity_in(config.storage.directory)
     try:
+        store = reach.open_database(config.database)
+    except DatabaseBehind as error:
+        file = sqlite_file(config.database.url)
+        if file is not None and not file.exists() and known is not None:
+            yield fail(
+                "database",
+                f"{file} is gone, and {config.storage.directory} has been used with it: m3node "
+                "restore puts it back, m3node rebuild makes it again from the stored objects",
+            )
+        else:
+            yield warn("database", str(error))
+        return
+    try:
+        identity.require_same(store, config.storage.directory)
         counts = store.counts()
         queued = store.list_deliveries(states=[State.QUEUED])
     finally:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from node.core.errors import OUT_OF_RESOURCES, Refused
+from node.persistence.private import FILE, heir, make_folder, tighten
 
 _MOST_SYNCS = 64
 _FOLDERS = [f"{number:02x}" for number in range(256)]
@@ -50,12 +51,13 @@ class Spool:
     """A directory of content-addressed files; any number of processes and threads write to it."""
 
     def __init__(self, directory: Path) -> None:
-        """Make the directory, and those in it, if they are missing."""
+        """Make the directory, and those in it, if they are missing; all are closed to others."""
         self.directory = directory
         self._parts = directory / "parts"
-        self._parts.mkdir(parents=True, exist_ok=True)
-        for name in _FOLDERS:
-            (directory / name).mkdir(exist_ok=True)
+        for folder in (directory, self._parts, *(directory / name for name in _FOLDERS)):
+            make_folder(folder)
+            tighten(folder)
+        self._heir = heir(directory)
         fsync_directory(directory)
         self._count = itertools.count()
         self._syncing = ThreadPoolExecutor(_MOST_SYNCS, thread_name_prefix="sync")
@@ -66,7 +68,7 @@ class Spool:
         Raises Refused(0xA700) if the disk is full.
         """
         name = f"{os.getpid()}-{threading.get_ident()}-{next(self._count)}.part"
-        return Part(self._parts / name, self.directory, self._syncing)
+        return Part(self._parts / name, self.directory, self._syncing, heir=self._heir)
 
     def scratch(self) -> IO[bytes]:
         """A file without a name, gone when it is closed and no longer mapped."""
@@ -114,7 +116,9 @@ class Spool:
 class Part:
     """One file of the spool while it is written; used by one thread, and as a context manager."""
 
-    def __init__(self, path: Path, spool: Path, syncing: Executor) -> None:
+    def __init__(
+        self, path: Path, spool: Path, syncing: Executor, *, heir: tuple[int, int] | None
+    ) -> None:
         self._path = path
         self._spool = spool
         self._syncing = syncing
@@ -124,7 +128,9 @@ class Part:
         self._under_way = 0
         self.size = 0
         with _full_is_refused():
-            self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o644)
+            self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, FILE)
+        if heir is not None:
+            os.fchown(self._fd, *heir)
 
     def __enter__(self) -> "Part":
         return self

@@ -13,11 +13,12 @@ Read `schema` for what is kept, `work` for how it is held and settled, and then,
 - `held`: stored objects that are handed out (web)
 - `search`: what is here is found (web)
 - `work_items`: jobs as clients watch them (web)
+- `storage`: which storage directory it is of (whoever opens both)
 - `lists`: lists and the diary (operator)
 """
 
 from node.persistence.arrivals import Arrivals
-from node.persistence.database import open_engine
+from node.persistence.database import Change, open_engine
 from node.persistence.deliveries import Deliveries
 from node.persistence.describing import Describing
 from node.persistence.fetches import Fetches
@@ -28,6 +29,7 @@ from node.persistence.lists import Lists
 from node.persistence.planning import Planning
 from node.persistence.readings import Readings
 from node.persistence.search import Searches
+from node.persistence.storage import StorageIdentity
 from node.persistence.work_items import WorkItems
 
 
@@ -43,14 +45,18 @@ class Store(
     HeldObjects,
     Searches,
     WorkItems,
+    StorageIdentity,
     Lists,
 ):
     """Facts on disk.  Threads may share one; every process opens its own."""
 
 
-def open_store(url: str, *, patience_s: float | None = None) -> Store:
+def open_store(
+    url: str, *, patience_s: float | None = None, change: Change = Change.UPGRADE
+) -> Store:
     """The store at a database URL, on the newest schema.  Raises ConfigError.
 
     patience_s : how long a transaction waits for another process's to end
+    change     : what may be done so that the schema is the newest
     """
-    return Store(open_engine(url, patience_s=patience_s))
+    return Store(open_engine(url, patience_s=patience_s, change=change))

@@ -1,22 +1,29 @@
 """What every transaction of the store has in common: begin, commit, and the diary's line in it."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
+from node.core.errors import DatabaseLost
 from node.persistence.database import READ_ONLY
+from node.persistence.same_file import SameFile
 from node.persistence.schema import EventLog, Study
 
 
 class Transactions:
-    """An engine, and the two ways to use it.  Any number of threads may share one."""
+    """An engine, and the two ways to use it.  Any number of threads may share one.
+
+    when_lost : called, in whichever thread, when the database turns out to be lost
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._file = SameFile(engine)
+        self.when_lost: Callable[[DatabaseLost], None] = lambda _error: None
         self._reader = engine.execution_options(**{READ_ONLY: True})
         # SQLite has one writer at a time.  Threads that queue here do so fairly and at once; those
         # that queue in SQLite sleep and poll.
@@ -24,15 +31,29 @@ class Transactions:
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        """One transaction; committed at the end, durable when the block is left."""
-        with self._turn, self._engine.begin() as connection:
-            yield connection
+        """One transaction; committed at the end, durable when the block is left.
+
+        Raises DatabaseLost if it has gone to a file that nobody will find.
+        """
+        with self._turn, self._losses_are_told(), self._engine.connect() as connection:
+            with connection.begin():
+                yield connection
+            self._file.require(connection)
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
         """One consistent view that blocks no writer."""
-        with self._reader.begin() as connection:
+        with self._losses_are_told(), self._reader.begin() as connection:
             yield connection
+            self._file.require(connection)
+
+    @contextmanager
+    def _losses_are_told(self) -> Iterator[None]:
+        try:
+            yield
+        except DatabaseLost as error:
+            self.when_lost(error)
+            raise
 
     def close(self) -> None:
         """Every pooled connection is closed."""

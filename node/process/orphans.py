@@ -35,7 +35,7 @@ def lock_directory(directory: Path, *, wait_s: float = _LOCK_WAIT_S) -> int:
     A lock whose holder has just died is waited for: its guard is still clearing up.
     Raises ConfigError, with the pid, if another node serves the directory.
     """
-    fd = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    fd = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     end = time.monotonic() + wait_s
     while True:
         try:

@@ -24,6 +24,8 @@ from m3net.errors import (
 from node.core import errors as node_errors
 from node.core.errors import (
     ConfigError,
+    DatabaseBehind,
+    DatabaseLost,
     DestinationError,
     DestinationNotReady,
     DestinationRefused,
@@ -51,6 +53,8 @@ JUDGED = [
     (NotNow(OSError("disk")), FailureKind.TRANSIENT),
     (TooLarge("more than is taken"), FailureKind.PERMANENT),
     (ConfigError("no port"), FailureKind.PERMANENT),
+    (DatabaseBehind("schema 0006"), FailureKind.TRANSIENT),
+    (DatabaseLost("file deleted"), FailureKind.TRANSIENT),
     (DestinationUnreachable("down"), FailureKind.TRANSIENT),
     (DestinationNotReady("0110"), FailureKind.PASSING),
     (DestinationRefused("A900"), FailureKind.PERMANENT),

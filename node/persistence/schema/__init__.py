@@ -26,6 +26,9 @@ from node.persistence.schema.received import (
     Series,
     Study,
 )
+from node.persistence.schema.storage import (
+    Storage,
+)
 from node.persistence.schema.work import (
     IN_FORCE,
     RESULT_NOT_DESCRIBED,
@@ -58,6 +61,7 @@ __all__ = [
     "LeasedWork",
     "Sender",
     "Series",
+    "Storage",
     "Study",
     "UTCDateTime",
 ]

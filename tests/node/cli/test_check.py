@@ -1,6 +1,7 @@
 """`m3node check` finds what is missing before a patient does."""
 
 import json
+import re
 import socket
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from node.config import (
     ReceiverConfig,
     WebConfig,
     as_destination,
+    commented_toml,
 )
 from node.core.errors import ConfigError, DestinationUnreachable
 from node.operator.certificates import https
@@ -48,6 +50,99 @@ def test_a_fresh_node_passes_with_its_warnings(cli: Cli, config_file: Path) -> N
         "receiver.allowed_calling_ae_titles is absent: everyone may send",
         "receiver.allowed_peers is absent: everyone may send",
     ]
+
+
+def test_whoever_looks_leaves_nothing_behind(
+    cli: Cli, config_file: Path, store: Store, tmp_path: Path
+) -> None:
+    def there() -> set[str]:
+        return {str(path) for path in tmp_path.rglob("*")}
+
+    before = there()
+    store.close()
+    assert cli("check", "--config", config_file).status == 0
+    assert there() <= before
+    fresh = tmp_path / "fresh" / "node.toml"
+    fresh.parent.mkdir()
+    fresh.touch()
+    found = cli("check", "--json", "--config", fresh).json()
+    assert [path.name for path in fresh.parent.iterdir()] == ["node.toml"]
+    assert findings(found, "storage")[0][1].startswith(
+        f"{fresh.parent / 'data'} (not there yet: `m3node serve` makes it) has "
+    )
+    assert findings(found, "database") == [
+        (
+            "warn",
+            f"no database at {fresh.parent / 'data' / 'm3node.sqlite'} yet; "
+            "`m3node serve` or `m3node ingest` make it",
+        )
+    ]
+
+
+def test_a_database_that_is_gone_or_of_another_storage_fails(
+    cli: Cli, config_file: Path, store: Store, tmp_path: Path
+) -> None:
+    store.close()
+    file, identity = tmp_path / "data" / "m3node.sqlite", tmp_path / "data" / "identity"
+    known = identity.read_text()
+    identity.write_text("123e4567-e89b-12d3-a456-426614174000\n")
+    said = cli("check", "--json", "--config", config_file)
+    assert said.status == 1
+    ((status, says),) = findings(said.json(), "database")
+    assert (status, known.strip() in says) == ("fail", True)
+    assert "they do not belong together" in says
+    assert cli("study", "list", "--config", config_file).err == f"error: {says}\n"
+    file.rename(tmp_path / "elsewhere")
+    said = cli("check", "--json", "--config", config_file)
+    assert findings(said.json(), "database") == [
+        (
+            "fail",
+            f"{file} is gone, and {file.parent} has been used with it: m3node restore puts it "
+            "back, m3node rebuild makes it again from the stored objects",
+        )
+    ]
+    assert not file.exists()
+    for verb in (["ingest", tmp_path / "ct"], ["serve"], ["study", "list"]):
+        said = cli(*verb, "--config", config_file)
+        assert (said.status, "m3node rebuild" in said.err) == (1, True)
+        assert not file.exists(), "an empty one in its place would hide that it is gone"
+
+
+def test_what_others_can_read_is_warned_of(
+    cli: Cli, config_file: Path, store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "headers").write_text("Authorization: Bearer secret\n")
+    (tmp_path / "headers").chmod(0o644)
+    with config_file.open("a") as file:
+        file.write(
+            '[[destinations]]\nname = "archive"\nkind = "dicomweb"\nheaders_file = "headers"\n'
+            'url = "https://127.0.0.1:9/dicom-web"\n'
+        )
+    (tmp_path / "data" / "m3node.sqlite").chmod(0o640)
+    (tmp_path / "data").chmod(0o755)
+    found = cli("check", "--json", "--config", config_file).json()
+    assert findings(found, "destinations archive.headers_file") == [
+        (
+            "warn",
+            f"{tmp_path / 'headers'} can be read by other users of this machine: "
+            f"chmod 600 {tmp_path / 'headers'}",
+        )
+    ]
+    warned = [says for status, says in findings(found, "storage") if status == "warn"]
+    assert [says.partition(" is open to other users")[0] for says in warned] == [
+        str(tmp_path / "data"),
+        str(tmp_path / "data" / "m3node.sqlite"),
+    ]
+    store.close()
+    assert cli("ingest", tmp_path / "ct", "--config", config_file).status == 0
+    found = cli("check", "--json", "--config", config_file).json()
+    assert {status for status, _ in findings(found, "storage")} == {"ok"}
+
+
+def test_every_key_that_names_a_secret_is_known() -> None:
+    commented = commented_toml()
+    named = set(re.findall(r"^#? ?(\w+_file) =", commented, re.MULTILINE))
+    assert named == {"certificate_file", "key_file", "headers_file", "password_file", "ca_file"}
 
 
 def test_allow_lists_end_the_warning(

@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from node.persistence.store import Store
+from node.process.supervisor import EX_CONFIG
+from tests.node.cli.conftest import PATIENT
+from tests.peers import wait_until
+
 WEB = {"M3NODE_WEB__ENABLED": "false"}
 """Other tests' nodes may hold its port; tests/node/web has its own."""
 
@@ -45,6 +50,42 @@ def test_a_taken_port_is_one_clear_error_and_nothing_is_started(config_file: Pat
         f"error: port {port} on 127.0.0.1 is taken; stop what listens there, "
         "or choose another receiver.port\n"
     )
+
+
+def test_a_damaged_database_is_one_clear_error_and_nothing_is_started(
+    config_file: Path, store: Store
+) -> None:
+    store.close()
+    (config_file.parent / "data" / "m3node.sqlite").write_bytes(b"no database" * 1000)
+    process = serve(config_file, free_port())
+    _, log = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert log == (
+        f"error: the database sqlite:///{config_file.parent}/data/m3node.sqlite is damaged (file "
+        "is not a database): stop the node; then restore the last backup (m3node restore), or make "
+        "the database again from the stored objects (m3node rebuild)\n"
+    )
+
+
+def test_a_process_whose_database_is_deleted_ends_and_is_not_started_again(
+    config_file: Path, store: Store
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "node", "_run", "scheduler", "--config", str(config_file)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(
+        lambda: store.find_study(PATIENT["AccessionNumber"]).waiting_for is not None,
+        "the scheduler looks",
+        60,
+    )
+    (config_file.parent / "data" / "m3node.sqlite").unlink()
+    _, log = process.communicate(timeout=60)
+    assert process.returncode == EX_CONFIG
+    last = json.loads(log.splitlines()[-1])
+    assert last["action"] == "process.cannot_run"
+    assert "was deleted or replaced while it was in use" in log
 
 
 @pytest.mark.acceptance
