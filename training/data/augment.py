@@ -32,6 +32,8 @@ class Augmentation:
     stretch     : the patient is turned by any angle about the axis across the slices, mirrored
                   along each axis or not, and stretched by up to this in log size; None: not turned
     other_reader: how else the nodule may be told; None: as it is
+    per_scale   : whether each scale draws a warp of its own, in units of its own half side; they
+                  are not nested then
     """
 
     probability: float
@@ -40,6 +42,7 @@ class Augmentation:
     spline: float
     stretch: float | None = None
     other_reader: OtherReader | None = None
+    per_scale: bool = False
 
 
 PRESETS = {
@@ -56,8 +59,12 @@ PRESETS = {
             shift_mm=1.0, slices=0.2, outline=0.08, diameter=0.05, centre=0.04
         ),
     ),
+    "release": Augmentation(
+        probability=0.5, rotation_deg=180.0, perspective=0.5, spline=0.2, per_scale=True
+    ),
 }
-"""`paper` is what the published code draws: it shrinks a nodule to 35 to 70 % of its area.
+"""`paper` is what the published code draws, once for all scales: it shrinks a nodule to 35 to 70 %
+of its area.  `release` draws it for each scale apart, as that code does.
 `clinical` keeps its size within what readers differ by.
 `readers` turns the patient and varies what is told, as the networks that ship have learnt it."""
 

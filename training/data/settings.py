@@ -25,7 +25,7 @@ class DataSettings(Section):
                    for testing; "train": everything is to train on; or a CSV file with the columns
                    name, part (train, validation, test)
     fold         : the one of the five that is tested
-    augmentation : none, clinical, paper or readers (`data.augment.PRESETS`)
+    augmentation : none, clinical, paper, readers or release (`data.augment.PRESETS`)
     slice_mm     : cut-outs are thickened to slices of this size first; 0: as they are
     limit        : so many nodules a part, both classes alike; 0: all
     """

@@ -1,6 +1,6 @@
 """The nodules of a folder as a network is shown them: as served, or otherwise told and bent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from m3net.config import M3NetConfig
 from m3net.patches import Patches, context_box
 from m3net.placed import PlacedNodule
+from m3net.scales import Scale
 from m3net.volume import transform
 from training.data.augment import PRESETS, Augmentation, Warp, draw_warp
 from training.data.crops import Crop
@@ -39,12 +40,16 @@ class ShownNodules:
 
         Raises CropsUnusable if the blocks are too small for the model's patches.
         """
-        crop, warp = self._folder.read(self.labels[index]), Warp()
+        crop = self._folder.read(self.labels[index])
+        warp: Warp | Mapping[Scale, Warp] = Warp()
         if random is not None:
             if (other := self._augmentation.other_reader) is not None:
                 nodule = told_by_another(crop.nodule, crop.volume, other, random)
                 crop = replace(crop, nodule=nodule)
-            warp = draw_warp(self._augmentation, random)
+            if self._augmentation.per_scale:
+                warp = {s: draw_warp(self._augmentation, random) for s in self._config.scales}
+            else:
+                warp = draw_warp(self._augmentation, random)
         patches = cut_warped(self._config, crop.volume, crop.nodule, warp)
         _check_covered(crop, patches, self._config)
         return network_inputs(patches, self._config.preprocessing)

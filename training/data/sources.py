@@ -25,8 +25,10 @@ class Parts:
     test: Nodules
 
 
-def open_parts(settings: DataSettings, config: M3NetConfig, *, seed: int) -> Parts:
+def open_parts(settings: DataSettings, config: M3NetConfig) -> Parts:
     """The nodules as a network of this config reads them; only training ones are ever augmented.
+
+    Runs that differ in their seeds have the same nodules, those of `limit` too.
 
     Raises CutoutsUnusable, CropsUnusable, or SettingsUnusable if the split does not fit them.
     """
@@ -39,7 +41,7 @@ def open_parts(settings: DataSettings, config: M3NetConfig, *, seed: int) -> Par
 
     def opened(part: Part) -> Nodules:
         chosen = [i for i, label in enumerate(every.labels) if part_of[label.name] is part]
-        random = seeding.for_choice(seed)
+        random = seeding.for_choice(0)
         return limited(Subset(every, chosen), limit=settings.limit, random=random)
 
     return Parts(

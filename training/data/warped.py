@@ -1,7 +1,8 @@
-"""The patches of a nodule, seen through one warp (Sec. 4.3).
+"""The patches of a nodule, seen through one warp (Sec. 4.3), or through one for each scale.
 
-Each voxel of each scale asks the CT at its warped place, so the scales are cut from one bent parent
-volume and stay nested.  Where a patch would see beyond the scan, or the model's context, is air.
+Each voxel of each scale asks the CT at its warped place, so scales that share a warp are cut from
+one bent parent volume and stay nested.  Where a patch would see beyond the scan, or the model's
+context, is air.
 """
 
 from collections.abc import Mapping
@@ -25,15 +26,20 @@ UNIT_VOXELS = 48.0
 """Half the side of the macro patch: 1 in the places that a warp knows."""
 
 
-def cut_warped(config: M3NetConfig, volume: CTVolume, nodule: Nodule, warp: Warp) -> Patches:
+def cut_warped(
+    config: M3NetConfig, volume: CTVolume, nodule: Nodule, warp: Warp | Mapping[Scale, Warp]
+) -> Patches:
     """As `m3net.preprocessing.cut_for`, but bent; no warp, no difference.
+
+    warp : of all scales; or of each its own, in which 1 is half the side of its own patch
 
     What is measured of the nodule is measured before it is bent, and as far as networks read it:
     the basic numbers, which are a third of the work.
 
     Raises NoduleUnusable if the centre is not in the volume.
     """
-    if warp.still:
+    of_scale = dict.fromkeys(config.scales, warp) if isinstance(warp, Warp) else warp
+    if all(each.still for each in of_scale.values()):
         return cut_for(config, volume, nodule)
     wanted = config.preprocessing
     unmarked = replace(config, preprocessing=replace(wanted, mask=False, description=False))
@@ -44,7 +50,15 @@ def cut_warped(config: M3NetConfig, volume: CTVolume, nodule: Nodule, warp: Warp
         box = context_box(placed, wanted.context)
         low, high = np.maximum(low, box[0]), np.minimum(high, box[1])
     bent: Mapping[Scale, Patch] = {
-        scale: _bend(patch, placed, warp, low=low, high=high, mask=wanted.mask)
+        scale: _bend(
+            patch,
+            placed,
+            of_scale[scale],
+            unit=UNIT_VOXELS if isinstance(warp, Warp) else patch.hu.shape[-1] / 2,
+            low=low,
+            high=high,
+            mask=wanted.mask,
+        )
         for scale, patch in straight.scales.items()
     }
     numbers = None
@@ -58,11 +72,15 @@ def _bend(
     placed: PlacedNodule,
     warp: Warp,
     *,
+    unit: float,
     low: NDArray[np.int_],
     high: NDArray[np.int_],
     mask: bool,
 ) -> Patch:
-    """The patch's grid, bent and filled again; `low` to `high` (z, y, x) may be seen."""
+    """The patch's grid, bent and filled again; `low` to `high` (z, y, x) may be seen.
+
+    unit : voxels of the CT that are 1 in the places that the warp knows
+    """
     depth, height, width = patch.hu.shape
     volume = placed.volume
     points_mm = grid_points(patch.affine, (depth, height, width))  # (D, H, W, 3)
@@ -72,8 +90,8 @@ def _bend(
     centre = placed.centre_index[1:]  # (2,)
     # One warp for all slices.  They have the same rows and columns of the CT, unless its gantry was
     # tilted; then the nodule's own slice counts.
-    places = (index[depth // 2, ..., 1:] - centre) / UNIT_VOXELS  # (H, W, 2)
-    index[..., 1:] += (warp(places) - places) * UNIT_VOXELS
+    places = (index[depth // 2, ..., 1:] - centre) / unit  # (H, W, 2)
+    index[..., 1:] += (warp(places) - places) * unit
     valid = np.all((index > low - 0.5) & (index < high + 0.5), axis=-1)
     if volume.missing:
         valid &= ~np.isin(np.floor(index[..., 0] + 0.5), list(volume.missing))

@@ -113,9 +113,9 @@ def draw_gradcam(series: Sequence[Series], data: Path, *, names: Sequence[str] =
     names : which nodules; none: the most and the least suspicious that were called right
     """
     ours = _ours(series)
-    weights = ours.run / "weights.safetensors"
+    weights = ours.runs[0] / "weights.safetensors"
     if not weights.is_file():
-        raise PredictionsUnusable(f"{ours.run} holds no weights.safetensors to look into")
+        raise PredictionsUnusable(f"{ours.runs[0]} holds no weights.safetensors to look into")
     classifier = load_classifier(weights, device="cpu")
     cases = [read_case(data, name) for name in names or _telling(ours)]
     scales: list[Scale] = []

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.measure.compare import averaged
 from training.measure.metrics import Counts
 from training.measure.predictions import (
     TEST_TABLE,
@@ -21,12 +22,13 @@ from training.tables.paper import OURS_IN, implied_counts, printed_results
 class Series:
     """One model on its test nodules.
 
+    runs   : of each seed one; `predictions` is the mean of what they said
     ours   : M³Net, to be stressed among others
     printed: metric -> percent, and the confusion matrix behind it, as the paper has them
     """
 
     name: str
-    run: Path
+    runs: tuple[Path, ...]
     ours: bool
     is_baseline: bool
     predictions: Predictions
@@ -43,7 +45,7 @@ def read_series(directory: Path, *, table: int = 3) -> list[Series]:
         return [
             Series(
                 name=output,
-                run=directory,
+                runs=(directory,),
                 ours=output == "fused",
                 is_baseline=False,
                 predictions=read_predictions(directory, output),
@@ -67,10 +69,12 @@ def read_series(directory: Path, *, table: int = 3) -> list[Series]:
     return [
         Series(
             name=line["row"].replace("M3Net", "M³Net"),
-            run=directory / line["run"],
+            runs=tuple(directory / run for run in line["run"].split()),
             ours=line["row"] == OURS_IN.get(table),
             is_baseline=line["row"] in baselines,
-            predictions=read_predictions(directory / line["run"], line["output"]),
+            predictions=averaged(
+                [read_predictions(directory / run, line["output"]) for run in line["run"].split()]
+            ),
             printed=printed.get(line["row"], {}),
             implied=implied_counts(table, line["row"]),
         )

@@ -2,7 +2,8 @@
 
 It learns from 20 malignant and 20 benign nodules of the new place and as many of the old training
 part, so that what it knew is not lost.  Both places are measured before and after; no nodule that
-was learnt from is tested.
+was learnt from is tested.  A baseline, and a network of one branch, learn whole: they have no
+fusion that could learn alone.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from training.data.nodules import Joined, Nodules, Subset, choose_pairs
 from training.data.sources import open_parts
 from training.learn.engine import Engine
 from training.learn.settings import FewShotSettings, Settings
+from training.learn.stage1 import branch_stage
 from training.learn.stage2 import joint_stage
 from training.learn.stages import OpenRun, measure, open_run, write_outcome
 
@@ -34,11 +36,14 @@ def few_shot(settings: Settings, directory: Path, *, resume: bool = False) -> di
     if not settings.run.init:
         raise SettingsUnusable("few-shot adapts trained weights; give them with --init")
     shots = settings.few_shot
-    stage = joint_stage("few-shot", settings, freeze=shots.freeze)
+    if settings.network.baseline or settings.network.config().fusion.kind == "branch":
+        stage = branch_stage("few-shot", settings)
+    else:
+        stage = joint_stage("few-shot", settings, freeze=shots.freeze)
     with open_run(settings, directory, resume=resume) as run:
         seed = settings.run.seed
-        old = open_parts(settings.data, run.model.config, seed=seed)
-        new = open_parts(settings.target, run.model.config, seed=seed).test
+        old = open_parts(settings.data, run.model.config)
+        new = open_parts(settings.target, run.model.config).test
         if shared := {x.name for x in new.labels} & {x.name for x in old.train.labels}:
             raise SettingsUnusable(
                 f"{len(shared)} nodules of [target] are in the training part of [data], first "

@@ -7,6 +7,8 @@ from typing import Literal
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from m3net.config import M3NetConfig
@@ -26,7 +28,7 @@ from training.learn.settings import NetworkSettings
 LOWER_PARTS = 3
 """Stem and the first two of the four stages: the lower layers of Sec. 3.2."""
 
-Freeze = Literal["all", "lower", "none"]
+Freeze = Literal["all", "lower", "all_but_head", "none"]
 
 
 class Model(nn.Module):
@@ -79,10 +81,7 @@ class BaselineModel(Model):
 
 def build_model(settings: NetworkSettings, *, seed: int) -> Model:
     """The network that the settings name, initialised from `seed`."""
-    try:
-        config = settings.config()
-    except ValueError as error:
-        raise SettingsUnusable(f"[network]: {error}") from error
+    config = settings.config()
     if settings.baseline is None:
         alone = build(config, seed=seed)
         assert isinstance(alone, M3Net), "the config of a run has one member"  # noqa: S101
@@ -116,7 +115,7 @@ def initialise_from(model: Model, start: str) -> str:
     if not file.is_file():
         raise WeightsError(f"no weights at {file}; correct --init")
     if not isinstance(model, M3NetModel):
-        return initialise(model.network, file).sentence()
+        return _take_own(model.network, file) or initialise(model.network, file).sentence()
     # a run's own checkpoint holds this very model, network and all
     tensors = {name.removeprefix("network."): t for name, t in read_tensors(file).items()}
     if scale is None and any(name.split(".")[0] in _ENCODERS for name in tensors):
@@ -127,6 +126,21 @@ def initialise_from(model: Model, start: str) -> str:
 
 _ENCODERS = {f"net{suffix}" for suffix in SUFFIX.values()}
 _OURS = (*_ENCODERS, "fusion", "branch_heads")
+
+
+def _take_own(network: nn.Module, file: Path) -> str:
+    """All tensors of a run of this very baseline; nothing if the file is of another kind."""
+    if file.suffix != ".safetensors":
+        return ""
+    try:
+        tensors = load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{file.name} holds no weights that can be read: {error}") from error
+    ours = network.state_dict()
+    if {n: t.shape for n, t in tensors.items()} != {n: t.shape for n, t in ours.items()}:
+        return ""
+    network.load_state_dict(tensors)
+    return f"{len(tensors)} of {len(ours)} tensors from {file.name}"
 
 
 def _take(network: M3Net, tensors: Mapping[str, Tensor], file: Path) -> str:
@@ -181,7 +195,7 @@ def initialise_all(model: Model, starts: Sequence[str]) -> tuple[Sequence[str], 
 
 
 def frozen_parts(model: Model, freeze: Freeze) -> Sequence[nn.Module]:
-    """What stands still: all of each backbone, its lower layers, or nothing.
+    """What stands still: all of each backbone, its lower layers, all but one head, or nothing.
 
     Its parameters want no gradients from now on; that it also stays in eval mode is for
     `set_training` to see to.
@@ -192,6 +206,11 @@ def frozen_parts(model: Model, freeze: Freeze) -> Sequence[nn.Module]:
     parts: list[nn.Module] = list(encoders)
     if freeze == "lower":
         parts = [part for encoder in encoders for part in encoder.parts()[:LOWER_PARTS]]
+    if freeze == "all_but_head" and model.network.fusion is not None:
+        heads = {"fc_head", "head"}  # of the one kind of fusion, and of the other
+        fusion = dict(model.network.fusion.named_children())
+        parts += [part for name, part in fusion.items() if name not in heads]
+        parts.append(model.network.branch_heads)
     for part in parts:
         part.requires_grad_(False)
     return parts

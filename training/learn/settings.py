@@ -68,11 +68,17 @@ class NetworkSettings(Section):
     narrow: bool = False
 
     def config(self) -> M3NetConfig:
-        """The network's config, changes laid over it."""
+        """The network's config, changes laid over it.
+
+        Raises SettingsUnusable if there is no such network.
+        """
         if self.preset not in PRESETS:
             raise SettingsUnusable(f"no preset {self.preset!r}; there are {', '.join(PRESETS)}")
         changed = merged(PRESETS[self.preset].to_json(), self.changes)
-        config = M3NetConfig.from_json(changed)
+        try:
+            config = M3NetConfig.from_json(changed)
+        except ValueError as error:
+            raise SettingsUnusable(f"[network]: {error}") from error
         if config.members != 1 or config.mirrored or config.remembered:
             raise SettingsUnusable(
                 "one run trains one network and measures it as it is: omit members, mirrored and "
@@ -111,9 +117,13 @@ class LossSettings(Section):
 
 
 class Stage2Settings(Section):
-    """freeze : all of each backbone (Sec. 4.3), its lower layers (Sec. 3.2), or none (Eq. 10)."""
+    """What stands still in stage 2.
 
-    freeze: Literal["all", "lower", "none"] = "all"
+    freeze : all of each backbone (Sec. 4.3), its lower layers (Sec. 3.2), or none (Eq. 10);
+             "all_but_head": all but the head of the fusion, as in the published code
+    """
+
+    freeze: Literal["all", "lower", "all_but_head", "none"] = "all"
 
 
 class FewShotSettings(Section):

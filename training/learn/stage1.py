@@ -19,11 +19,16 @@ from training.learn.stages import Stage, open_run, run_stage
 
 def stage1(settings: Settings, directory: Path, *, resume: bool = False) -> dict[str, Any]:
     """The summary of the run in `directory`; the [loss] section has no say here."""
-    weights = replace(settings.loss.weights(), fused=0.0, alpha=1.0, beta=0.0, attention=0.0)
-    stage = Stage(name="stage1", weights=weights, freeze="none", fused=False, decides=decides)
+    stage = branch_stage("stage1", settings)
     with open_run(settings, directory, resume=resume) as run:
-        parts = open_parts(settings.data, run.model.config, seed=settings.run.seed)
+        parts = open_parts(settings.data, run.model.config)
         return run_stage(run, stage, parts)
+
+
+def branch_stage(name: str, settings: Settings) -> Stage:
+    """A stage that trains every branch, or a baseline, whole and alone."""
+    weights = replace(settings.loss.weights(), fused=0.0, alpha=1.0, beta=0.0, attention=0.0)
+    return Stage(name=name, weights=weights, freeze="none", fused=False, decides=decides)
 
 
 def decides(model: Model) -> Mapping[str, Collection[str]]:

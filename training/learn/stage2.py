@@ -21,7 +21,7 @@ def stage2(settings: Settings, directory: Path, *, resume: bool = False) -> dict
     """The summary of the run in `directory`."""
     stage = joint_stage("stage2", settings, freeze=settings.stage2.freeze)
     with open_run(settings, directory, resume=resume) as run:
-        parts = open_parts(settings.data, run.model.config, seed=settings.run.seed)
+        parts = open_parts(settings.data, run.model.config)
         return run_stage(run, stage, parts)
 
 

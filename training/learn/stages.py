@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.torch import save_file
 
 from m3net.card import ModelCard
 from m3net.config import M3NetConfig
@@ -174,6 +175,10 @@ def write_outcome(run: OpenRun, stage: Stage, summary: Mapping[str, Any], *, not
     if isinstance(run.model, M3NetModel):
         card = _card(run.model.config, run.settings, stage, summary, note=note)
         save_weights(run.model.network, card, run.folder.directory / "weights.safetensors")
+    else:
+        # of a baseline: to start from, with --init; it has no card, since no node loads it
+        tensors = {n: t.contiguous() for n, t in run.model.network.state_dict().items()}
+        save_file(tensors, run.folder.directory / "weights.safetensors")
     # last: where it is, the run is finished
     run.folder.write_json("summary.json", summary)
 

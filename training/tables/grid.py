@@ -97,7 +97,7 @@ TABLE_3 = Grid(
         "M³Net's. Ours beside it is computed likewise, row by row; both are in the CSV, and so is "
         "the balanced accuracy that the paper's figures imply.",
         "The paper's second half, USTC-FHLN, is not public, so no row of it is run; "
-        "`m3train few-shot` is its protocol on any other folder.",
+        "`m3train few-shot` is its protocol on any other folder, for each of these rows.",
     ),
 )
 

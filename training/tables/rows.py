@@ -30,6 +30,9 @@ SMOKE = ("run.epochs=1", "run.batch_size=4", "data.limit=8")
 
 NOT_ASKED = "not run: not asked for"
 
+RELEASE = "release"
+"""The preset, the config and the augmentation of the published code."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableSettings:
@@ -37,6 +40,7 @@ class TableSettings:
 
     directory : where tables lie and, in runs/, the runs
     preset    : of the M³Net rows; baselines read what `paper` reads
+    seeds     : every row is trained with each
     changes   : "section.key=value", laid over both stages' configs
     starts    : baseline's name or scale -> file of pretrained weights
     """
@@ -48,6 +52,7 @@ class TableSettings:
     budget: TableBudget
     changes: tuple[str, ...] = ()
     starts: Mapping[str, Path]
+    seeds: tuple[int, ...] = (0,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,21 +60,26 @@ class RowResult:
     """What became of a row.
 
     status      : "done", or why there are no numbers
-    run         : the folder of its last run, relative to the table's directory
+    runs        : of each seed the folder of its last run, relative to the table's directory
     started_from: of the row's networks, one sentence each
-    report      : what the run said of the row's output (`training.measure.evaluate.assess`)
+    predictions : of each seed what the run said of the row's output, and
+    reports     : what was measured of it (`training.measure.evaluate.assess`)
     """
 
     row: Row
     status: str
-    run: str = ""
+    runs: tuple[str, ...] = ()
     started_from: tuple[str, ...] = ()
-    predictions: Predictions | None = None
-    report: Mapping[str, Any] | None = None
+    predictions: tuple[Predictions, ...] = ()
+    reports: tuple[Mapping[str, Any], ...] = ()
 
 
 def base_settings(
-    table: TableSettings, stage: Literal["stage1", "stage2"], preset: str
+    table: TableSettings,
+    stage: Literal["stage1", "stage2"],
+    preset: str,
+    *,
+    seed: int | None = None,
 ) -> Settings:
     """Of one stage of a network of this preset, before a row changes them.
 
@@ -77,8 +87,9 @@ def base_settings(
 
     Raises SettingsUnusable.
     """
-    shipped = CONFIGS / (f"{stage}.toml" if table.preset != "small" else "small.toml")
+    shipped = CONFIGS / (f"{stage}.toml" if table.preset == "paper" else f"{table.preset}.toml")
     given = [
+        *([] if seed is None else [f"run.seed={seed}"]),
         f"network.preset={json.dumps(preset)}",
         f"data.directory={json.dumps(str(table.data.resolve()))}",
         f"data.split={json.dumps(table.split)}",
@@ -97,7 +108,7 @@ def check_parts(table: TableSettings) -> tuple[dict[str, int], str]:
     CropsUnusable.
     """
     settings = base_settings(table, "stage1", table.preset)
-    parts = open_parts(settings.data, settings.network.config(), seed=settings.run.seed)
+    parts = open_parts(settings.data, settings.network.config())
     every: dict[str, Nodules] = {
         "training": parts.train,
         "validation": parts.validation,
@@ -132,29 +143,33 @@ def run_row(
     if row.baseline is not None and BASELINES[row.baseline].make is None:
         return RowResult(row=row, status=BASELINES[row.baseline].status)
     try:
-        steps = _steps(row, table, nodules=nodules)
-        if not asked and not all(
-            (table.directory / name / "summary.json").exists() for name, _, _ in steps
-        ):
+        of_seeds = [_steps(row, table, nodules=nodules, seed=seed) for seed in table.seeds]
+        waiting = [
+            step
+            for steps in of_seeds
+            for step in steps
+            if not (table.directory / step[0] / "summary.json").exists()
+        ]
+        if waiting and not asked:
             return RowResult(row=row, status=NOT_ASKED)
-        for name, stage, settings in steps:
-            if not (table.directory / name / "summary.json").exists():
-                on_run(name)
-                stage(settings, table.directory / name, resume=True)
+        for name, stage, settings in waiting:
+            on_run(name)
+            stage(settings, table.directory / name, resume=True)
     except (NonFiniteLoss, SettingsUnusable, WeightsError, torch.OutOfMemoryError) as error:
         return RowResult(row=row, status=f"not run: {error}")
-    return _read_back(row, table.directory, [name for name, _, _ in steps])
+    return _read_back(row, table.directory, [[name for name, _, _ in steps] for steps in of_seeds])
 
 
 Step = tuple[str, Callable[..., dict[str, Any]], Settings]
 
 
-def _steps(row: Row, table: TableSettings, *, nodules: str) -> Sequence[Step]:
+def _steps(row: Row, table: TableSettings, *, nodules: str, seed: int = 0) -> Sequence[Step]:
     """The runs of a row in order: folder, stage and settings; equal runs have equal folders."""
     if row.baseline is not None:
-        settings = _baseline_settings(row, table)
+        settings = _baseline_settings(row, table, seed=seed)
         return [(_folder(row.baseline, settings, nodules), stage1, settings)]
-    first = _changed(base_settings(table, "stage1", table.preset), row.both)
+    both = _both(row, table)
+    first = _changed(base_settings(table, "stage1", table.preset, seed=seed), both)
     starts = tuple(
         f"{scale}={file.resolve()}"
         for scale, file in table.starts.items()
@@ -164,7 +179,7 @@ def _steps(row: Row, table: TableSettings, *, nodules: str) -> Sequence[Step]:
     name = _folder("stage1", first, nodules)
     steps: list[Step] = [(name, stage1, first)]
     if row.fusion is not None:
-        second = _changed(base_settings(table, "stage2", table.preset), row.both)
+        second = _changed(base_settings(table, "stage2", table.preset, seed=seed), both)
         second = _changed(second, row.fusion)
         folder = _folder("stage2", second, nodules, name)
         weights = table.directory.resolve() / name / "weights.safetensors"
@@ -172,9 +187,16 @@ def _steps(row: Row, table: TableSettings, *, nodules: str) -> Sequence[Step]:
     return steps
 
 
-def _baseline_settings(row: Row, table: TableSettings) -> Settings:
+def _both(row: Row, table: TableSettings) -> Changes:
+    """What both stages are told; the published augmentation of the published code is its own."""
+    if table.preset == RELEASE and row.both == {"data": {"augmentation": "paper"}}:
+        return {"data": {"augmentation": RELEASE}}
+    return row.both
+
+
+def _baseline_settings(row: Row, table: TableSettings, *, seed: int) -> Settings:
     assert row.baseline is not None  # noqa: S101
-    settings = base_settings(table, "stage1", "paper")
+    settings = base_settings(table, "stage1", "paper", seed=seed)
     depth = settings.network.config().meso.patch.size[0]
     patch = {"patch": {"size": [depth, row.side, row.side]}}
     network = {"baseline": row.baseline, "changes": {"meso": patch}}
@@ -201,17 +223,20 @@ def _digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
 
 
-def _read_back(row: Row, directory: Path, runs: Sequence[str]) -> RowResult:
+def _read_back(row: Row, directory: Path, of_seeds: Sequence[Sequence[str]]) -> RowResult:
+    """of_seeds : of each seed the folders of its runs, in order."""
+
     def read(name: str, file: str) -> dict[str, Any]:
         content: dict[str, Any] = json.loads((directory / name / file).read_text(encoding="utf-8"))
         return content
 
-    started: Sequence[str] = read(runs[0], "environment.json")["started_from"]
+    started: Sequence[str] = read(of_seeds[0][0], "environment.json")["started_from"]
+    last = [runs[-1] for runs in of_seeds]
     return RowResult(
         row=row,
         status="done",
-        run=runs[-1],
+        runs=tuple(last),
         started_from=tuple(started),
-        predictions=read_predictions(directory / runs[-1], row.output),
-        report=read(runs[-1], "summary.json")["test"][row.output],
+        predictions=tuple(read_predictions(directory / run, row.output) for run in last),
+        reports=tuple(read(run, "summary.json")["test"][row.output] for run in last),
     )

@@ -1,13 +1,16 @@
 """`m3train table` end to end: what it writes, and that a finished row is not run again."""
 
 import csv
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from tests.training import learning
 from training.cli import main
+from training.measure.predictions import read_predictions
 
 TINY = ("run.device=cpu", "data.limit=4", "network.changes.micro.encoder.grid=16")
 
@@ -135,3 +138,54 @@ def test_mistakes_are_named(tmp_path: Path, done: Path) -> None:
     assert "table 4 has no row z; there are a, b, c" in table(4, done, "--row", "z").output
     wrong = table(3, done, "--init", "ResNet-50=x").output
     assert "NAME is one of micro, meso, macro, ResNet-18" in wrong
+
+
+def test_rows_of_several_seeds_are_means_and_are_compared_pair_by_pair(done: Path) -> None:
+    result = table(5, done, "--seeds", "2", "--row", "a", "--row", "g")
+    assert result.exit_code == 0, result.output
+    found = lines(done, 5)
+    a, g = found["a"], found["g"]
+    assert (a["ours_seeds"], g["ours_seeds"]) == ("2", "2")
+    runs = g["run"].split()
+    assert len({*runs}) == 2
+    assert g["run"].split()[0] == lines(done, 8)["e"]["run"], "seed 0 was trained before"
+    right = [read_predictions(done / "out" / run, "fused") for run in runs]
+    assert right[0].names == right[1].names
+    accuracies = [float(((each.p >= 0.5) == each.truth).mean()) for each in right]
+    assert float(g["ours_acc"]) == pytest.approx(100 * np.mean(accuracies), abs=0.01)
+    assert float(g["ours_acc_sd"]) == pytest.approx(100 * np.std(accuracies, ddof=1), abs=0.01)
+    assert sum(int(g[f"ours_{cell}"]) for cell in ("tn", "fp", "fn", "tp")) == 8
+    assert g["mcnemar_p"] == ""
+    assert 0 < float(a["mcnemar_p"]) <= 1
+    text = (done / "out" / "table-5.md").read_text()
+    assert "| AUC of ours minus this | McNemar |" in text
+    assert "Numbers are means over 2 seeds" in text
+    assert "Seeds of each row: 2." in text
+    draw = ["figure", "roc", "--from", str(done / "out"), "--table", "5"]
+    drawn = CliRunner().invoke(main, [*draw, "--out", str(done / "roc.png")])
+    assert drawn.exit_code == 0, drawn.output
+
+
+def test_the_published_network_is_a_row_trained_as_its_code_does(done: Path) -> None:
+    given = ["--preset", "release", "--row", "a", "--row", "d", "--row", "g"]
+    result = table(5, done, *given, "--out", str(done / "released"))
+    assert result.exit_code == 0, result.output
+    text = (done / "released" / "table-5.csv").read_text()
+    found = {line["row"]: line for line in csv.DictReader(text.splitlines())}
+    assert found["g"]["status"] == "done"
+    assert "fusion 'logits' has no stand-in for a scale" in found["d"]["status"]
+    config = json.loads((done / "released" / found["g"]["run"] / "config.json").read_text())
+    assert (config["stage2"]["freeze"], config["run"]["amp"]) == ("all_but_head", "off")
+    assert config["data"]["augmentation"] == "release"
+    assert (config["loss"]["alpha"], config["loss"]["beta"]) == (0.0, 0.0)
+    assert "M³Net is the published network" in result.stdout
+    for number, reason in {4: "no module that can be left out", 8: "no alignment loss"}.items():
+        refused = table(number, done, "--preset", "release")
+        assert refused.exit_code == 2
+        assert reason in " ".join(refused.output.split())
+
+
+def test_seeds_are_not_said_twice(done: Path) -> None:
+    result = table(5, done, "--seeds", "2", "--set", "run.seed=7")
+    assert result.exit_code == 2
+    assert "leave --set run.seed out" in result.output

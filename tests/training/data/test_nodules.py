@@ -52,23 +52,23 @@ def test_sources_can_be_joined_and_thinned_out() -> None:
 def test_the_parts_of_a_folder_are_disjoint_and_as_the_file_says(tmp_path: Path) -> None:
     cutouts = learning.write_cutouts(tmp_path / "cutouts")
     settings = DataSettings(directory=cutouts, split=str(cutouts / "split.csv"))
-    parts = open_parts(settings, learning.config(), seed=0)
+    parts = open_parts(settings, learning.config())
     sizes = [len(part.labels) for part in (parts.train, parts.validation, parts.test)]
     assert sizes == [16, 4, 4]
     tested = DataSettings(directory=cutouts, split="all")
-    assert len(open_parts(tested, learning.config(), seed=0).test.labels) == 24
+    assert len(open_parts(tested, learning.config()).test.labels) == 24
     learnt = DataSettings(directory=cutouts, split="train")
-    parts = open_parts(learnt, learning.config(), seed=0)
+    parts = open_parts(learnt, learning.config())
     sizes = [len(part.labels) for part in (parts.train, parts.validation, parts.test)]
     assert sizes == [24, 0, 0]
     with pytest.raises(SettingsUnusable, match="the split 'folds' lacks 24 of the 24 nodules"):
-        open_parts(DataSettings(directory=cutouts, split="folds"), learning.config(), seed=0)
+        open_parts(DataSettings(directory=cutouts, split="folds"), learning.config())
 
 
 def test_only_what_is_trained_on_is_augmented(tmp_path: Path) -> None:
     cutouts = learning.write_cutouts(tmp_path / "cutouts")
     settings = DataSettings(directory=cutouts, split="all", augmentation="paper")
-    nodules = open_parts(settings, learning.config(), seed=0).test
+    nodules = open_parts(settings, learning.config()).test
     served = nodules.item(0, None)["micro"]
     assert torch.equal(nodules.item(0, None)["micro"], served)
     assert not torch.equal(nodules.item(0, np.random.default_rng(0))["micro"], served)
@@ -77,7 +77,7 @@ def test_only_what_is_trained_on_is_augmented(tmp_path: Path) -> None:
 def test_nodules_as_served_are_cut_once_as_long_as_there_is_room(tmp_path: Path) -> None:
     cutouts = learning.write_cutouts(tmp_path / "cutouts")
     settings = DataSettings(directory=cutouts, split="all", augmentation="paper")
-    nodules = open_parts(settings, learning.config(), seed=0).test
+    nodules = open_parts(settings, learning.config()).test
     size = sum(x.nbytes for x in nodules.item(0, None).values())
     kept = Kept(nodules, bytes_at_most=2 * size)
     first, second, third = (kept.item(i, None) for i in range(3))

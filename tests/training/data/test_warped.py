@@ -57,6 +57,25 @@ def test_beyond_the_scan_is_air_that_says_so(config: M3NetConfig) -> None:
     assert np.all(patch.hu[~patch.valid] == -1000)
 
 
+def test_a_warp_of_one_scale_alone_bends_its_patch_in_its_own_measure(config: M3NetConfig) -> None:
+    """As the published code draws them: a move of the corners is one of the patch's own corners."""
+    volume, nodule = _parent()
+    squeezed = Warp(spline_to=np.array([[-1.0, -1], [-1, 1], [1, 1], [1, -1], [0, 0]]) / 2)
+    alone = {Scale.MICRO: squeezed, Scale.MESO: Warp(), Scale.MACRO: QUARTER}
+    cut = cut_warped(config, volume, nodule, alone).scales
+    straight = cut_warped(config, volume, nodule, Warp()).scales
+    assert np.allclose(cut[Scale.MESO].hu, straight[Scale.MESO].hu, atol=0.01)
+    # the outermost voxel comes from half as far from the middle, which is voxel (4, 4)
+    assert np.allclose(cut[Scale.MICRO].hu[:, 0, 0], straight[Scale.MICRO].hu[:, 2, 2], atol=0.01)
+    turned = cut_warped(config, volume, nodule, QUARTER).scales
+    assert np.allclose(cut[Scale.MACRO].hu, turned[Scale.MACRO].hu, atol=0.01)
+
+
+def test_the_published_augmentation_draws_for_each_scale_apart() -> None:
+    apart = replace(PRESETS["release"], per_scale=False)
+    assert apart == PRESETS["paper"]
+
+
 def _shifted(affine: np.ndarray, voxels: int) -> np.ndarray:
     moved = affine.copy()
     moved[:3, 3] = affine[:3, :3] @ [0, voxels, voxels]

@@ -1,15 +1,18 @@
 """What a network starts from, and what of it stands still."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from m3net.config import PRESETS
 from m3net.errors import WeightsError
 from m3net.network import build
+from tests.m3net.toys import narrow
 from tests.training import learning
-from training.learn.models import M3NetModel, initialise_from, set_training
+from training.learn.models import M3NetModel, frozen_parts, initialise_from, set_training
 
 
 def _model(seed: int) -> M3NetModel:
@@ -57,3 +60,14 @@ def test_frozen_parts_stay_in_eval_mode_while_the_rest_trains() -> None:
     set_training(model, [model.network.net32])
     assert model.network.net64.training
     assert not any(module.training for module in model.network.net32.modules())
+
+
+def test_the_published_fusion_has_8386_parameters_in_its_head() -> None:
+    of = narrow("release")
+    of = replace(of, fusion=replace(PRESETS["release"].fusion))
+    model = M3NetModel(build(of, seed=0))
+    frozen_parts(model, "all_but_head")
+    fusion = model.network.fusion
+    assert fusion is not None
+    learning = [p.numel() for p in model.network.parameters() if p.requires_grad]
+    assert (sum(learning), sum(p.numel() for p in fusion.parameters())) == (8386, 406850)

@@ -48,7 +48,10 @@ def test_one_pair_of_scales_can_weigh_more() -> None:
         ("run.epoch=3", "run.epoch: Extra inputs"),
         ("run.epochs=0", "run.epochs: Input should be greater"),
         ("epochs=3", "expected section.key=value"),
-        ("data.augmentation=wild", "augmentation is one of none, paper, clinical"),
+        (
+            "data.augmentation=wild",
+            "augmentation is one of none, paper, clinical, readers, release",
+        ),
     ],
 )
 def test_a_misfit_is_named(change: str, found: str) -> None:

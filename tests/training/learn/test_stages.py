@@ -154,7 +154,7 @@ def test_few_shot_measures_both_places_before_and_after(tmp_path: Path, trained:
     assert [row["of"] for row in shots] == ["new"] * 4 + ["old"] * 6
     assert sum(int(row["malignant"]) for row in shots) == 5
     replayed = {row["name"] for row in shots if row["of"] == "old"}
-    parts = open_parts(load_settings(path).data, learning.config(), seed=0)
+    parts = open_parts(load_settings(path).data, learning.config())
     assert replayed <= {label.name for label in parts.train.labels}
     tested = {row["name"] for row in learning.table(tmp_path / "run" / "new_after.csv")}
     learnt = {row["patient_id"] for row in shots if row["of"] == "new"}
@@ -230,3 +230,39 @@ def test_a_baseline_is_a_branch_of_its_own(tmp_path: Path) -> None:
     assert set(stage1(settings, tmp_path / "run")["test"]) == {"meso"}
     with pytest.raises(SettingsUnusable, match="this network has none"):
         stage2(settings, tmp_path / "other")
+
+
+def test_a_baseline_is_adapted_from_its_own_weights(tmp_path: Path, trained: Path) -> None:
+    other = learning.write_cutouts(tmp_path / "elsewhere", nodules=12, place="Q")
+    config = learning.write_config(
+        tmp_path / "config.json",
+        trained / "cutouts",
+        target={"directory": str(other), "split": "all"},
+        few_shot={"pairs": 2, "replay_pairs": 2},
+    )
+    content = json.loads(config.read_text())
+    content["network"] = {"preset": "paper", "baseline": "DINOv2", "narrow": True}
+    content["network"]["changes"] = {"meso": {"patch": {"size": [16, 32, 32]}}}
+    config.write_text(json.dumps(content))
+    stage1(load_settings(config, changes=["run.epochs=1"]), tmp_path / "alone")
+    weights = tmp_path / "alone" / "weights.safetensors"
+    start = f"run.init=['{weights}']"
+    settings = load_settings(config, changes=[start, "run.epochs=1"])
+    summary = few_shot(settings, tmp_path / "adapted")
+    assert set(summary["after"]["new"]) == {"meso"}
+    learnt = load_file(weights)
+    said = json.loads((tmp_path / "adapted" / "environment.json").read_text())["started_from"]
+    assert said == [f"{len(learnt)} of {len(learnt)} tensors from weights.safetensors"]
+    adapted = load_file(tmp_path / "adapted" / "weights.safetensors")
+    assert adapted.keys() == learnt.keys()
+    assert any(not torch.equal(adapted[name], learnt[name]) for name in learnt)
+
+
+def test_as_published_stage_2_trains_the_last_head_alone(tmp_path: Path, trained: Path) -> None:
+    start = f"run.init=['{trained / 's1' / 'weights.safetensors'}']"
+    changes = [start, "stage2.freeze=all_but_head", "run.epochs=1", "loss.beta=0", "loss.alpha=0"]
+    stage2(load_settings(trained / "config.json", changes=changes), tmp_path / "run")
+    first = load_file(trained / "s1" / "weights.safetensors")
+    second = load_file(tmp_path / "run" / "weights.safetensors")
+    moved = {name for name in first if not torch.equal(first[name], second[name])}
+    assert {name.rpartition(".")[0] for name in moved} == {"fusion.head.0", "fusion.head.3"}

@@ -100,14 +100,15 @@ def test_rows_share_the_runs_that_are_equal(table: TableSettings) -> None:
 
 def test_a_row_that_cannot_be_run_says_why(table: TableSettings) -> None:
     result = run_row(row_of(3, "MLSL-Net"), table, nodules="n")
-    assert result.predictions is None
+    assert result.predictions == ()
     assert result.status.startswith("not run: its layers are described only in a paper")
 
 
 def test_a_row_that_was_not_asked_for_is_not_run(table: TableSettings) -> None:
     result = run_row(row_of(3, "ResNet-18"), table, nodules="n", asked=False)
     assert result.status == "not run: not asked for"
-    assert not (table.directory / result.run / "config.json").exists()
+    assert not result.runs
+    assert not list(table.directory.glob("runs/resnet-18-*"))
 
 
 def test_pretrained_weights_go_to_whom_they_are_named_for(
@@ -138,3 +139,20 @@ def test_baselines_are_trained_as_the_network_beside_them(table: TableSettings) 
         assert ours.run == theirs.run
         assert ours.data == theirs.data
         assert theirs.network.config().meso.patch.size == (56, 64, 64)
+
+
+def test_the_published_network_is_augmented_as_its_code_does(table: TableSettings) -> None:
+    released = replace(table, preset="release")
+    augmented = {
+        key: steps(row_of(6, key), released, nodules="n")[-1][2].data.augmentation
+        for key in ("without", "with", "clinical")
+    }
+    assert augmented == {"without": "none", "with": "release", "clinical": "clinical"}
+    assert steps(row_of(3, "M3Net"), released, nodules="n")[-1][2].stage2.freeze == "all_but_head"
+
+
+def test_a_seed_changes_the_run_and_no_nodule(table: TableSettings) -> None:
+    first, other = (steps(row_of(3, "M3Net"), table, nodules="n", seed=s) for s in (0, 1))
+    assert not {name for name, _, _ in first} & {name for name, _, _ in other}
+    assert [settings.run.seed for _, _, settings in other] == [1, 1]
+    assert first[1][2].data == other[1][2].data
