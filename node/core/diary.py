@@ -12,6 +12,9 @@ from typing import Any
 from m3net.uids import StudyInstanceUID
 from node.core.states import Step
 
+AN_OPERATOR = "an operator"
+"""Who did it, if it is not known who of them."""
+
 
 class Kind(StrEnum):
     """What can happen beside the steps of leased work, which `step_entry` names."""
@@ -58,7 +61,7 @@ _STEPS: Mapping[Step, tuple[str, str]] = {
     Step.RETRY: ("retried", "{work} failed, next try not before {not_before}: {error}"),
     Step.RELEASE: ("released", "{work} taken back: {error}"),
     Step.BURY: ("dead", "{work} is dead and waits for a person: {error}"),
-    Step.REQUEUE: ("requeued", "{work} requeued by an operator"),
+    Step.REQUEUE: ("requeued", "{work} requeued by {by}"),
     Step.CANCEL: ("cancelled", "{work} cancelled: {error}"),
 }
 """What a step leaves in the diary, whatever kind of work takes it."""
@@ -97,11 +100,11 @@ _SENTENCES: Mapping[str, str] = {
     Kind.STUDY_IGNORED: "nothing to do: {reason}",
     "job.queued": "{work} queued (revision {revision}): {because}",
     "job.done": "{work} done: {headline}",
-    "job.cancelled": "{work} cancelled by an operator",
+    "job.cancelled": "{work} cancelled by {by}",
     Kind.JOB_CANCELLED_BY_CLIENT: "{work} cancelled by a client at {client}",
     Kind.JOB_SUPERSEDED: "{work} cancelled before it ran: job {by} has newer inputs",
     Kind.JOB_REPORTED_DEAD: "a technical failure report was written for {work}",
-    "delivery.queued": "delivery {delivery_id} of job {job_id} to {destination} queued",
+    "delivery.queued": "delivery {delivery_id} of job {job_id} to {destination} queued{asked}",
     "delivery.claimed": "{work} begins, try {tries} of {max_attempts}",
     Kind.DELIVERY_VARIANT: "{work} uses report form {report_variant} with captures "
     "{capture_variant}",
@@ -132,7 +135,14 @@ _BY_NAME = dict([_QUEUED, *_STEPS.values()])
 def sentence(event: Event) -> str:
     """The event in words, without its time."""
     work, _, what = event.kind.partition(".")
-    values = {**event.details, "job_id": event.job_id, "delivery_id": event.delivery_id}
+    by = event.details.get("by")
+    values = {
+        "by": AN_OPERATOR,
+        **event.details,
+        "asked": f", asked for by {by}" if by else "",
+        "job_id": event.job_id,
+        "delivery_id": event.delivery_id,
+    }
     if work in _WORK:
         values["work"] = _WORK[work].format_map(values)
     elif "number" in values:

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import aliased
 
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
-from node.core.diary import Kind
+from node.core.diary import AN_OPERATOR, Kind
 from node.core.errors import LeaseLost, NotAllowed, UnknownEntry
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.core.states import State, Step
@@ -265,11 +265,13 @@ class Deliveries(Leases):
                 error=None,
             )
 
-    def requeue_delivery(self, delivery_id: int, *, now: datetime) -> int:
+    def requeue_delivery(self, delivery_id: int, *, now: datetime, by: str = AN_OPERATOR) -> int:
         """The same stored objects are sent again; the number of the delivery that does it.
 
         Dead or cancelled: this one, with all its tries.  Done: a new one, its history stays.
         Raises UnknownEntry, and NotAllowed for one that is queued or running, or outdated.
+
+        by : who asks, for the diary
         """
         with self._write() as connection:
             row = _delivery(connection, delivery_id)
@@ -291,11 +293,13 @@ class Deliveries(Leases):
                     outcome=Outcome(row.outcome),
                     outbox=Outbox(destinations=[row.destination], max_attempts=row.max_attempts),
                     now=now,
+                    by=by,
                 )
                 if not queued:
                     raise NotAllowed(f"delivery {delivery_id} is being sent again already")
                 return queued[0]
-            if not work.requeue(connection, Delivery, delivery_id, now=now):
+            line = work.Line({"by": by})
+            if not work.requeue(connection, Delivery, delivery_id, now=now, line=line):
                 raise NotAllowed(f"delivery {delivery_id} is {row.state} already")
             return delivery_id
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+from node.core.diary import AN_OPERATOR
 from node.core.errors import NotAllowed
 from node.core.fetching import Fetch, Findings, Wanted
 from node.core.states import State, Step
@@ -64,10 +65,13 @@ class Fetches(Leases):
         *,
         max_attempts: int,
         now: datetime,
+        by: str = AN_OPERATOR,
     ) -> int:
         """A person's question is queued, of a study that may be unknown here; its number.
 
         Raises NotAllowed if the study has an open question.
+
+        by : who asks, for the diary
         """
         with self._write() as connection:
             known = connection.execute(
@@ -91,7 +95,7 @@ class Fetches(Leases):
             source,
             wanted,
             by_itself=False,
-            because="an operator asked for it",
+            because=f"{by} asked for it",
             max_attempts=max_attempts,
             now=now,
         )

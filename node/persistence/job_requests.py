@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from node.core.diary import Kind
+from node.core.diary import AN_OPERATOR, Kind
 from node.core.errors import NotAllowed, UnknownEntry
 from node.core.states import State
 from node.persistence import work
@@ -21,13 +21,17 @@ from sr_templates.findings import Outcome
 class JobRequests(Transactions):
     """Requeue and cancel."""
 
-    def requeue_job(self, job_id: int, *, analysis_id: str, now: datetime) -> Requeued:
+    def requeue_job(
+        self, job_id: int, *, analysis_id: str, now: datetime, by: str = AN_OPERATOR
+    ) -> Requeued:
         """The job runs again, or its stored results are sent again.
 
         Dead or cancelled: queued, with all its tries.  Done: its results are sent again as they
         lie, or, if the model or its settings have changed since, a new job analyses the same
         inputs.  Raises UnknownEntry, and NotAllowed for one that is queued or running, or that a
         later job of its study has overtaken: what it says is outdated.
+
+        by : who asks, for the diary
         """
         with self._write() as connection:
             job = _job(connection, job_id)
@@ -36,7 +40,7 @@ class JobRequests(Transactions):
                     raise NotAllowed(f"job {job_id} is {job.state} already")
                 case State.DEAD | State.CANCELLED:
                     _require_newest(job, _begun_after(connection, job))
-                    work.requeue(connection, Job, job_id, now=now)
+                    work.requeue(connection, Job, job_id, now=now, line=work.Line({"by": by}))
                     return Requeued(
                         job_id=job_id, deliveries=(), sentence=f"job {job_id} is queued"
                     )
@@ -44,7 +48,12 @@ class JobRequests(Transactions):
                     study = job.study_instance_uid
                     _require_newest(job, reported_after(connection, study, job.revision))
                     queued = resend(
-                        connection, job_id, study=study, outcome=Outcome(job.outcome), now=now
+                        connection,
+                        job_id,
+                        study=study,
+                        outcome=Outcome(job.outcome),
+                        now=now,
+                        by=by,
                     )
                     return Requeued(
                         job_id=job_id,
@@ -52,15 +61,18 @@ class JobRequests(Transactions):
                         sentence=f"job {job_id} is done: its stored results are sent again",
                     )
                 case State.DONE:
-                    return _analyse_anew(connection, job, analysis_id, now)
+                    return _analyse_anew(connection, job, analysis_id, now=now, by=by)
 
-    def cancel_job(self, job_id: int, *, now: datetime, client: str | None = None) -> None:
+    def cancel_job(
+        self, job_id: int, *, now: datetime, client: str | None = None, by: str = AN_OPERATOR
+    ) -> None:
         """The job will not run.  Raises UnknownEntry, or NotAllowed unless it is queued or dead.
 
-        client : address of who asked for it over the web; None: an operator did
+        client : address of who asked for it over DICOMweb; None: `by` did
+        by     : who asks, for the diary
         """
-        who = "an operator" if client is None else f"a client at {client}"
-        line = work.PLAIN
+        who = by if client is None else f"a client at {client}"
+        line = work.Line({"by": by})
         if client is not None:
             line = work.Line({"client": client}, entry=Kind.JOB_CANCELLED_BY_CLIENT)
         with self._write() as connection:
@@ -106,7 +118,7 @@ def _begun_after(connection: Connection, job: Row[Any]) -> int | None:
 
 
 def _analyse_anew(
-    connection: Connection, job: Row[Any], analysis_id: str, now: datetime
+    connection: Connection, job: Row[Any], analysis_id: str, *, now: datetime, by: str
 ) -> Requeued:
     study = job.study_instance_uid
     same = connection.execute(
@@ -136,7 +148,7 @@ def _analyse_anew(
         input_digest=job.input_digest,
         inputs=job.inputs,
         terms=JobTerms(analysis_id=analysis_id, max_attempts=job.max_attempts),
-        because=f"an operator asked for job {job.id} again, and the model has changed since",
+        because=f"{by} asked for job {job.id} again, and the model has changed since",
         now=now,
     )
     return Requeued(

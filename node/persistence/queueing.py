@@ -57,8 +57,12 @@ def queue_deliveries(
     outcome: Outcome,
     outbox: Outbox,
     now: datetime,
+    by: str | None = None,
 ) -> list[int]:
-    """One more round of deliveries; destinations that have one queued or running are passed by."""
+    """One more round of deliveries; destinations that have one queued or running are passed by.
+
+    by : who asked for it, for the diary; None if nobody had to
+    """
     queued: list[int] = []
     for destination in outbox.destinations:
         before = connection.execute(
@@ -78,6 +82,7 @@ def queue_deliveries(
                     Delivery,
                     max_attempts=outbox.max_attempts,
                     now=now,
+                    line=work.PLAIN if by is None else work.Line({"by": by}),
                     study_instance_uid=study,
                     job_id=job_id,
                     destination=destination,
@@ -89,7 +94,7 @@ def queue_deliveries(
 
 
 def resend(
-    connection: Connection, job_id: int, *, study: str, outcome: Outcome, now: datetime
+    connection: Connection, job_id: int, *, study: str, outcome: Outcome, now: datetime, by: str
 ) -> Sequence[int]:
     """The stored results of the job are queued for every destination that they ever went to."""
     latest = connection.execute(
@@ -108,5 +113,6 @@ def resend(
             outcome=outcome,
             outbox=Outbox(destinations=[row.destination], max_attempts=row.max_attempts),
             now=now,
+            by=by,
         )
     ]
