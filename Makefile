@@ -3,19 +3,21 @@
 #   make demo                 a phantom's study through a node of its own, results in demo-out/
 #   make demo INPUT=folder    the same with your study: a chest CT and its SEG or SR
 #   make test                 lint, types, import contracts, tests
+#   make docs                 the manual as a site in site/, to be read without a network
 #   make viewers              what npm has of the viewers that the tests open, outside of the checkout
 #   make mutants              how strong the tests are: SAMPLE=60 SEED=1 of all single mutants
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/
 STAMP := $(VENV)/.installed-from-setup.cfg
-WORKERS ?= 2
+# One more than there are cores on a small machine: a third of the tests wait for a peer.
+WORKERS ?= 3
 
 # On Linux the public torch wheel carries CUDA, some gigabytes of it.  Where only a CPU is to be had,
 # point pip to an index or folder of CPU wheels: PIP_INSTALL_FLAGS="--find-links DIR".
 PIP_INSTALL_FLAGS ?=
 
-.PHONY: demo test lint format types contracts unit viewers mutants clean
+.PHONY: demo test lint format types contracts unit docs viewers mutants clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -40,6 +42,9 @@ contracts: $(STAMP)
 viewers: $(STAMP)
 	$(RUN)python -m tests.viewers.packages
 
+docs: $(STAMP)
+	$(RUN)python -m mkdocs build --strict --quiet
+
 mutants: $(STAMP)
 	$(RUN)python -m tests.mutants --sample $(or $(SAMPLE),60) --seed $(or $(SEED),1) $(MUTANTS_FLAGS)
 
@@ -56,4 +61,4 @@ $(STAMP): setup.cfg pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo-out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) demo-out site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
