@@ -31,6 +31,8 @@ from tests.node.persistence.filling import finish as finish_job
 from tests.node.persistence.filling import queued as queued_job
 
 THE_MACHINE = Path("persistence/work.py")
+ROOMS_WITHOUT_TABLES = ("cli", "listed", "web")
+"""They show rows to people and programs, in which a state has its name."""
 SOURCES = Path(node.__file__).parent
 WRITES = {"insert", "update", "values", "on_conflict_do_update", "dict"}
 
@@ -196,6 +198,12 @@ def _is_state(key: ast.expr) -> bool:
     return ast.unparse(key).rpartition(".")[2].strip("'") == "state"
 
 
+def test_rooms_that_show_rows_know_no_table() -> None:
+    for room in ROOMS_WITHOUT_TABLES:
+        for path in (SOURCES / room).rglob("*.py"):
+            assert "node.persistence.schema" not in path.read_text(encoding="utf-8"), path
+
+
 def test_no_source_but_the_machine_hands_a_state_to_the_database() -> None:
     assert len(states_written_in("update(Job).values(state=State.DEAD)")) == 1
     assert len(states_written_in("values = {'state': State.QUEUED}")) == 1
@@ -209,7 +217,7 @@ def test_no_source_but_the_machine_hands_a_state_to_the_database() -> None:
         path.relative_to(SOURCES): lines
         for path in SOURCES.rglob("*.py")
         if "migrations" not in path.parts
-        and "cli" not in path.relative_to(SOURCES).parts  # rows for people, as JSON
+        and path.relative_to(SOURCES).parts[0] not in ROOMS_WITHOUT_TABLES
         and (lines := states_written_in(path.read_text(encoding="utf-8")))
     }
     assert set(writers) == {THE_MACHINE}
