@@ -238,6 +238,14 @@ def test_a_named_nodule_without_an_area_is_refused_with_the_reason(
     assert len(result.nodules) == 1
 
 
+def test_a_nodule_on_an_image_that_is_not_here_is_refused_with_the_reason() -> None:
+    pr = state(outline(3))
+    (result,) = found(CT[5:], pr).refused
+    assert result.reason == (
+        f"it is drawn on image {CT[3].SOPInstanceUID}, which is not a CT slice of this study"
+    )
+
+
 @pytest.mark.parametrize(
     ("drawn", "gap", "closed"),
     [
@@ -271,7 +279,7 @@ def test_graphics_of_one_text_up_to_ten_millimetres_apart_are_one_nodule(
     assert len(found(CT, state(*circles)).nodules) == nodules
 
 
-@pytest.mark.parametrize(("column", "nodules"), [(8.9, 1), (9.1, 2)])
+@pytest.mark.parametrize(("column", "nodules"), [(8.9, 1), (9.0, 1), (9.1, 2)])
 def test_graphics_of_one_text_that_hold_a_centre_of_each_other_are_one_nodule(
     column: float, nodules: int
 ) -> None:

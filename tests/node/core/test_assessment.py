@@ -56,6 +56,29 @@ def test_one_refused_and_one_unread_are_two_that_were_not_judged(
     assert "what is marked is 122 mm long, expected 100 mm at most" in results.headline
 
 
+def test_a_mark_on_an_image_that_was_left_out_takes_no_other_annotations_nodule_with_it(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    ct = synthetic.ct_series(shape=SHAPE)
+    stray = dcmread(BytesIO(in_bytes(ct[21])))
+    stray.SOPInstanceUID = synthetic.uid("stray")
+    del stray.ImagePositionPatient
+    ours = synthetic.segmentation(ct, [mask(slice(20, 23))], name="ours")
+    theirs = synthetic.segmentation(ct, [mask(slice(40, 43))], name="theirs")
+    drawn_on = theirs.PerFrameFunctionalGroupsSequence[0].DerivationImageSequence[0]
+    drawn_on.SourceImageSequence[0].ReferencedSOPInstanceUID = stray.SOPInstanceUID
+    given = files(tmp_path, [*ct, stray], ours, theirs)
+    assessed = assess(given.inputs, paths=given.paths, classifier=classifier)
+    (judged,) = assessed.judged
+    assert [source.sop_instance_uid for source in judged.placed.nodule.sources] == [
+        ours.SOPInstanceUID
+    ]
+    assert [refused.reason for refused in assessed.refused] == [
+        "it is drawn on images of the CT series that were left out: they have no place in the "
+        "patient"
+    ]
+
+
 def test_a_bound_on_the_extent_is_the_callers(tmp_path: Path, classifier: TorchClassifier) -> None:
     ct = synthetic.ct_series(shape=SHAPE)
     given = files(tmp_path, ct, synthetic.segmentation(ct, [mask(slice(20, 23))]))
