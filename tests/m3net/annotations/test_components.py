@@ -116,9 +116,12 @@ def test_the_longest_distance_of_many_points_is_that_of_all(
 
 
 @pytest.mark.parametrize("away_mm", [0.0, 10_000.0])
-def test_a_rectangle_is_as_long_as_its_diagonal_however_far_it_lies(away_mm: float) -> None:
-    along = np.linspace(0.0, 1.0, 200)
-    sides = [(0, 0, 40, 0), (40, 0, 0, 30), (40, 30, -40, 0), (0, 30, 0, -30)]
-    edge = np.concatenate([np.outer(along, (du, dv)) + (u, v) for u, v, du, dv in sides])
+def test_the_longest_distance_is_no_broadest_one_however_far_away(away_mm: float) -> None:
+    # 44 mm from tip to tip, and 50 mm from corner to corner
+    corners = np.array([(20, 15), (-20, 15), (-22, 0), (-20, -15), (20, -15), (22, 0)])
+    between = np.linspace(0.0, 1.0, 100, endpoint=False)[:, None]
+    edge = np.concatenate(
+        [a + between * (b - a) for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)]
+    )
     plane, normal = np.array([[0.8, 0.6, 0.0], [-0.48, 0.64, 0.6]]), np.array([0.36, -0.48, 0.8])
     assert longest(edge @ plane + away_mm * normal) == pytest.approx(50.0)
