@@ -66,7 +66,9 @@ def test_as_many_as_are_named_are_named_without_a_rest() -> None:
 
 def test_places_that_are_not_numbered_or_not_of_one_kind_are_named_one_by_one() -> None:
     def named(*places: str) -> str:
-        passed = [PassedOver(drawn=Drawn.ROI, place=place, says="Liver") for place in places]
+        passed = [
+            PassedOver(drawn=Drawn.ROI, place=place, says="Liver", unsaid=False) for place in places
+        ]
         return name_passed_over(passed)[0].removesuffix(" were not read as nodules: Liver.")
 
     assert named("graphic one", "graphic two") == "Graphic one and graphic two"
