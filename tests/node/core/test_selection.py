@@ -220,6 +220,13 @@ def test_a_foreign_frame_of_reference_is_waited_for_and_then_left_to_the_pipelin
     assert selection.inputs.intent is Intent.ANALYSE
 
 
+def test_for_an_annotation_that_cannot_be_read_nothing_is_waited_for() -> None:
+    damaged = facts(uid="1.2.3.50.1", role=Role.ANNOTATION, kind="Segmentation")
+    selection = chosen(*ct_series(20), damaged)
+    assert selection.inputs.intent is Intent.ANALYSE
+    assert (selection.inputs.annotations, selection.awaits) == ((damaged,), ())
+
+
 def test_a_mark_outside_the_ct_is_not_waited_for() -> None:
     slices = ct_series(20)
     lying = segmentation(refers_to=uids(*slices), centres_mm=((0.0, 0.0, 107.5),))
