@@ -15,6 +15,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from m3net.uids import SeriesInstanceUID
 from node.core.digest import (
     NO_PATIENT,
     analysis_id,
@@ -26,10 +27,11 @@ from node.core.digest import (
     later_occurrences,
     next_occurrence,
     patient_key,
+    question_digest,
 )
-from node.core.inputs import Intent, StudyInputs
+from node.core.inputs import Intent, SeriesChoice, StudyInputs
 from tests.encodings import item
-from tests.node.core.facts_of import STUDY, ct_slice, segmentation
+from tests.node.core.facts_of import STUDY, THICK, THIN, ct_slice, segmentation
 from tests.node.objects import ct_image
 from tests.sr_templates.encoded_text import ct_with
 
@@ -247,6 +249,22 @@ def test_the_order_of_slices_is_not_in_a_jobs_digest_and_a_late_slice_is() -> No
 )
 def test_what_a_report_says_of_its_inputs_is_in_the_digest(changed: dict[str, object]) -> None:
     assert inputs_digest(job(0, 1, **changed)) != inputs_digest(job(0, 1))
+
+
+def test_slices_that_come_ask_a_source_no_new_question_and_other_marks_or_another_series_do() -> (
+    None
+):
+    def choice(series: SeriesInstanceUID, slices: int) -> SeriesChoice:
+        return SeriesChoice(series_instance_uid=series, because=f"of its {slices} slices")
+
+    asked = question_digest(job(0, series=choice(THICK, 1)))
+    assert question_digest(job(0, 1, series=choice(THICK, 2))) == asked
+    others = [
+        question_digest(job(0, series=choice(THIN, 1))),
+        question_digest(job(0, series=choice(THICK, 1), annotations=())),
+        question_digest(job()),
+    ]
+    assert len({asked, *others}) == 4
 
 
 def test_in_which_order_settings_are_written_makes_no_other_analysis() -> None:
