@@ -2,7 +2,7 @@
 
 import pytest
 
-from m3net.uids import FrameReference, SOPInstanceUID
+from m3net.uids import FrameKey, FrameReference, SOPInstanceUID
 from node.core.digest import NO_PATIENT
 from node.core.inputs import InstanceFacts, Intent, Role
 from node.core.selection import Selection, select
@@ -187,6 +187,23 @@ def test_another_patients_annotation_alone_is_one_reason_and_no_analysis() -> No
     assert selection.awaits == ()
 
 
+def test_of_several_annotations_that_are_refused_the_first_is_the_reason_and_the_rest_is_told() -> (
+    None
+):
+    theirs = segmentation(drawn_on=["1.1"], patient="somebody else")
+    selection = chosen(*ct_series(20), theirs, structure_set())
+    assert selection.inputs.reason == "the annotation names another patient than the CT"
+    assert selection.inputs.unread == ("RT Structure Set not supported yet.",)
+
+
+def test_a_mark_whose_place_is_not_known_yet_is_a_mark() -> None:
+    slices = ct_series(20)
+    placeless = segmentation(drawn_on=uids(slices[8]), centres_mm=())
+    selection = chosen(*slices, placeless, structure_set())
+    assert selection.inputs.intent is Intent.ANALYSE
+    assert selection.inputs.annotations == (placeless,)
+
+
 def test_a_structure_set_alone_is_not_analysed_and_never_no_nodule() -> None:
     selection = chosen(*ct_series(20), structure_set())
     assert selection.inputs.intent is Intent.REPORT_NOT_ANALYSED
@@ -323,9 +340,12 @@ def test_a_slice_that_came_damaged_is_told_and_is_missing_to_the_mark_that_names
         sop_class=CT_CLASS,
         series=slices[0].series_instance_uid,
     )
-    other = facts(uid="1.2.3.73.1", role=Role.OTHER, sop_class=CT_CLASS, series="1.2.3.73")
+    others = [
+        facts(uid=f"1.2.3.73.{n}", role=Role.OTHER, sop_class=CT_CLASS, series="1.2.3.73")
+        for n in (1, 2)
+    ]
     told = ("1 image of the CT series came and could not be read; resend it.",)
-    beside = chosen(*slices, damaged, other, segmentation(drawn_on=uids(slices[8])))
+    beside = chosen(*slices, damaged, *others, segmentation(drawn_on=uids(slices[8])))
     assert (beside.inputs.remarks, beside.awaits) == (told, ())
     on_it = chosen(*slices, damaged, segmentation(drawn_on=[*uids(slices[8]), "1.2.3.72.1"]))
     assert on_it.inputs.missing == {"1.2.3.72.1"}
@@ -340,6 +360,30 @@ def test_a_ct_that_is_too_large_to_read_was_received_and_the_reason_says_so() ->
         "what the annotation is drawn on was received, and is no CT that can be read"
     )
     assert chosen(on_it).inputs.reason == "the CT that the annotation refers to was not received"
+
+
+def test_a_source_is_asked_only_where_a_nodule_is_marked_on_a_ct_that_is_here_or_may_come() -> None:
+    slices = ct_series(20)
+    nodule = segmentation(drawn_on=uids(slices[8]))
+    organ = segmentation(nodules=False, centres_mm=())
+    too_large = facts(uid=slices[8].sop_instance_uid, role=Role.OTHER, sop_class=CT_CLASS)
+    assert chosen(*slices, nodule).on_ct
+    assert chosen(nodule).on_ct
+    assert not chosen(too_large, nodule).on_ct
+    assert not chosen(*slices, organ).on_ct
+    assert not chosen(*slices).on_ct
+
+
+def test_slices_that_name_the_study_in_two_ways_are_waited_for() -> None:
+    slices = [*ct_series(19), ct_slice(19, identity="another accession number")]
+    assert chosen(*slices, segmentation()).awaits == (
+        "for all slices of the CT series to name patient and study alike",
+    )
+
+
+def test_an_image_that_tells_no_geometry_is_one_frame() -> None:
+    image = facts(uid="1.2.3.10.1", role=Role.CT)
+    assert image.frames() == (FrameKey(SOPInstanceUID("1.2.3.10.1"), 1),)
 
 
 def test_two_patients_in_one_series_are_never_analysed() -> None:
