@@ -6,8 +6,10 @@ default except where a destination is.
 
 from collections import Counter
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -36,7 +38,13 @@ PublicURL = Annotated[
         'an address such as https://pacs.example/m3node/dicom-web, without "/" at its end',
     ),
 ]
-
+HostName = Annotated[
+    str, formed(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})", "a name such as m3node.hospital.example")
+]
+_OUR_OWN = "(?!(?i:authorization|cookie|host|origin)$)"
+HeaderName = Annotated[
+    str, formed(_OUR_OWN + r"[A-Za-z0-9-]{1,64}", "the name of a header such as X-Remote-User")
+]
 
 _SQLITE = "sqlite:///"
 
@@ -52,12 +60,13 @@ DatabaseURL = Annotated[str, AfterValidator(_database_beside)]
 
 
 class WebConfig(Section):
-    """DICOMweb, and the node's health, over HTTP."""
+    """The page, DICOMweb, and the node's health, over HTTP."""
 
     enabled: bool = True
     """Whether it is served."""
     host: str = "127.0.0.1"
-    """Address to listen on; 0.0.0.0 listens on every IPv4 interface."""
+    """Address to listen on; 0.0.0.0 listens on every IPv4 interface. Another than this machine's
+    own is refused until there is a user: `m3node user add NAME --role operator`."""
     port: Port = 8105
     """TCP port to listen on. Where it is taken, the log says so and the node receives all the same.
     """
@@ -68,8 +77,10 @@ class WebConfig(Section):
     allowed_peers: tuple[IPvAnyNetwork, ...] | None = Field(
         default=None, examples=[["10.1.0.0/16", "127.0.0.1"]]
     )
-    """Addresses or networks that are answered; absent: everyone (`m3node check` warns where others
-    than this machine can reach it). Behind a proxy the address is the proxy's."""
+    """Addresses or networks whose requests below /dicom-web need neither log-in nor token; others
+    need one, and without any user are refused. Absent: none, or, while there is no user, everyone
+    on this machine. Behind a proxy the address is the proxy's. The page always asks for a log-in.
+    """
     allowed_origins: tuple[Origin, ...] = ()
     """Origins of web pages elsewhere that may read the answers, such as "https://viewer.example";
     compared as they are written."""
@@ -80,11 +91,50 @@ class WebConfig(Section):
     """Where clients find DICOMweb if a proxy stands before it: answers hold addresses. Absent: at
     the host that the request names. What proxies say of themselves is not heeded."""
 
+    host_names: tuple[HostName, ...] = ()
+    """Names by which browsers may ask, beside those of this machine and public_url's. Others are
+    refused if any stands here, and always where web.host is this machine alone."""
+    proxy_peers: tuple[IPvAnyNetwork, ...] = ()
+    """Addresses of proxies that ask for a log-in themselves and say who it is; from others the
+    header proxy_user_header counts for nothing."""
+    proxy_user_header: HeaderName | None = Field(default=None, examples=["X-Remote-User"])
+    """Header in which such a proxy names the user; the role is that of the user of this name
+    (`m3node user add NAME --role viewer --no-password`)."""
+    session_idle_s: Seconds = 1800.0
+    """After so long without a request a user has to log in again."""
+    session_s: Seconds = 43200.0
+    """After so long in any case."""
+
     @model_validator(mode="after")
     def _key_has_a_certificate(self) -> Self:
         if self.key_file is not None and self.certificate_file is None:
             raise ValueError("key_file is of no use without certificate_file")
         return self
+
+    @model_validator(mode="after")
+    def _header_has_a_proxy(self) -> Self:
+        if self.proxy_user_header is not None and not self.proxy_peers:
+            raise ValueError("proxy_user_header is of no use without proxy_peers")
+        return self
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether this machine alone can reach it."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def is_secured(self) -> bool:
+        """Whether clients reach it over TLS: its own, or a proxy's."""
+        return self.certificate_file is not None or (self.public_url or "").startswith("https:")
+
+    @property
+    def root(self) -> str:
+        """What stands before every address of the page: empty, or a proxy's path ("/m3node")."""
+        path = urlsplit(self.public_url or "").path
+        return path.rstrip("/").removesuffix("/dicom-web")
 
 
 class StudyConfig(Section):

@@ -3,7 +3,6 @@
 import http.client
 import ssl
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address
 
 from node.config import WebConfig
 from node.dicom import tls
@@ -32,7 +31,7 @@ def web_server(config: WebConfig, port_is_free: Callable[[str, int], bool]) -> I
     if config.certificate_file is not None:
         own = tls.own_certificate(config.certificate_file, config.key_file, of="server")
         yield valid(_WHAT, str(config.certificate_file), own)
-    if _is_loopback(config.host):
+    if config.is_loopback:
         return
     if config.allowed_peers is None:
         yield warn(
@@ -40,13 +39,6 @@ def web_server(config: WebConfig, port_is_free: Callable[[str, int], bool]) -> I
         )
     if config.certificate_file is None:
         yield warn(_WHAT, "is served without TLS: patients' images travel in the clear")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _is_served(config: WebConfig) -> bool:

@@ -14,6 +14,7 @@ Read `schema` for what is kept, `work` for how it is held and settled, and then,
 - `search`: what is here is found (web)
 - `work_items`: jobs as clients watch them (web)
 - `storage`: which storage directory it is of (whoever opens both)
+- `people`: users, tokens, sessions (web, administrator)
 - `lists`: lists and the diary (operator)
 """
 
@@ -26,6 +27,7 @@ from node.persistence.held import HeldObjects
 from node.persistence.job_requests import JobRequests
 from node.persistence.jobs import Jobs
 from node.persistence.lists import Lists
+from node.persistence.people import People
 from node.persistence.planning import Planning
 from node.persistence.readings import Readings
 from node.persistence.search import Searches
@@ -46,6 +48,7 @@ class Store(
     Searches,
     WorkItems,
     StorageIdentity,
+    People,
     Lists,
 ):
     """Facts on disk.  Threads may share one; every process opens its own."""

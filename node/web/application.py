@@ -5,9 +5,10 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
+from starlette.types import Receive, Scope, Send
 
 from node.web import dicomweb, health
-from node.web.admitted import Admitted
+from node.web.access.entry import DICOMWEB, HEALTH, Access, is_below
 from node.web.problems import Guarded, Problem, answer_problem
 from node.web.services import Services
 
@@ -21,18 +22,30 @@ def application(services: Services) -> Starlette:
     return Starlette(
         routes=[
             *health.routes(services),
-            Mount("/dicom-web", routes=dicomweb.routes(services)),
+            Mount(DICOMWEB, routes=dicomweb.routes(services)),
         ],
         middleware=[
             Middleware(
-                CORSMiddleware,
+                _OfMachines,
                 allow_origins=origins,
                 allow_methods=["GET", "POST"],
-                allow_headers=["Accept", "Content-Type"],
+                allow_headers=["Accept", "Authorization", "Content-Type"],
                 expose_headers=["Warning", "Content-Location"],
             ),
             Middleware(Guarded),
-            Middleware(Admitted, networks=services.config.web.allowed_peers),
+            Middleware(Access, services=services),
         ],
         exception_handlers={Problem: answer_problem, HTTPException: answer_problem},
     )
+
+
+class _OfMachines(CORSMiddleware):
+    """Pages of other origins read DICOMweb and health, and nothing else."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        path = scope.get("path", "")
+        if is_below(path, DICOMWEB) or path in HEALTH:
+            await super().__call__(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)

@@ -16,6 +16,7 @@ from node.persistence.schema.leased import (
     RUNNING,
     LeasedWork,
 )
+from node.persistence.schema.people import Account, Session
 from node.persistence.schema.received import (
     FOUND,
     NOT_DESCRIBED,
@@ -49,6 +50,7 @@ __all__ = [
     "RESULT_NOT_DESCRIBED",
     "RUNNING",
     "UNREAD",
+    "Account",
     "Artifact",
     "Base",
     "Contribution",
@@ -61,6 +63,7 @@ __all__ = [
     "LeasedWork",
     "Sender",
     "Series",
+    "Session",
     "Storage",
     "Study",
     "UTCDateTime",

@@ -1,0 +1,84 @@
+"""A route is only for those who have a role."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, TypeVar, cast
+from urllib.parse import quote
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+
+from node.core.people import Role
+from node.web.access.person import Person, person_of
+from node.web.problems import Problem
+
+E = TypeVar("E", bound=Callable[..., Any])
+
+LOGIN = "/login"
+ROOT_KEY = "m3node.root"
+_OF_PROGRAMS = ("/api/", "/dicom-web/", "/metrics/")
+
+
+def required(role: Role) -> Callable[[E], E]:
+    """The endpoint is reached by those alone who may do what needs the role; see `require`."""
+
+    def around(endpoint: E) -> E:
+        if inspect.iscoroutinefunction(endpoint):
+
+            @functools.wraps(endpoint)
+            async def later(request: Request, *others: Any) -> Response:
+                require(request, role)
+                return cast(Response, await endpoint(request, *others))
+
+            return cast(E, later)
+
+        @functools.wraps(endpoint)
+        def now(request: Request, *others: Any) -> Response:
+            require(request, role)
+            return cast(Response, endpoint(request, *others))
+
+        return cast(E, now)
+
+    return around
+
+
+def require(request: HTTPConnection, role: Role) -> Person:
+    """Who asks, if the role is theirs.
+
+    Raises Problem(403) for somebody of another role; for nobody (303) to the log-in, from which the
+    way leads back, or (401) where a program asks.  Whoever gives a problem the look of a page keeps
+    its headers.
+    """
+    person = person_of(request)
+    if person is None:
+        raise _stranger(request)
+    if not person.may(role):
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            f"this needs the role {role}, and yours is {person.role}; ask whoever runs this node",
+        )
+    return person
+
+
+def _stranger(request: HTTPConnection) -> Problem:
+    if "authorization" not in request.headers and is_a_page(request):
+        method, query = request.scope["method"], request.url.query
+        back = request.url.path + (f"?{query}" if query else "")
+        next_ = f"?next={quote(back, safe='/')}" if method in ("GET", "HEAD") else ""
+        return Problem(
+            HTTPStatus.SEE_OTHER,
+            "log in first",
+            headers={"Location": f"{request.scope.get(ROOT_KEY, '')}{LOGIN}{next_}"},
+        )
+    return Problem(
+        HTTPStatus.UNAUTHORIZED,
+        "log in, or send the token of a machine, one that has not ended, as Authorization: Bearer",
+        headers={"WWW-Authenticate": 'Bearer realm="m3node"'},
+    )
+
+
+def is_a_page(request: HTTPConnection) -> bool:
+    """Whether a person looks at what is answered, and no program."""
+    return not f"{request.scope['path']}/".startswith(_OF_PROGRAMS)
