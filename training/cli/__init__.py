@@ -18,6 +18,7 @@ COMMANDS = {
         "training.cli.default_weights:default_weights",
         "Make the weights that ship.",
     ),
+    "card": ("training.cli.card:card_command", "Recompute the numbers of their card."),
     "export": ("training.cli.export:export_command", "Make weights for the node of runs."),
     "evaluate": ("training.cli.evaluate:evaluate", "Measure weights on a folder of nodules."),
     "compare": ("training.cli.compare:compare_command", "Compare runs on the same nodules."),

@@ -9,12 +9,12 @@ from m3net.errors import InferenceError, NoduleUnusable, WeightsError
 from m3net.weights import load_classifier
 from training.cli.watched import Watched
 from training.data.errors import DataUnusable
+from training.data.files import replace_text, write_rows
 from training.data.sources import open_folder
 from training.data.told import ToldAs
 from training.learn.engine import FUSED
 from training.measure.evaluate import OneClass, assess, predict
 from training.measure.predictions import TEST_TABLE, prediction_rows
-from training.tables.write import replace_text, write_lines
 
 SHOWN = ("nodules", "malignant", "patients", "auc", "auc_95", "accuracy", "accuracy_95", "ece")
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -65,7 +65,7 @@ def evaluate(
     if directory is not None:
         directory.mkdir(parents=True, exist_ok=True)
         rows = prediction_rows(nodules.labels, {FUSED: probabilities})
-        write_lines(directory / TEST_TABLE, rows)
+        write_rows(directory / TEST_TABLE, rows)
     if threshold is None:
         threshold = 0.5 if card.threshold is None else card.threshold
     try:

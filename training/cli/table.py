@@ -14,6 +14,7 @@ from m3net.scales import Scale
 from training.baselines import BASELINES
 from training.cli.watched import Watched
 from training.data.errors import DataUnusable, SettingsUnusable
+from training.data.files import replace_text, write_rows
 from training.data.sources import open_folder
 from training.measure.compare import Comparison, averaged, compare
 from training.measure.costs import TABLE_7
@@ -34,8 +35,6 @@ from training.tables.write import (
     as_lines,
     as_markdown,
     markdown_table,
-    replace_text,
-    write_lines,
 )
 
 SMOKE_NODULES = 16
@@ -162,7 +161,7 @@ def _grid(grid: Grid, table: TableSettings, asked: Sequence[str]) -> None:
         against = _against_ours(grid, found, known=compared)
         lines = as_lines(grid, [found[each.key] for each in grid.rows], compared=against)
         path = table.directory / f"table-{grid.number}"
-        write_lines(path.with_suffix(".csv"), lines)
+        write_rows(path.with_suffix(".csv"), lines)
         text = as_markdown(grid, lines, stated=stated, departs=departs)
         replace_text(path.with_suffix(".md"), text)
 
@@ -267,7 +266,7 @@ def _characteristics(data: Path, directory: Path, *, limit: int) -> None:
     text = ["# Table 1. Dataset characteristics", ""]
     text += markdown_table(("Attribution", f"Ours ({data.name})", "Paper (LIDC-IDRI)"), rows)
     replace_text(directory / "table-1.md", "\n".join([*text, "", note]) + "\n")
-    write_lines(directory / "table-1.csv", [asdict(each) for each in found])
+    write_rows(directory / "table-1.csv", [asdict(each) for each in found])
 
 
 def _costs(directory: Path, models: Sequence[str]) -> None:
@@ -276,4 +275,4 @@ def _costs(directory: Path, models: Sequence[str]) -> None:
     text = ["# Table 7. Costs", "", *markdown_table(HEADS, rows), ""]
     text += [f"- {each}" for each in NOTES]
     replace_text(directory / "table-7.md", "\n".join(text) + "\n")
-    write_lines(directory / "table-7.csv", [dict(zip(HEADS, row, strict=True)) for row in rows])
+    write_rows(directory / "table-7.csv", [dict(zip(HEADS, row, strict=True)) for row in rows])

@@ -13,9 +13,7 @@ summary.json       what came of it
 """
 
 import csv
-import io
 import json
-import os
 import platform
 from collections.abc import Iterable, Mapping
 from importlib import metadata
@@ -24,6 +22,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from training.data.errors import SettingsUnusable
+from training.data.files import replace_text, write_rows
 from training.learn.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ class RunFolder:
             )
         for each in (directory, self.checkpoints, directory / "tensorboard"):
             each.mkdir(parents=True, exist_ok=True)
-        self._replace("config.json", settings.model_dump_json(indent=2))
+        replace_text(directory / "config.json", settings.model_dump_json(indent=2))
         self._board: SummaryWriter | None = None
 
     def __enter__(self) -> Self:
@@ -88,7 +87,7 @@ class RunFolder:
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """A JSON file, whole or not at all."""
-        self._replace(name, json.dumps(content, indent=2, default=str))
+        replace_text(self.directory / name, json.dumps(content, indent=2, default=str))
 
     def read_json(self, name: str) -> dict[str, Any]:
         """What `write_json` wrote."""
@@ -97,12 +96,7 @@ class RunFolder:
 
     def write_table(self, name: str, rows: Iterable[Mapping[str, object]]) -> None:
         """A CSV file, whole or not at all; the first row names the columns."""
-        rows = list(rows)
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        self._replace(name, text.getvalue())
+        write_rows(self.directory / name, list(rows))
 
     def append(self, name: str, row: Row, *, step: int) -> None:
         """One more row of losses.csv or metrics.csv, and of its curves at this step of the run."""
@@ -137,7 +131,7 @@ class RunFolder:
             header, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
             (columns,) = csv.reader([header])
             kept = [line for line in lines if _is_before(line, columns, epoch=epoch, step=step)]
-            self._replace(name, header + "".join(kept))
+            replace_text(path, header + "".join(kept))
 
     def _curves(self, step: int) -> "SummaryWriter":
         if self._board is None:
@@ -147,11 +141,6 @@ class RunFolder:
             where = str(self.directory / "tensorboard")
             self._board = SummaryWriter(where, purge_step=step)
         return self._board
-
-    def _replace(self, name: str, text: str) -> None:
-        part = self.directory / f"{name}.part"
-        part.write_text(text, encoding="utf-8", newline="")
-        os.replace(part, self.directory / name)
 
 
 def _is_before(line: str, columns: list[str], *, epoch: int, step: int) -> bool:

@@ -22,10 +22,10 @@ from training.data.shown import ShownNodules
 from training.data.splits import voi_folds
 from training.data.targets import target_of
 from training.data.voi import Cutout
+from training.shipped.asked import Committees
 from training.shipped.committee import CommitteeFiles, out_of_fold_margins, save_expert
 from training.shipped.expert import fit_expert
 from training.shipped.recipe import FOLDS, Member, member_of_fold, plain
-from training.shipped.report import OutOfFold
 
 Floats = NDArray[np.float64]
 
@@ -55,9 +55,9 @@ class DefaultWeights:
         """Of a member, as it is served."""
         return replace(self._final[0].settings.network.config(), mirrored=True)
 
-    def out_of_fold(self) -> OutOfFold:
-        """What the trained committees say of the nodules that they did not see."""
-        committees = {
+    def committees(self) -> Committees:
+        """The trained committees, and what they say of the nodules that they did not see."""
+        files = {
             fold: CommitteeFiles(
                 members=[member.weights for member in members],
                 expert=self._expert(
@@ -67,16 +67,16 @@ class DefaultWeights:
             )
             for fold, members in self._ours.items()
         }
-        return OutOfFold(
+        return Committees(
             cutouts=self.cutouts,
             folds=self._folds,
-            committees=committees,
-            margins=self._margins(committees, self.served),
+            files=files,
+            margins=self._margins(files, self.served),
             descriptions=self._descriptions,
             config=self.served,
         )
 
-    def others(self, found: OutOfFold) -> dict[str, Floats]:
+    def others(self, found: Committees) -> dict[str, Floats]:
         """The margins of a plain network, and of ours without the one or the other half: (N,)."""
         usual = {
             fold: CommitteeFiles(members=[member.weights for member in members])
@@ -84,7 +84,7 @@ class DefaultWeights:
         }
         config = self._plain[0][0].settings.network.config()
         networks = {
-            fold: CommitteeFiles(members=files.members) for fold, files in found.committees.items()
+            fold: CommitteeFiles(members=files.members) for fold, files in found.files.items()
         }
         alone = self._margins(networks, self.served)
         return {

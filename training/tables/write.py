@@ -1,10 +1,6 @@
 """A table as CSV and as Markdown: ours, the paper's beside it, and what has to be known."""
 
-import csv
-import io
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -233,19 +229,3 @@ def _starts(lines: Sequence[Line]) -> list[str]:
     if len(rows_of) == 1:
         return [f"All rows: {start}." for start in rows_of]
     return [f"{', '.join(rows)}: {start}." for start, rows in rows_of.items()]
-
-
-def write_lines(path: Path, lines: Sequence[Mapping[str, object]]) -> None:
-    """A CSV, whole or not at all."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    replace_text(path, text.getvalue())
-
-
-def replace_text(path: Path, text: str) -> None:
-    """The file holds this text, whole or not at all."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)

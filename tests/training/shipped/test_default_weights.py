@@ -50,6 +50,9 @@ def test_the_runs_of_the_engine_become_one_calibrated_model(cutouts: Path, tmp_p
     assert card.config["mirrored"]
     rows = learning.table(tmp_path / "out_of_fold.csv")
     assert len(rows) == 30
+    called = ["card", "--from", str(tmp_path / "out_of_fold.csv")]
+    again = CliRunner().invoke(main, [*called, "--check", str(tmp_path / "small.json")])
+    assert again.exit_code == 0, again.stderr
     report = json.loads((tmp_path / "report.json").read_text())
     assert {"ours", "networks_alone", "expert_alone", "plain_resnet18"} <= set(report["table"])
     assert load_classifier(tmp_path / "small.safetensors", device="cpu").card.trained

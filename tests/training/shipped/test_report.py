@@ -1,110 +1,166 @@
-"""What is said of the default weights is said of nodules that they did not see."""
+"""What is said of the default weights follows from one table of predictions out of fold."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.torch import save_file
+from click.testing import CliRunner, Result
 
-from m3net.config import SMALL
-from m3net.description import describe
-from m3net.network import build
-from training.data.cutouts import Cutouts
-from training.data.shown import ShownNodules
-from training.data.told import ToldAs
-from training.data.voi import Cutout, CutoutLabel
-from training.shipped.committee import CommitteeFiles, load_committee, margins_of
-from training.shipped.report import (
+from m3net.card import ModelCard
+from m3net.weights import load_card
+from training.cli import main
+from training.data.other_outlines import Outline
+from training.measure.calibration import fit_temperature
+from training.shipped.card import card_of
+from training.shipped.out_of_fold import (
     OutOfFold,
-    against_baselines,
-    one_slice_less,
-    one_slice_more,
-    predict_out_of_fold,
+    TableUnusable,
+    read_out_of_fold,
+    write_out_of_fold,
 )
+from training.shipped.report import calibrated, differing, report_of
+
+TOLD = ["centre_and_diameter", "centre", *(f"outline_of_{o.name.lower()}" for o in Outline)]
+MOVED = [f"slice_{change}_{end}" for change in ("less", "more") for end in ("first", "last")]
+THEIRS = ["size_alone", "logistic_regression", "gradient_boosting", "plain_resnet18"]
 
 
-def _cutout(number: int, *, slices: slice = slice(1, 4)) -> Cutout:
-    """Five slices, of which some hold a small nodule; odd ones are malignant."""
-    hu = np.random.default_rng(number).integers(-900, 100, (5, 44, 44)).astype(np.int16)
-    mask = np.zeros(hu.shape, dtype=bool)
-    mask[slices, 18:26, 19:24] = True
-    return Cutout(
-        label=CutoutLabel(
-            file=f"{number}.nii.gz", patient_id=f"P{number}", scores=(1 + number % 2 * 4,)
-        ),
-        hu=hu,
-        mask=mask,
-        spacing_mm=(2.0, 0.7, 0.7),
-    )
-
-
-def _slices(cutout: Cutout) -> list[int]:
-    return [int(z) for z in np.flatnonzero(cutout.mask.any(axis=(1, 2)))]
-
-
-def test_an_outline_loses_its_first_or_last_slice() -> None:
-    assert _slices(one_slice_less(_cutout(0), first=True)) == [2, 3]
-    assert _slices(one_slice_less(_cutout(0), first=False)) == [1, 2]
-    single = _cutout(0, slices=slice(2, 3))
-    assert one_slice_less(single, first=True) is single
-
-
-def test_an_outline_gains_a_slice_where_one_was_cut() -> None:
-    assert _slices(one_slice_more(_cutout(0), first=True)) == [0, 1, 2, 3]
-    assert _slices(one_slice_more(_cutout(0), first=False)) == [1, 2, 3, 4]
-    whole = _cutout(0, slices=slice(0, 5))
-    assert one_slice_more(whole, first=True) is whole
-
-
-@pytest.fixture
-def found(tmp_path: Path) -> OutOfFold:
-    """Eight nodules in two folds, each judged by the network that is not of its fold."""
-    committees = {}
-    for fold in (0, 1):
-        committees[fold] = CommitteeFiles(members=[tmp_path / f"{fold}.safetensors"])
-        save_file(build(SMALL, seed=fold).state_dict(), committees[fold].members[0])
-    cutouts = [_cutout(number) for number in range(8)]
+def _found() -> OutOfFold:
+    """Forty nodules in two folds; whoever is told less is less sure, baselines know less."""
+    random = np.random.default_rng(0)
+    scores = [(1 + i % 5, 1 + (i + i // 5) % 5, 3) for i in range(40)]
+    mean = np.array([sum(each) / 3 - 3 for each in scores])
+    ours = 2 * mean + random.normal(0, 1, 40)
+    margins = {"ours": ours}
+    margins |= {f"ours_{key}": 0.5 * ours + random.normal(0, 0.2, 40) for key in [*TOLD, *MOVED]}
+    margins["ours_slice_more_first"] = np.where(np.arange(40) < 30, np.nan, ours)
+    margins |= {key: mean + random.normal(0, 2, 40) for key in THEIRS}
     return OutOfFold(
-        cutouts=cutouts,
-        folds=np.array([0, 0, 0, 0, 1, 1, 1, 1]),
-        committees=committees,
-        margins=np.array([-1.0, 1.0, -0.5, 0.4, 0.2, 0.9, -1.5, 0.1]),
-        descriptions=np.stack([describe(c.hu, c.mask, c.spacing_mm) for c in cutouts]),
-        config=SMALL,
+        names=tuple(f"n{i}" for i in range(40)),
+        patients=tuple(f"P{i // 2}" for i in range(40)),
+        folds=np.arange(40) // 2 % 2,
+        scores=tuple(scores),
+        long_axes_mm=np.linspace(4.4469, 59.93, 40).round(3),
+        margins={key: margin.round(6) for key, margin in margins.items()},
     )
 
 
-def test_each_fold_is_judged_by_its_own_members_and_the_other_folds_calibration(
-    found: OutOfFold,
-) -> None:
-    p = predict_out_of_fold(found, marking=ToldAs.DIAMETER)
-    told = ShownNodules(Cutouts(found.cutouts[4:], ToldAs.DIAMETER), config=SMALL)
-    margins = margins_of(load_committee(SMALL, found.committees[1]), told)
-    assert p[4:] == pytest.approx(found.calibration(1)(margins), abs=1e-6)
+@pytest.fixture(scope="module")
+def found() -> OutOfFold:
+    return _found()
+
+
+@pytest.fixture(scope="module")
+def report(found: OutOfFold) -> dict[str, Any]:
+    return report_of(found)
+
+
+def test_the_table_comes_back_as_it_was_written(found: OutOfFold, tmp_path: Path) -> None:
+    write_out_of_fold(found, tmp_path / "out_of_fold.csv")
+    again = read_out_of_fold(tmp_path / "out_of_fold.csv")
+    assert (again.names, again.patients) == (found.names, found.patients)
+    assert again.scores == found.scores
+    assert again.folds.tolist() == found.folds.tolist()
+    assert again.long_axes_mm.tolist() == found.long_axes_mm.tolist()
+    assert list(again.margins) == list(found.margins)
+    for key, margin in found.margins.items():
+        assert np.array_equal(again.margins[key], margin, equal_nan=True), key
+
+
+def test_a_table_of_something_else_is_refused(tmp_path: Path, found: OutOfFold) -> None:
+    path = tmp_path / "other.csv"
+    path.write_text("name,patient_id\nn0,P0\n")
+    with pytest.raises(TableUnusable, match="lacks fold, long_axis_mm, margin_ours, scores"):
+        read_out_of_fold(path)
+    write_out_of_fold(found, path)
+    path.write_text(path.read_text().replace("P3,1", "P3,one", 1))
+    with pytest.raises(TableUnusable, match="one"):
+        read_out_of_fold(path)
+    with pytest.raises(TableUnusable, match="cannot be read"):
+        read_out_of_fold(tmp_path / "nowhere.csv")
+
+
+def test_our_weights_are_calibrated_alike_whatever_they_are_told(found: OutOfFold) -> None:
+    p = calibrated(found, "ours_centre")
+    here = found.folds == 1
+    fitted = fit_temperature(found.labels[~here], found.margins["ours"][~here])
+    assert p[here] == pytest.approx(fitted(found.margins["ours_centre"][here]))
 
 
 def test_a_folds_calibration_does_not_know_its_own_labels(found: OutOfFold) -> None:
-    flipped = [
-        replace(cutout, label=replace(cutout.label, scores=(6 - cutout.label.scores[0],)))
-        if fold == 0
-        else cutout
-        for cutout, fold in zip(found.cutouts, found.folds, strict=True)
-    ]
-    again, own = replace(found, cutouts=flipped).calibration(0), found.calibration(0)
-    assert (again.slope, again.shift) == pytest.approx((own.slope, own.shift), abs=1e-9)
+    flipped = tuple(
+        tuple(6 - score for score in scores) if fold == 0 else scores
+        for scores, fold in zip(found.scores, found.folds, strict=True)
+    )
+    for key in ("ours", "ours_centre", "size_alone"):
+        again, own = calibrated(replace(found, scores=flipped), key), calibrated(found, key)
+        assert again[found.folds == 0] == pytest.approx(own[found.folds == 0], abs=1e-9)
 
 
 def test_ours_is_compared_with_each_baseline_on_the_same_patients(found: OutOfFold) -> None:
-    twice = found.margins.copy()
-    table = against_baselines(found, {"the same again": twice})
-    assert list(table) == [
-        "ours",
-        "size_alone",
-        "logistic_regression",
-        "gradient_boosting",
-        "gradient_boosting_on_all_numbers",
-        "the same again",
-    ]
+    few = {key: found.margins[key] for key in ("ours", "ours_centre", "size_alone")}
+    few["the same again"] = found.margins["ours"]
+    table = report_of(replace(found, margins=few))["table"]
     same = table["the same again"]["auc_of_ours_minus_this"]
     assert same == {"estimate": 0.0, "low": 0.0, "high": 0.0, "p_value": 1.0}
+    compared = [key for key in table if "auc_of_ours_minus_this" in table[key]]
+    assert compared == ["size_alone", "the same again"]
+
+
+def test_only_outlines_that_could_be_redrawn_count_as_moved(report: dict[str, Any]) -> None:
+    moved = report["moved_by_a_slice"]
+    assert (moved["less"]["outlines"], moved["more"]["outlines"]) == (80, 50)
+
+
+def test_the_card_tells_ours_and_three_baselines_under_the_names_of_the_shipped_one(
+    report: dict[str, Any],
+) -> None:
+    """What `m3train maps --card` measures of the finished weights is not the report's."""
+    shipped = load_card("default")
+    card = card_of(report, version="1")
+    of_the_maps = {key for key in shipped.metrics if key.startswith("map_")}
+    assert card.metrics.keys() == shipped.metrics.keys() - of_the_maps
+    assert (card.metrics["long_axis_mm_least"], card.metrics["long_axis_mm_most"]) == (4.4, 59.9)
+    assert (card.in_short, card.meaning) == (shipped.in_short, shipped.meaning)
+    assert (card.training_data, card.attribution) == (shipped.training_data, shipped.attribution)
+
+
+def test_a_number_of_the_card_that_is_another_is_named(report: dict[str, Any]) -> None:
+    card = card_of(report, version="1")
+    assert differing(report, {**card.metrics, "map_nodules": 40.0}) == []
+    for key, value in card.metrics.items():
+        (said,) = differing(report, {**card.metrics, key: value + 0.0001})
+        assert said.startswith(f"{key}: the card has ")
+    missing = {k: v for k, v in card.metrics.items() if k != "ece_centre"}
+    assert differing(report, missing)[0].startswith("ece_centre: the card has nothing, the table")
+    assert differing(report, {**card.metrics, "auc_of_luck": 0.5}) == [
+        "auc_of_luck: the card has 0.5, the table gives nothing"
+    ]
+
+
+def _checked(table: Path, card: ModelCard) -> Result:
+    path = table.with_name("card.json")
+    path.write_text(json.dumps(card.to_json()))
+    return CliRunner().invoke(main, ["card", "--from", str(table), "--check", str(path)])
+
+
+def test_one_command_recomputes_the_card_of_what_was_kept(found: OutOfFold, tmp_path: Path) -> None:
+    table = tmp_path / "out_of_fold.csv"
+    few = {key: found.margins[key] for key in ("ours", "ours_slice_less_last")}
+    write_out_of_fold(replace(found, margins=few), table)
+    card = card_of(report_of(read_out_of_fold(table)), version="1")
+    result = _checked(table, card)
+    assert (result.exit_code, result.stderr) == (0, f"{tmp_path / 'card.json'} says the same\n")
+    names = [line.split()[0] for line in result.stdout.splitlines()]
+    assert names == [*card.metrics, "temperature"]
+    wrong = replace(
+        card, temperature=card.temperature * 1.001, metrics={**card.metrics, "auc": 0.99}
+    )
+    result = _checked(table, wrong)
+    said = result.stderr.splitlines()
+    assert result.exit_code == 1
+    assert said[0] == f"auc: the card has 0.99, the table gives {card.metrics['auc']}"
+    assert said[1].startswith("temperature: the card has")
