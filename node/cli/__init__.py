@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from node import __version__
+from node.core.errors import Ambiguous
 
 _COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("node.cli.init:init", "Make a folder with a complete, commented node.toml."),
@@ -26,7 +27,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "study": ("node.cli.study:study", "What has been received, and what came of it."),
     "job": ("node.cli.job:job", "Analyses: list, show, requeue, cancel."),
     "delivery": ("node.cli.delivery:delivery", "What is sent where: list, requeue."),
-    "fetch": ("node.cli.fetch:fetch", "Ask a source for a study, or for what is missing of it."),
+    "fetch": ("node.cli.fetch:fetch", "Ask a source for a study; list what was asked."),
     "why": ("node.cli.why:why", "The diary of one study, in words."),
     "echo": ("node.cli.echo:echo", "Ask a destination whether it answers."),
     "model": ("node.cli.model:model", "The network's weights: show, verify, import."),
@@ -93,6 +94,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.ClickException as error:
         error.show()
         return 2 if isinstance(error, click.UsageError) else 1
+    except Ambiguous as error:
+        click.echo(f"error: {error}", err=True)
+        return 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return 1

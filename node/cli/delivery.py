@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli.many import for_each, require_choice, say_nothing_requeued
+from node.cli.many import for_each, require_choice, require_known, say_nothing_requeued
 from node.cli.options import (
     config_option,
     json_option,
@@ -17,8 +17,10 @@ from node.cli.options import (
     since_option,
     state_option,
 )
+from node.cli.paging import Paging, paged
 from node.cli.rows import show_deliveries
 from node.core.states import SETTLED, State
+from node.persistence.asked import DeliveriesAsked, WorkOrder
 
 if TYPE_CHECKING:
     from node.persistence.rows import DeliveryRow
@@ -35,7 +37,7 @@ def delivery() -> None:
 @click.option("--destination", metavar="NAME", help="Only what goes there.")
 @click.option("--study", metavar="STUDY_UID|ACCESSION", help="Only this study's.")
 @since_option("Only those made since")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@paged({WorkOrder.NUMBER: False, WorkOrder.STATE: True})
 @json_option
 @config_option
 def list_deliveries(
@@ -43,19 +45,34 @@ def list_deliveries(
     destination: str | None,
     study: str | None,
     since: datetime | None,
-    limit: int,
+    search: str,
+    paging: Paging[WorkOrder],
     as_json: bool,
     config_path: Path | None,
 ) -> None:
     """Deliveries, newest first."""
-    with opened_store(loaded(config_path)) as store:
-        rows = _deliveries(
-            store, states=states, destination=destination, study=study, since=since, limit=limit
+    config = loaded(config_path)
+    with opened_store(config) as store:
+        require_known("destination", destination, config.destinations, store.destinations())
+        page = store.deliveries(
+            DeliveriesAsked(
+                study=store.find_study(study).study_instance_uid if study else None,
+                destination=destination,
+                states=states,
+                since=since,
+                search=search,
+                order=paging.order,
+                forwards=paging.forwards,
+                limit=paging.limit,
+                offset=paging.offset,
+            )
         )
+    told = paging.told(page, "delivery")
     if as_json:
-        show_json([asdict(row) for row in rows])
+        show_json([asdict(row) for row in page.rows])
+        click.echo(told, err=True, nl=bool(told))
     else:
-        show_deliveries(rows)
+        show_deliveries(page.rows, told)
 
 
 @delivery.command("requeue")
@@ -82,7 +99,9 @@ def requeue(
     require_choice("delivery", ids, state=states, destination=destination, study=study, since=since)
     from node.core.errors import UnknownEntry
 
-    with opened_store(loaded(config_path)) as store:
+    config = loaded(config_path)
+    with opened_store(config) as store:
+        require_known("destination", destination, config.destinations, store.destinations())
         if ids:
             rows = store.list_deliveries(ids=ids)
             if absent := sorted(set(ids) - {row.delivery_id for row in rows}):
@@ -115,13 +134,6 @@ def _deliveries(
     destination: str | None,
     study: str | None,
     since: datetime | None,
-    limit: int | None = None,
 ) -> "list[DeliveryRow]":
     uid = store.find_study(study).study_instance_uid if study else None
-    return store.list_deliveries(
-        study=uid,
-        destination=destination,
-        states=states,
-        since=since,
-        limit=limit,
-    )
+    return store.list_deliveries(study=uid, destination=destination, states=states, since=since)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from node.cli.many import require_known
 from node.cli.options import config_option, loaded
 
 
@@ -17,9 +18,7 @@ def echo(destination: str, config_path: Path | None) -> None:
 
     config = loaded(config_path)
     named = {d.name: d for d in config.destinations}
-    if destination not in named:
-        known = ", ".join(named) or "none"
-        raise click.UsageError(f"no destination {destination!r} is configured; there are: {known}")
+    require_known("destination", destination, config.destinations)
     began = time.monotonic()
     connect(named[destination]).verify()
     click.echo(f"{destination} answers ({1000 * (time.monotonic() - began):.0f} ms)")

@@ -1,20 +1,36 @@
-"""`m3node fetch`: a source is asked for a study."""
+"""`m3node fetch`: a source is asked for a study; and what sources have been asked for."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from node.cli.options import config_option, json_option, loaded, opened_store, show_json
+from node.cli.many import require_known
+from node.cli.options import (
+    config_option,
+    json_option,
+    loaded,
+    opened_store,
+    show_json,
+    since_option,
+    state_option,
+)
+from node.cli.paging import Paging, paged
+from node.cli.rows import show_fetches
+from node.core.states import State
+from node.persistence.asked import FetchesAsked, WorkOrder
 
 
-@click.command()
-@click.option("--accession", metavar="A", help="The studies of this accession number.")
+@click.group(invoke_without_command=True)
+@click.option("--accession", metavar="A", help="The study of this accession number.")
 @click.option("--study", metavar="UID", help="The study of this Study Instance UID.")
 @click.option("--source", "name", metavar="NAME", help="Who is asked; default: the first.")
 @json_option
 @config_option
+@click.pass_context
 def fetch(
+    context: click.Context,
     accession: str | None,
     study: str | None,
     name: str | None,
@@ -23,8 +39,13 @@ def fetch(
 ) -> None:
     """Ask a source for every CT series and every annotation of a study that is not here whole.
 
-    The node that serves fetches it; `m3node why` says what came of it.
+    The node that serves fetches it; `m3node why` says what came of it.  `m3node fetch list` shows
+    what has been asked.
     """
+    if context.invoked_subcommand is not None:
+        if accession or study or name or as_json or config_path:
+            raise click.UsageError(f"options stand after {context.invoked_subcommand}")
+        return
     from m3net.uids import StudyInstanceUID
     from node.core.errors import UnknownEntry
     from node.core.fetching import Scope, Wanted
@@ -39,8 +60,7 @@ def fetch(
     sources = {source.name: source for source in config.sources}
     if not sources:
         raise click.UsageError("no source is configured: add [[sources]] to the configuration")
-    if name is not None and name not in sources:
-        raise click.UsageError(f"no source {name!r} is configured; there are: {', '.join(sources)}")
+    require_known("source", name, config.sources)
     source = sources[name or next(iter(sources))]
     with opened_store(config) as store:
         if study:
@@ -49,6 +69,11 @@ def fetch(
             studies = list(connect(source).find_studies(accession or ""))
         if not studies:
             raise UnknownEntry(f"{source.name} holds no study of that accession number")
+        if len(studies) > 1:
+            raise click.UsageError(
+                f"{source.name} holds {len(studies)} studies of that accession number; say which "
+                "with --study: " + ", ".join(studies)
+            )
         now = datetime.now(UTC)
         asked = [
             {
@@ -72,3 +97,46 @@ def fetch(
             f"fetch {each['fetch']} from {each['source']} queued: study "
             f"{each['study_instance_uid']}"
         )
+
+
+@fetch.command("list")
+@state_option(State)
+@click.option("--source", "name", metavar="NAME", help="Only what was asked of it.")
+@click.option("--study", metavar="STUDY_UID|ACCESSION", help="Only about this study.")
+@since_option("Only those made since")
+@paged({WorkOrder.NUMBER: False, WorkOrder.STATE: True})
+@json_option
+@config_option
+def list_fetches(
+    states: tuple[State, ...],
+    name: str | None,
+    study: str | None,
+    since: datetime | None,
+    search: str,
+    paging: Paging[WorkOrder],
+    as_json: bool,
+    config_path: Path | None,
+) -> None:
+    """What sources were asked for, newest first."""
+    config = loaded(config_path)
+    with opened_store(config) as store:
+        require_known("source", name, config.sources, store.sources())
+        page = store.fetches(
+            FetchesAsked(
+                study=store.find_study(study).study_instance_uid if study else None,
+                source=name,
+                states=states,
+                since=since,
+                search=search,
+                order=paging.order,
+                forwards=paging.forwards,
+                limit=paging.limit,
+                offset=paging.offset,
+            )
+        )
+    told = paging.told(page, "fetch")
+    if as_json:
+        show_json([asdict(row) for row in page.rows])
+        click.echo(told, err=True, nl=bool(told))
+    else:
+        show_fetches(page.rows, told)

@@ -18,8 +18,10 @@ from node.cli.options import (
     since_option,
     state_option,
 )
+from node.cli.paging import Paging, paged
 from node.cli.rows import show_jobs, show_nodules
 from node.core.states import SETTLED, State
+from node.persistence.asked import WorkAsked, WorkOrder
 
 if TYPE_CHECKING:
     from node.persistence.rows import JobRow
@@ -35,24 +37,38 @@ def job() -> None:
 @state_option(State)
 @click.option("--study", metavar="STUDY_UID|ACCESSION", help="Only this study's.")
 @since_option("Only those made since")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@paged({WorkOrder.NUMBER: False, WorkOrder.STATE: True})
 @json_option
 @config_option
 def list_jobs(
     states: tuple[State, ...],
     study: str | None,
     since: datetime | None,
-    limit: int,
+    search: str,
+    paging: Paging[WorkOrder],
     as_json: bool,
     config_path: Path | None,
 ) -> None:
     """Jobs, newest first."""
     with opened_store(loaded(config_path)) as store:
-        rows = _jobs(store, states=states, study=study, since=since, limit=limit)
+        page = store.jobs(
+            WorkAsked(
+                study=store.find_study(study).study_instance_uid if study else None,
+                states=states,
+                since=since,
+                search=search,
+                order=paging.order,
+                forwards=paging.forwards,
+                limit=paging.limit,
+                offset=paging.offset,
+            )
+        )
+    told = paging.told(page, "job")
     if as_json:
-        show_json([asdict(row) for row in rows])
+        show_json([asdict(row) for row in page.rows])
+        click.echo(told, err=True, nl=bool(told))
     else:
-        show_jobs(rows)
+        show_jobs(page.rows, told)
 
 
 @job.command("show")
@@ -167,10 +183,9 @@ def _jobs(
     states: tuple[State, ...],
     study: str | None,
     since: datetime | None,
-    limit: int | None = None,
 ) -> "list[JobRow]":
     uid = store.find_study(study).study_instance_uid if study else None
-    return store.list_jobs(study=uid, states=states, since=since, limit=limit)
+    return store.list_jobs(study=uid, states=states, since=since)
 
 
 def _latest(store: "Store", rows: "list[JobRow]") -> "list[JobRow]":

@@ -1,10 +1,20 @@
 """What an operator does to many jobs or deliveries at once: choosing them, and hearing of each."""
 
 from collections.abc import Callable, Collection, Iterable
+from typing import Protocol
 
 import click
 
-_PLURALS = {"job": "jobs", "delivery": "deliveries"}
+_PLURALS = {"job": "jobs", "delivery": "deliveries", "fetch": "fetches"}
+
+
+class _Named(Protocol):
+    """A destination or a source of the configuration."""
+
+    @property
+    def name(self) -> str:
+        """By which it is called."""
+        ...
 
 
 def require_choice(noun: str, named: Collection[int], **options: object) -> None:
@@ -19,6 +29,22 @@ def require_choice(noun: str, named: Collection[int], **options: object) -> None
         raise click.UsageError(f"name {plural}, or choose them with {', '.join(others)} or {last}")
     if named and chosen:
         raise click.UsageError(f"either name {plural} or choose them with options, not both")
+
+
+def require_known(
+    noun: str, name: str | None, configured: Iterable[_Named], past: Collection[str] = ()
+) -> None:
+    """The name is one of a destination or source that is configured, or that work was for.
+
+    noun : "destination" or "source"
+    past : of work that there is, whatever is configured now
+
+    Raises UsageError, with the names that there are.
+    """
+    known = list(dict.fromkeys([*(each.name for each in configured), *past]))
+    if name is not None and name not in known:
+        there = ", ".join(known) or "none"
+        raise click.UsageError(f"no {noun} {name!r} is configured; there are: {there}")
 
 
 def say_nothing_requeued(noun: str, number: int) -> None:

@@ -128,6 +128,14 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     console().print(table)
 
 
+def show_list(columns: Sequence[str], rows: Sequence[Sequence[object]], told: str) -> None:
+    """A table, if there is a row, and below it what else there is to say of the list."""
+    if rows:
+        show_table(columns, rows)
+    if told:
+        click.echo(told)
+
+
 def show_fields(fields: Mapping[str, object]) -> None:
     """One line a field."""
     width = max(map(len, fields))

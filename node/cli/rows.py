@@ -1,32 +1,36 @@
-"""Rows of the store as tables: jobs, their nodules, deliveries."""
+"""Rows of the store as tables: jobs, their nodules, deliveries, fetches."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from node.cli.options import show_table
+from node.cli.options import show_list, show_table
 from node.listed.nodules import nodule_words
+from node.listed.studies import uid_ends
 
 if TYPE_CHECKING:
-    from node.persistence.rows import DeliveryRow, JobRow
+    from node.persistence.rows import DeliveryRow, FetchRow, JobRow
 
 
-def show_jobs(rows: "Sequence[JobRow]") -> None:
+def show_jobs(rows: "Sequence[JobRow]", told: str = "") -> None:
     """One line a job; of a dead one, why."""
-    show_table(
-        ["job", "study", "rev", "state", "tries", "made", "settled", "says"],
+    ends = uid_ends([row.study_instance_uid for row in rows])
+    show_list(
+        ["job", "study", "accession", "rev", "state", "tries", "made", "settled", "says"],
         [
             [
                 row.job_id,
-                row.study_instance_uid,
+                ends[row.study_instance_uid],
+                row.accession_number,
                 row.revision,
                 row.state,
                 f"{row.tries}/{row.max_attempts}",
                 row.created_at,
                 row.settled_at,
-                row.error if row.state == "dead" else row.headline,
+                row.error if row.state in ("dead", "cancelled") else row.headline,
             ]
             for row in rows
         ],
+        told,
     )
 
 
@@ -54,13 +58,15 @@ def _numbers(values: list[float] | None) -> str:
     return "-" if values is None else ", ".join(f"{value:.1f}" for value in values)
 
 
-def show_deliveries(rows: "Sequence[DeliveryRow]") -> None:
+def show_deliveries(rows: "Sequence[DeliveryRow]", told: str = "") -> None:
     """One line a delivery; of one that has failed and waits, why and until when."""
-    show_table(
+    ends = uid_ends([row.study_instance_uid for row in rows])
+    show_list(
         [
             "delivery",
             "job",
             "study",
+            "accession",
             "destination",
             "state",
             "tries",
@@ -73,7 +79,8 @@ def show_deliveries(rows: "Sequence[DeliveryRow]") -> None:
             [
                 row.delivery_id,
                 row.job_id,
-                row.study_instance_uid,
+                ends[row.study_instance_uid],
+                row.accession_number,
                 row.destination,
                 row.state,
                 f"{row.tries}/{row.max_attempts}",
@@ -84,4 +91,28 @@ def show_deliveries(rows: "Sequence[DeliveryRow]") -> None:
             ]
             for row in rows
         ],
+        told,
+    )
+
+
+def show_fetches(rows: "Sequence[FetchRow]", told: str = "") -> None:
+    """One line a question to a source."""
+    ends = uid_ends([row.study_instance_uid for row in rows])
+    show_list(
+        ["fetch", "study", "accession", "source", "asked by", "state", "tries", "made", "error"],
+        [
+            [
+                row.number,
+                ends[row.study_instance_uid],
+                row.accession_number,
+                row.source,
+                "the node" if row.by_itself else "a person",
+                row.state,
+                f"{row.tries}/{row.max_attempts}",
+                row.created_at,
+                row.error,
+            ]
+            for row in rows
+        ],
+        told,
     )

@@ -3,27 +3,27 @@
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from node.cli.options import (
     config_option,
-    in_cell,
     json_option,
     loaded,
     opened_store,
     phi_option,
     show_fields,
     show_json,
+    show_list,
     show_table,
     since_option,
 )
+from node.cli.paging import Paging, paged
 from node.cli.rows import show_nodules
-from node.listed.studies import says, series_json, state_of, study_json
-
-if TYPE_CHECKING:
-    from node.persistence.rows import StudyRow
+from node.core.standing import Standing
+from node.core.states import State
+from node.listed.studies import says, series_json, state_in_words, study_json, uid_ends
+from node.persistence.asked import StudiesAsked, StudyOrder
 
 
 @click.group()
@@ -32,36 +32,75 @@ def study() -> None:
 
 
 @study.command("list")
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice([each.value for each in Standing]),
+    multiple=True,
+    help="Only those that stand so; as often as you like.",
+)
+@click.option(
+    "--deliveries",
+    type=click.Choice([each.value for each in State]),
+    multiple=True,
+    help="Only those of which the last delivery to some destination stands so.",
+)
 @since_option("Only what received something since")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@paged({StudyOrder.ARRIVAL: False, StudyOrder.ACCESSION: True, StudyOrder.DATE: False})
 @json_option
 @phi_option
 @config_option
 def list_studies(
-    since: datetime | None, limit: int, as_json: bool, phi: bool, config_path: Path | None
+    states: tuple[str, ...],
+    deliveries: tuple[str, ...],
+    since: datetime | None,
+    search: str,
+    paging: Paging[StudyOrder],
+    as_json: bool,
+    phi: bool,
+    config_path: Path | None,
 ) -> None:
-    """Studies, the last to receive something first."""
+    """Studies, the last to receive something first.
+
+    Every verb takes the end of a UID that is shown here in the place of the whole.  With --phi
+    --search finds Patient IDs as well.
+    """
+    asked = StudiesAsked(
+        search=search,
+        with_patients=phi,
+        since=since,
+        standings=tuple(map(Standing, states)),
+        delivery_states=tuple(map(State, deliveries)),
+        order=paging.order,
+        forwards=paging.forwards,
+        limit=paging.limit,
+        offset=paging.offset,
+    )
     with opened_store(loaded(config_path)) as store:
-        rows = store.list_studies(since=since, limit=limit)
+        page = store.studies(asked)
+    told = paging.told(page, "study")
     if as_json:
-        show_json([study_json(row, phi=phi) for row in rows])
+        show_json([study_json(row, phi=phi) for row in page.rows])
+        click.echo(told, err=True, nl=bool(told))
         return
-    columns = ["study", "last arrival", "instances", "state", "says"]
+    ends = uid_ends([row.study_instance_uid for row in page.rows])
+    columns = ["study", "accession", "last arrival", "objects", "state", "says"]
     cells = [
         [
-            row.study_instance_uid,
+            ends[row.study_instance_uid],
+            row.identity.accession_number,
             row.last_arrival_at,
             row.instances,
-            in_cell(state_of(row)),
-            in_cell(says(row)),
+            state_in_words(row),
+            says(row),
         ]
-        for row in rows
+        for row in page.rows
     ]
     if phi:
-        columns[1:1] = ["patient id", "name", "accession"]
-        for row, line in zip(rows, cells, strict=True):
-            line[1:1] = _identity_cells(row)
-    show_table(columns, cells)
+        columns[2:2] = ["patient id", "name"]
+        for row, line in zip(page.rows, cells, strict=True):
+            line[2:2] = [row.identity.patient_id, row.identity.patient_name]
+    show_list(columns, cells, told)
 
 
 @study.command("show")
@@ -73,7 +112,7 @@ def show_study(study_or_accession: str, as_json: bool, phi: bool, config_path: P
     """One study: its series, what was fetched, its analyses with their nodules, its deliveries."""
     with opened_store(loaded(config_path)) as store:
         row = store.find_study(study_or_accession)
-        instances = store.list_instances(row.study_instance_uid)
+        series = store.list_series(row.study_instance_uid)
         jobs = store.list_jobs(study=row.study_instance_uid)
         deliveries = store.list_deliveries(study=row.study_instance_uid)
         fetches = store.list_fetches(row.study_instance_uid)
@@ -81,27 +120,42 @@ def show_study(study_or_accession: str, as_json: bool, phi: bool, config_path: P
         show_json(
             {
                 **study_json(row, phi=phi),
-                "series": series_json(instances),
+                "series": series_json(series),
                 "job_list": [asdict(job) for job in jobs],
                 "deliveries": [asdict(delivery) for delivery in deliveries],
                 "fetches": [asdict(each) for each in fetches],
             }
         )
         return
-    fields: dict[str, object] = {"study": row.study_instance_uid}
+    fields: dict[str, object] = {
+        "study": row.study_instance_uid,
+        "accession": row.identity.accession_number,
+    }
     if phi:
-        fields |= dict(zip(("patient id", "name", "accession"), _identity_cells(row), strict=True))
+        fields |= {"patient id": row.identity.patient_id, "name": row.identity.patient_name}
     fields |= {
         "first arrival": row.first_arrival_at,
         "last arrival": row.last_arrival_at,
-        "stored": f"{row.instances} instances, {row.bytes / 1e6:.0f} MB",
-        "state": in_cell(state_of(row)),
-        "says": in_cell(says(row)),
+        "stored": f"{row.instances} objects, {row.bytes / 1e6:.0f} MB",
+        "state": state_in_words(row),
+        "says": says(row),
     }
     show_fields(fields)
     click.echo()
-    series = [[s["kind"], s["series_instance_uid"], s["instances"]] for s in series_json(instances)]
-    show_table(["kind", "series", "instances"], series)
+    show_table(
+        ["series", "modality", "description", "objects", "of them", "UID"],
+        [
+            [
+                each.number,
+                each.modality,
+                each.description,
+                each.instances,
+                ", ".join(f"{number} {kind}" for kind, number in each.kinds.items()),
+                each.series_instance_uid,
+            ]
+            for each in series
+        ],
+    )
     if fetches:
         click.echo()
         show_table(
@@ -124,8 +178,3 @@ def show_study(study_or_accession: str, as_json: bool, phi: bool, config_path: P
                 for d in deliveries
             ],
         )
-
-
-def _identity_cells(row: "StudyRow") -> list[object]:
-    identity = row.identity
-    return [identity.patient_id, identity.patient_name, identity.accession_number]

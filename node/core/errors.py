@@ -18,11 +18,15 @@
     │       └── VariantRejected          ... in this form; a poorer variant may do
     ├── LeaseLost                somebody else holds the work now; drop it, nothing is lost
     ├── UnknownEntry             no study, job or delivery of that name or number
+    ├── Ambiguous                more than one study goes by what was said
     └── NotAllowed               the state machine has no such transition from here
 
 What is wrong with a study's content is `m3net.errors.StudyError`: it ends in a report, not here.
 No message holds a patient's name, ID or birth date.
 """
+
+from collections.abc import Sequence
+from datetime import datetime
 
 OUT_OF_RESOURCES = 0xA700
 """PS3.4 table B.2-1: refused, out of resources."""
@@ -129,6 +133,23 @@ class LeaseLost(NodeError):
 
 class UnknownEntry(NodeError):
     """There is no study, job or delivery of that name or number."""
+
+
+class Ambiguous(NodeError):
+    """More than one study goes by what was said.
+
+    studies : Study Instance UID and last arrival of each
+    """
+
+    def __init__(self, studies: Sequence[tuple[str, datetime]]) -> None:
+        each = "".join(
+            f"\n  {uid}  (last arrival {arrived.astimezone():%Y-%m-%d %H:%M:%S})"
+            for uid, arrived in studies
+        )
+        super().__init__(
+            f"{len(studies)} studies go by that; say which by its Study Instance UID:{each}"
+        )
+        self.studies = tuple(studies)
 
 
 class NotAllowed(NodeError):

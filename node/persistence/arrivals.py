@@ -15,6 +15,7 @@ from node.core.diary import Kind
 from node.core.sender import Sender as SenderFacts
 from node.core.sender import SenderKind
 from node.dicom.searchable import name_key
+from node.persistence.meant import backwards
 from node.persistence.prepared import Prepared
 from node.persistence.process_identity import is_dead_here, is_of_this_host
 from node.persistence.rows import Arrival, ReceivedInstance
@@ -141,7 +142,14 @@ def _study_upsert(insert_into: Any, *, rename: bool) -> Prepared:
             "change": Study.__table__.c.change + 1,
         },
     )
-    columns = ("study_instance_uid", *_STUDY_NAMED, "first_arrival_at", *_STUDY_SEEN, "change")
+    columns = (
+        "study_instance_uid",
+        "uid_backwards",
+        *_STUDY_NAMED,
+        "first_arrival_at",
+        *_STUDY_SEEN,
+        "change",
+    )
     return Prepared(upsert, columns=columns)
 
 
@@ -210,6 +218,7 @@ def _upsert_study(
         cursor,
         {
             "study_instance_uid": study,
+            "uid_backwards": backwards(study),
             "patient_id": last.identity.patient_id,
             "patient_name": last.identity.patient_name,
             "patient_name_key": name_key(last.identity.patient_name),

@@ -20,7 +20,8 @@ from node.persistence.codec import (
 )
 from node.persistence.conditions import is_open
 from node.persistence.leases import Leases
-from node.persistence.rows import FetchLease, FetchRow
+from node.persistence.meant import backwards
+from node.persistence.rows import FetchLease
 from node.persistence.schema import Fetching, Instance, Study
 from node.persistence.transactions import judge_again, lock_study
 
@@ -81,6 +82,7 @@ class Fetches(Leases):
                 connection.execute(
                     insert(Study).values(
                         study_instance_uid=study,
+                        uid_backwards=backwards(study),
                         patient_id="",
                         patient_name="",
                         accession_number="",
@@ -168,11 +170,6 @@ class Fetches(Leases):
                 ).scalar_one()
             )
 
-    def list_fetches(self, study: StudyInstanceUID) -> list[FetchRow]:
-        """What was asked about the study, oldest first."""
-        with self._read() as connection:
-            return [_row(row) for row in rows_of(connection, study)]
-
 
 _CLAIMS = work.claims(
     Fetching, eligible=lambda candidate: (candidate.source == bindparam("asked"),)
@@ -207,19 +204,3 @@ def _open_of(connection: Connection, study: str) -> int | None:
     return connection.execute(
         select(Fetching.id).where(Fetching.study_instance_uid == study, is_open(Fetching))
     ).scalar_one_or_none()
-
-
-def _row(row: Row[Any]) -> FetchRow:
-    return FetchRow(
-        number=row.id,
-        study_instance_uid=StudyInstanceUID(row.study_instance_uid),
-        source=row.source,
-        by_itself=row.by_itself,
-        state=State(row.state),
-        tries=row.tries,
-        max_attempts=row.max_attempts,
-        not_before=row.not_before,
-        created_at=row.created_at,
-        settled_at=row.settled_at,
-        error=row.error,
-    )

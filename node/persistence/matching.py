@@ -91,7 +91,7 @@ class Matching:
             return column == pattern
         conditions = [self._has_form(column, pattern)]
         if fixed:
-            conditions = [column >= fixed, *_below(column, fixed), *conditions]
+            conditions = [begins_with(column, fixed), *conditions]
         if pattern.rstrip("*") == fixed:
             conditions = conditions[:-1] or [column.is_not(None)]
         return and_(*conditions)
@@ -104,7 +104,12 @@ class Matching:
         return column.like(pattern.replace("*", "%").replace("?", "_"), escape="/")
 
 
-def _below(column: Column[Any], beginning: str) -> list[ColumnElement[bool]]:
+def begins_with(column: Any, beginning: str) -> ColumnElement[bool]:
+    """The text begins so; where it is sorted by bytes, an index finds it."""
+    return and_(column >= beginning, *_below(column, beginning))
+
+
+def _below(column: Any, beginning: str) -> list[ColumnElement[bool]]:
     """What is not behind all that begins so."""
     following = ord(beginning[-1]) + 1
     if following == 0xD800:  # no text has a surrogate

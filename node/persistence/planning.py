@@ -98,6 +98,7 @@ class Planning(Transactions):
                 .values(
                     judge_at=look_again_at,
                     waiting_for=reason if kind is Kind.STUDY_WAITS else None,
+                    ignored_because=reason if kind is Kind.STUDY_IGNORED else None,
                 )
             )
             if not noted.rowcount:

@@ -10,6 +10,7 @@ from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInst
 from node.core.fetching import Wanted
 from node.core.inputs import InstanceFacts, StudyIdentity, StudyInputs
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
+from node.core.standing import Standing, of_job
 from node.core.states import State
 from node.dicom.searchable import NOTHING_SAID, Described
 from node.persistence.schema import LeasedWork
@@ -267,9 +268,12 @@ class FetchLease(Lease):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyRow:
-    """One study; `identity` is for `--phi` alone.
+    """One study; of `identity` all but the accession number is for `--phi` alone.
 
-    waiting_for : the sentence of the last judgement; None if it waits for nothing
+    waiting_for     : the sentence of the last judgement; None if it waits for nothing
+    expired_at      : since when it has waited for too long
+    ignored_because : the sentence of the last judgement; None if something in it is for this node
+    deliveries      : how many destinations' last deliveries stand in each state
     """
 
     study_instance_uid: StudyInstanceUID
@@ -280,11 +284,35 @@ class StudyRow:
     last_arrival_at: datetime
     open_senders: int
     waiting_for: str | None
+    expired_at: datetime | None
+    ignored_because: str | None
     look_again_at: datetime | None
     jobs: int
     last_job_state: State | None
     last_outcome: Outcome | None
     last_headline: str | None
+    last_error: str | None
+    deliveries: Mapping[State, int]
+
+    @property
+    def standing(self) -> Standing:
+        """Where it stands; `node.persistence.standings` asks the database the same."""
+        if self.open_senders:
+            return Standing.RECEIVING
+        if self.waiting_for is not None:
+            return Standing.EXPIRED if self.expired_at is not None else Standing.WAITING
+        if self.last_job_state is not None:
+            return of_job(self.last_job_state)
+        return Standing.RECEIVED if self.ignored_because is None else Standing.IGNORED
+
+    @property
+    def says(self) -> str | None:
+        """What there is to say of it."""
+        if self.waiting_for is not None:
+            return self.waiting_for
+        if self.last_job_state is not None:
+            return self.last_error if self.last_job_state is State.DEAD else self.last_headline
+        return self.ignored_because
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +321,7 @@ class JobRow:
 
     job_id: int
     study_instance_uid: StudyInstanceUID
+    accession_number: str = field(repr=False)
     revision: int
     state: State
     tries: int
@@ -318,6 +347,7 @@ class DeliveryRow:
     delivery_id: int
     job_id: int
     study_instance_uid: StudyInstanceUID
+    accession_number: str = field(repr=False)
     destination: str
     outcome: Outcome
     round: int
@@ -346,6 +376,7 @@ class FetchRow:
 
     number: int
     study_instance_uid: StudyInstanceUID
+    accession_number: str = field(repr=False)
     source: str
     by_itself: bool
     state: State
@@ -355,6 +386,27 @@ class FetchRow:
     created_at: datetime
     settled_at: datetime | None
     error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesRow:
+    """One series of a study, of which something is here.
+
+    kinds       : what its current instances are, and how many of each ("not read yet" as well)
+    number      : Series Number, None if it says none or has not been read
+    description : Series Description, likewise
+    """
+
+    series_instance_uid: SeriesInstanceUID
+    modality: str
+    number: int | None
+    description: str
+    kinds: Mapping[str, int]
+
+    @property
+    def instances(self) -> int:
+        """How many are current."""
+        return sum(self.kinds.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,20 +1,27 @@
 """Studies as an operator sees them, with what came of each."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, or_, select
 
-from m3net.uids import StudyInstanceUID
-from node.core.errors import UnknownEntry
+from m3net.uids import SeriesInstanceUID, StudyInstanceUID
+from node.core.errors import Ambiguous, UnknownEntry
 from node.core.inputs import StudyIdentity
 from node.core.states import State
 from node.persistence.arrivals import open_senders
-from node.persistence.rows import StudyRow
-from node.persistence.schema import Instance, Job, Study
+from node.persistence.asked import Page, StudiesAsked, StudyOrder
+from node.persistence.meant import A_TELLING_END, SHORTEST_END, ends_with, meant, uid_end
+from node.persistence.rows import SeriesRow, StudyRow
+from node.persistence.schema import Delivery, Instance, Job, Series, Study
+from node.persistence.standings import has_delivery, stands
 from node.persistence.transactions import Transactions
 from sr_templates.findings import Outcome
+
+NOT_READ = "not read yet"
+"""The kind of an object of which nothing has been read."""
 
 
 class StudyLists(Transactions):
@@ -24,34 +31,118 @@ class StudyLists(Transactions):
         self, *, since: datetime | None = None, limit: int | None = None
     ) -> list[StudyRow]:
         """Studies, the last to receive something first."""
-        query = select(*Study.__table__.columns).order_by(Study.last_arrival_at.desc())
-        if since is not None:
-            query = query.where(Study.last_arrival_at >= since)
+        asked = StudiesAsked(since=since, limit=limit)
         with self._read() as connection:
-            return _studies(connection, connection.execute(query.limit(limit)).all())
+            return _rows(connection, asked)
+
+    def studies(self, asked: StudiesAsked) -> Page[StudyRow]:
+        """The studies that are asked for, and how many there are."""
+        with self._read() as connection:
+            rows = _rows(connection, asked)
+            total = connection.execute(_filtered(_HOW_MANY, asked)).scalar_one()
+            return Page(rows=rows, total=total, offset=asked.offset)
 
     def find_study(self, accession_or_uid: str) -> StudyRow:
-        """The study of that UID, or the last received of that accession number.
+        """The one study of that accession number, of that UID, or whose UID ends so.
 
-        Raises UnknownEntry.
+        Raises UnknownEntry, and Ambiguous where there are several.
         """
         with self._read() as connection:
-            row = connection.execute(
-                select(*Study.__table__.columns)
-                .where(
-                    or_(
-                        Study.study_instance_uid == accession_or_uid,
-                        Study.accession_number == accession_or_uid,
-                    ),
-                )
-                .order_by(Study.last_arrival_at.desc())
-                .limit(1)
-            ).one_or_none()
-            if row is None or not accession_or_uid:
+            rows = _named(connection, accession_or_uid)
+            if not rows:
                 raise UnknownEntry(
                     "no study of that accession number or Study Instance UID has been received"
                 )
-            return _studies(connection, [row])[0]
+            if len(rows) > 1:
+                raise Ambiguous([(row.study_instance_uid, row.last_arrival_at) for row in rows])
+            return _studies(connection, rows)[0]
+
+    def list_series(self, study: StudyInstanceUID) -> list[SeriesRow]:
+        """The series of the study by their numbers, those without one last."""
+        with self._read() as connection:
+            said: dict[str, Any] = {
+                row.series_instance_uid: row
+                for row in connection.execute(
+                    select(
+                        Series.series_instance_uid,
+                        Series.modality,
+                        Series.series_number,
+                        Series.series_description,
+                    ).where(Series.study_instance_uid == study)
+                )
+            }
+            kinds: dict[str, dict[str, int]] = {}
+            for row in connection.execute(
+                select(Instance.series_instance_uid, Instance.kind, func.count().label("number"))
+                .where(Instance.study_instance_uid == study, Instance.current)
+                .group_by(Instance.series_instance_uid, Instance.kind)
+                .order_by(func.min(Instance.id))
+            ):
+                kinds.setdefault(row.series_instance_uid, {})[row.kind or NOT_READ] = row.number
+        found = [_series(uid, said.get(uid), counts) for uid, counts in kinds.items()]
+        return sorted(found, key=lambda each: (each.number is None, each.number or 0))
+
+
+def _rows(connection: Connection, asked: StudiesAsked) -> list[StudyRow]:
+    query = _ordered(_filtered(select(*Study.__table__.columns), asked), asked)
+    return _studies(connection, connection.execute(query).all())
+
+
+_HOW_MANY = select(func.count()).select_from(Study)
+
+
+def _filtered(query: Select[Any], asked: StudiesAsked) -> Select[Any]:
+    """What is asked for; every filter has an index."""
+    if asked.search:
+        found = meant(asked.search, with_patients=asked.with_patients)
+        query = query.where(Study.study_instance_uid.in_(found))
+    if asked.since is not None:
+        query = query.where(Study.last_arrival_at >= asked.since)
+    if asked.standings:
+        query = query.where(stands(asked.standings))
+    if asked.delivery_states:
+        query = query.where(has_delivery(asked.delivery_states))
+    return query
+
+
+_ORDERS: Mapping[StudyOrder, Sequence[Any]] = {
+    StudyOrder.ARRIVAL: (Study.last_arrival_at,),
+    StudyOrder.ACCESSION: (Study.accession_number,),
+    StudyOrder.DATE: (Study.study_date, Study.study_time, Study.study_instance_uid),
+}
+
+
+def _ordered(query: Select[Any], asked: StudiesAsked) -> Select[Any]:
+    order = _ORDERS[asked.order]
+    return (
+        query.order_by(*(each if asked.forwards else each.desc() for each in order))
+        .limit(asked.limit)
+        .offset(asked.offset or None)
+    )
+
+
+def _named(connection: Connection, said: str) -> Sequence[Row[Any]]:
+    """The studies that go by it: one of that very UID, else those of that accession number.
+
+    Those whose UID ends so as well, where what was said is so long that an end may be meant, or
+    means nothing else.
+    """
+    query = select(*Study.__table__.columns)
+    end = uid_end(said)
+    if not end:
+        return []
+    whole = connection.execute(query.where(Study.study_instance_uid == said)).all()
+    if whole:
+        return whole
+    newest_first = query.order_by(Study.last_arrival_at.desc())
+    by_end = ends_with(end)
+    by_accession = Study.accession_number == said
+    if len(end) >= A_TELLING_END:
+        return connection.execute(newest_first.where(or_(by_accession, by_end))).all()
+    found = connection.execute(newest_first.where(by_accession)).all()
+    if found or len(end) < SHORTEST_END:
+        return found
+    return connection.execute(newest_first.where(by_end)).all()
 
 
 AT_ONCE = 500
@@ -59,7 +150,7 @@ AT_ONCE = 500
 
 
 def _studies(connection: Connection, rows: Sequence[Row[Any]]) -> list[StudyRow]:
-    """What came of the studies, in three queries for all of them."""
+    """What came of the studies, in four queries for all of them."""
     return [
         study
         for start in range(0, len(rows), AT_ONCE)
@@ -86,14 +177,16 @@ def _some_studies(connection: Connection, rows: Sequence[Row[Any]]) -> list[Stud
             Job.state,
             Job.outcome,
             Job.headline,
+            Job.error,
             func.count().over(partition_by=Job.study_instance_uid).label("jobs"),
         )
         .where(Job.study_instance_uid.in_(uids))
         .order_by(Job.study_instance_uid, Job.revision),
     )
     receiving = open_senders(connection, uids)
+    sent = _last_deliveries(connection, uids)
     return [
-        _study(row, stored.get(uid), jobs.get(uid), receiving.get(uid, 0))
+        _study(row, stored.get(uid), jobs.get(uid), receiving.get(uid, 0), sent.get(uid, {}))
         for uid, row in zip(uids, rows, strict=True)
     ]
 
@@ -103,8 +196,24 @@ def _by_study(connection: Connection, query: Select[*tuple[Any, ...]]) -> dict[s
     return {row.study_instance_uid: row for row in connection.execute(query)}
 
 
+def _last_deliveries(connection: Connection, uids: Sequence[str]) -> dict[str, Counter[State]]:
+    """Of each study, how many destinations' last deliveries stand in each state."""
+    last: dict[str, dict[str, State]] = {}
+    for row in connection.execute(
+        select(Delivery.study_instance_uid, Delivery.destination, Delivery.state)
+        .where(Delivery.study_instance_uid.in_(uids))
+        .order_by(Delivery.study_instance_uid, Delivery.id)
+    ):
+        last.setdefault(row.study_instance_uid, {})[row.destination] = State(row.state)
+    return {uid: Counter(states.values()) for uid, states in last.items()}
+
+
 def _study(
-    row: Row[Any], stored: Row[Any] | None, last_job: Row[Any] | None, receiving: int
+    row: Row[Any],
+    stored: Row[Any] | None,
+    last_job: Row[Any] | None,
+    receiving: int,
+    deliveries: Mapping[State, int],
 ) -> StudyRow:
     return StudyRow(
         study_instance_uid=StudyInstanceUID(row.study_instance_uid),
@@ -120,9 +229,23 @@ def _study(
         last_arrival_at=row.last_arrival_at,
         open_senders=receiving,
         waiting_for=row.waiting_for,
+        expired_at=row.expired_at,
+        ignored_because=row.ignored_because,
         look_again_at=row.judge_at,
         jobs=last_job.jobs if last_job else 0,
         last_job_state=State(last_job.state) if last_job else None,
         last_outcome=Outcome(last_job.outcome) if last_job and last_job.outcome else None,
         last_headline=last_job.headline if last_job else None,
+        last_error=last_job.error if last_job else None,
+        deliveries=deliveries,
+    )
+
+
+def _series(uid: str, said: Any | None, kinds: Mapping[str, int]) -> SeriesRow:
+    return SeriesRow(
+        series_instance_uid=SeriesInstanceUID(uid),
+        modality=said.modality if said else "",
+        number=said.series_number if said else None,
+        description=said.series_description if said else "",
+        kinds=kinds,
     )

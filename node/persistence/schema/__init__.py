@@ -18,9 +18,12 @@ from node.persistence.schema.leased import (
 )
 from node.persistence.schema.people import Account, Session
 from node.persistence.schema.received import (
+    EXPIRED,
     FOUND,
+    IGNORED,
     NOT_DESCRIBED,
     UNREAD,
+    WAITING,
     Contribution,
     Instance,
     Sender,
@@ -43,13 +46,16 @@ from node.persistence.schema.work import (
 
 __all__ = [
     "DEAD",
+    "EXPIRED",
     "FOUND",
+    "IGNORED",
     "IN_FORCE",
     "NOT_DESCRIBED",
     "OPEN",
     "RESULT_NOT_DESCRIBED",
     "RUNNING",
     "UNREAD",
+    "WAITING",
     "Account",
     "Artifact",
     "Base",

@@ -20,6 +20,10 @@ from node.persistence.schema.base import (
     searched_text,
 )
 
+WAITING = "waiting_for IS NOT NULL"
+EXPIRED = "expired_at IS NOT NULL"
+IGNORED = "ignored_because IS NOT NULL"
+
 
 class Study(Base):
     r"""One study, and the only place where a patient is named.
@@ -28,9 +32,12 @@ class Study(Base):
     study_time to issuer_of_patient_id : what stored objects say, read after they are here
     modalities, number_of_series, number_of_instances : of what is found in it (`searched`):
         \CT\SR\; nothing is found in a study without an instance
+    uid_backwards : the UID from its last character to its first, by which its end is found
     change   : grows with everything that may change the judgement of completeness
     judge_at : when to judge again; None: not before something arrives
     waiting_for : the sentence of the last judgement, while it waits
+    expired_at  : since when it has waited for longer than is waited without a word
+    ignored_because : the sentence of the last judgement, if nothing in it is for this node
     numbered_above : the greatest Series Number of the study when its first job was taken: that of
                      every result is greater; the same for all results of the study
     """
@@ -38,6 +45,7 @@ class Study(Base):
     __tablename__ = "study"
 
     study_instance_uid: Mapped[str] = mapped_column(primary_key=True)
+    uid_backwards: Mapped[str] = searched_text()
     patient_id: Mapped[str] = mapped_column(SORTED_BY_BYTES)
     patient_name: Mapped[str]
     accession_number: Mapped[str] = mapped_column(SORTED_BY_BYTES)
@@ -60,6 +68,8 @@ class Study(Base):
     change: Mapped[int]
     judge_at: Mapped[datetime | None]
     waiting_for: Mapped[str | None]
+    expired_at: Mapped[datetime | None]
+    ignored_because: Mapped[str | None]
     numbered_above: Mapped[int | None] = mapped_column(BigInteger)
 
     __table_args__ = (
@@ -70,6 +80,10 @@ class Study(Base):
         Index(None, "patient_id"),
         Index(None, "patient_name_key"),
         Index(None, "referring_physician_name_key"),
+        Index(None, "uid_backwards"),
+        partial_index("ix_study_waiting", "last_arrival_at", where=WAITING),
+        partial_index("ix_study_expired", "last_arrival_at", where=EXPIRED),
+        partial_index("ix_study_ignored", "last_arrival_at", where=IGNORED),
     )
 
 
@@ -125,7 +139,10 @@ class Sender(Base):
     alive_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
 
-    __table_args__ = (partial_index("ix_sender_open", "closed_at", where="closed_at IS NULL"),)
+    __table_args__ = (
+        partial_index("ix_sender_open", "closed_at", where="closed_at IS NULL"),
+        Index(None, "name"),
+    )
 
 
 class Contribution(Base):

@@ -134,7 +134,7 @@ class Delivery(LeasedWork):
         """Its key, and the ways to look for it."""
         return (
             UniqueConstraint("job_id", "destination", "outcome", "round"),
-            Index(None, "study_instance_uid"),
+            Index("ix_delivery_of_study", "study_instance_uid", "destination", "id"),
             Index("ix_delivery_destination", "destination", "id"),
         )
 
@@ -187,6 +187,7 @@ class Fetching(LeasedWork):
         return (
             CheckConstraint("(state = 'done') = (findings IS NOT NULL)", name="findings"),
             Index(None, "study_instance_uid"),
+            Index("ix_fetch_source", "source", "id"),
             partial_index("uq_fetch_of_study", "study_instance_uid", where=OPEN, unique=True),
         )
 

@@ -89,6 +89,7 @@ def write_slice(path: Path, number: int) -> None:
     dataset.SOPClassUID, dataset.SOPInstanceUID = CTImageStorage, f"{STUDY}.2.{number}"
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = STUDY, f"{STUDY}.2"
     dataset.FrameOfReferenceUID = f"{STUDY}.3"
+    dataset.SeriesNumber, dataset.SeriesDescription = 7, "Lung 1.0"
     dataset.Modality, dataset.ImageType = "CT", ["ORIGINAL", "PRIMARY", "AXIAL"]
     for keyword, value in PATIENT.items():
         setattr(dataset, keyword, value)

@@ -11,9 +11,11 @@ from node.core.states import State
 from node.persistence.store import Store
 from tests.node.cli.conftest import PATIENT, STUDY, Cli, bury, finish, write_slice
 
+PHI = [PATIENT["PatientID"], PATIENT["PatientName"], "Müller", "19561224"]
+
 
 def names_no_patient(text: str) -> bool:
-    return not any(value in text for value in [*PATIENT.values(), "Müller", "19561224"])
+    return not any(value in text for value in PHI)
 
 
 def test_ingest_takes_in_what_is_dicom_and_lists_what_is_not(
@@ -67,7 +69,7 @@ def test_an_ingested_study_is_listed_without_the_patient(
 ) -> None:
     said = cli("study", "list", "--config", config_file)
     assert said.status == 0
-    assert STUDY in said.out
+    assert ("043.10.999.1" in said.out, "ACC-0815" in said.out) == (True, True)
     assert names_no_patient(said.out)
 
 
@@ -98,7 +100,18 @@ def test_a_study_is_shown_by_its_accession_number_with_its_nodules(
     assert names_no_patient(said.out)
     data = cli("study", "show", STUDY, "--json", "--config", config_file).json()
     assert data["job_list"][0]["summary"]["nodules"][0]["probability"] == 0.731
-    assert data["series"] == [{"kind": "CT", "series_instance_uid": f"{STUDY}.2", "instances": 3}]
+    assert data["series"] == [
+        {
+            "series_instance_uid": f"{STUDY}.2",
+            "modality": "CT",
+            "series_number": 7,
+            "series_description": "Lung 1.0",
+            "instances": 3,
+            "kinds": {"CT": 3},
+        }
+    ]
+    (line,) = (line for line in said.out.splitlines() if "Lung 1.0" in line)
+    assert line.split() == ["7", "CT", "Lung", "1.0", "3", "3", "CT", f"{STUDY}.2"]
 
 
 def test_an_unknown_study_is_an_error_that_does_not_repeat_the_number(

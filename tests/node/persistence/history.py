@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Engine, insert
 
 from node.persistence.codec import facts_to_row
+from node.persistence.meant import backwards
 from node.persistence.schema import Artifact, Delivery, Instance, Job, Study
 from tests.node.core.facts_of import ct_slice
 from tests.node.persistence.filling import NOON
@@ -42,6 +43,7 @@ def _study(number: int) -> dict[str, Any]:
     arrived = NOON - timedelta(minutes=number)
     return {
         "study_instance_uid": _uid(number),
+        "uid_backwards": backwards(_uid(number)),
         "patient_id": f"{number}",
         "patient_name": f"Doe^{number}",
         "accession_number": f"A{number}",

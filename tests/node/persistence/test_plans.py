@@ -16,8 +16,17 @@ from sqlalchemy import Connection, Engine, event, text
 from m3net.uids import StudyInstanceUID
 from node.core.diary import Kind
 from node.core.fetching import Findings, Scope, Wanted
+from node.core.standing import Standing
 from node.core.states import State
 from node.persistence.arrivals import PREPARED
+from node.persistence.asked import (
+    DeliveriesAsked,
+    FetchesAsked,
+    StudiesAsked,
+    StudyOrder,
+    WorkAsked,
+    WorkOrder,
+)
 from node.persistence.prepared import Prepared
 from node.persistence.process_identity import this_process
 from node.persistence.rows import Outbox
@@ -170,6 +179,34 @@ LISTS: dict[str, Action] = {
     "studies": lambda store: store.list_studies(limit=20),
     "studies since": lambda store: store.list_studies(since=HALF_AN_HOUR_AGO, limit=20),
     "a study by its UID or accession number": lambda store: store.find_study("A7"),
+    "a study by how its UID ends": lambda store: store.find_study("2.3.4.7"),
+    **{
+        f"studies that stand {' or '.join(each)}": lambda store, each=each: store.studies(
+            StudiesAsked(standings=each, limit=20)
+        )
+        for each in (*((one,) for one in Standing), (Standing.WAITING, Standing.DEAD))
+    },
+    **{
+        f"studies by {order}": lambda store, order=order: store.studies(
+            StudiesAsked(order=order, limit=20, offset=40)
+        )
+        for order in StudyOrder
+    },
+    "studies of a search": lambda store: store.studies(
+        StudiesAsked(search="A123", with_patients=True, limit=20)
+    ),
+    "studies of which a delivery is dead": lambda store: store.studies(
+        StudiesAsked(delivery_states=[State.DEAD], limit=20)
+    ),
+    "jobs of a search": lambda store: store.jobs(WorkAsked(search="A123", limit=20)),
+    "jobs by state": lambda store: store.jobs(WorkAsked(order=WorkOrder.STATE, limit=20)),
+    "deliveries of a search": lambda store: store.deliveries(
+        DeliveriesAsked(search="A123", destination="pacs", limit=20)
+    ),
+    "fetches of a source": lambda store: store.fetches(FetchesAsked(source="pacs", limit=20)),
+    "fetches of a search": lambda store: store.fetches(FetchesAsked(search="A123", limit=20)),
+    "destinations and sources": lambda store: (store.destinations(), store.sources()),
+    "series": lambda store: store.list_series(OLD),
     "instances": lambda store: store.list_instances(OLD),
     "the diary": lambda store: store.diary(OLD),
     "jobs": lambda store: store.list_jobs(limit=20),
@@ -239,9 +276,18 @@ def explained(engine: Engine) -> Iterator[list[tuple[str, list[str]]]]:
 def scans(statement: str, plan: list[str]) -> list[str]:
     """The steps that read a whole table or a whole index.
 
-    A list without a filter walks along the order that it shows and stops at its limit.
+    A list without a filter walks along the order that it shows and stops at its limit; how many
+    rows a table has is counted along its smallest index.
     """
-    whole = [step for step in plan if re.match(r"SCAN (?!\(subquery|CONSTANT ROW)", step)]
+    if re.fullmatch(r"SELECT count\(\*\) AS count_1\s+FROM \w+", statement.strip()):
+        return []
+    whole = [
+        step
+        for step in plan
+        if re.match(r"SCAN (?!\(subquery|CONSTANT ROW)", step)
+        # An index of nothing but what is asked for.
+        and not re.search(r"ix_study_(waiting|expired|ignored)\b", step)
+    ]
     walks = (
         "LIMIT" in statement
         and " WHERE " not in statement.replace("\n", " ").rpartition("FROM")[2]
