@@ -26,6 +26,7 @@ from node.core.completeness import StudyRules, WhenUnannotated
 from node.core.device import MANUFACTURER, MODEL_NAME
 from node.core.digest import analysis_id
 from node.core.errors import ConfigError
+from node.core.retry import LONGEST_ASKED_S
 from node.logs import event
 from node.persistence.database import Change, sqlite_file
 from node.persistence.private import make_folder, tighten
@@ -34,6 +35,7 @@ from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store
 from node.process import orphans
 from node.process.supervisor import EX_CONFIG
+from node.watch.pulse import BEATS, Moved, Pulse
 from sr_templates.version import TEMPLATE_VERSION
 
 if TYPE_CHECKING:
@@ -230,7 +232,9 @@ def run_role(role: str, config: NodeConfig) -> int:
         if released := store.release_leases(now=now):
             event("leases.released", number=released)
         store.close_senders_of_dead(now, starting=True)
-        _ROLES[role](config, store, stop)
+        pulse = Pulse(store, role=role, every_s=config.watch.frozen_after_s / BEATS, clock=now_utc)
+        with pulse:
+            _ROLES[role](config, store, stop, pulse.moved)
         if losses:
             raise losses[0]
     except (ConfigError, WeightsError, InferenceError) as error:
@@ -264,18 +268,20 @@ _SWITCH_S = 0.0005
 """Threads that only pass bytes on have their turn sooner: an echo is answered while many send."""
 
 
-def _receive(config: NodeConfig, store: Store, stop: threading.Event) -> None:
+def _receive(config: NodeConfig, store: Store, stop: threading.Event, moved: Moved) -> None:
     from node.inbound.dimse import receiver
 
+    del moved  # it waits to be called, and answers or does not
     intake = open_intake(config, store)
     sys.setswitchinterval(_SWITCH_S)
     receiver.run(config.receiver, intake, store, stop, drain_s=0.8 * config.serve.drain_s)
 
 
-def _work(config: NodeConfig, store: Store, stop: threading.Event) -> None:
+def _work(config: NodeConfig, store: Store, stop: threading.Event, moved: Moved) -> None:
     from m3net.weights import load_classifier
     from node.work import worker
 
+    moved("the loading of the model")
     classifier = load_classifier(
         config.model.weights, device=config.model.device, precision=config.model.precision
     )
@@ -293,18 +299,26 @@ def _work(config: NodeConfig, store: Store, stop: threading.Event) -> None:
             max_attempts=config.delivery.max_attempts,
         ),
         stop=stop,
+        moved=moved,
     )
 
 
-def _deliver(config: NodeConfig, store: Store, stop: threading.Event) -> None:
+def _deliver(config: NodeConfig, store: Store, stop: threading.Event, moved: Moved) -> None:
     from node.outbound import deliverer
 
     if not config.destinations:
         event("deliverer.no_destination", level=logging.WARNING)
-    deliverer.run(config.delivery, config.destinations, store, open_spool(config.storage), stop)
+    deliverer.run(
+        config.delivery,
+        config.destinations,
+        store,
+        open_spool(config.storage),
+        stop,
+        moved=moved,
+    )
 
 
-def _schedule(config: NodeConfig, store: Store, stop: threading.Event) -> None:
+def _schedule(config: NodeConfig, store: Store, stop: threading.Event, moved: Moved) -> None:
     from node.work import scheduler
     from node.work.planner import Planner
 
@@ -321,12 +335,21 @@ def _schedule(config: NodeConfig, store: Store, stop: threading.Event) -> None:
         store=store,
         spool=open_spool(config.storage),
         look_every_s=config.study.look_every_s,
+        longest_pause_s=max(
+            LONGEST_ASKED_S,
+            *(
+                policy.cap_s
+                for section in (config.worker, config.delivery, config.pull)
+                for policy in section.retry_policies.values()
+            ),
+        ),
         clock=now_utc,
         stop=stop,
+        moved=moved,
     )
 
 
-def _pull(config: NodeConfig, store: Store, stop: threading.Event) -> None:
+def _pull(config: NodeConfig, store: Store, stop: threading.Event, moved: Moved) -> None:
     from node.inbound.senders import Senders
     from node.pull import puller
 
@@ -338,15 +361,18 @@ def _pull(config: NodeConfig, store: Store, stop: threading.Event) -> None:
         Senders(store, now_utc),
         stop,
         max_object_bytes=config.receiver.max_object_mb << 20,
+        moved=moved,
     )
 
 
-def _serve_web(config: NodeConfig, store: Store, stop: threading.Event) -> None:
+def _serve_web(config: NodeConfig, store: Store, stop: threading.Event, moved: Moved) -> None:
     from node.inbound.senders import Senders
+    from node.watch.look import Lookout
     from node.web import server
     from node.web.application import application
     from node.web.services import Services
 
+    del moved  # as the receiver
     services = Services(
         config=config,
         store=store,
@@ -354,6 +380,7 @@ def _serve_web(config: NodeConfig, store: Store, stop: threading.Event) -> None:
         intake=open_intake(config, store),
         senders=Senders(store, now_utc),
         clock=now_utc,
+        lookout=Lookout(config, store, clock=now_utc),
     )
     sys.setswitchinterval(_SWITCH_S)
     server.run(
@@ -366,7 +393,7 @@ def _serve_web(config: NodeConfig, store: Store, stop: threading.Event) -> None:
     )
 
 
-_ROLES: Mapping[str, Callable[[NodeConfig, Store, threading.Event], None]] = {
+_ROLES: Mapping[str, Callable[[NodeConfig, Store, threading.Event, Moved], None]] = {
     "receiver": _receive,
     "worker": _work,
     "deliverer": _deliver,

@@ -167,14 +167,17 @@ def keep_working(
     poll_s: float,
     stop: threading.Event,
     interrupted: str,
+    moved: Callable[[], None] = lambda: None,
     **fields: object,
 ) -> None:
     """Work until `stop` is set; what is being done then is brought to its end.
 
     work_one    : False if there is nothing to do now
+    moved       : called before each turn, so that somebody may see that there are some
     interrupted : the log's word for a piece of work that could not even be settled
     """
     while not stop.is_set():
+        moved()
         try:
             worked = work_one()
         except Exception as error:

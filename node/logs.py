@@ -49,7 +49,7 @@ def configure(config: LogConfig, *, role: str, stream: TextIO | None = None) -> 
     root.setLevel(logging.WARNING)
     for name in _OURS:
         logging.getLogger(name).setLevel(config.level.upper())
-    for name in ("pynetdicom", "pydicom", "apscheduler"):
+    for name in ("pynetdicom", "pydicom"):
         library = logging.getLogger(name)
         library.handlers[:] = []
         library.setLevel(logging.WARNING)

@@ -11,7 +11,9 @@ BROAD = {"Exception", "BaseException"}
 OUTER_LOOPS = {
     "node/cli/__init__.py:_run": "the command line: one line for a person, exit status 1",
     "node/app.py:run_role": "a process of `serve`: logged, and the supervisor starts it again",
-    "node/work/scheduler.py:_unbreakable.ticked": "a tick: the next one comes all the same",
+    "node/work/ticks.py:_called": "a tick: the next one comes all the same",
+    "node/watch/pulse.py:Pulse._beat": "a missed beat: the next one may succeed",
+    "node/watch/pulse.py:Pulse.__exit__": "the last word of a process that ends: it ends anyway",
     "node/work/planner.py:Planner.plan": "a study that cannot be judged: those behind it are",
     "node/work/worker.py:Worker.work_one": "a failure report: the others are written before it",
     "node/inbound/dimse/association.py:Association._stored": "an object: its sender is answered",

@@ -29,13 +29,13 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "delivery": ("node.cli.delivery:delivery", "What is sent where: list, requeue."),
     "fetch": ("node.cli.fetch:fetch", "Ask a source for a study; list what was asked."),
     "why": ("node.cli.why:why", "The diary of one study, in words."),
+    "health": ("node.cli.health:health", "What is wrong with the running node, if anything."),
     "echo": ("node.cli.echo:echo", "Ask a destination whether it answers."),
     "model": ("node.cli.model:model", "The network's weights: show, verify, import."),
     "demo": ("node.demo.command:demo", "A phantom study all the way, into a folder of pictures."),
-    "health": ("node.cli.serve:health", "Exit 0 if the running node answers a C-ECHO."),
     "_run": ("node.cli.serve:run_role", ""),
 }
-_HIDDEN = frozenset({"health", "_run"})
+_HIDDEN = frozenset({"_run"})
 
 
 class _Commands(click.Group):

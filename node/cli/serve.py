@@ -23,7 +23,8 @@ def serve(config_path: Path | None) -> int:
     from node.core.errors import ConfigError
     from node.persistence.database import Change
     from node.persistence.private import OTHERS, make_folder, tighten
-    from node.process.supervisor import ROLES, Supervisor, port_is_free
+    from node.process.supervisor import Supervisor, port_is_free
+    from node.watch.roles import roles_of
 
     config = loaded(config_path)
     path = find_config(config_path, os.environ)
@@ -50,13 +51,11 @@ def serve(config_path: Path | None) -> int:
         named = ["--config", str(path.resolve())] if path is not None else []
         return [sys.executable, "-m", "node", "_run", role, *named]
 
-    wanted = {"web": config.web.enabled, "puller": bool(config.sources)}
-    idle = {role for role, is_wanted in wanted.items() if not is_wanted}
     status = Supervisor(
         directory=config.storage.directory,
         command=command,
         drain_s=config.serve.drain_s,
-        roles=[role for role in ROLES if role not in idle],
+        roles=roles_of(config),
         before_start=free_or_fail,
         is_up=lambda: not any(port_is_free(host, port) for port in ports.values()),
     ).run()
@@ -73,15 +72,3 @@ def run_role(role: str, config_path: Path | None) -> int:
     from node.app import run_role as run
 
     return run(role, loaded(config_path))
-
-
-@click.command(hidden=True)
-@config_option
-def health(config_path: Path | None) -> None:
-    """Exit 0 if the running node answers a C-ECHO."""
-    from node.config import as_destination
-    from node.outbound.connect import connect
-
-    own = as_destination(loaded(config_path).receiver)
-    connect(own).verify()
-    click.echo(f"{own.ae_title} answers a C-ECHO")

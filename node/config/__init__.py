@@ -29,9 +29,11 @@ from node.config.sections import (
 from node.config.source import find_config, load_config
 from node.config.sources import DicomwebSource, DimseSource, PullConfig, SourceConfig
 from node.config.toml import commented_toml, toml_value
+from node.config.watch import AlertsConfig, WatchConfig
 
 __all__ = [
     "PROFILES",
+    "AlertsConfig",
     "DatabaseConfig",
     "DeliveryConfig",
     "DestinationConfig",
@@ -53,6 +55,7 @@ __all__ = [
     "SourceConfig",
     "StorageConfig",
     "StudyConfig",
+    "WatchConfig",
     "WebConfig",
     "WorkerConfig",
     "as_destination",

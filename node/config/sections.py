@@ -25,6 +25,7 @@ from node.config.destinations import DestinationConfig, DicomDestination
 from node.config.receiver import ReceiverConfig
 from node.config.section import Attempts, Lease, Port, Seconds, Section, formed
 from node.config.sources import PullConfig, SourceConfig
+from node.config.watch import AlertsConfig, WatchConfig
 from node.core.retry import FailureKind, RetryPolicy
 from sr_templates.pictures.capture_view import MapStyle
 
@@ -316,6 +317,8 @@ class NodeConfig(Section):
     pull: PullConfig = PullConfig()
     annotations: AnnotationsConfig = AnnotationsConfig()
     results: ResultsConfig = ResultsConfig()
+    watch: WatchConfig = WatchConfig()
+    alerts: AlertsConfig = AlertsConfig()
     serve: ServeConfig = ServeConfig()
     log: LogConfig = LogConfig()
     destinations: tuple[DestinationConfig, ...] = ()

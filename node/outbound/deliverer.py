@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 from typing import Protocol
 
@@ -31,6 +32,7 @@ from node.outbound.rejection import rejection_note
 from node.persistence.process_identity import this_process
 from node.persistence.rows import DeliveryLease, SentObject
 from node.persistence.spool import Spool
+from node.watch.pulse import Moved, unseen
 from sr_templates.findings import Outcome
 
 
@@ -103,11 +105,13 @@ def run(
     store: KeepsDeliveries,
     spool: Spool,
     stop: threading.Event,
+    *,
+    moved: Moved = unseen,
 ) -> None:
     """Deliver until `stop` is set; what is being sent then is sent to its end."""
     threads = [
         threading.Thread(
-            target=Courier(config, destination, store, spool).run,
+            target=Courier(config, destination, store, spool, moved=moved).run,
             args=(stop,),
             name=f"deliver-{destination.name}",
             daemon=True,
@@ -134,7 +138,9 @@ class Courier:
         connect: Callable[[DestinationConfig], Destination] = connect,
         clock: Clock = lambda: datetime.now(UTC),
         rng: Random | None = None,
+        moved: Moved = unseen,
     ) -> None:
+        self._moved = partial(moved, part=destination.name)
         self._config = config
         self._destination = destination
         self._store = store
@@ -150,6 +156,7 @@ class Courier:
             poll_s=self._config.poll_s,
             stop=stop,
             interrupted="delivery.interrupted",
+            moved=self._moved,
             destination=self._destination.name,
         )
 
@@ -242,6 +249,7 @@ class Courier:
 
         def on_begun(each: OutgoingObject) -> None:
             begun.append(each)
+            self._moved(f"delivery {lease.number} to {lease.destination}")
             self._store.mark_begun(lease, each.sent, now=self._clock())
 
         def on_stored(stored: OutgoingObject, status: int) -> None:

@@ -15,6 +15,8 @@ Read `schema` for what is kept, `work` for how it is held and settled, and then,
 - `work_items`: jobs as clients watch them (web)
 - `storage`: which storage directory it is of (whoever opens both)
 - `people`: users, tokens, sessions (web, administrator)
+- `set_back`: what a clock that was set back would delay (scheduler)
+- `watching`: pulses of processes, and what signs of trouble are read from (all)
 - `lists`: lists and the diary (operator)
 """
 
@@ -31,7 +33,9 @@ from node.persistence.people import People
 from node.persistence.planning import Planning
 from node.persistence.readings import Readings
 from node.persistence.search import Searches
+from node.persistence.set_back import SetBack
 from node.persistence.storage import StorageIdentity
+from node.persistence.watching import Watching
 from node.persistence.work_items import WorkItems
 
 
@@ -49,6 +53,8 @@ class Store(
     WorkItems,
     StorageIdentity,
     People,
+    SetBack,
+    Watching,
     Lists,
 ):
     """Facts on disk.  Threads may share one; every process opens its own."""

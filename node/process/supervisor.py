@@ -24,7 +24,6 @@ from node.core.errors import ConfigError
 from node.logs import event
 from node.process import orphans
 
-ROLES = ("receiver", "worker", "deliverer", "scheduler", "puller", "web")
 EX_CONFIG = 78
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
@@ -53,7 +52,7 @@ class Supervisor:
     directory: Path
     command: Callable[[str], Sequence[str]]
     drain_s: float
-    roles: Sequence[str] = ROLES
+    roles: Sequence[str]
     before_start: Callable[[], None] = lambda: None
     is_up: Callable[[], bool] = lambda: True
     first_pause_s: float = _FIRST_PAUSE_S

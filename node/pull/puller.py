@@ -7,6 +7,7 @@ here is not asked for again.
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 from typing import Protocol
 
@@ -23,6 +24,7 @@ from node.pull.connect import connect
 from node.pull.source import Source
 from node.pull.taking import Taking
 from node.pull.told import Here, said_of, summary
+from node.watch.pulse import Moved, unseen
 
 _LOOK_AFTER_S = 5.0
 
@@ -60,12 +62,19 @@ def run(
     stop: threading.Event,
     *,
     max_object_bytes: int,
+    moved: Moved = unseen,
 ) -> None:
     """Fetch until `stop` is set; what is being fetched then is brought to its end."""
     threads = [
         threading.Thread(
             target=Puller(
-                config, source, store, intake, senders, max_object_bytes=max_object_bytes
+                config,
+                source,
+                store,
+                intake,
+                senders,
+                max_object_bytes=max_object_bytes,
+                moved=moved,
             ).run,
             args=(stop,),
             name=f"pull-{source.name}",
@@ -97,7 +106,9 @@ class Puller:
         connect: Callable[[SourceConfig], Source] = connect,
         clock: Clock = lambda: datetime.now(UTC),
         rng: Random | None = None,
+        moved: Moved = unseen,
     ) -> None:
+        self._moved = partial(moved, part=source.name)
         self._config = config
         self._source = source
         self._store = store
@@ -115,6 +126,7 @@ class Puller:
             poll_s=self._config.poll_s,
             stop=stop,
             interrupted="fetch.interrupted",
+            moved=self._moved,
             source=self._source.name,
         )
 
@@ -169,6 +181,7 @@ class Puller:
             study=study,
             patient=self._store.patient_of(study),
             max_object_bytes=self._max_object_bytes,
+            moved=lambda: self._moved(f"the fetching from {self._source.name}"),
             here_now=lambda: sum(map(len, self._store.instances_here(study).values())),
         )
 

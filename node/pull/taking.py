@@ -47,6 +47,7 @@ class Taking:
 
     patient    : the Patient ID that the study goes by here; empty if it names none
     here_now   : how much of the study is here, for a source that sends to the receiver
+    moved      : called at each object that comes
     not_taken  : how many objects were not taken, by the reason
     """
 
@@ -60,7 +61,9 @@ class Taking:
         patient: str,
         max_object_bytes: int,
         here_now: Callable[[], int],
+        moved: Callable[[], None] = lambda: None,
     ) -> None:
+        self._moved = moved
         self.not_taken: Counter[str] = Counter()
         self.taken: set[SOPInstanceUID] = set()
         self.here_now = here_now
@@ -145,6 +148,7 @@ class Taking:
 
     def _begin(self, syntax: str) -> None:
         self._came += 1
+        self._moved()
         order = self._order
         if (
             order is not None

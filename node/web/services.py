@@ -9,6 +9,7 @@ from node.inbound.intake import Intake
 from node.inbound.senders import Senders
 from node.persistence.spool import Spool
 from node.persistence.store import Store
+from node.watch.look import Lookout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,7 @@ class Services:
 
     senders : of the requests that store
     clock   : the time now, in UTC
+    lookout : says what is wrong
     """
 
     config: NodeConfig
@@ -25,3 +27,4 @@ class Services:
     intake: Intake
     senders: Senders
     clock: Callable[[], datetime]
+    lookout: Lookout

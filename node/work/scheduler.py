@@ -1,23 +1,22 @@
 """The ticks: judge studies, read what came, take back leases, sweep what the dead left behind.
 
-apscheduler keeps the time; what a tick does is a plain function.  A tick that fails is logged, and
-the next one comes all the same: the database may be away for a while.  A study whose quiet period
-ends is judged then, and not at the next look.
+What a tick does is a plain function, and `ticks` calls it; all in one thread, so they do not
+compete with one another for the database, which may be away for a while.  A study whose quiet
+period ends is judged then, and not at the next look.
 """
 
 import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
-
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
 
 from node.logs import event
 from node.persistence.spool import Spool
+from node.watch.pulse import Moved, unseen
 from node.work.planner import Planner, ReadsInstances
+from node.work.ticks import Tick, keep_ticking
 
 RELEASE_EVERY_S = 5.0
 READ_EVERY_S = 0.5
@@ -44,6 +43,10 @@ class KeepsTime(Protocol):
         """Senders whose process runs no more are closed."""
         ...
 
+    def forget_future(self, *, longest_pause: timedelta, now: datetime) -> int:
+        """Nothing waits for a time that a clock set back has moved away."""
+        ...
+
 
 def run(
     planner: Planner,
@@ -52,20 +55,22 @@ def run(
     store: KeepsTime,
     spool: Spool,
     look_every_s: float,
+    longest_pause_s: float,
     clock: Callable[[], datetime],
     stop: threading.Event,
+    moved: Moved = unseen,
 ) -> None:
-    """Ticks until `stop` is set; a tick that has begun is brought to its end."""
+    """Ticks until `stop` is set; a tick that has begun is brought to its end.
 
-    def plan() -> None:
+    longest_pause_s : between two tries of any work
+    """
+
+    def plan() -> float:
         for number in planner.plan(clock()):
             event("job.queued", job=number)
         due = store.next_judgement()
         wait_s = look_every_s if due is None else (due - clock()).total_seconds()
-        if wait_s < look_every_s:
-            at = datetime.now(UTC) + timedelta(seconds=max(SOONEST_S, wait_s))
-            tick = _unbreakable(plan)
-            scheduler.add_job(tick, "date", run_date=at, id="due", replace_existing=True)
+        return max(SOONEST_S, wait_s)
 
     def read() -> None:
         with suppress(OSError):  # what does not answer is told when its study is judged
@@ -77,41 +82,34 @@ def run(
         if closed or released:
             event("leases.released", leases=released, senders=closed)
 
+    def mend() -> None:
+        mended = store.forget_future(longest_pause=timedelta(seconds=longest_pause_s), now=clock())
+        if mended:
+            event("clock.set_back", level=logging.WARNING, no_longer_waiting=mended)
+
     def sweep() -> None:
         swept = spool.sweep_parts(clock() - PART_AGE)
         if swept:
             event("spool.swept", files=swept)
 
-    # One thread: ticks do not compete with one another for the database.
-    scheduler = BackgroundScheduler(
-        executors={"default": ThreadPoolExecutor(1)},
-        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
-        timezone="UTC",
+    # The sweep comes too seldom to be missed.
+    seen = {plan.__name__, read.__name__, release.__name__}
+
+    def ticked(name: str) -> None:
+        if name in seen:
+            moved(part=name)
+
+    keep_ticking(
+        [
+            Tick(name=do.__name__, every_s=every_s, do=do)
+            for do, every_s in (
+                (release, RELEASE_EVERY_S),
+                (mend, RELEASE_EVERY_S),
+                (read, READ_EVERY_S),
+                (plan, look_every_s),
+                (sweep, SWEEP_EVERY_S),
+            )
+        ],
+        stop,
+        ticked=ticked,
     )
-    # apscheduler counts by the wall clock, whatever `clock` says.
-    first = datetime.now(UTC)
-    for tick, every_s in (
-        (release, RELEASE_EVERY_S),
-        (read, READ_EVERY_S),
-        (plan, look_every_s),
-        (sweep, SWEEP_EVERY_S),
-    ):
-        scheduler.add_job(
-            _unbreakable(tick), "interval", seconds=every_s, id=tick.__name__, next_run_time=first
-        )
-    scheduler.start()
-    try:
-        stop.wait()
-    finally:
-        scheduler.shutdown(wait=True)
-
-
-def _unbreakable(tick: Callable[[], None]) -> Callable[[], None]:
-    def ticked() -> None:
-        try:
-            tick()
-        except Exception as error:
-            # An outer loop: whatever it was, the next tick tries again.
-            event("tick.failed", level=logging.ERROR, tick=tick.__name__, error=error)
-
-    return ticked

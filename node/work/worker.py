@@ -7,7 +7,7 @@ in between writes the same bytes under the same names again.
 import logging
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -28,6 +28,7 @@ from node.lease_holder import Clock, KeepsLeases, LeaseHolder, keep_working, log
 from node.persistence.process_identity import this_process
 from node.persistence.rows import JobLease, JobResult, Outbox, StoredArtifact
 from node.persistence.spool import Spool
+from node.watch.pulse import Moved, unseen
 from sr_templates.findings import PredecessorReference
 
 UNREPORTED_PAUSE = timedelta(minutes=1)
@@ -70,7 +71,9 @@ class Analyst:
     classifier: Classifier
     settings: ResultSettings
 
-    def analyse(self, job: JobLease, paths: Paths) -> Results:
+    def analyse(
+        self, job: JobLease, paths: Paths, on_nodule: Callable[[int], None] | None = None
+    ) -> Results:
         """What the node says of the job's study."""
         return analyse(
             job.inputs,
@@ -78,6 +81,7 @@ class Analyst:
             classifier=self.classifier,
             stamp=stamp_of(job),
             settings=self.settings,
+            on_nodule=on_nodule,
         )
 
     def report_failure(self, dead: JobLease, paths: Paths) -> Results:
@@ -101,6 +105,7 @@ def run(
     analyst: Analyst,
     outbox: Outbox,
     stop: threading.Event,
+    moved: Moved = unseen,
 ) -> None:
     """Analyse until `stop` is set; what is being analysed then is finished."""
     worker = Worker(
@@ -109,8 +114,15 @@ def run(
         spool=spool,
         analyst=analyst,
         outbox=outbox,
+        moved=moved,
     )
-    keep_working(worker.work_one, poll_s=config.poll_s, stop=stop, interrupted="job.interrupted")
+    keep_working(
+        worker.work_one,
+        poll_s=config.poll_s,
+        stop=stop,
+        interrupted="job.interrupted",
+        moved=moved,
+    )
 
 
 class Worker:
@@ -126,7 +138,9 @@ class Worker:
         outbox: Outbox,
         clock: Clock = lambda: datetime.now(UTC),
         rng: Random | None = None,
+        moved: Moved = unseen,
     ) -> None:
+        self._moved = moved
         self._lease_s = config.lease_s
         self._store = store
         self._spool = spool
@@ -163,7 +177,11 @@ class Worker:
     def _work(self, lease: JobLease) -> Mapping[str, object]:
         """The job is analysed and finished; what the log says of it."""
         started = time.monotonic()
-        results = self._analyst.analyse(lease, self._paths(lease))
+        doing = f"job {lease.number}"
+        self._moved(doing)
+        results = self._analyst.analyse(
+            lease, self._paths(lease), on_nodule=lambda _: self._moved(doing)
+        )
         self._store.finish_job(
             lease,
             result=JobResult(

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from node.demo.annotations import measurement_report, segmentation
-from node.process.supervisor import ROLES
+from node.watch.roles import ROLES
 from tests.acceptance import studies
 from tests.acceptance.bed import PATIENCE_S, Bed
 from tests.peers import listens, wait_until

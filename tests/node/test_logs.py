@@ -116,7 +116,7 @@ def a_patient() -> Dataset:
 def test_no_patient_stands_in_the_log_whatever_a_library_says(configured: Configured) -> None:
     log = configured(level="debug")
     patient = a_patient()
-    for name in ("pynetdicom.events", "pynetdicom", "pydicom", "pydicom.valuerep", "apscheduler"):
+    for name in ("pynetdicom.events", "pynetdicom", "pydicom", "pydicom.valuerep"):
         library = logging.getLogger(name)
         library.debug("%s", patient)
         library.info(str(patient))

@@ -33,6 +33,7 @@ from node.persistence.schema.received import (
 from node.persistence.schema.storage import (
     Storage,
 )
+from node.persistence.schema.watched import ProcessPulse, StandingSign, ToldSign
 from node.persistence.schema.work import (
     IN_FORCE,
     RESULT_NOT_DESCRIBED,
@@ -67,10 +68,13 @@ __all__ = [
     "Instance",
     "Job",
     "LeasedWork",
+    "ProcessPulse",
     "Sender",
     "Series",
     "Session",
+    "StandingSign",
     "Storage",
     "Study",
+    "ToldSign",
     "UTCDateTime",
 ]

@@ -13,6 +13,7 @@ from node import app
 from node.config import NodeConfig
 from node.inbound.senders import Senders
 from node.persistence.spool import Spool
+from node.watch.look import Lookout
 from node.web import server
 from node.web.application import application
 from node.web.services import Services
@@ -34,6 +35,7 @@ def main() -> None:
         intake=intake,
         senders=Senders(store, lambda: datetime.now(UTC)),
         clock=lambda: datetime.now(UTC),
+        lookout=Lookout(config, store, clock=lambda: datetime.now(UTC)),
     )
     sys.setswitchinterval(app._SWITCH_S)
     server.run(

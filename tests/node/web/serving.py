@@ -15,6 +15,7 @@ from node.inbound.intake import Intake
 from node.inbound.senders import Senders
 from node.persistence.spool import Spool
 from node.persistence.store import open_store
+from node.watch.look import Lookout
 from node.web import server
 from node.web.application import application
 from node.web.services import Services
@@ -55,6 +56,7 @@ def serving(
     stop       : ends it, as the end of the block does
     sections : of the configuration, as in node.toml
     """
+    sections["storage"] = {"directory": directory, "min_free_gb": min_free_bytes / 1e9}
     sections["web"] = {"port": free_port(), **sections.get("web", {})}
     config = NodeConfig.model_validate(sections)
     port = config.web.port
@@ -78,6 +80,7 @@ def serving(
         intake=intake,
         senders=Senders(store, clock),
         clock=clock,
+        lookout=Lookout(config, store, clock=clock),
     )
     stop = stop or threading.Event()
     thread = threading.Thread(

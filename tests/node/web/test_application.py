@@ -15,9 +15,16 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield it
 
 
-def test_it_is_alive_and_ready(served: Served) -> None:
-    assert served.get("/healthz").json() == {"status": "ok"}
-    assert served.get("/readyz").json() == {"status": "ok", "amiss": []}
+def test_it_is_alive_and_ready_and_says_that_the_other_processes_are_not_there(
+    served: Served,
+) -> None:
+    alive = served.get("/healthz")
+    assert alive.status_code == 200
+    assert alive.json() == {
+        "status": "error",
+        "signs": [{"name": "node_down", "subject": "", "severity": "error", "since": None}],
+    }
+    assert served.get("/readyz").json() == {"status": "ok", "signs": []}
 
 
 def test_a_disk_that_is_nearly_full_is_not_ready(tmp_path: Path) -> None:
@@ -25,7 +32,10 @@ def test_a_disk_that_is_nearly_full_is_not_ready(tmp_path: Path) -> None:
         said = full.get("/readyz")
         assert full.get("/healthz").status_code == 200
     assert said.status_code == 503
-    assert said.json()["amiss"] == ["less than min_free_gb is left on the disk"]
+    assert said.json()["signs"] == [
+        {"name": "disk_low", "subject": "", "severity": "error", "since": None}
+    ]
+    assert str(tmp_path) not in said.text
 
 
 def test_an_error_says_what_it_is_and_nothing_of_the_request(served: Served) -> None:

@@ -1,0 +1,87 @@
+"""When something is wrong, and who is told."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from node.config.section import AETitle, Port, Seconds, Section, WebAddress, formed
+
+MailAddress = Annotated[
+    str, formed(r"[^\s@<>,;]+@[^\s@<>,;]+", "an address such as pacs@site.example")
+]
+
+
+class WatchConfig(Section):
+    """From when on something counts as wrong: in `m3node health`, on the page, in /metrics and in
+    alerts alike."""
+
+    frozen_after_s: Annotated[float, Field(ge=1)] = 30.0
+    """A process that has not said for so long that it runs is frozen or gone."""
+    stuck_after_s: Seconds = 900.0
+    """A process that is busy with one thing, and gets on with nothing, for so long is stuck; an
+    analysis gets on with each nodule."""
+    unclaimed_after_s: Seconds = 60.0
+    """Work that is due and that nobody has taken for so long, while nobody is busy."""
+    tick_late_after_s: Seconds = 60.0
+    """A scheduler that has looked at no study for so long is late."""
+    destination_down_after_s: Seconds = 900.0
+    """A destination that has taken nothing for so long, though there is something for it."""
+    unread_after_s: Seconds = 600.0
+    """Stored objects that nobody has read for so long."""
+    certificate_days: Annotated[int, Field(ge=0)] = 30
+    """A certificate that ends within so many days is to be renewed."""
+    expect_ct_from: tuple[AETitle, ...] = ()
+    """Calling AE titles that send a CT every day, such as "CT1"."""
+    expect_ct_within_h: Annotated[float, Field(gt=0)] = 24.0
+    """After so many hours without a CT from one of them something is wrong."""
+
+
+class AlertsConfig(Section):
+    """Who is told of what is wrong: once when it begins, once when it is over; no patient is named.
+    `m3node alert test` tries it."""
+
+    webhook_url: WebAddress | None = Field(
+        default=None, examples=["https://chat.example/hooks/m3node"]
+    )
+    """Gets one JSON object by POST for each; absent: none."""
+    webhook_headers_file: Path | None = Field(default=None, examples=["webhook-headers"])
+    """File of "Name: value" lines that are sent with it, such as Authorization."""
+    webhook_ca_file: Path | None = Field(default=None, examples=["hospital-ca.pem"])
+    """PEM file of the authorities that sign its certificate; absent: the system's."""
+    mail_host: Annotated[str, StringConstraints(min_length=1)] | None = Field(
+        default=None, examples=["smtp.example"]
+    )
+    """Mail server; absent: no mail."""
+    mail_port: Port = 587
+    """Its TCP port."""
+    mail_security: Literal["starttls", "tls", "none"] = "starttls"
+    """"starttls", "tls" from the first byte, or "none" in the clear."""
+    mail_ca_file: Path | None = Field(default=None, examples=["hospital-ca.pem"])
+    """PEM file of the authorities that sign its certificate; absent: the system's."""
+    mail_user: Annotated[str, StringConstraints(min_length=1)] | None = Field(
+        default=None, examples=["m3node"]
+    )
+    """Who logs in there; absent: nobody."""
+    mail_password_file: Path | None = Field(default=None, examples=["mail-password"])
+    """File whose first line is the password, so that no secret stands here."""
+    mail_from: MailAddress | None = Field(default=None, examples=["m3node@site.example"])
+    """Sender of the mail."""
+    mail_to: tuple[MailAddress, ...] = ()
+    """Who gets it."""
+    least: Literal["warning", "error"] = "warning"
+    """"warning" tells of everything; "error" only of what keeps the node from its work."""
+    timeout_s: Seconds = 10.0
+    """Longest silence of the webhook or the mail server."""
+    retry_cap_s: Seconds = 600.0
+    """Longest pause between attempts to tell."""
+
+    @model_validator(mode="after")
+    def _mail_is_whole(self) -> Self:
+        if self.mail_host is not None and (self.mail_from is None or not self.mail_to):
+            raise ValueError("mail_host needs mail_from and mail_to")
+        if (self.mail_user is None) != (self.mail_password_file is None):
+            raise ValueError("mail_user and mail_password_file go together")
+        if self.mail_user is not None and self.mail_security == "none":
+            raise ValueError('mail_user needs mail_security = "starttls" or "tls"')
+        return self

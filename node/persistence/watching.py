@@ -1,0 +1,239 @@
+"""What signs of trouble are read from, in one consistent look; and the pulses of processes.
+
+Every query here has an index or a table of a few rows: they are asked for at every look at a page.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, exists, func, insert, select
+
+from node.core.states import State
+from node.persistence.conditions import in_states, is_open
+from node.persistence.schema import (
+    Contribution,
+    Delivery,
+    Fetching,
+    Instance,
+    Job,
+    LeasedWork,
+    ProcessPulse,
+    Sender,
+    StandingSign,
+    Study,
+)
+from node.persistence.transactions import Transactions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PulseRow:
+    """What one process last said of itself; `schema.ProcessPulse` explains the fields."""
+
+    host: str
+    role: str
+    owner: str
+    boot: str
+    started_at: datetime
+    at: datetime
+    tick: float
+    moved_tick: float
+    doing: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRow:
+    """One queue: jobs, or what is sent to one destination, or asked of one source.
+
+    kind         : "job", "delivery", "fetch"
+    name         : of the destination or source; empty for jobs
+    queued       : pieces of work that wait
+    running      : pieces of work that somebody holds
+    due_since    : since when the longest due of the queued waits to be taken
+    failing      : of the queued, those that have been tried in vain
+    failing_from : when the first of these was made
+    done_at      : when the last was done; asked only where some fail
+    """
+
+    kind: str
+    name: str
+    queued: int
+    running: int
+    due_since: datetime | None
+    failing: int = 0
+    failing_from: datetime | None = None
+    done_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadRow:
+    """Dead work of one queue: how many pieces, and since when there is some."""
+
+    kind: str
+    name: str
+    number: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What was seen in one look.
+
+    ct_from : of each asked calling AE title, when it last began an association that brought a CT
+    unread  : stored objects that nobody has read yet, and since when the oldest waits
+    judged_late : studies whose time to be judged is over, and since when the first one's is
+    """
+
+    pulses: Sequence[PulseRow]
+    queues: Sequence[QueueRow]
+    dead: Sequence[DeadRow]
+    ct_from: Mapping[str, datetime | None]
+    unread: int
+    unread_since: datetime | None
+    judged_late: int
+    judge_due_since: datetime | None
+
+
+class Watching(Transactions):
+    """Pulses, and the look at everything that may be wrong."""
+
+    def beat(self, pulse: PulseRow) -> None:
+        """The process has said that it runs."""
+        with self._write() as connection:
+            _forget(connection, host=pulse.host, role=pulse.role)
+            connection.execute(
+                insert(ProcessPulse).values(
+                    **{name: getattr(pulse, name) for name in PulseRow.__slots__}
+                )
+            )
+
+    def end_pulse(self, *, host: str, role: str) -> None:
+        """The process has said that it ends, as it should."""
+        with self._write() as connection:
+            _forget(connection, host=host, role=role)
+
+    def watched(self, *, ct_expected_from: Sequence[str], now: datetime) -> Watched:
+        """One look at everything."""
+        with self._read() as connection:
+            unread = connection.execute(
+                select(func.count(), func.min(Instance.received_at)).where(Instance.facts.is_(None))
+            ).one()
+            late = connection.execute(
+                select(func.count(), func.min(Study.judge_at)).where(Study.judge_at <= now)
+            ).one()
+            return Watched(
+                pulses=[
+                    PulseRow(**row._asdict())
+                    for row in connection.execute(select(*ProcessPulse.__table__.columns))
+                ],
+                queues=[
+                    *_queues(connection, Job, None, now),
+                    *_queues(connection, Delivery, Delivery.destination, now),
+                    *_queues(connection, Fetching, Fetching.source, now),
+                ],
+                dead=[
+                    *_dead(connection, Job, None),
+                    *_dead(connection, Delivery, Delivery.destination),
+                    *_dead(connection, Fetching, Fetching.source),
+                ],
+                ct_from={name: _last_ct(connection, name) for name in ct_expected_from},
+                unread=unread[0],
+                unread_since=unread[1],
+                judged_late=late[0],
+                judge_due_since=late[1],
+            )
+
+    def standing_since(self) -> dict[tuple[str, str], datetime]:
+        """Since when each sign stands that was seen before, by name and subject."""
+        with self._read() as connection:
+            rows = connection.execute(
+                select(StandingSign.name, StandingSign.subject, StandingSign.since).where(
+                    StandingSign.over_at.is_(None)
+                )
+            ).all()
+        return {(row.name, row.subject): row.since for row in rows}
+
+
+def _forget(connection: Connection, *, host: str, role: str) -> None:
+    connection.execute(
+        delete(ProcessPulse).where(ProcessPulse.host == host, ProcessPulse.role == role)
+    )
+
+
+def _queues(
+    connection: Connection, work: type[LeasedWork], name: Any, now: datetime
+) -> list[QueueRow]:
+    queued, running = in_states(work.state, {State.QUEUED}), in_states(work.state, {State.RUNNING})
+    in_vain = queued & (work.tries > 0) & work.error.is_not(None)
+    query = select(
+        func.count().filter(queued).label("queued"),
+        func.count().filter(running).label("running"),
+        func.min(work.not_before).filter(queued, work.not_before <= now).label("due_since"),
+        func.count().filter(in_vain).label("failing"),
+        func.min(work.created_at).filter(in_vain).label("failing_from"),
+        *([] if name is None else [name.label("name")]),
+    ).where(is_open(work))
+    if name is not None:
+        query = query.group_by(name)
+    return [
+        QueueRow(
+            kind=work.__tablename__,
+            name="" if name is None else row.name,
+            queued=row.queued,
+            running=row.running,
+            due_since=row.due_since,
+            failing=row.failing,
+            failing_from=row.failing_from,
+            done_at=_last_done(connection, work, name, row.name)
+            if name is not None and row.failing
+            else None,
+        )
+        for row in connection.execute(query).all()
+    ]
+
+
+def _last_done(
+    connection: Connection, work: type[LeasedWork], name: Any, of: str
+) -> datetime | None:
+    """Of the last made that is done: near enough, and it needs no look at all of them."""
+    return connection.execute(
+        select(work.settled_at)
+        .where(name == of, work.state == State.DONE)
+        .order_by(work.id.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+
+
+def _dead(connection: Connection, work: type[LeasedWork], name: Any) -> list[DeadRow]:
+    query = select(
+        func.count().label("number"),
+        func.min(work.settled_at).label("since"),
+        *([] if name is None else [name.label("name")]),
+    ).where(work.state == State.DEAD)
+    query = query.group_by(name) if name is not None else query
+    return [
+        DeadRow(
+            kind=work.__tablename__,
+            name="" if name is None else row.name,
+            number=row.number,
+            since=row.since,
+        )
+        for row in connection.execute(query).all()
+        if row.number
+    ]
+
+
+def _last_ct(connection: Connection, calling_ae: str) -> datetime | None:
+    brought = exists().where(
+        Contribution.sender_id == Sender.id,
+        Contribution.new + Contribution.newer > 0,
+        Contribution.study_instance_uid == Study.study_instance_uid,
+        Study.modalities.contains("\\CT\\", autoescape=True),
+    )
+    return connection.execute(
+        select(Sender.opened_at)
+        .where(Sender.name == calling_ae, brought)
+        .order_by(Sender.id.desc())
+        .limit(1)
+    ).scalar_one_or_none()

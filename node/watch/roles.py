@@ -1,0 +1,24 @@
+"""Which processes a node of this configuration has."""
+
+from collections.abc import Mapping
+
+from node.config import NodeConfig
+
+WITHOUT: Mapping[str, str] = {
+    "receiver": "no object is taken in",
+    "worker": "no study is analysed",
+    "deliverer": "no result is sent",
+    "scheduler": "no study is judged complete",
+    "puller": "no source is asked",
+    "web": "neither DICOMweb nor the page is served",
+}
+"""Of every role, what is so without it."""
+
+
+ROLES = tuple(WITHOUT)
+
+
+def roles_of(config: NodeConfig) -> tuple[str, ...]:
+    """The roles that `serve` starts, in this order."""
+    wanted = {"web": config.web.enabled, "puller": bool(config.sources)}
+    return tuple(role for role in WITHOUT if wanted.get(role, True))
