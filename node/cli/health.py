@@ -51,12 +51,13 @@ def _signs(config: "NodeConfig", now: datetime) -> "tuple[Sign, ...]":
     from node.persistence.database import Change
     from node.watch.signs import in_order, signs, unreachable
     from node.watch.ticks import moment
+    from node.words import in_words
 
     found = [*_receiver(config)]
     try:
         store = open_node_store(config, change=Change.NONE, patience_s=_WITHIN_S)
     except (NodeError, SQLAlchemyError) as error:
-        return in_order([*found, unreachable(error)])
+        return in_order([*found, unreachable(in_words(error))])
     try:
         return in_order([*found, *signs(config, store, now=moment(now))])
     finally:

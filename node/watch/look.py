@@ -7,7 +7,6 @@ from concurrent.futures import Future
 from datetime import datetime
 
 from node.config import NodeConfig
-from node.core.errors import NodeError
 from node.persistence.store import Store
 from node.watch.sign import Sign
 from node.watch.signs import signs, unreachable
@@ -17,10 +16,6 @@ FRESH_S = 1.0
 """A look is good for so long."""
 WITHIN_S = 3.0
 """A database or a disk that has not answered by then does not answer."""
-
-
-class NotAnswered(NodeError):
-    """Disk or database are slower than anybody may wait."""
 
 
 class Lookout:
@@ -56,8 +51,7 @@ class Lookout:
         try:
             return looking.result(self._within_s)
         except TimeoutError:
-            late = NotAnswered(f"disk or database have not answered within {self._within_s:g} s")
-            return (unreachable(late),)
+            return (unreachable(f"disk or database have not answered within {self._within_s:g} s"),)
 
     def _look(self, looking: Future[tuple[Sign, ...]]) -> None:
         try:

@@ -33,7 +33,7 @@ def signs(config: NodeConfig, store: Store, *, now: Moment) -> tuple[Sign, ...]:
         seen = store.watched(ct_expected_from=config.watch.expect_ct_from, now=now.at)
         standing = store.standing_since()
     except (SQLAlchemyError, NodeError) as failed:
-        found.append(unreachable(failed))
+        found.append(unreachable(in_words(failed)))
         standing = {}
     else:
         found += signs_in(seen, config, now=now)
@@ -42,9 +42,9 @@ def signs(config: NodeConfig, store: Store, *, now: Moment) -> tuple[Sign, ...]:
     )
 
 
-def unreachable(failed: Exception) -> Sign:
+def unreachable(why: str) -> Sign:
     """The sign of a database that cannot be read."""
-    says = f"{in_words(failed)}; nothing is taken in, and `m3node check` says more"
+    says = f"{why}; nothing is taken in, and `m3node check` says more"
     return error(Name.DATABASE_UNREACHABLE, says)
 
 
@@ -288,10 +288,14 @@ def _dead(seen: Watched) -> Iterator[Sign]:
     }
     for dead in seen.dead:
         where = {"job": "", "delivery": f" to {dead.name}", "fetch": f" at {dead.name}"}[dead.kind]
+        do = (
+            "`m3node why STUDY` says why, `m3node fetch STUDY` asks again"
+            if dead.kind == "fetch"
+            else f"`m3node {dead.kind} list --state dead` says why, requeue or cancel"
+        )
         says = (
             f"{_many(dead.number, dead.kind)}{where} {'is' if dead.number == 1 else 'are'} dead "
-            f"and wait{'s' if dead.number == 1 else ''} for a person: `m3node {dead.kind} list "
-            f"--state dead` says why, requeue or cancel"
+            f"and wait{'s' if dead.number == 1 else ''} for a person: {do}"
         )
         make = warning if dead.kind == "fetch" else error
         yield make(name[dead.kind], says, subject=dead.name, since=dead.since)
