@@ -37,51 +37,61 @@ class WatchConfig(Section):
     """After so many hours without a CT from one of them something is wrong."""
 
 
+class WebhookConfig(Section):
+    """A service that gets one JSON object by POST for each alert."""
+
+    url: WebAddress = Field(examples=["https://chat.example/hooks/m3node"])
+    """Its address."""
+    headers_file: Path | None = Field(default=None, examples=["webhook-headers"])
+    """File of "Name: value" lines that are sent with it, such as Authorization."""
+    ca_file: Path | None = Field(default=None, examples=["hospital-ca.pem"])
+    """PEM file of the authorities that sign its certificate; absent: the system's."""
+
+
+class MailConfig(Section):
+    """A mail server that takes one mail for each alert."""
+
+    host: Annotated[str, StringConstraints(min_length=1)] = Field(examples=["smtp.example"])
+    """Host name or address."""
+    port: Port = 587
+    """TCP port."""
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """"starttls", "tls" from the first byte, or "none" in the clear."""
+    ca_file: Path | None = Field(default=None, examples=["hospital-ca.pem"])
+    """PEM file of the authorities that sign its certificate; absent: the system's."""
+    user: Annotated[str, StringConstraints(min_length=1)] | None = Field(
+        default=None, examples=["m3node"]
+    )
+    """Who logs in there; absent: nobody."""
+    password_file: Path | None = Field(default=None, examples=["mail-password"])
+    """File whose first line is the password, so that no secret stands here."""
+    sender: MailAddress = Field(examples=["m3node@site.example"])
+    """Who the mail is from."""
+    to: Annotated[tuple[MailAddress, ...], Field(min_length=1)] = Field(
+        examples=[["pacs@site.example"]]
+    )
+    """Who gets it."""
+
+    @model_validator(mode="after")
+    def _keeps_the_password(self) -> Self:
+        if (self.user is None) != (self.password_file is None):
+            raise ValueError("user and password_file go together")
+        if self.user is not None and self.security == "none":
+            raise ValueError('user needs security = "starttls" or "tls"')
+        return self
+
+
 class AlertsConfig(Section):
     """Who is told of what is wrong: once when it begins, once when it is over; no patient is named.
     `m3node alert test` tries it."""
 
-    webhook_url: WebAddress | None = Field(
-        default=None, examples=["https://chat.example/hooks/m3node"]
-    )
-    """Gets one JSON object by POST for each; absent: none."""
-    webhook_headers_file: Path | None = Field(default=None, examples=["webhook-headers"])
-    """File of "Name: value" lines that are sent with it, such as Authorization."""
-    webhook_ca_file: Path | None = Field(default=None, examples=["hospital-ca.pem"])
-    """PEM file of the authorities that sign its certificate; absent: the system's."""
-    mail_host: Annotated[str, StringConstraints(min_length=1)] | None = Field(
-        default=None, examples=["smtp.example"]
-    )
-    """Mail server; absent: no mail."""
-    mail_port: Port = 587
-    """Its TCP port."""
-    mail_security: Literal["starttls", "tls", "none"] = "starttls"
-    """"starttls", "tls" from the first byte, or "none" in the clear."""
-    mail_ca_file: Path | None = Field(default=None, examples=["hospital-ca.pem"])
-    """PEM file of the authorities that sign its certificate; absent: the system's."""
-    mail_user: Annotated[str, StringConstraints(min_length=1)] | None = Field(
-        default=None, examples=["m3node"]
-    )
-    """Who logs in there; absent: nobody."""
-    mail_password_file: Path | None = Field(default=None, examples=["mail-password"])
-    """File whose first line is the password, so that no secret stands here."""
-    mail_from: MailAddress | None = Field(default=None, examples=["m3node@site.example"])
-    """Sender of the mail."""
-    mail_to: tuple[MailAddress, ...] = ()
-    """Who gets it."""
     least: Literal["warning", "error"] = "warning"
     """"warning" tells of everything; "error" only of what keeps the node from its work."""
     timeout_s: Seconds = 10.0
-    """Longest silence of the webhook or the mail server."""
+    """Longest silence of whoever is told."""
     retry_cap_s: Seconds = 600.0
-    """Longest pause between attempts to tell."""
-
-    @model_validator(mode="after")
-    def _mail_is_whole(self) -> Self:
-        if self.mail_host is not None and (self.mail_from is None or not self.mail_to):
-            raise ValueError("mail_host needs mail_from and mail_to")
-        if (self.mail_user is None) != (self.mail_password_file is None):
-            raise ValueError("mail_user and mail_password_file go together")
-        if self.mail_user is not None and self.mail_security == "none":
-            raise ValueError('mail_user needs mail_security = "starttls" or "tls"')
-        return self
+    """Longest pause between two attempts to tell."""
+    webhook: WebhookConfig | None = None
+    """Told by HTTP."""
+    mail: MailConfig | None = None
+    """Told by mail."""

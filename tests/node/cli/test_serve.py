@@ -113,7 +113,7 @@ def test_it_serves_from_next_to_nothing_answers_and_drains(
             line = process.stderr.readline()
             assert line, log
             log += line
-        environ = {**os.environ, "M3NODE_RECEIVER__PORT": str(port)}
+        environ = {**os.environ, **WEB, "M3NODE_RECEIVER__PORT": str(port)}
         health = [sys.executable, "-m", "node", "health", "--config", str(config_file)]
         end = time.monotonic() + 60
         while subprocess.run(health, env=environ, capture_output=True, check=False).returncode:
