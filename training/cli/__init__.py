@@ -22,6 +22,7 @@ COMMANDS = {
     "export": ("training.cli.export:export_command", "Make weights for the node of runs."),
     "evaluate": ("training.cli.evaluate:evaluate", "Measure weights on a folder of nodules."),
     "compare": ("training.cli.compare:compare_command", "Compare runs on the same nodules."),
+    "readers": ("training.cli.readers:readers_command", "Compare a model with its readers."),
     "maps": ("training.cli.maps:maps", "Measure where the network looked, and whether rightly."),
     "table": ("training.cli.table:table", "Run one of the paper's tables."),
     "figure": ("training.cli.figure:figure", "Draw a figure from runs."),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -44,16 +45,25 @@ def _resamples(
     """
     if not 0 < labels.sum() < len(labels):
         raise ValueError(f"all {len(labels)} nodules are of one class: nothing to resample")
+    made = 0
+    for drawn in patient_resamples(patients, seed=seed):
+        if 0 < labels[drawn].sum() < len(drawn):
+            yield drawn
+            made += 1
+        if made == resamples:
+            return
+
+
+def patient_resamples(
+    patients: Sequence[str], *, resamples: int | None = None, seed: int = 0
+) -> Iterator[NDArray[np.intp]]:
+    """Nodule indices of as many patients as there are, drawn with replacement; None: for ever."""
     _, owner = np.unique(np.asarray(patients), return_inverse=True)
     number, nodules = int(owner.max()) + 1, np.arange(len(owner))
     random = np.random.default_rng(seed)
-    made = 0
-    while made < resamples:
+    for _ in range(resamples) if resamples is not None else count():
         times = np.bincount(random.integers(number, size=number), minlength=number)
-        drawn = np.repeat(nodules, times[owner])
-        if 0 < labels[drawn].sum() < len(drawn):
-            made += 1
-            yield drawn
+        yield np.repeat(nodules, times[owner])
 
 
 def patient_interval(

@@ -47,3 +47,22 @@ def _fitted(numbers: Tensor, target: Tensor, sharpness: float, ridge: float) -> 
     kernel += ridge * torch.eye(len(numbers), dtype=torch.float64)
     expert.weights.copy_(torch.linalg.solve(kernel, (target - expert.mean).double()))
     return expert
+
+
+def expert_out_of_fold(
+    descriptions: Floats,
+    targets: Floats,
+    patients: Sequence[str],
+    folds: NDArray[np.int_],
+) -> NDArray[np.float64]:
+    """The margin of each nodule by the expert that did not see its fold: (N,)."""
+    margins = np.full(len(folds), np.nan)
+    for fold in np.unique(folds):
+        test = folds == fold
+        train = np.flatnonzero(~test)
+        expert = fit_expert(
+            descriptions[train], targets[train], [patients[i] for i in train.tolist()]
+        )
+        with torch.no_grad():
+            margins[test] = expert(torch.from_numpy(descriptions[test])).numpy()
+    return margins
