@@ -17,6 +17,8 @@ from node.core.people import name_key
 
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 1024
+TOKEN_PURPOSE = "token"
+SESSION_PURPOSE = "session"
 TOKEN_PREFIX = "m3n_"  # by which a leaked one is recognised
 
 

@@ -31,6 +31,8 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "why": ("node.cli.why:why", "The diary of one study, in words."),
     "health": ("node.cli.health:health", "What is wrong with the running node, if anything."),
     "echo": ("node.cli.echo:echo", "Ask a destination whether it answers."),
+    "user": ("node.cli.user:user", "Who may log in to the page: add, list, passwd, remove."),
+    "token": ("node.cli.token:token", "By which machines are let in: add, list, remove."),
     "model": ("node.cli.model:model", "The network's weights: show, verify, import."),
     "demo": ("node.demo.command:demo", "A phantom study all the way, into a folder of pictures."),
     "_run": ("node.cli.serve:run_role", ""),

@@ -95,7 +95,7 @@ class WebConfig(Section):
     host_names: tuple[HostName, ...] = ()
     """Names by which browsers may ask, beside those of this machine and public_url's. Others are
     refused if any stands here, and always where web.host is this machine alone."""
-    proxy_peers: tuple[IPvAnyNetwork, ...] = ()
+    proxy_peers: tuple[IPvAnyNetwork, ...] | None = Field(default=None, examples=[["10.1.0.9"]])
     """Addresses of proxies that ask for a log-in themselves and say who it is; from others the
     header proxy_user_header counts for nothing."""
     proxy_user_header: HeaderName | None = Field(default=None, examples=["X-Remote-User"])
@@ -114,7 +114,7 @@ class WebConfig(Section):
 
     @model_validator(mode="after")
     def _header_has_a_proxy(self) -> Self:
-        if self.proxy_user_header is not None and not self.proxy_peers:
+        if self.proxy_user_header is not None and self.proxy_peers is None:
             raise ValueError("proxy_user_header is of no use without proxy_peers")
         return self
 

@@ -8,6 +8,7 @@ from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 from node.web import dicomweb, health
+from node.web.access import login
 from node.web.access.entry import DICOMWEB, HEALTH, Access, is_below
 from node.web.problems import Guarded, Problem, answer_problem
 from node.web.services import Services
@@ -22,6 +23,7 @@ def application(services: Services) -> Starlette:
     return Starlette(
         routes=[
             *health.routes(services),
+            *login.routes(services),
             Mount(DICOMWEB, routes=dicomweb.routes(services)),
         ],
         middleware=[

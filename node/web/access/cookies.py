@@ -31,9 +31,9 @@ def csrf_of_visit(token: str) -> str:
     return digest_of(token, purpose="csrf of a visit")
 
 
-def set_session(answer: Response, token: str, config: WebConfig, *, max_age_s: int) -> None:
-    """The browser shows it from now on."""
-    _set(answer, _SESSION, token, config, max_age_s=max_age_s)
+def set_session(answer: Response, token: str, config: WebConfig) -> None:
+    """The browser shows it from now on, until it is closed or the session ends."""
+    _set(answer, _SESSION, token, config, max_age_s=None)
 
 
 def forget_session(answer: Response, config: WebConfig) -> None:

@@ -22,7 +22,7 @@ from node.web.access.forms import FORM_TYPE, content_type_of, field_of, read_bod
 from node.web.access.headers import OF_OBJECTS, OF_PAGES, Policy
 from node.web.access.hosts import NOT_KNOWN, is_known
 from node.web.access.identified import Identified, bearer_of, is_from
-from node.web.access.person import SCOPE_KEY, Means
+from node.web.access.person import SCOPE_KEY, VISIT_CSRF_KEY, Means
 from node.web.access.required import LOGIN, ROOT_KEY, require
 from node.web.problems import Problem, answer_to
 from node.web.services import Services
@@ -121,6 +121,7 @@ class Access:
         path = request.scope["path"]
         person = await run_in_threadpool(self._identified.person, request, visit_csrf=visit_csrf)
         request.scope[SCOPE_KEY] = person
+        request.scope[VISIT_CSRF_KEY] = visit_csrf
         if path != LOGIN and (person is None or path != LOGOUT):
             # A route that forgets to say whom it is for shows no patient to strangers.
             require(request, Role.VIEWER)

@@ -8,8 +8,9 @@ from ipaddress import IPv4Network, IPv6Network
 from sqlalchemy.exc import OperationalError
 from starlette.requests import HTTPConnection
 
+from node.config import WebConfig
 from node.core.people import Role
-from node.credentials import digest_of
+from node.credentials import SESSION_PURPOSE, TOKEN_PURPOSE, digest_of
 from node.inbound.peers import is_allowed
 from node.logs import event
 from node.persistence.people import AccountRow
@@ -18,8 +19,6 @@ from node.web.access.hosts import THIS_MACHINE, host_of
 from node.web.access.person import Means, Person, local_person
 from node.web.services import Services
 
-TOKEN_PURPOSE = "token"  # a word, not a secret
-SESSION_PURPOSE = "session"
 _FORWARDED = (
     "forwarded",
     "via",
@@ -66,7 +65,7 @@ class Identified:
 
     def _by_proxy(self, request: HTTPConnection, csrf_token: str) -> Person | None:
         header = self._config.proxy_user_header
-        if header is None or not is_from(request, self._config.proxy_peers):
+        if header is None or not _is_from_a_proxy(request, self._config):
             return None
         named = request.headers.getlist(header)
         if len(named) != 1 or not named[0]:
@@ -127,6 +126,25 @@ def is_from(
     """Whether the connection is from one of the networks, or there is no list of them."""
     peer = request.client.host if request.client else ""
     return bool(peer) and is_allowed(peer, networks)
+
+
+def address_of(request: HTTPConnection, config: WebConfig) -> str:
+    """From where it comes: of what a named proxy brings, the last address that is none of theirs."""
+    peer = request.client.host if request.client else ""
+    if not _is_from_a_proxy(request, config):
+        return peer
+    said = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+    for address in map(str.strip, reversed(said)):
+        try:
+            if not is_allowed(address, config.proxy_peers):
+                return address
+        except ValueError:
+            break
+    return peer
+
+
+def _is_from_a_proxy(request: HTTPConnection, config: WebConfig) -> bool:
+    return config.proxy_peers is not None and is_from(request, config.proxy_peers)
 
 
 def _person(row: AccountRow, means: Means, *, csrf_token: str) -> Person:

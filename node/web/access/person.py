@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from node.core.people import LOCAL, Role
 
 SCOPE_KEY = "m3node.person"
+VISIT_CSRF_KEY = "m3node.visit_csrf"
 
 
 class Means(StrEnum):
@@ -41,6 +42,11 @@ class Person:
     def signature(self) -> str:
         """Who did it, for the diary: "anna (operator)"."""
         return f"{self.name} ({self.role})"
+
+    @property
+    def can_log_out(self) -> bool:
+        """Whether a log-in of this node is what lets this person in."""
+        return self.means is Means.SESSION
 
     def may(self, needed: Role) -> bool:
         """Whether this person may do what needs that role."""
