@@ -12,7 +12,7 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from node.core.errors import NotAllowed
+from node.core.errors import Unsuitable
 from node.core.people import name_key
 
 SHORTEST_PASSWORD = 12
@@ -23,14 +23,14 @@ TOKEN_PREFIX = "m3n_"  # by which a leaked one is recognised
 
 
 def checked_password(password: str, *, name: str) -> str:
-    """The password, if it is one.  Raises NotAllowed."""
+    """The password, if it is one.  Raises Unsuitable."""
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        raise NotAllowed(
+        raise Unsuitable(
             f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters; "
             "a sentence is best"
         )
     if len(set(password)) < 4 or name_key(name) in name_key(password):
-        raise NotAllowed("this password is guessed at once; a sentence is best, without the name")
+        raise Unsuitable("this password is guessed at once; a sentence is best, without the name")
     return password
 
 

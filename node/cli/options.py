@@ -107,6 +107,22 @@ def opened_store(config: "NodeConfig") -> Iterator["Store"]:
         store.close()
 
 
+@contextmanager
+def made_store(config: "NodeConfig") -> Iterator["Store"]:
+    """The store of a node that may run for the first time only after this."""
+    from node.app import open_node_store
+    from node.persistence.database import Change
+    from node.persistence.private import OTHERS, make_folder
+
+    os.umask(OTHERS)
+    make_folder(config.storage.directory)
+    store = open_node_store(config, change=Change.MAKE)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
 def console() -> "Console":
     """Standard output; wide where no terminal cuts it."""
     from rich.console import Console

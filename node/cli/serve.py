@@ -21,6 +21,7 @@ def serve(config_path: Path | None) -> int:
     from node.app import open_node_store
     from node.config import find_config
     from node.core.errors import ConfigError
+    from node.operator.people import require_users
     from node.persistence.database import Change
     from node.persistence.private import OTHERS, make_folder, tighten
     from node.process.supervisor import Supervisor, port_is_free
@@ -45,7 +46,11 @@ def serve(config_path: Path | None) -> int:
                     f"port {port} on {host} is taken; stop what listens there, "
                     f"or choose another {key}"
                 )
-        open_node_store(config, change=Change.UPGRADE).close()
+        store = open_node_store(config, change=Change.UPGRADE)
+        try:
+            require_users(config.web, store)
+        finally:
+            store.close()
 
     def command(role: str) -> list[str]:
         named = ["--config", str(path.resolve())] if path is not None else []

@@ -9,6 +9,7 @@ from node.cli.options import (
     config_option,
     json_option,
     loaded,
+    made_store,
     opened_store,
     show_json,
     show_table,
@@ -36,7 +37,6 @@ def add(name: str, role: str, days: int | None, config_path: Path | None) -> Non
 
     The machine sends it with every request: "Authorization: Bearer TOKEN".
     """
-    from node.app import open_database
     from node.core.people import checked_name
     from node.credentials import TOKEN_PREFIX, TOKEN_PURPOSE, digest_of, drawn_token
     from node.persistence.people import AccountKind
@@ -45,8 +45,7 @@ def add(name: str, role: str, days: int | None, config_path: Path | None) -> Non
     name = checked_name(name)
     secret, now = TOKEN_PREFIX + drawn_token(), datetime.now(UTC)
     ends_at = None if days is None else now + timedelta(days=days)
-    store = open_database(config.database)
-    try:
+    with made_store(config) as store:
         store.add_account(
             AccountKind.TOKEN,
             name,
@@ -55,8 +54,6 @@ def add(name: str, role: str, days: int | None, config_path: Path | None) -> Non
             now=now,
             ends_at=ends_at,
         )
-    finally:
-        store.close()
     until = "until it is removed" if ends_at is None else f"until {ends_at.astimezone():%Y-%m-%d}"
     click.echo(f"{name} may come in as {role} {until}, by this token, shown only now:", err=True)
     click.echo(secret)

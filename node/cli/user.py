@@ -10,6 +10,7 @@ from node.cli.options import (
     config_option,
     json_option,
     loaded,
+    made_store,
     opened_store,
     show_json,
     show_table,
@@ -46,7 +47,6 @@ def add(name: str, role: str, no_password: bool, config_path: Path | None) -> No
 
     From the first user on nobody sees the page without a log-in.
     """
-    from node.app import open_database
     from node.cli.secret import asked_password
     from node.core.people import checked_name
     from node.credentials import hashed
@@ -55,13 +55,10 @@ def add(name: str, role: str, no_password: bool, config_path: Path | None) -> No
     config = loaded(config_path)
     name = checked_name(name)
     secret = None if no_password else hashed(asked_password(name))
-    store = open_database(config.database)  # made here if need be: users come before `serve`
-    try:
+    with made_store(config) as store:
         store.add_account(
             AccountKind.USER, name, role=Role(role), secret=secret, now=datetime.now(UTC)
         )
-    finally:
-        store.close()
     click.echo(f"{name} may log in as {role}")
 
 

@@ -127,6 +127,11 @@ class WebConfig(Section):
             return self.host == "localhost"
 
     @property
+    def is_reached_directly(self) -> bool:
+        """Whether nothing says that a proxy brings others."""
+        return self.public_url is None and self.proxy_peers is None
+
+    @property
     def is_secured(self) -> bool:
         """Whether clients reach it over TLS: its own, or a proxy's."""
         return self.certificate_file is not None or (self.public_url or "").startswith("https:")

@@ -19,7 +19,8 @@
     ├── LeaseLost                somebody else holds the work now; drop it, nothing is lost
     ├── UnknownEntry             no study, job or delivery of that name or number
     ├── Ambiguous                more than one study goes by what was said
-    └── NotAllowed               the state machine has no such transition from here
+    ├── NotAllowed               the state machine has no such transition from here
+    └── Unsuitable               a name or a password that nobody may have
 
 What is wrong with a study's content is `m3net.errors.StudyError`: it ends in a report, not here.
 No message holds a patient's name, ID or birth date.
@@ -154,3 +155,7 @@ class Ambiguous(NodeError):
 
 class NotAllowed(NodeError):
     """The state machine has no such transition from the present state."""
+
+
+class Unsuitable(NodeError):
+    """A name or a password that nobody may have."""

@@ -7,7 +7,7 @@ operators see and act, senders only store.
 import unicodedata
 from enum import StrEnum
 
-from node.core.errors import NodeError
+from node.core.errors import Unsuitable
 
 LONGEST_NAME = 64
 LOCAL = "local"
@@ -30,25 +30,21 @@ class Role(StrEnum):
         return self is needed or self is Role.OPERATOR
 
 
-class NotAName(NodeError):
-    """What was given cannot be the name of a user or token."""
-
-
 def checked_name(text: str) -> str:
-    """The name in one form of Unicode (NFC).  Raises NotAName.
+    """The name in one form of Unicode (NFC).  Raises Unsuitable.
 
     Letters and digits of any script, and ".", "_", "-", "@" behind the first: nothing that ends a
     line of a log, turns the direction of writing, or is not seen.
     """
     name = unicodedata.normalize("NFC", text)
     if not 1 <= len(name) <= LONGEST_NAME:
-        raise NotAName(f"a name has 1 to {LONGEST_NAME} characters; this one has {len(name)}")
+        raise Unsuitable(f"a name has 1 to {LONGEST_NAME} characters; this one has {len(name)}")
     if not all(letter in _MARKS or unicodedata.category(letter)[0] in "LMN" for letter in name):
-        raise NotAName('a name is of letters, digits, ".", "_", "-" and "@" alone')
+        raise Unsuitable('a name is of letters, digits, ".", "_", "-" and "@" alone')
     if unicodedata.category(name[0])[0] not in "LN":
-        raise NotAName("a name begins with a letter or a digit")
+        raise Unsuitable("a name begins with a letter or a digit")
     if name_key(name) == LOCAL:
-        raise NotAName(
+        raise Unsuitable(
             f'"{LOCAL}" is whoever reaches a node that has no users; choose another name'
         )
     return name

@@ -6,6 +6,7 @@ Nothing is started, made or changed: whoever looks, and be it root, leaves nothi
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
@@ -33,6 +34,7 @@ from node.keeping import identity
 from node.operator import kept
 from node.operator.certificates import dimse_tls, https, receiver_tls
 from node.operator.findings import Finding, fail, ok, warn
+from node.operator.people import people
 from node.operator.web import web_server
 from node.persistence.database import sqlite_file
 from node.persistence.store import Store
@@ -69,6 +71,7 @@ def check_node(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
         ("transfer syntaxes", _transfer_syntaxes),
         ("receiver", partial(_receiver, config.receiver, reach)),
         ("web", partial(web_server, config.web, reach.port_is_free)),
+        ("users", partial(_people, config, reach)),
         ("destinations", partial(_any_destination, config)),
     ]
     if config.receiver.tls is not None:
@@ -146,6 +149,18 @@ def _database(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
             f"{waiting[destination]} deliveries wait for {destination!r}, which no "
             "[[destinations]] names: nothing sends them until one does",
         )
+
+
+def _people(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
+    try:
+        store = reach.open_database(config.database)
+    except DatabaseBehind:  # it is said above; nobody is in what is not there
+        yield from people(config.web, None, now=datetime.now(UTC))
+        return
+    try:
+        yield from people(config.web, store, now=datetime.now(UTC))
+    finally:
+        store.close()
 
 
 def _model(config: ModelConfig) -> Iterator[Finding]:

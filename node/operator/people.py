@@ -28,11 +28,14 @@ def _open(config: WebConfig) -> str:
     )
 
 
-def people(config: WebConfig, store: Store, *, now: datetime) -> Iterator[Finding]:
-    """Nothing where there is no web server."""
+def people(config: WebConfig, store: Store | None, *, now: datetime) -> Iterator[Finding]:
+    """Nothing where there is no web server.
+
+    store : None if it has never been made
+    """
     if not config.enabled:
         return
-    users = store.accounts(AccountKind.USER)
+    users = [] if store is None else store.accounts(AccountKind.USER)
     if users:
         operators = sum(user.role is Role.OPERATOR for user in users)
         yield ok(_WHAT, f"{len(users)} may log in, {operators} of them as operator")
@@ -43,12 +46,12 @@ def people(config: WebConfig, store: Store, *, now: datetime) -> Iterator[Findin
     elif not config.is_reached_directly:
         yield warn(
             _WHAT,
-            "there is none: the page lets nobody in behind a proxy, and DICOMweb whomever the proxy "
-            "lets through; `m3node user add NAME --role operator` makes the first",
+            "there is none: behind a proxy the page lets nobody in, and DICOMweb whomever the "
+            "proxy lets through; `m3node user add NAME --role operator` makes the first",
         )
     else:
         yield ok(_WHAT, "there is none: whoever is at this machine is the operator")
-    for token in store.accounts(AccountKind.TOKEN):
+    for token in [] if store is None else store.accounts(AccountKind.TOKEN):
         if token.ends_at is not None and token.ends_at <= now + _SOON:
             verb = "ended" if token.ends_at <= now else "ends"
             yield warn(

@@ -33,12 +33,10 @@ def web_server(config: WebConfig, port_is_free: Callable[[str, int], bool]) -> I
         yield valid(_WHAT, str(config.certificate_file), own)
     if config.is_loopback:
         return
-    if config.allowed_peers is None:
-        yield warn(
-            _WHAT, "web.allowed_peers is absent: whoever reaches the port can read every study"
-        )
     if config.certificate_file is None:
-        yield warn(_WHAT, "is served without TLS: patients' images travel in the clear")
+        yield warn(
+            _WHAT, "is served without TLS: passwords and patients' images travel in the clear"
+        )
 
 
 def _is_served(config: WebConfig) -> bool:

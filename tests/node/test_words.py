@@ -37,6 +37,7 @@ from node.core.errors import (
     Refused,
     TooLarge,
     UnknownEntry,
+    Unsuitable,
     VariantRejected,
 )
 from node.core.retry import FailureKind, classify
@@ -62,6 +63,7 @@ JUDGED = [
     (LeaseLost("overtaken"), FailureKind.PERMANENT),
     (UnknownEntry("no job 7"), FailureKind.TRANSIENT),
     (NotAllowed("done"), FailureKind.TRANSIENT),
+    (Unsuitable("a password has 12 characters"), FailureKind.TRANSIENT),
 ]
 """Whoever adds an error adds it here, and decides whether trying again makes sense."""
 

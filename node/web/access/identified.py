@@ -99,6 +99,7 @@ class Identified:
         """
         return (
             self._config.is_loopback
+            and self._config.is_reached_directly
             and host_of(request) in THIS_MACHINE
             and not any(name in request.headers for name in _FORWARDED)
             and is_from(request, self._config.allowed_peers)
@@ -129,7 +130,7 @@ def is_from(
 
 
 def address_of(request: HTTPConnection, config: WebConfig) -> str:
-    """From where it comes: of what a named proxy brings, the last address that is none of theirs."""
+    """From where it comes: of what a named proxy brings, the last address of none."""
     peer = request.client.host if request.client else ""
     if not _is_from_a_proxy(request, config):
         return peer

@@ -61,3 +61,9 @@ def local_person(csrf_token: str) -> Person:
 def person_of(request: HTTPConnection) -> Person | None:
     """Who asks; None if that is not known.  Waits for nothing: it was found before the route."""
     return cast(Person | None, request.scope.get(SCOPE_KEY))
+
+
+def is_let_in_as(request: HTTPConnection, role: Role) -> bool:
+    """Whether somebody who has said who it is may do what needs the role, whatever the address."""
+    person = person_of(request)
+    return person is not None and person.means is not Means.LOCAL and person.may(role)

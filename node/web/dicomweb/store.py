@@ -15,11 +15,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Message, Receive
 
+from node.core.people import Role
 from node.dicom.content_type import content_type
 from node.dicom.multipart import MOST_BOUNDARY, Body, Broken, Multipart, OnePart
 from node.dicom.transfer_syntaxes import decodable
 from node.inbound.peers import is_allowed
 from node.logs import event
+from node.web.access.person import is_let_in_as
 from node.web.dicomweb.accept import wishes
 from node.web.dicomweb.outcome import Outcome
 from node.web.dicomweb.paths import base_of, uid_of
@@ -55,7 +57,7 @@ class _Store:
     async def store(self, request: Request) -> Response:
         """The answer to one request."""
         peer = request.client.host if request.client else ""
-        self._require_admission(peer)
+        self._require_admission(peer, is_sender=is_let_in_as(request, Role.SENDER))
         study = uid_of(request, "study") if "study" in request.path_params else None
         boundary = _boundary_of(request)
         wanted = wishes(", ".join(request.headers.getlist("accept")))
@@ -66,10 +68,10 @@ class _Store:
             self._open.remove(peer)
         return answer(outcome, cut, base=base_of(self._services, request), wishes=wanted)
 
-    def _require_admission(self, peer: str) -> None:
-        """Raises Problem where an association would be rejected."""
+    def _require_admission(self, peer: str, *, is_sender: bool) -> None:
+        """Raises Problem where an association would be rejected, but for known senders."""
         config = self._receiver
-        if not is_allowed(peer, config.allowed_peers):
+        if not is_sender and not is_allowed(peer, config.allowed_peers):
             raise _refused(peer, HTTPStatus.FORBIDDEN, "this address is not in allowed_peers")
         if (
             len(self._open) >= config.max_associations

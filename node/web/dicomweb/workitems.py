@@ -12,12 +12,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from node.core.errors import NotAllowed
+from node.core.people import Role
 from node.core.states import State
 from node.core.uids import job_of_work_item
 from node.dicom.header_text import is_uid
 from node.dicom.work_items import KEYS, MOST_WORK_ITEMS, STATES
 from node.inbound.peers import is_allowed
 from node.persistence.work_items import WorkItem, WorkItemsAsked
+from node.web.access.person import is_let_in_as
 from node.web.dicomweb.listing import listing, wants_json
 from node.web.dicomweb.paths import base_of, uid_of
 from node.web.dicomweb.query import not_matched, path_of, read_parameters
@@ -110,7 +112,8 @@ def _named(services: Services, request: Request) -> WorkItem:
 def _cancel(services: Services, request: Request) -> Response:
     """202: it will not be analysed; 409: it is being analysed, or has been (PS3.18 11.8)."""
     peer = request.client.host if request.client else ""
-    if not is_allowed(peer, services.config.receiver.allowed_peers):
+    allowed = is_allowed(peer, services.config.receiver.allowed_peers)
+    if not allowed and not is_let_in_as(request, Role.SENDER):
         raise Problem(HTTPStatus.FORBIDDEN, "this address is not in allowed_peers")
     item = _named(services, request)
     if item.state is not State.QUEUED:
