@@ -160,6 +160,7 @@ def study_rules(config: NodeConfig) -> StudyRules:
         when_unannotated=WhenUnannotated(config.study.when_unannotated),
         sources=tuple(source.name for source in config.sources),
         max_fetches=config.pull.max_fetches,
+        unannotated_expires_s=config.study.unannotated_expires_s,
     )
 
 
@@ -323,6 +324,7 @@ def _schedule(config: NodeConfig, store: Store, stop: threading.Event, moved: Mo
     from node.work.planner import Planner
 
     reading = open_reading(config, store)
+    store.judge_waiting_again(now_utc())  # the rules may be others than those of the last run
     scheduler.run(
         Planner(
             store,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from node.cli.many import require_known
+from node.cli.many import for_each, require_known
 from node.cli.options import (
     config_option,
     json_option,
@@ -140,3 +140,17 @@ def list_fetches(
         click.echo(told, err=True, nl=bool(told))
     else:
         show_fetches(page.rows, told)
+
+
+@fetch.command("cancel")
+@click.argument("numbers", metavar="FETCH...", type=int, nargs=-1, required=True)
+@config_option
+def cancel(numbers: tuple[int, ...], config_path: Path | None) -> None:
+    """Cancel fetches that are queued, running or dead; their studies go on without them."""
+    with opened_store(loaded(config_path)) as store:
+
+        def cancelled(number: int) -> str:
+            store.cancel_fetch(number, now=datetime.now(UTC))
+            return f"fetch {number} cancelled"
+
+        for_each("fetch", numbers, cancelled, past="cancelled")

@@ -167,7 +167,7 @@ def requeue(
 @click.argument("ids", metavar="JOB...", type=int, nargs=-1, required=True)
 @config_option
 def cancel(ids: tuple[int, ...], config_path: Path | None) -> None:
-    """Cancel queued or dead jobs."""
+    """Cancel jobs that are queued, running or dead; nothing of one that runs is kept or sent."""
     with opened_store(loaded(config_path)) as store:
 
         def cancelled(job_id: int) -> str:

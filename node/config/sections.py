@@ -152,6 +152,9 @@ class StudyConfig(Section):
     """Longest wait, from the last arrival, for instances that an annotation refers to."""
     when_unannotated: Literal["wait", "report"] = "wait"
     """A CT without an annotation: "wait" for one, or "report" that nothing was assessed."""
+    unannotated_expires_s: Seconds = 1209600.0
+    """A CT that waits for an annotation is listed as expired so long after its last arrival (14
+    days); it is taken up again when one comes."""
     look_every_s: Seconds = 0.5
     """How often the scheduler looks at the open studies."""
 

@@ -42,6 +42,7 @@ class StudyRules:
     max_wait_s     : from the last arrival; what is missing then is not waited for any longer
     sources        : names of those that are asked for what is missing, in this order
     max_fetches    : how often they are asked about one study without a person's asking
+    unannotated_expires_s : from the last arrival; a CT that nothing marks is listed as expired then
     """
 
     quiet_period_s: float
@@ -49,6 +50,7 @@ class StudyRules:
     when_unannotated: WhenUnannotated
     sources: tuple[str, ...] = ()
     max_fetches: int = 10
+    unannotated_expires_s: float = 14 * 86400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,11 @@ class Wait:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitForReading(Wait):
     """It is quiet, and objects that came have not been read yet; then it can be judged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expired(Wait):
+    """It waits still, and for longer than anybody should without hearing of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,10 +166,7 @@ def readiness(snapshot: StudySnapshot, *, now: datetime, rules: StudyRules) -> R
     inputs = selection.inputs
     if inputs.intent is Intent.REPORT_NOT_ANNOTATED:
         if rules.when_unannotated is WhenUnannotated.WAIT:
-            return Wait(
-                reason="for an annotation: the CT is here, and nothing marks a nodule in it",
-                look_again_at=None,
-            )
+            return _unannotated(snapshot, now=now, rules=rules)
         return Ready(inputs=inputs, reason="the CT is here and nobody has annotated it")
     if not selection.awaits:
         return Ready(inputs=inputs, reason=_all_here(inputs))
@@ -176,6 +180,30 @@ def readiness(snapshot: StudySnapshot, *, now: datetime, rules: StudyRules) -> R
             look_again_at=given_up_at,
         )
     return _given_up(selection, rules)
+
+
+def _unannotated(snapshot: StudySnapshot, *, now: datetime, rules: StudyRules) -> Wait:
+    """A CT that nothing marks waits for an annotation, and is not forgotten over that."""
+    expires_s = rules.unannotated_expires_s
+    expires_at = snapshot.last_arrival_at + timedelta(seconds=expires_s)
+    if now < expires_at:
+        return Wait(
+            reason="for an annotation: the CT is here, and nothing marks a nodule in it",
+            look_again_at=expires_at,
+        )
+    return Expired(
+        reason=f"for an annotation, and none came within {_span(expires_s)} after the last "
+        "arrival: nothing in this CT has been assessed; when an annotation comes it will be",
+        look_again_at=None,
+    )
+
+
+def _span(seconds: float) -> str:
+    """So long, in the largest unit that it is a whole number of."""
+    for unit, unit_s in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= unit_s and seconds % unit_s == 0:
+            return counted(int(seconds // unit_s), unit)
+    return f"{seconds:g} s"
 
 
 def _ask_sources(

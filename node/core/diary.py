@@ -29,6 +29,7 @@ class Kind(StrEnum):
     SOURCE_CLOSED = "source.closed"
     INSTANCE_REPLACED = "instance.replaced"
     STUDY_WAITS = "study.waits"
+    STUDY_EXPIRED = "study.expired"
     STUDY_COMPLETE = "study.complete"
     STUDY_UNCHANGED = "study.unchanged"
     STUDY_IGNORED = "study.ignored"
@@ -63,6 +64,7 @@ _STEPS: Mapping[Step, tuple[str, str]] = {
     Step.BURY: ("dead", "{work} is dead and waits for a person: {error}"),
     Step.REQUEUE: ("requeued", "{work} requeued by {by}"),
     Step.CANCEL: ("cancelled", "{work} cancelled: {error}"),
+    Step.STOP: ("stopped", "{work} cancelled while it ran: {error}"),
 }
 """What a step leaves in the diary, whatever kind of work takes it."""
 _QUEUED = ("queued", "{work} queued")
@@ -95,12 +97,14 @@ _SENTENCES: Mapping[str, str] = {
         "the earlier ones are kept"
     ),
     Kind.STUDY_WAITS: "waiting: {reason}",
+    Kind.STUDY_EXPIRED: "expired: it waits {reason}",
     Kind.STUDY_COMPLETE: "complete: {reason}",
     Kind.STUDY_UNCHANGED: "nothing new for the model: these inputs are those of job {job}",
     Kind.STUDY_IGNORED: "nothing to do: {reason}",
     "job.queued": "{work} queued (revision {revision}): {because}",
     "job.done": "{work} done: {headline}",
     "job.cancelled": "{work} cancelled by {by}",
+    "job.stopped": "{work} cancelled by {by} while it ran: nothing of it is kept or sent",
     Kind.JOB_CANCELLED_BY_CLIENT: "{work} cancelled by a client at {client}",
     Kind.JOB_SUPERSEDED: "{work} cancelled before it ran: job {by} has newer inputs",
     Kind.JOB_REPORTED_DEAD: "a technical failure report was written for {work}",

@@ -11,6 +11,8 @@ CHECK constraints (`node.persistence.schema`) and a test compares the two.
       ^  ^ retry,       |  ^  |
       |  | release      |  '--' claim (the lease has lapsed)
       |  '--------------'
+      |                 | stop
+      |                 '--------> CANCELLED
       |                 | bury (permanent, or tries used up)
       | requeue         v
       |<-------------- DEAD -------.
@@ -51,6 +53,8 @@ class Step(StrEnum):
     """A person asks for it again."""
     CANCEL = "cancel"
     """A person, or a newer job of the same study, makes it needless."""
+    STOP = "stop"
+    """A person makes needless what is being done: its holder finds its lease gone."""
 
 
 TRANSITIONS: Mapping[State, Mapping[Step, State]] = {
@@ -64,6 +68,7 @@ TRANSITIONS: Mapping[State, Mapping[Step, State]] = {
         Step.RETRY: State.QUEUED,
         Step.RELEASE: State.QUEUED,
         Step.BURY: State.DEAD,
+        Step.STOP: State.CANCELLED,
     },
     State.DONE: {},
     State.DEAD: {

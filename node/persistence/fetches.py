@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.core.diary import AN_OPERATOR
-from node.core.errors import NotAllowed
+from node.core.errors import NotAllowed, UnknownEntry
 from node.core.fetching import Fetch, Findings, Wanted
 from node.core.states import State, Step
 from node.persistence import work
@@ -106,6 +106,33 @@ class Fetches(Leases):
         with self._write() as connection:
             judge_again(connection, study, now)
         return number
+
+    def cancel_fetch(self, number: int, *, now: datetime, by: str = AN_OPERATOR) -> None:
+        """The source is not asked, or what it sends is no answer; the study goes on without it.
+
+        Raises UnknownEntry, and NotAllowed for one that is done or cancelled.
+
+        by : who asks, for the diary
+        """
+        with self._write() as connection:
+            study = connection.execute(
+                select(Fetching.study_instance_uid).where(Fetching.id == number)
+            ).scalar_one_or_none()
+            if study is None:
+                raise UnknownEntry(f"there is no fetch {number}")
+            lock_study(connection, study)
+            row = connection.execute(
+                select(*Fetching.__table__.columns).where(Fetching.id == number).with_for_update()
+            ).one()
+            error = f"by {by}"
+            if not work.cancel_one(
+                connection, row, Fetching, error=error, now=now, line=work.Line({"error": error})
+            ):
+                raise NotAllowed(
+                    f"fetch {number} is {row.state}; only what is queued, running or dead can be "
+                    "cancelled"
+                )
+            judge_again(connection, study, now)
 
     def claim_fetch(
         self, *, source: str, owner: str, lease_s: float, now: datetime

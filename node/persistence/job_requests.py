@@ -66,7 +66,10 @@ class JobRequests(Transactions):
     def cancel_job(
         self, job_id: int, *, now: datetime, client: str | None = None, by: str = AN_OPERATOR
     ) -> None:
-        """The job will not run.  Raises UnknownEntry, or NotAllowed unless it is queued or dead.
+        """The job will not run, or what it comes to is not kept.
+
+        Raises UnknownEntry, and NotAllowed for one that is done or cancelled, and over DICOMweb for
+        one that runs.
 
         client : address of who asked for it over DICOMweb; None: `by` did
         by     : who asks, for the diary
@@ -78,9 +81,15 @@ class JobRequests(Transactions):
         with self._write() as connection:
             job = _job(connection, job_id)
             error = f"cancelled by {who}"
-            if not work.cancel(connection, Job, Job.id == job_id, error=error, now=now, line=line):
+            runs = job.state == State.RUNNING
+            if (runs and client is not None) or not work.cancel_one(
+                connection, job, Job, error=error, now=now, line=line
+            ):
                 raise NotAllowed(
-                    f"job {job_id} is {job.state}; only what is queued or dead can be cancelled"
+                    f"job {job_id} is {job.state}; only what is queued, running or dead can be "
+                    "cancelled"
+                    if client is None
+                    else f"job {job_id} is {job.state}; only what is queued can be cancelled"
                 )
 
 

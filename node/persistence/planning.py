@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, or_, select, text, update
 
 from m3net.uids import SOPInstanceUID, StudyInstanceUID
 from node.core.completeness import StudyPulse, StudySnapshot
@@ -19,7 +19,7 @@ from node.persistence.conditions import in_states
 from node.persistence.fetches import fetches_of
 from node.persistence.queueing import next_revision, queue_job
 from node.persistence.rows import JobTerms
-from node.persistence.schema import Instance, Job, Study
+from node.persistence.schema import WAITING, Instance, Job, Study
 from node.persistence.transactions import Transactions, lock_study, record
 
 
@@ -35,6 +35,15 @@ class Planning(Transactions):
                 .order_by(Study.judge_at)
             ).scalars()
             return [StudyInstanceUID(uid) for uid in found]
+
+    def judge_waiting_again(self, now: datetime) -> int:
+        """Studies that wait are judged by the rules of today, the expired excepted; how many."""
+        with self._write() as connection:
+            return connection.execute(
+                update(Study)
+                .where(text(WAITING), Study.expired_at.is_(None))
+                .values(judge_at=now, change=Study.change + 1)
+            ).rowcount
 
     def next_judgement(self) -> datetime | None:
         """When the next study is to be judged; None if none is waiting for a time."""
@@ -92,18 +101,20 @@ class Planning(Transactions):
             before = connection.execute(
                 select(Study.waiting_for).where(Study.study_instance_uid == study)
             ).scalar_one()
+            waits = kind in (Kind.STUDY_WAITS, Kind.STUDY_EXPIRED)
             noted = connection.execute(
                 update(Study)
                 .where(Study.study_instance_uid == study, Study.change == snapshot.change)
                 .values(
                     judge_at=look_again_at,
-                    waiting_for=reason if kind is Kind.STUDY_WAITS else None,
+                    waiting_for=reason if waits else None,
+                    expired_at=now if kind is Kind.STUDY_EXPIRED else None,
                     ignored_because=reason if kind is Kind.STUDY_IGNORED else None,
                 )
             )
             if not noted.rowcount:
                 return False
-            if kind is not Kind.STUDY_WAITS or before != reason:
+            if not waits or before != reason:
                 record(connection, kind, study=study, now=now, reason=reason)
             return True
 
@@ -118,7 +129,7 @@ class Planning(Transactions):
             connection.execute(
                 update(Study)
                 .where(Study.study_instance_uid == study)
-                .values(judge_at=look_again_at, waiting_for=reason)
+                .values(judge_at=look_again_at, waiting_for=reason, expired_at=None)
             )
             if before != reason:
                 record(connection, Kind.STUDY_WAITS, study=study, now=now, reason=reason)

@@ -11,6 +11,7 @@ changed nothing.  Its line in the diary is written in the same transaction.
     settle   the holder has finished it, wants it retried, or buries it
     release  nobody keeps the lease any more
     move     a person, or newer work, has requeued or cancelled what nobody holds
+    cancel_one  a person has cancelled it, held or not
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -276,6 +277,19 @@ def cancel(
     """Of the queued and dead work that is meant, none will happen; the numbers."""
     line = replace(line, details={"error": error, **line.details})
     return move(connection, work, Step.CANCEL, where, now=now, line=line, error=error)
+
+
+def cancel_one(
+    connection: Connection, row: Row[Any], work: Work, *, error: str, now: datetime, line: Line
+) -> bool:
+    """The work will not happen; False of what is done or cancelled.
+
+    Who is doing it finds its lease lost, and nothing of what it did is kept.
+    """
+    if State(row.state) not in LEASED:
+        return bool(cancel(connection, work, work.id == row.id, error=error, now=now, line=line))
+    settle(connection, lease_of(work, row), Step.STOP, now=now, error=error, line=line)
+    return True
 
 
 def move(

@@ -8,6 +8,7 @@ from typing import Protocol
 from m3net.uids import StudyInstanceUID
 from node.core.completeness import (
     Ask,
+    Expired,
     Nothing,
     Readiness,
     Ready,
@@ -163,6 +164,8 @@ class Planner:
                     max_attempts=self._most_tries,
                     now=now,
                 )
+            case Expired(reason=reason, look_again_at=look_again_at):
+                kind = Kind.STUDY_EXPIRED
             case Wait(reason=reason, look_again_at=look_again_at):
                 kind = Kind.STUDY_WAITS
             case Nothing(reason=reason):
@@ -172,9 +175,11 @@ class Planner:
                 number = self._store.enqueue(
                     inputs, digest=inputs_digest(inputs), terms=self._terms, now=now
                 )
-        self._store.note_judgement(
+        noted = self._store.note_judgement(
             pulse, kind=kind, reason=reason, look_again_at=look_again_at, now=now
         )
+        if noted and kind is Kind.STUDY_EXPIRED:
+            event("study.expired", level=logging.WARNING, study=study)
         return number
 
     def _judged(self, study: StudyInstanceUID, now: datetime) -> tuple[StudySnapshot, Readiness]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from node.core.completeness import (
     Ask,
+    Expired,
     Nothing,
     Ready,
     StudyRules,
@@ -75,12 +76,28 @@ def test_an_open_association_keeps_it_from_being_quiet_however_long_it_lasts() -
     )
 
 
-def test_a_ct_without_annotation_waits_for_ever() -> None:
-    verdict = readiness(snapshot(*SLICES), now=after(100_000), rules=RULES)
+def test_a_ct_without_annotation_waits_for_one_until_it_is_listed_as_expired() -> None:
+    fortnight = 14 * 86400
+    verdict = readiness(snapshot(*SLICES), now=after(fortnight - 1), rules=RULES)
     assert verdict == Wait(
         reason="for an annotation: the CT is here, and nothing marks a nodule in it",
+        look_again_at=after(fortnight),
+    )
+    assert readiness(snapshot(*SLICES), now=after(fortnight), rules=RULES) == Expired(
+        reason="for an annotation, and none came within 14 days after the last arrival: nothing in "
+        "this CT has been assessed; when an annotation comes it will be",
         look_again_at=None,
     )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(90, "90 s"), (3600, "1 hour"), (5400, "90 minutes"), (0.5, "0.5 s")]
+)
+def test_how_long_a_ct_waited_is_said_in_words(seconds: float, said: str) -> None:
+    rules = replace(RULES, unannotated_expires_s=seconds)
+    verdict = readiness(snapshot(*SLICES), now=after(100_000), rules=rules)
+    assert isinstance(verdict, Expired)
+    assert f"none came within {said} after" in verdict.reason
 
 
 def test_a_ct_without_annotation_is_reported_when_quiet_if_so_set() -> None:

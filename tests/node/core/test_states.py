@@ -14,6 +14,7 @@ ALLOWED = {
     ("running", "retry"): "queued",
     ("running", "release"): "queued",
     ("running", "bury"): "dead",
+    ("running", "stop"): "cancelled",
     ("dead", "requeue"): "queued",
     ("dead", "cancel"): "cancelled",
     ("cancelled", "requeue"): "queued",
@@ -34,6 +35,7 @@ def test_a_step_leads_to_one_state_from_wherever_it_happens() -> None:
         "bury": "dead",
         "requeue": "queued",
         "cancel": "cancelled",
+        "stop": "cancelled",
     }
 
 

@@ -5,8 +5,8 @@ from datetime import datetime
 import pytest
 
 from m3net.uids import SOPInstanceUID, StudyInstanceUID
-from node.core.diary import sentence
-from node.core.errors import LeaseLost, NotAllowed
+from node.core.diary import Kind, sentence
+from node.core.errors import LeaseLost, NotAllowed, UnknownEntry
 from node.core.fetching import Findings, Scope, SeriesThere, Wanted
 from node.core.states import State
 from node.persistence.rows import FetchLease
@@ -133,3 +133,29 @@ def test_what_is_here_is_told_series_by_series_read_or_not(store: Store) -> None
         THICK: {ct_slice(0).sop_instance_uid, ct_slice(1).sop_instance_uid}
     }
     assert store.patient_of(STUDY) == "4711"
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_fetch_that_is_cancelled_is_no_answer_and_holds_nothing_up(
+    store: Store, runs: bool
+) -> None:
+    arrive(store, ct_slice(0))
+    wanted = Wanted(scope=Scope.STUDY, content="c")
+    number = store.ask_for_study(STUDY, "pacs", wanted, max_attempts=3, now=NOON)
+    lease = store.claim_fetch(source="pacs", owner="a:1:1", lease_s=9, now=NOON) if runs else None
+    store.note_judgement(
+        store.study_pulse(STUDY), kind=Kind.STUDY_WAITS, reason="x", look_again_at=None, now=NOON
+    )
+    store.cancel_fetch(number, now=at(1))
+    (row,) = store.list_fetches(STUDY)
+    assert (row.state, row.error) == (State.CANCELLED, "by an operator")
+    assert store.studies_to_judge(at(1)) == [STUDY]
+    how = "cancelled while it ran" if runs else "cancelled"
+    assert sentence(store.diary(STUDY)[-1]) == f"fetch 1 from pacs {how}: by an operator"
+    if lease is not None:
+        with pytest.raises(LeaseLost):
+            store.finish_fetch(lease, Findings(series=()), says="x", now=at(2))
+    with pytest.raises(NotAllowed, match="fetch 1 is cancelled"):
+        store.cancel_fetch(number, now=at(3))
+    with pytest.raises(UnknownEntry, match="there is no fetch 9"):
+        store.cancel_fetch(9, now=at(3))

@@ -361,6 +361,27 @@ def test_a_dead_job_is_reported_once_and_its_report_withdrawn_when_a_result_come
     ]
 
 
+def test_a_running_job_that_is_cancelled_sends_nothing_however_far_it_is(store: Store) -> None:
+    job_id = queued(store, 0)
+    lease = claimed(store)
+    with pytest.raises(NotAllowed, match="job 1 is running; only what is queued can be cancelled"):
+        store.cancel_job(job_id, now=NOON, client="10.0.0.1")
+    store.cancel_job(job_id, now=at(1))
+    assert not store.extend(lease, 60, at(2))
+    with pytest.raises(LeaseLost):
+        finish(store, lease, now=at(3))
+    assert (store.list_deliveries(), store.artifacts(job_id)) == ([], ())
+    assert store.job(job_id).state is State.CANCELLED
+    assert sentence(store.diary(STUDY)[-1]) == (
+        "job 1 cancelled by an operator while it ran: nothing of it is kept or sent"
+    )
+    with pytest.raises(NotAllowed, match="job 1 is cancelled; only what is queued, running or"):
+        store.cancel_job(job_id, now=at(4))
+    store.requeue_job(job_id, analysis_id=MODEL, now=at(5))
+    finish(store, claimed(store, now=at(6)), now=at(7))
+    assert len(store.list_deliveries()) == 1
+
+
 def test_every_kind_of_event_that_a_jobs_life_writes_has_its_words(store: Store) -> None:
     job_id = queued(store, 0, max_attempts=1)
     store.cancel_job(job_id, now=NOON)

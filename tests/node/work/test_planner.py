@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from m3net.uids import StudyInstanceUID
 from node.config import ReceiverConfig
 from node.core.completeness import StudyRules, StudySnapshot, WhenUnannotated
 from node.core.diary import sentence
+from node.core.standing import Standing
 from node.inbound.intake import Intake
 from node.inbound.reading import Reading
 from node.persistence.process_identity import this_process
@@ -100,6 +102,45 @@ def test_a_quiet_study_becomes_one_job_however_often_it_is_looked_at(node: Node)
         "because of the study's CT series it has the thinnest slices, and of those the most.",
         "complete: the CT is here and nobody has annotated it",
     ]
+
+
+def test_an_unannotated_ct_expires_in_the_list_and_is_taken_up_when_something_comes(
+    node: Node,
+) -> None:
+    waits = replace(RULES, when_unannotated=WhenUnannotated.WAIT, unannotated_expires_s=3600)
+    terms = JobTerms(analysis_id="model-1", max_attempts=3)
+    planner = Planner(node.store, node.reading, rules=waits, terms=terms)
+    node.receive(ct_image(0), ct_image(1))
+    for seconds, standing in ((60, Standing.WAITING), (3540, Standing.EXPIRED)):
+        node.now += timedelta(seconds=seconds)
+        planner.plan(node.now)
+        (row,) = node.store.list_studies()
+        assert (row.standing, row.standing is Standing.EXPIRED) == (
+            standing,
+            row.expired_at == node.now,
+        )
+    assert row.look_again_at is None
+    assert node.store.judge_waiting_again(node.now) == 0  # a start of the node leaves it expired
+    said = [sentence(event) for event in node.store.diary(STUDY)]
+    assert said[-1] == (
+        "expired: it waits for an annotation, and none came within 1 hour after the last arrival: "
+        "nothing in this CT has been assessed; when an annotation comes it will be"
+    )
+    node.receive(ct_image(2))
+    planner.plan(node.now + timedelta(seconds=60))
+    (row,) = node.store.list_studies()
+    assert (row.standing, row.expired_at) == (Standing.WAITING, None)
+
+
+def test_a_study_that_waits_is_judged_by_the_rules_of_the_next_start(node: Node) -> None:
+    waits = replace(RULES, when_unannotated=WhenUnannotated.WAIT)
+    terms = JobTerms(analysis_id="model-1", max_attempts=3)
+    node.receive(ct_image(0), ct_image(1))
+    node.now += timedelta(seconds=60)
+    assert Planner(node.store, node.reading, rules=waits, terms=terms).plan(node.now) == []
+    assert node.plan_after(1) == []
+    assert node.store.judge_waiting_again(node.now) == 1
+    assert node.plan_after(0) == [1]
 
 
 def test_everything_sent_twice_changes_nothing(node: Node) -> None:
