@@ -49,7 +49,7 @@ _ANNOTATIONS = "tests/m3net/annotations"
 MIRRORS = {
     "m3net/ct/layout.py": ["tests/m3net/ct/test_series.py"],
     "m3net/volume.py": ["tests/m3net/ct/test_series.py"],
-    "m3net/annotations/__init__.py": [f"{_ANNOTATIONS}/test_presentation_state.py"],
+    "m3net/annotations/readers.py": [f"{_ANNOTATIONS}/test_presentation_state.py"],
     "m3net/annotations/attributes.py": [f"{_ANNOTATIONS}/test_structure_set.py"],
     "m3net/annotations/coding.py": [f"{_ANNOTATIONS}/test_meaning.py"],
     "m3net/annotations/evidence.py": [

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from m3net.annotations import READERS
 from m3net.annotations.nodules import find_nodules
+from m3net.annotations.readers import READERS
 from m3net.annotations.types import Annotation, PassedOver, References
 from m3net.borders import goes_beyond
 from m3net.ct.series import read_series_files

@@ -10,7 +10,8 @@ from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import CTImageStorage
 
-from m3net.annotations import UNSUPPORTED, recognise
+from m3net.annotations.kinds import UNSUPPORTED
+from m3net.annotations.readers import recognise
 from m3net.ct.enhanced import ENHANCED_CT
 from m3net.ct.series import slice_headers
 from m3net.errors import StudyError

@@ -10,7 +10,7 @@ from pydicom._uid_dict import UID_dictionary
 from pydicom.uid import UID
 from pynetdicom.sop_class import _STORAGE_CLASSES
 
-from m3net.annotations import READERS, UNSUPPORTED
+from m3net.annotations.kinds import READABLE, UNSUPPORTED
 from m3net.ct.enhanced import ENHANCED_CT
 
 CT_IMAGE_STORAGE = UID("1.2.840.10008.5.1.4.1.1.2")
@@ -55,7 +55,7 @@ def standard_storage() -> frozenset[UID]:
 
 def interpreted() -> frozenset[UID]:
     """The SOP classes whose content this node reads."""
-    return frozenset({CT_IMAGE_STORAGE, *(UID(uid) for uid in (*ENHANCED_CT, *READERS))})
+    return frozenset({CT_IMAGE_STORAGE, *(UID(uid) for uid in (*ENHANCED_CT, *READABLE))})
 
 
 def recognised() -> frozenset[UID]:

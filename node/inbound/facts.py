@@ -8,8 +8,9 @@ from contextlib import suppress
 from pydicom import Dataset
 from pydicom.uid import UID, CTImageStorage
 
-from m3net.annotations import READERS, UNSUPPORTED, reader_for, recognise
+from m3net.annotations.kinds import UNSUPPORTED
 from m3net.annotations.reader import AnnotationReader
+from m3net.annotations.readers import READERS, reader_for, recognise
 from m3net.annotations.types import References, SlicePlane
 from m3net.attributes import PARSER_ERRORS
 from m3net.ct.enhanced import ENHANCED_CT, converted_from

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from pydicom.uid import UID
 
-from m3net.annotations import READERS, UNSUPPORTED
+from m3net.annotations.kinds import READABLE, UNSUPPORTED
 from m3net.uids import StudyInstanceUID
 from node.config import ReceiverConfig
 from node.core.digest import NO_PATIENT
@@ -211,7 +211,7 @@ def _damaged(unread: UnreadInstance, what: str) -> ReadInstance:
     name = UID(sop_class).name.removesuffix(" Storage")
     if is_own_series(unread.study_instance_uid, unread.series_instance_uid):
         role = Role.OWN_RESULT
-    elif sop_class in READERS or sop_class in UNSUPPORTED:
+    elif sop_class in READABLE or sop_class in UNSUPPORTED:
         role = Role.UNSUPPORTED_ANNOTATION
     else:
         role = Role.OTHER

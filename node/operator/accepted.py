@@ -5,8 +5,8 @@ import re
 from pydicom.uid import UID
 from pynetdicom.sop_class import _STORAGE_CLASSES
 
-from m3net.annotations import READERS
 from m3net.annotations.coding import Sort, listed_codes
+from m3net.annotations.readers import READERS
 from m3net.annotations.vocabulary import LANGUAGES
 from m3net.ct.enhanced import ENHANCED_CT
 from m3net.uids import SOPClassUID

@@ -20,7 +20,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at impo
     StudyRootQueryRetrieveInformationModelMove,
 )
 
-from m3net.annotations import READERS
+from m3net.annotations.kinds import READABLE
 from m3net.attributes import PARSER_ERRORS
 from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.calling.association import Call, Context, associated, echo
@@ -239,7 +239,7 @@ def _storage() -> list[Context]:
     """The classes that mean something here; a CT in each syntax by itself, so that it comes as it
     is stored there, and annotations uncompressed or as they are."""
     compressed = [uid for uid in decodable() if uid not in PLAIN and uid not in LAST_RESORT]
-    annotations = {*map(UID, READERS), *recognised()}
+    annotations = {*map(UID, READABLE), *recognised()}
     contexts: list[Context] = []
     for uid in sorted(_classes(), key=lambda uid: (uid in annotations, uid)):
         contexts.append((uid, PLAIN))

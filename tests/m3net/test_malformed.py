@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 
-from m3net.annotations import reader_for, recognise
 from m3net.annotations.nodules import find_nodules
+from m3net.annotations.readers import reader_for, recognise
 from m3net.ct.series import read_series
 from m3net.errors import StudyError
 from m3net.uids import SOPClassUID

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from pydicom import Dataset, dcmread
 
-from m3net.annotations import READERS, reader_for, recognise
 from m3net.annotations.nodules import find_nodules
 from m3net.annotations.reader import AnnotationReader
+from m3net.annotations.readers import READERS, reader_for, recognise
 from m3net.annotations.types import Planes
 from m3net.ct.series import is_localizer, read_series_files, slice_plane
 from m3net.errors import StudyError

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
-from m3net.annotations import reader_for
 from m3net.annotations.nodules import Found, find_nodules
+from m3net.annotations.readers import reader_for
 from m3net.annotations.types import Planes
 from m3net.ct.series import read_series, slice_headers, slice_plane
 from m3net.uids import SOPClassUID

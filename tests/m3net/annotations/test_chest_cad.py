@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 
-from m3net.annotations import recognise
 from m3net.annotations.chest_cad import CHEST_CAD_READER
+from m3net.annotations.readers import recognise
 from m3net.uids import FrameReference, SOPInstanceUID
 from tests import synthetic
 from tests.encodings import ABNORMAL_OPACITY, NODULE, Composite, Finding, chest_cad

@@ -14,8 +14,8 @@ from pydicom import Dataset, dcmread
 from pydicom.dataelem import DataElement
 from pydicom.sequence import Sequence as DicomSequence
 
-from m3net.annotations import recognise
 from m3net.annotations.nodules import find_nodules
+from m3net.annotations.readers import recognise
 from m3net.attributes import PARSER_ERRORS
 from m3net.ct.series import read_series
 from m3net.errors import AnnotationUnusable, StudyError

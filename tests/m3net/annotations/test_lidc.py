@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
-from m3net.annotations import reader_for
 from m3net.annotations.nodules import Found, find_nodules
+from m3net.annotations.readers import reader_for
 from m3net.annotations.segmentation import SEGMENTATION_READER
 from m3net.config import SMALL
 from m3net.ct.series import read_series_files

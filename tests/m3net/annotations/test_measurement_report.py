@@ -6,11 +6,11 @@ import pytest
 from pydicom import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 
-from m3net.annotations import recognise
 from m3net.annotations.measurement_report import (
     MEASUREMENT_REPORT_READER,
     is_measurement_report,
 )
+from m3net.annotations.readers import recognise
 from tests import synthetic
 from tests.encodings import item
 from tests.m3net.annotations.scene import (

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset, dcmread
 
-from m3net.annotations import recognise
+from m3net.annotations.readers import recognise
 from m3net.annotations.structure_set import STRUCTURE_SET_READER
 from m3net.annotations.types import NO_PLANES
 from tests import lidc

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 
-from m3net.annotations import READERS, recognise
 from m3net.annotations.presentation_state import PRESENTATION_STATE_READER
+from m3net.annotations.readers import READERS, recognise
 from m3net.errors import AnnotationUnusable
 from m3net.uids import FrameReference, SOPClassUID, SOPInstanceUID
 from tests import synthetic

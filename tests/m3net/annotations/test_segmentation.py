@@ -4,7 +4,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.dataelem import DataElement
 
-from m3net.annotations import recognise
+from m3net.annotations.readers import recognise
 from m3net.annotations.segmentation import SEGMENTATION_READER
 from m3net.errors import AnnotationUnusable
 from tests import synthetic

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 
-from m3net.annotations import recognise
+from m3net.annotations.readers import recognise
 from m3net.annotations.structure_set import STRUCTURE_SET_READER
 from m3net.errors import AnnotationUnusable
 from m3net.uids import FrameReference, SOPInstanceUID

@@ -4,9 +4,9 @@ import pydicom.config
 import pytest
 from pydicom import DataElement, Dataset
 
-from m3net.annotations import recognise
 from m3net.annotations.measurement_report import MEASUREMENT_REPORT_READER
 from m3net.annotations.nodules import find_nodules
+from m3net.annotations.readers import recognise
 from m3net.annotations.types import PassedOver
 from m3net.ct.series import read_series
 from tests import synthetic

@@ -10,7 +10,7 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, SegmentationStorage
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
-from m3net.annotations import READERS
+from m3net.annotations.readers import READERS
 from node.core.errors import Refused
 from node.core.inputs import InstanceFacts, Role
 from node.inbound.encoded import readable

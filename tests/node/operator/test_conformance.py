@@ -5,7 +5,7 @@ from pathlib import Path
 import pydicom
 import pynetdicom
 
-from m3net.annotations import READERS
+from m3net.annotations.readers import READERS
 from node.operator.conformance import statement
 
 COMMITTED = Path(__file__).parents[3] / "deploy" / "CONFORMANCE.md"

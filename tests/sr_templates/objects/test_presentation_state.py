@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 
-from m3net.annotations import READERS
+from m3net.annotations.readers import READERS
 from m3net.annotations.types import Planes
 from m3net.ct.series import slice_plane
 from m3net.uids import FrameKey, SOPClassUID, SOPInstanceUID
