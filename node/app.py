@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -383,6 +383,9 @@ def _serve_web(config: NodeConfig, store: Store, stop: threading.Event, moved: M
         senders=Senders(store, now_utc),
         clock=now_utc,
         lookout=Lookout(config, store, clock=now_utc),
+        analysis_id=cache(lambda: analysis_id_of(config)),
+        echo=lambda name: _echo(config, name),
+        stopping=stop,
     )
     sys.setswitchinterval(_SWITCH_S)
     server.run(
@@ -393,6 +396,12 @@ def _serve_web(config: NodeConfig, store: Store, stop: threading.Event, moved: M
         drain_s=0.8 * config.serve.drain_s,
         meanwhile=services.senders.look_after,
     )
+
+
+def _echo(config: NodeConfig, name: str) -> None:
+    from node.outbound.connect import connect
+
+    connect(next(each for each in config.destinations if each.name == name)).verify()
 
 
 _ROLES: Mapping[str, Callable[[NodeConfig, Store, threading.Event, Moved], None]] = {

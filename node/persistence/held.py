@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Select, select, text
 
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
 from node.core.inputs import Role
+from node.core.results import ArtifactKind
 from node.core.uids import is_own_series
 from node.persistence.schema import IN_FORCE, Artifact, Instance
 from node.persistence.transactions import Transactions
@@ -35,8 +36,43 @@ class Held:
     received: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultInForce:
+    """One result of this node that is handed out.
+
+    number_of_frames : of an image; else None
+    """
+
+    job_id: int
+    kind: ArtifactKind
+    series_instance_uid: SeriesInstanceUID
+    sop_instance_uid: SOPInstanceUID
+    path: str
+    number_of_frames: int | None
+
+
 class HeldObjects(Transactions):
     """What is handed out."""
+
+    def results_in_force(self, study: StudyInstanceUID) -> list[ResultInForce]:
+        """The results of the study's last reported job, as they were written."""
+        with self._read() as connection:
+            rows = connection.execute(
+                select(*Artifact.__table__.columns)
+                .where(Artifact.study_instance_uid == study, text(IN_FORCE))
+                .order_by(Artifact.id)
+            ).all()
+        return [
+            ResultInForce(
+                job_id=row.job_id,
+                kind=ArtifactKind(row.kind),
+                series_instance_uid=SeriesInstanceUID(row.series_instance_uid),
+                sop_instance_uid=SOPInstanceUID(row.sop_instance_uid),
+                path=row.path,
+                number_of_frames=row.number_of_frames,
+            )
+            for row in rows
+        ]
 
     def held(
         self,

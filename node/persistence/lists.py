@@ -8,6 +8,7 @@ from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInst
 from node.core.diary import Event
 from node.core.states import State
 from node.persistence.artifacts import artifacts_of
+from node.persistence.destination_lists import DestinationLists
 from node.persistence.rows import InstanceRow, StoredArtifact
 from node.persistence.schema import Delivery, EventLog, Instance, Job
 from node.persistence.study_lists import StudyLists
@@ -15,7 +16,7 @@ from node.persistence.work_lists import WorkLists
 from sr_templates.findings import Outcome
 
 
-class Lists(StudyLists, WorkLists):
+class Lists(StudyLists, WorkLists, DestinationLists):
     """What is there."""
 
     def list_instances(self, study: StudyInstanceUID) -> list[InstanceRow]:
@@ -53,6 +54,11 @@ class Lists(StudyLists, WorkLists):
             )
             for row in rows
         ]
+
+    def last_event(self) -> int:
+        """The number of the diary's last line, of whatever study; 0 of an empty one."""
+        with self._read() as connection:
+            return connection.execute(select(func.coalesce(func.max(EventLog.id), 0))).scalar_one()
 
     def counts(self) -> dict[str, dict[State, int]]:
         """How many jobs and deliveries stand in each state."""

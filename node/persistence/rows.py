@@ -274,6 +274,7 @@ class StudyRow:
     expired_at      : since when it has waited for too long
     ignored_because : the sentence of the last judgement; None if something in it is for this node
     deliveries      : how many destinations' last deliveries stand in each state
+    senders         : AE titles, or names, of those who brought something to it
     """
 
     study_instance_uid: StudyInstanceUID
@@ -293,6 +294,7 @@ class StudyRow:
     last_headline: str | None
     last_error: str | None
     deliveries: Mapping[State, int]
+    senders: Sequence[str]
 
     @property
     def standing(self) -> Standing:

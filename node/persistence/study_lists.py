@@ -15,7 +15,15 @@ from node.persistence.arrivals import open_senders
 from node.persistence.asked import Page, StudiesAsked, StudyOrder
 from node.persistence.meant import A_TELLING_END, SHORTEST_END, ends_with, meant, uid_end
 from node.persistence.rows import SeriesRow, StudyRow
-from node.persistence.schema import Delivery, Instance, Job, Series, Study
+from node.persistence.schema import (
+    Contribution,
+    Delivery,
+    Instance,
+    Job,
+    Sender,
+    Series,
+    Study,
+)
 from node.persistence.standings import has_delivery, stands
 from node.persistence.transactions import Transactions
 from sr_templates.findings import Outcome
@@ -185,8 +193,16 @@ def _some_studies(connection: Connection, rows: Sequence[Row[Any]]) -> list[Stud
     )
     receiving = open_senders(connection, uids)
     sent = _last_deliveries(connection, uids)
+    senders = _senders(connection, uids)
     return [
-        _study(row, stored.get(uid), jobs.get(uid), receiving.get(uid, 0), sent.get(uid, {}))
+        _study(
+            row,
+            stored.get(uid),
+            jobs.get(uid),
+            receiving.get(uid, 0),
+            deliveries=sent.get(uid, {}),
+            senders=senders.get(uid, ()),
+        )
         for uid, row in zip(uids, rows, strict=True)
     ]
 
@@ -208,12 +224,29 @@ def _last_deliveries(connection: Connection, uids: Sequence[str]) -> dict[str, C
     return {uid: Counter(states.values()) for uid, states in last.items()}
 
 
+def _senders(connection: Connection, uids: Sequence[str]) -> dict[str, list[str]]:
+    """Of each study, who brought something to it; the first first."""
+    names: dict[str, list[str]] = {}
+    for row in connection.execute(
+        select(Contribution.study_instance_uid, Sender.name)
+        .join(Sender, Sender.id == Contribution.sender_id)
+        .where(Contribution.study_instance_uid.in_(uids))
+        .order_by(Sender.id)
+    ):
+        of_study = names.setdefault(row.study_instance_uid, [])
+        if row.name not in of_study:
+            of_study.append(row.name)
+    return names
+
+
 def _study(
     row: Row[Any],
     stored: Row[Any] | None,
     last_job: Row[Any] | None,
     receiving: int,
+    *,
     deliveries: Mapping[State, int],
+    senders: Sequence[str],
 ) -> StudyRow:
     return StudyRow(
         study_instance_uid=StudyInstanceUID(row.study_instance_uid),
@@ -238,6 +271,7 @@ def _study(
         last_headline=last_job.headline if last_job else None,
         last_error=last_job.error if last_job else None,
         deliveries=deliveries,
+        senders=senders,
     )
 
 

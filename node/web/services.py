@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Event
 
 from node.config import NodeConfig
 from node.inbound.intake import Intake
@@ -19,6 +20,9 @@ class Services:
     senders : of the requests that store
     clock   : the time now, in UTC
     lookout : says what is wrong
+    analysis_id : of the present model and settings (`node.app.analysis_id_of`)
+    echo     : asks the destination of that name whether it answers; raises DestinationError
+    stopping : set when the node is to end; answers that go on for long end then
     """
 
     config: NodeConfig
@@ -28,3 +32,6 @@ class Services:
     senders: Senders
     clock: Callable[[], datetime]
     lookout: Lookout
+    analysis_id: Callable[[], str]
+    echo: Callable[[str], None]
+    stopping: Event

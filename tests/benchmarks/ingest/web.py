@@ -36,6 +36,9 @@ def main() -> None:
         senders=Senders(store, lambda: datetime.now(UTC)),
         clock=lambda: datetime.now(UTC),
         lookout=Lookout(config, store, clock=lambda: datetime.now(UTC)),
+        analysis_id=lambda: "model-1",
+        echo=lambda _: None,
+        stopping=stop,
     )
     sys.setswitchinterval(app._SWITCH_S)
     server.run(

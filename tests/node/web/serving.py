@@ -63,6 +63,8 @@ def serving(
     store = store or open_store(f"sqlite:///{directory / 'node.sqlite'}", patience_s=patience_s)
     spool = Spool(directory / "spool")
 
+    stop = stop or threading.Event()
+
     def clock() -> datetime:
         return datetime.now(UTC)
 
@@ -81,8 +83,10 @@ def serving(
         senders=Senders(store, clock),
         clock=clock,
         lookout=Lookout(config, store, clock=clock),
+        analysis_id=lambda: "model-1",
+        echo=lambda _: None,
+        stopping=stop,
     )
-    stop = stop or threading.Event()
     thread = threading.Thread(
         target=server.run,
         args=(config.web, application(services), stop),

@@ -1,0 +1,211 @@
+"""What people do to the work, over page and API alike: each an entry of one table.
+
+They call what the verbs of the command line call; the diary says who it was.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+
+from m3net.uids import StudyInstanceUID
+from node.core.errors import DestinationError, NodeError, NotAllowed, UnknownEntry
+from node.core.fetching import Scope, Wanted
+from node.core.states import State
+from node.dicom.header_text import is_uid
+from node.persistence.asked import DeliveriesAsked
+from node.web.problems import Problem
+from node.web.services import Services
+
+
+class Target(StrEnum):
+    """What an action is done to, and what stands for it in an address."""
+
+    JOB = "job"
+    DELIVERY = "delivery"
+    STUDY = "study"
+    DESTINATION = "destination"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What came of it.
+
+    study : whose page shows more; None if it is of no one study
+    """
+
+    sentence: str
+    study: StudyInstanceUID | None = None
+
+
+Act = Callable[[Services, str, str], Done]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One thing that an operator may do.
+
+    title : on its button
+    asks  : what it will do, to be confirmed; of "{target}"
+    done  : that it is done
+    risky : whether it cannot be taken back
+    act   : does it to the target, for whoever is named; raises NodeError
+    """
+
+    name: str
+    target: Target
+    title: str
+    asks: str
+    done: str
+    act: Act
+    risky: bool = False
+
+
+def _requeue(services: Services, target: str, by: str) -> Done:
+    number = _number(target)
+    study = services.store.job(number).study_instance_uid
+    requeued = services.store.requeue_job(
+        number, analysis_id=services.analysis_id(), now=services.clock(), by=by
+    )
+    return Done(sentence=requeued.sentence, study=study)
+
+
+def _cancel(services: Services, target: str, by: str) -> Done:
+    number = _number(target)
+    study = services.store.job(number).study_instance_uid
+    services.store.cancel_job(number, now=services.clock(), by=by)
+    return Done(sentence=f"job {number} is cancelled", study=study)
+
+
+def _send_again(services: Services, target: str, by: str) -> Done:
+    number = _number(target)
+    rows = services.store.deliveries(DeliveriesAsked(ids=[number])).rows
+    if not rows:
+        raise UnknownEntry(f"there is no delivery {number}")
+    queued = services.store.requeue_delivery(number, now=services.clock(), by=by)
+    return Done(
+        sentence=f"delivery {queued} to {rows[0].destination} is queued",
+        study=rows[0].study_instance_uid,
+    )
+
+
+def _send_dead_again(services: Services, target: str, by: str) -> Done:
+    _require_destination(services, target)
+    dead = services.store.deliveries(DeliveriesAsked(destination=target, states=[State.DEAD])).rows
+    queued, refused = 0, ""
+    for row in dead:
+        try:
+            services.store.requeue_delivery(row.delivery_id, now=services.clock(), by=by)
+            queued += 1
+        except NotAllowed as error:  # overtaken by a later result; the others are sent all the same
+            refused = f"; {len(dead) - queued} are not: {error}"
+    return Done(sentence=f"{queued} of {len(dead)} dead deliveries are queued{refused}")
+
+
+def _fetch(services: Services, target: str, by: str) -> Done:
+    sources = services.config.sources
+    if not sources:
+        raise NotAllowed("no source is configured: add [[sources]] to the configuration")
+    if not is_uid(target):
+        raise UnknownEntry("that is no Study Instance UID")
+    study = StudyInstanceUID(target)
+    number = services.store.ask_for_study(
+        study,
+        sources[0].name,
+        Wanted(scope=Scope.STUDY, content="asked for by a person"),
+        max_attempts=services.config.pull.max_attempts,
+        now=services.clock(),
+        by=by,
+    )
+    return Done(sentence=f"fetch {number} from {sources[0].name} is queued", study=study)
+
+
+def _echo(services: Services, target: str, by: str) -> Done:
+    del by  # nothing is changed
+    _require_destination(services, target)
+    try:
+        services.echo(target)
+    except DestinationError as error:
+        raise NotAllowed(f"{target} does not answer: {error}") from error
+    return Done(sentence=f"{target} answers")
+
+
+ACTIONS: Mapping[str, Action] = {
+    action.name: action
+    for action in (
+        Action(
+            name="requeue-job",
+            target=Target.JOB,
+            title="Requeue",
+            asks="Job {target} runs again. If it is done, its stored results are sent again as "
+            "they are, or, if model, template or settings have changed, the study is analysed "
+            "anew.",
+            done="Requeued. What happened says what follows.",
+            act=_requeue,
+        ),
+        Action(
+            name="cancel-job",
+            target=Target.JOB,
+            title="Cancel",
+            asks="Job {target} will not run. There will be no report of it, unless it is requeued.",
+            done="Cancelled.",
+            act=_cancel,
+        ),
+        Action(
+            name="send-again",
+            target=Target.DELIVERY,
+            title="Send again",
+            asks="What delivery {target} sends is sent again: the same stored objects, under the "
+            "same UIDs.",
+            done="Queued to be sent again.",
+            act=_send_again,
+        ),
+        Action(
+            name="send-dead-again",
+            target=Target.DESTINATION,
+            title="Send all dead again",
+            asks="Every dead delivery to {target} is sent again. What a later result has "
+            "overtaken is left out.",
+            done="They are queued again, but for those that a later result has overtaken.",
+            act=_send_dead_again,
+        ),
+        Action(
+            name="fetch",
+            target=Target.STUDY,
+            title="Fetch",
+            asks="The first configured source is asked for every CT series and every annotation "
+            "of study {target} that is not here whole.",
+            done="The source is asked.",
+            act=_fetch,
+        ),
+        Action(
+            name="echo",
+            target=Target.DESTINATION,
+            title="Echo",
+            asks="{target} is asked whether it answers; nothing is sent.",
+            done="It answers.",
+            act=_echo,
+        ),
+    )
+}
+
+
+def perform(action: Action, services: Services, target: str, by: str) -> Done:
+    """The action is done, for whoever is named.  Raises Problem(404), or (409) if it cannot be."""
+    try:
+        return action.act(services, target, by)
+    except UnknownEntry as error:
+        raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
+    except NodeError as error:
+        raise Problem(HTTPStatus.CONFLICT, str(error)) from error
+
+
+def _number(target: str) -> int:
+    if not (target.isascii() and target.isdigit() and len(target) <= 15):
+        raise UnknownEntry("there is nothing of that number")
+    return int(target)
+
+
+def _require_destination(services: Services, name: str) -> None:
+    if name not in {each.name for each in services.config.destinations}:
+        raise UnknownEntry("no destination of that name is configured")

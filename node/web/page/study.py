@@ -1,0 +1,157 @@
+"""One study: what came, what it came to, where that went, and why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from m3net.uids import StudyInstanceUID
+from node.core.diary import sentence
+from node.core.states import State
+from node.persistence.asked import DeliveriesAsked, WorkAsked
+from node.persistence.rows import DeliveryRow, FetchRow, JobRow, StudyRow
+from node.web.access.person import Person
+from node.web.page.acting import Acts, Button
+from node.web.page.report import pictures_of, read_report
+from node.web.page.studies import shown_study
+from node.web.services import Services
+
+STATE_KINDS: Mapping[State, str] = {
+    State.QUEUED: "busy",
+    State.RUNNING: "busy",
+    State.DONE: "good",
+    State.DEAD: "bad",
+    State.CANCELLED: "over",
+}
+"""Which shape and colour stand for the state of a piece of work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiaryLine:
+    """One sentence; without a time it tells of now."""
+
+    at: datetime | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownWork:
+    """One job, delivery or fetch.
+
+    kind : which shape and colour stand for its state
+    says : its headline, or why it waits or has failed
+    """
+
+    number: int
+    of: str
+    state: str
+    kind: str
+    tries: str
+    made_at: datetime
+    settled_at: datetime | None
+    next_try: datetime | None
+    says: str
+    acts: Sequence[Button] = ()
+
+
+def study(services: Services, row: StudyRow, person: Person) -> Mapping[str, Any]:
+    """What the page of one study shows; it names the patient, as no list does."""
+    acts = Acts(services, person)
+    uid, store = row.study_instance_uid, services.store
+    jobs = store.jobs(WorkAsked(study=uid)).rows
+    results = store.results_in_force(uid)
+    in_force = results[0].job_id if results else None
+    deliveries = store.deliveries(DeliveriesAsked(study=uid)).rows
+    fetches = store.list_fetches(uid)
+    return {
+        "study": shown_study(row),
+        "row": row,
+        "identity": row.identity,
+        "acts": acts.of_study(uid),
+        "series": store.list_series(uid),
+        "report": read_report(results, services.spool),
+        "has_results": bool(results),
+        "newer": [job.job_id for job in jobs if in_force is not None and job.job_id > in_force],
+        "pictures": pictures_of(results),
+        "jobs": [shown_job(job, acts) for job in jobs],
+        "deliveries": [shown_delivery(each, acts) for each in deliveries],
+        "fetches": [shown_fetch(each) for each in fetches],
+        "diary": _diary(services, uid, row, deliveries, fetches),
+    }
+
+
+def _diary(
+    services: Services,
+    uid: StudyInstanceUID,
+    row: StudyRow,
+    deliveries: Sequence[DeliveryRow],
+    fetches: Sequence[FetchRow],
+) -> Sequence[DiaryLine]:
+    """What is true now first, then what happened, the last first."""
+    now = [f"waiting: {row.waiting_for}"] if row.waiting_for else []
+    now += [
+        f"delivery {each.delivery_id} to {each.destination} waits for its next try: {each.error}"
+        for each in deliveries
+        if each.waits
+    ]
+    now += [
+        f"fetch {each.number} from {each.source} waits for its next try: {each.error}"
+        for each in fetches
+        if each.state is State.QUEUED and each.error
+    ]
+    return [
+        *(DiaryLine(at=None, sentence=each) for each in now),
+        *(
+            DiaryLine(at=event.at, sentence=sentence(event))
+            for event in reversed(services.store.diary(uid))
+        ),
+    ]
+
+
+def shown_job(row: JobRow, acts: Acts) -> ShownWork:
+    """The job, in words."""
+    return ShownWork(
+        number=row.job_id,
+        of=f"revision {row.revision}",
+        state=row.state.value,
+        kind=STATE_KINDS[row.state],
+        tries=f"{row.tries} of {row.max_attempts}",
+        made_at=row.created_at,
+        settled_at=row.settled_at,
+        next_try=row.not_before if row.state is State.QUEUED and row.tries else None,
+        says=(row.headline if row.state is State.DONE else row.error) or "",
+        acts=acts.of_job(row.job_id, row.state),
+    )
+
+
+def shown_delivery(row: DeliveryRow, acts: Acts) -> ShownWork:
+    """The delivery, in words."""
+    stored = f"{row.delivered} objects stored" if row.state is State.DONE else ""
+    return ShownWork(
+        number=row.delivery_id,
+        of=row.destination,
+        state="waits" if row.waits else row.state.value,
+        kind="waits" if row.waits else STATE_KINDS[row.state],
+        tries=f"{row.tries} of {row.max_attempts}",
+        made_at=row.created_at,
+        settled_at=row.settled_at,
+        next_try=row.not_before if row.waits else None,
+        says=stored if row.state is State.DONE else row.error or "",
+        acts=acts.of_delivery(row.delivery_id, row.state),
+    )
+
+
+def shown_fetch(row: FetchRow) -> ShownWork:
+    """The question to a source, in words."""
+    waits = row.state is State.QUEUED and bool(row.error)
+    return ShownWork(
+        number=row.number,
+        of=row.source,
+        state="waits" if waits else row.state.value,
+        kind="waits" if waits else STATE_KINDS[row.state],
+        tries=f"{row.tries} of {row.max_attempts}",
+        made_at=row.created_at,
+        settled_at=row.settled_at,
+        next_try=row.not_before if waits else None,
+        says=row.error or "",
+    )
