@@ -128,6 +128,13 @@ def test_frames_that_begin_within_a_byte_are_read_whole(columns: int) -> None:
     assert [p.astype(int).tolist()[0] for p in found.by_segment[1].values()] == values.tolist()
 
 
+def test_where_no_number_of_frames_is_said_there_is_one() -> None:
+    unsaid = segmentation("BINARY", [[0, 1] * 4])
+    del unsaid.NumberOfFrames
+    found = read_planes(unsaid, frames(0), [1])
+    assert found.by_segment[1][0].tolist() == [[False, True] * 4]
+
+
 def test_pixels_that_are_claimed_and_not_there_are_said() -> None:
     claiming = segmentation("BINARY", [[1] * 8])
     claiming.Rows, claiming.Columns = 8192, 8192
