@@ -205,8 +205,6 @@ def _decoded(dataset: Dataset, pixels: StoredPixels) -> NDArray[np.generic]:
     plain.HighBit = pixels.bits_stored - 1
     plain.PixelRepresentation = int(pixels.signed)
     plain.PixelData = data
-    if syntax.is_encapsulated:
-        plain["PixelData"].is_undefined_length = True
     array: NDArray[np.generic] = pixel_array(plain, allow_excess_frames=False)
     return array
 

@@ -56,6 +56,9 @@ def test_a_hyphen_and_a_dot_within_words_join_them() -> None:
         # the head must be a word of the table as well
         ("xxxlunge", ["unknown"]),
         ("xlunge", ["unknown"]),
+        # two letters at a word's end are no word of their own, though "os" alone is a bone
+        ("lungos", ["unknown"]),
+        ("herdos", ["unknown"]),
     ],
 )
 def test_a_compound_is_the_words_that_it_is_made_of(compound: str, read: list[str]) -> None:

@@ -73,6 +73,8 @@ def test_sources_are_asked_in_their_order_until_one_proves_that_all_is_here() ->
     assert asked([done("ONE", there(1, 2, 3))], uids(1, 2)) == "TWO"
     assert asked([done("ONE", there(1, 2))], uids(1, 2)) is None
     assert asked([done("TWO", there(1, 2))], uids(1, 2)) is None
+    nothing = done("ONE", there(), beyond=uids(1, 2))
+    assert asked([nothing], uids(1, 2)) == "TWO"
     assert asked([dead("ONE"), dead("TWO")], uids(1, 2)) is None
 
 
@@ -109,6 +111,7 @@ def test_the_count_is_that_of_the_source_that_knows_of_most() -> None:
     assert count == SourceCount(source="TWO", here=3, there=4)
     assert count.absent == 1
     assert count_at_source(OTHER, fetches, here=here, sources=SOURCES) is None
+    assert count_at_source(CT, [done("ONE", there())], here=here, sources=SOURCES) is None
 
 
 def test_where_a_source_counts_more_than_it_lists_what_is_here_counts() -> None:
@@ -190,6 +193,8 @@ def test_what_was_tried_is_said_of_each_source_unless_one_proves_that_all_is_her
     )
     assert what_was_tried(wanted(), fetches, sources=SOURCES, proven_by=None) == tried
     assert what_was_tried(wanted(), fetches, sources=SOURCES, proven_by="TWO") == tried[1:]
+    otherwise = [dead("ONE"), done("ONE", there(1), said=("ONE said so.",), content="before")]
+    assert what_was_tried(wanted(), otherwise, sources=SOURCES, proven_by=None) == tried[:1]
     nothing = [done("ONE")]
     assert what_was_tried(wanted(), nothing, sources=SOURCES, proven_by=None) == (
         "ONE was asked, and holds nothing of this study.",
