@@ -290,6 +290,8 @@ def test_slices_that_are_missing_are_neither_air_nor_lung() -> None:
     lacking = replace(placed, volume=volume(holed, frozenset({22, 23})))
     assert measure(lacking).lung == pytest.approx(1.0)
     assert measure(lacking).air == 0.0
+    elsewhere = replace(placed, volume=volume(hu, frozenset({2, 37})))
+    assert measure(elsewhere) == measure(placed)
 
 
 def test_of_a_mark_on_missing_slices_alone_nothing_is_known() -> None:
