@@ -6,6 +6,7 @@ that each process carries only what it uses.
 
 import logging
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -33,9 +34,10 @@ from node.persistence.private import make_folder, tighten
 from node.persistence.rows import JobTerms, Outbox
 from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store
-from node.process import orphans
+from node.process import life, orphans
 from node.process.supervisor import EX_CONFIG
 from node.watch.pulse import BEATS, Moved, Pulse
+from node.watch.roles import SUPERVISOR
 from sr_templates.version import TEMPLATE_VERSION
 
 if TYPE_CHECKING:
@@ -214,6 +216,11 @@ def result_settings(config: NodeConfig) -> "ResultSettings":
     )
 
 
+def node_name(config: NodeConfig) -> str:
+    """What tells this node from others that tell of themselves to the same people."""
+    return f"{config.receiver.ae_title} at {socket.gethostname()}"
+
+
 def run_role(role: str, config: NodeConfig) -> int:
     """Be one of the supervisor's processes until SIGTERM; returns the exit status."""
     orphans.die_with_parent()
@@ -233,7 +240,13 @@ def run_role(role: str, config: NodeConfig) -> int:
         if released := store.release_leases(now=now):
             event("leases.released", number=released)
         store.close_senders_of_dead(now, starting=True)
-        pulse = Pulse(store, role=role, every_s=config.watch.frozen_after_s / BEATS, clock=now_utc)
+        pulse = Pulse(
+            store,
+            role=role,
+            every_s=config.watch.frozen_after_s / BEATS,
+            clock=now_utc,
+            beaten=lambda: life.show(config.storage.directory, role),
+        )
         with pulse:
             _ROLES[role](config, store, stop, pulse.moved)
         if losses:
@@ -248,8 +261,9 @@ def run_role(role: str, config: NodeConfig) -> int:
     return 0
 
 
-_PATIENCE_S = {"receiver": 10.0, "web": 10.0}
-"""A sender that is asked to come again has to hear so before it gives up, mostly at 30 s."""
+_PATIENCE_S = {"receiver": 10.0, "web": 10.0, "watcher": 5.0}
+"""A sender that is asked to come again has to hear so before it gives up, mostly at 30 s; and who
+watches is not to be taken for frozen."""
 
 
 def _stopped_by_sigterm() -> threading.Event:
@@ -367,6 +381,22 @@ def _pull(config: NodeConfig, store: Store, stop: threading.Event, moved: Moved)
     )
 
 
+def _watch(config: NodeConfig, store: Store, stop: threading.Event, moved: Moved) -> None:
+    from node.watch import watcher
+    from node.watch.telling import tellers
+
+    watcher.run(
+        config,
+        store,
+        stop,
+        tellers=tellers(config.alerts),
+        node=node_name(config),
+        supervisor_file=life.file(config.storage.directory, SUPERVISOR),
+        clock=now_utc,
+        moved=moved,
+    )
+
+
 def _serve_web(config: NodeConfig, store: Store, stop: threading.Event, moved: Moved) -> None:
     from node.inbound.senders import Senders
     from node.watch.look import Lookout
@@ -410,5 +440,6 @@ _ROLES: Mapping[str, Callable[[NodeConfig, Store, threading.Event, Moved], None]
     "deliverer": _deliver,
     "scheduler": _schedule,
     "puller": _pull,
+    "watcher": _watch,
     "web": _serve_web,
 }

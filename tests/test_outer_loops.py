@@ -11,7 +11,7 @@ BROAD = {"Exception", "BaseException"}
 OUTER_LOOPS = {
     "node/cli/__init__.py:_run": "the command line: one line for a person, exit status 1",
     "node/app.py:run_role": "a process of `serve`: logged, and the supervisor starts it again",
-    "node/work/ticks.py:_called": "a tick: the next one comes all the same",
+    "node/ticks.py:_called": "a tick: the next one comes all the same",
     "node/watch/pulse.py:Pulse._beat": "a missed beat: the next one may succeed",
     "node/watch/pulse.py:Pulse.__exit__": "the last word of a process that ends: it ends anyway",
     "node/work/planner.py:Planner.plan": "a study that cannot be judged: those behind it are",

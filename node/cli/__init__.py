@@ -30,6 +30,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "fetch": ("node.cli.fetch:fetch", "Ask a source for a study; list what was asked."),
     "why": ("node.cli.why:why", "The diary of one study, in words."),
     "health": ("node.cli.health:health", "What is wrong with the running node, if anything."),
+    "alert": ("node.cli.alert:alert", "Who is told of what is wrong: test."),
     "echo": ("node.cli.echo:echo", "Ask a destination whether it answers."),
     "user": ("node.cli.user:user", "Who may log in to the page: add, list, passwd, remove."),
     "token": ("node.cli.token:token", "By which machines are let in: add, list, remove."),

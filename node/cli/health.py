@@ -49,8 +49,8 @@ def _signs(config: "NodeConfig", now: datetime) -> "tuple[Sign, ...]":
     from node.app import open_node_store
     from node.core.errors import NodeError
     from node.persistence.database import Change
+    from node.watch.moment import moment
     from node.watch.signs import in_order, signs, unreachable
-    from node.watch.ticks import moment
     from node.words import in_words
 
     found = [*_receiver(config)]

@@ -62,6 +62,8 @@ def serve(config_path: Path | None) -> int:
         drain_s=config.serve.drain_s,
         roles=roles_of(config),
         before_start=free_or_fail,
+        shows_life=["watcher"],
+        frozen_after_s=max(3 * config.watch.frozen_after_s, 20.0),
         is_up=lambda: not any(port_is_free(host, port) for port in ports.values()),
     ).run()
     if status:

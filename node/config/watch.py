@@ -87,6 +87,9 @@ class AlertsConfig(Section):
 
     least: Literal["warning", "error"] = "warning"
     """"warning" tells of everything; "error" only of what keeps the node from its work."""
+    settle_s: Annotated[float, Field(ge=0)] = 30.0
+    """What is over again within so long is not told, and what comes back within so long has not
+    been over."""
     timeout_s: Seconds = 10.0
     """Longest silence of whoever is told."""
     retry_cap_s: Seconds = 600.0

@@ -15,7 +15,12 @@ _GONE = frozenset("ZX")
 
 def this_process() -> str:
     """The calling process as an owner."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_start_time(os.getpid())}"
+    return process_named(os.getpid())
+
+
+def process_named(pid: int) -> str:
+    """That process of this host as an owner."""
+    return f"{socket.gethostname()}:{pid}:{_start_time(pid)}"
 
 
 def is_dead_here(owner: str) -> bool:

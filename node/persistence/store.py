@@ -17,6 +17,7 @@ Read `schema` for what is kept, `work` for how it is held and settled, and then,
 - `people`: users, tokens, sessions (web, administrator)
 - `set_back`: what a clock that was set back would delay (scheduler)
 - `watching`: pulses of processes, and what signs of trouble are read from (all)
+- `standing`: what is wrong since when, and who has been told of it (watcher)
 - `lists`: lists and the diary (operator)
 """
 
@@ -34,6 +35,7 @@ from node.persistence.planning import Planning
 from node.persistence.readings import Readings
 from node.persistence.search import Searches
 from node.persistence.set_back import SetBack
+from node.persistence.standing import StandingSigns
 from node.persistence.storage import StorageIdentity
 from node.persistence.watching import Watching
 from node.persistence.work_items import WorkItems
@@ -55,6 +57,7 @@ class Store(
     People,
     SetBack,
     Watching,
+    StandingSigns,
     Lists,
 ):
     """Facts on disk.  Threads may share one; every process opens its own."""

@@ -21,7 +21,6 @@ from node.persistence.schema import (
     LeasedWork,
     ProcessPulse,
     Sender,
-    StandingSign,
     Study,
 )
 from node.persistence.transactions import Transactions
@@ -143,16 +142,6 @@ class Watching(Transactions):
                 judged_late=late[0],
                 judge_due_since=late[1],
             )
-
-    def standing_since(self) -> dict[tuple[str, str], datetime]:
-        """Since when each sign stands that was seen before, by name and subject."""
-        with self._read() as connection:
-            rows = connection.execute(
-                select(StandingSign.name, StandingSign.subject, StandingSign.since).where(
-                    StandingSign.over_at.is_(None)
-                )
-            ).all()
-        return {(row.name, row.subject): row.since for row in rows}
 
 
 def _forget(connection: Connection, *, host: str, role: str) -> None:

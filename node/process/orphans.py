@@ -92,11 +92,32 @@ def kill_marked(mark: str, *, within_s: float = 5.0) -> int:
     return len(killed)
 
 
-def start_guard(mark: str, *, keep: tuple[int, ...]) -> tuple[int, int]:
-    """Fork the guard; returns its pid and the pipe's writing end, which only the caller holds.
+class Guard:
+    """The guard of one family, and a new one where somebody has ended it.
 
     keep : descriptors that the guard holds as long as it lives (the lock)
     """
+
+    def __init__(self, mark: str, *, keep: tuple[int, ...]) -> None:
+        self._mark, self._keep = mark, keep
+        self.pid, self._lifeline = _start_guard(mark, keep=keep)
+
+    def renewed(self) -> bool:
+        """Whether it was gone, and another is in its place now."""
+        if os.waitpid(self.pid, os.WNOHANG) == (0, 0):
+            return False
+        os.close(self._lifeline)
+        self.pid, self._lifeline = _start_guard(self._mark, keep=self._keep)
+        return True
+
+    def end(self) -> None:
+        """It has ended, and whoever still bore the mark."""
+        os.close(self._lifeline)
+        os.waitpid(self.pid, 0)
+
+
+def _start_guard(mark: str, *, keep: tuple[int, ...]) -> tuple[int, int]:
+    """Fork the guard; returns its pid and the pipe's writing end, which only the caller holds."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid != 0:

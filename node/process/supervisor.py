@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from logging import ERROR, WARNING
 from pathlib import Path
@@ -22,13 +22,15 @@ from types import FrameType
 
 from node.core.errors import ConfigError
 from node.logs import event
-from node.process import orphans
+from node.process import life, orphans
+from node.watch.roles import SUPERVISOR
 
 EX_CONFIG = 78
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 _SETTLED_S = 60.0
 _TICK_S = 0.5
+_SHOW_LIFE_EVERY_S = 5.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,6 +40,7 @@ class _Child:
     started_s: float = 0.0
     start_at_s: float = 0.0
     pause_s: float = _FIRST_PAUSE_S
+    life: life.Life | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,6 +49,8 @@ class Supervisor:
 
     command      : role -> argument vector of its process
     before_start : called with the lock held, before the first process; may raise ConfigError
+    shows_life   : roles that show on disk that they go on (`life`); one that does not for
+                   `frozen_after_s` is killed and started again: nobody else would tell of it
     is_up        : whether the node answers; asked until it says so, then it is reported ready
     """
 
@@ -56,6 +61,10 @@ class Supervisor:
     before_start: Callable[[], None] = lambda: None
     is_up: Callable[[], bool] = lambda: True
     first_pause_s: float = _FIRST_PAUSE_S
+    shows_life: Collection[str] = ()
+    frozen_after_s: float = 90.0
+    _guard: orphans.Guard = field(init=False)
+    _show_life_at_s: float = 0.0
     _children: list[_Child] = field(default_factory=list)
     _signals: list[int] = field(default_factory=list)
     _failed: bool = False
@@ -68,7 +77,7 @@ class Supervisor:
         self.directory.mkdir(parents=True, exist_ok=True)
         lock = orphans.lock_directory(self.directory)
         mark = f"{os.getpid()}-{time.time_ns()}"
-        guard, lifeline = orphans.start_guard(mark, keep=(lock,))
+        self._guard = orphans.Guard(mark, keep=(lock,))
         wake, wake_end = _wakeup_pipe()
         before = {number: signal.signal(number, self._on_signal) for number in _HANDLED}
         before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -83,8 +92,7 @@ class Supervisor:
             for child in self._children:
                 if child.process is not None:
                     child.process.wait()
-            os.close(lifeline)
-            os.waitpid(guard, 0)
+            self._guard.end()
             os.close(lock)
             signal.set_wakeup_fd(-1)
             os.close(wake)
@@ -103,12 +111,21 @@ class Supervisor:
         ready = False
         while not self._signals and not self._failed:
             now_s = time.monotonic()
+            if self._guard.renewed():
+                event("guard.lost", level=ERROR, new_pid=self._guard.pid)
+            if now_s >= self._show_life_at_s:
+                life.show(self.directory, SUPERVISOR)
+                notify("WATCHDOG=1")
+                self._show_life_at_s = now_s + _SHOW_LIFE_EVERY_S
             for child in self._children:
                 if child.process is None:
                     if now_s >= child.start_at_s:
                         self._start(child, mark)
                 elif (status := child.process.poll()) is not None:
                     self._ended(child, status)
+                elif child.life is not None and child.life.silent_s(now_s) > self.frozen_after_s:
+                    event("process.frozen", level=ERROR, process=child.role)
+                    child.process.kill()
             if not ready and self.is_up():
                 ready = True
                 event("serve.ready")
@@ -123,6 +140,8 @@ class Supervisor:
             stdin=subprocess.DEVNULL,
         )
         child.started_s = time.monotonic()
+        if child.role in self.shows_life:
+            child.life = life.Life(life.file(self.directory, child.role), now_s=child.started_s)
         event("process.started", process=child.role, started_pid=child.process.pid)
 
     def _ended(self, child: _Child, status: int) -> None:

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from node.config import NodeConfig
 from node.persistence.store import Store
+from node.watch.moment import moment
 from node.watch.sign import Sign
 from node.watch.signs import signs, unreachable
-from node.watch.ticks import moment
 
 FRESH_S = 1.0
 """A look is good for so long."""

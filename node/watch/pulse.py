@@ -18,7 +18,7 @@ from typing import Protocol, Self
 from node.logs import event
 from node.persistence.process_identity import this_process
 from node.persistence.watching import PulseRow
-from node.watch.ticks import boot_id
+from node.watch.moment import boot_id
 
 BEATS = 3
 """Within the time after which a silent process counts as frozen."""
@@ -50,7 +50,10 @@ class KeepsPulses(Protocol):
 
 
 class Pulse:
-    """That of this process; a context, within which it beats.  Any thread may say that it moves."""
+    """That of this process; a context, within which it beats.  Any thread may say that it moves.
+
+    beaten : called after every beat, whether or not the database has taken it
+    """
 
     def __init__(
         self,
@@ -126,4 +129,4 @@ class Pulse:
             self._failed = True
         else:
             self._failed = False
-            self._beaten()
+        self._beaten()

@@ -31,7 +31,6 @@ class Name(StrEnum):
     PROCESS_FROZEN = "process_frozen"
     PROCESS_STUCK = "process_stuck"
     PROCESS_MISSING = "process_missing"
-    SUPERVISOR_FROZEN = "supervisor_frozen"
     TICK_LATE = "tick_late"
     WORK_UNCLAIMED = "work_unclaimed"
     STUDIES_UNREAD = "studies_unread"

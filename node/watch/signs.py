@@ -17,9 +17,9 @@ from node.persistence.database import sqlite_file
 from node.persistence.store import Store
 from node.persistence.watching import PulseRow, QueueRow, Watched
 from node.watch.certificates import ending
-from node.watch.roles import WITHOUT, roles_of
+from node.watch.moment import Moment
+from node.watch.roles import SUPERVISOR, WITHOUT, roles_of
 from node.watch.sign import Name, Sign, error, warning
-from node.watch.ticks import Moment
 from node.words import in_words
 
 
@@ -156,11 +156,12 @@ def _processes(pulses: Sequence[PulseRow], config: NodeConfig, now: Moment) -> I
 def _process(pulse: PulseRow, silent_s: float, watch: WatchConfig, now: Moment) -> Iterator[Sign]:
     pid = pulse.owner.rsplit(":", 2)[1]
     who = f"the {pulse.role} (process {pid} on {pulse.host})"
+    again = "start the node again" if pulse.role == SUPERVISOR else "it is started again"
     if silent_s > watch.frozen_after_s:
         yield error(
             Name.PROCESS_FROZEN,
             f"{who} has not said for {_long(silent_s)} that it runs, so {WITHOUT[pulse.role]}; "
-            f"`kill -9 {pid}`, and it is started again",
+            f"`kill -9 {pid}`, and {again}",
             subject=pulse.role,
             since=pulse.at,
         )

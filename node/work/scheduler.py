@@ -14,9 +14,9 @@ from typing import Protocol
 
 from node.logs import event
 from node.persistence.spool import Spool
+from node.ticks import Tick, keep_ticking
 from node.watch.pulse import Moved, unseen
 from node.work.planner import Planner, ReadsInstances
-from node.work.ticks import Tick, keep_ticking
 
 RELEASE_EVERY_S = 5.0
 READ_EVERY_S = 0.5

@@ -36,6 +36,8 @@ class ProcessPulse(Base):
 class StandingSign(Base):
     """One thing that is wrong, from when it was first seen until it is over and told.
 
+    since   : when it began, as far as anybody knows
+    seen_at : when it was first seen
     over_at : when it was seen no more; the row goes when that has been told
     """
 
@@ -46,6 +48,7 @@ class StandingSign(Base):
     severity: Mapped[str]
     says: Mapped[str]
     since: Mapped[datetime]
+    seen_at: Mapped[datetime]
     over_at: Mapped[datetime | None]
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from node.config import NodeConfig
 from node.persistence.watching import PulseRow, Watched
+from node.watch.moment import Moment
 from node.watch.sign import Sign
 from node.watch.signs import signs_in
-from node.watch.ticks import Moment
 from tests.node.persistence.filling import NOON, at
 
 BOOT = "boot-1"
 NOW = Moment(at=NOON, boot=BOOT, tick=1000.0)
-ROLES = ("receiver", "worker", "deliverer", "scheduler", "web")
+ROLES = ("receiver", "worker", "deliverer", "scheduler", "watcher", "web")
 
 
 def config(**sections: Any) -> NodeConfig:

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from node.persistence.watching import DeadRow, QueueRow
+from node.watch.moment import Moment
 from node.watch.sign import Name, Severity
-from node.watch.ticks import Moment
 from tests.node.persistence.filling import NOON, at
 from tests.node.watch.seen import BOOT, NOW, found, pulse, well
 
@@ -56,7 +56,7 @@ def test_a_process_that_is_not_there_is_missing_and_one_that_is_not_wanted_is_no
 def test_without_any_process_there_is_one_sign_and_not_one_for_each() -> None:
     (sign,) = found(
         well(
-            pulses=dict.fromkeys(("receiver", "worker", "deliverer"))
+            pulses=dict.fromkeys(("receiver", "worker", "deliverer", "watcher"))
             | {role: pulse(role, tick=100.0, at=at(-900)) for role in ("scheduler", "web")}
         )
     )

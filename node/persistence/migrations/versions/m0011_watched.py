@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("severity", sa.Text(), nullable=False),
         sa.Column("says", sa.Text(), nullable=False),
         sa.Column("since", time, nullable=False),
+        sa.Column("seen_at", time, nullable=False),
         sa.Column("over_at", time, nullable=True),
         sa.PrimaryKeyConstraint("name", "subject", name=op.f("pk_standing_sign")),
     )
