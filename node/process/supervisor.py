@@ -40,7 +40,7 @@ class _Child:
     started_s: float = 0.0
     start_at_s: float = 0.0
     pause_s: float = _FIRST_PAUSE_S
-    life: life.Life | None = None
+    alive: life.Life | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -123,7 +123,7 @@ class Supervisor:
                         self._start(child, mark)
                 elif (status := child.process.poll()) is not None:
                     self._ended(child, status)
-                elif child.life is not None and child.life.silent_s(now_s) > self.frozen_after_s:
+                elif child.alive is not None and child.alive.silent_s(now_s) > self.frozen_after_s:
                     event("process.frozen", level=ERROR, process=child.role)
                     child.process.kill()
             if not ready and self.is_up():
@@ -141,7 +141,7 @@ class Supervisor:
         )
         child.started_s = time.monotonic()
         if child.role in self.shows_life:
-            child.life = life.Life(life.file(self.directory, child.role), now_s=child.started_s)
+            child.alive = life.Life(life.file(self.directory, child.role), now_s=child.started_s)
         event("process.started", process=child.role, started_pid=child.process.pid)
 
     def _ended(self, child: _Child, status: int) -> None:

@@ -18,7 +18,7 @@ from node.calling.http import Service
 from node.config import AlertsConfig
 from node.config.watch import MailConfig, WebhookConfig
 from node.core.errors import DestinationNotReady, DestinationUnreachable
-from node.dicom.tls import why
+from node.dicom import tls
 from node.watch.alert import Alert
 
 _SLOWEST_KB_S = 20.0
@@ -104,7 +104,7 @@ class Mail:
             with guard.within(seconds):
                 self._send(message, guard)
         except ssl.SSLError as error:
-            raise DestinationUnreachable(f"{where}: {why(error)}; see alerts.mail") from error
+            raise DestinationUnreachable(f"{where}: {tls.why(error)}; see alerts.mail") from error
         except smtplib.SMTPAuthenticationError as error:
             raise DestinationNotReady(
                 f"{where} does not know alerts.mail.user with that password"
@@ -127,12 +127,14 @@ class Mail:
 
     def _send(self, message: EmailMessage, guard: Guard) -> None:
         config = self._config
-        trust = ssl.create_default_context(cafile=config.ca_file)
+        trust = tls.calling(
+            ca_file=config.ca_file, certificate_file=None, key_file=None, compares_name=True
+        )
         client: smtplib.SMTP
         if config.security == "tls":
-            client = _WatchedFromTheStart(guard, trust, timeout=self._timeout_s)
+            client = _WatchedFromTheStart(guard, config.host, trust, timeout=self._timeout_s)
         else:
-            client = _Watched(guard, timeout=self._timeout_s)
+            client = _Watched(guard, config.host, timeout=self._timeout_s)
         with client:
             client.connect(config.host, config.port)
             if config.security == "starttls":
@@ -147,9 +149,10 @@ class Mail:
 class _Watched(smtplib.SMTP):
     """A connection that the guard knows."""
 
-    def __init__(self, guard: Guard, *, timeout: float) -> None:
+    def __init__(self, guard: Guard, host: str, *, timeout: float) -> None:
         self._guard = guard
         super().__init__(timeout=timeout, local_hostname="m3node")
+        self._host = host  # whose certificate STARTTLS has to show
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         plain = socket.create_connection((host, port), timeout)
@@ -160,9 +163,9 @@ class _Watched(smtplib.SMTP):
 class _WatchedFromTheStart(_Watched):
     """One that speaks TLS from the first byte."""
 
-    def __init__(self, guard: Guard, trust: ssl.SSLContext, *, timeout: float) -> None:
+    def __init__(self, guard: Guard, host: str, trust: ssl.SSLContext, *, timeout: float) -> None:
         self._trust = trust
-        super().__init__(guard, timeout=timeout)
+        super().__init__(guard, host, timeout=timeout)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         plain = super()._get_socket(host, port, timeout)

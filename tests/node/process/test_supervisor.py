@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from node.core.errors import ConfigError
-from node.process import orphans
+from node.process import life, orphans
 from node.process.supervisor import EX_CONFIG, notify, port_is_free
 
 SERVE = """
@@ -27,7 +27,7 @@ def command(role):
     return [sys.executable, "-c", (here / (role + ".py")).read_text(), str(here), role]
 sys.exit(Supervisor(
     directory=here, command=command, drain_s=float(sys.argv[2]), roles=sys.argv[3:],
-    first_pause_s=0.01,
+    first_pause_s=0.01, shows_life=["watcher"], frozen_after_s=1.5,
 ).run())
 """
 PREAMBLE = """
@@ -229,3 +229,45 @@ def test_systemd_is_told_when_it_asks(tmp_path: Path, monkeypatch: pytest.Monkey
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         notify("READY=1")
         assert sock.recv(64) == b"READY=1"
+
+
+def test_a_guard_that_somebody_kills_is_replaced_and_the_family_still_ends_with_the_supervisor(
+    served: Callable[..., Served],
+) -> None:
+    node = served(a=HAS_GRANDCHILD)
+    node.wait_for("a", "up")
+    guard = guard_of(node.process.pid, node.pids())
+    os.kill(guard, signal.SIGKILL)
+    eventually(lambda: guard_of(node.process.pid, node.pids()) not in (None, guard))
+    node.process.kill()
+    eventually(lambda: not any(lives(pid) for pid in node.pids()), within_s=5)
+    assert node.process.stderr is not None
+    assert '"action": "guard.lost"' in node.process.stderr.read()
+
+
+def guard_of(supervisor: int, others: list[int]) -> int | None:
+    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    found = [int(pid) for pid in children if int(pid) not in others and lives(int(pid))]
+    return found[0] if found else None
+
+
+def test_a_role_that_shows_no_life_is_killed_and_started_again(
+    served: Callable[..., Served],
+) -> None:
+    shows = PREAMBLE + (
+        "from node.process import life\nnote('up')\n"
+        "for _ in range(4000):\n    life.show(here, role)\n    time.sleep(0.03)\n"
+    )
+    node = served(watcher=shows, b=SLEEPS)
+    node.wait_for("watcher", "up")
+    node.wait_for("b", "up")
+    os.kill(node.pids()[[n[0] for n in node.notes()].index("watcher")], signal.SIGSTOP)
+    node.wait_for("watcher", "up", times=2)
+    assert [n[0] for n in node.notes()].count("b") == 1
+
+
+def test_the_supervisor_shows_that_it_lives(served: Callable[..., Served], tmp_path: Path) -> None:
+    node = served(a=SLEEPS)
+    node.wait_for("a", "up")
+    shown = life.file(tmp_path, "supervisor").read_text()
+    assert shown.splitlines()[0] == str(node.process.pid)

@@ -101,7 +101,6 @@ def mail_server(context: ssl.SSLContext | None = None) -> Iterator[Mailed]:
                         return
                 return
             connection.sendall(b"220 test ESMTP\r\n")
-            secured = False
             reader = connection.makefile("rb")
             for raw in iter(reader.readline, b""):
                 line = raw.decode().strip()
@@ -109,18 +108,19 @@ def mail_server(context: ssl.SSLContext | None = None) -> Iterator[Mailed]:
                 match line.split()[0].upper():
                     case "EHLO":
                         offers = b"250-test\r\n"
-                        if context is not None and not secured:
+                        if context is not None:
                             offers += b"250-STARTTLS\r\n"
-                        offers += b"250-AUTH PLAIN\r\n" if secured else b""
                         connection.sendall(offers + b"250 8BITMIME\r\n")
                     case "STARTTLS":
                         assert context is not None
                         connection.sendall(b"220 go\r\n")
-                        connection = context.wrap_socket(connection, server_side=True)
-                        reader, secured = connection.makefile("rb"), True
-                        for raw in iter(reader.readline, b""):
-                            if self._command(connection, reader, raw.decode().strip()):
-                                return
+                        with (
+                            context.wrap_socket(connection, server_side=True) as inner,
+                            inner.makefile("rb") as within,
+                        ):
+                            for raw in iter(within.readline, b""):
+                                if self._command(inner, within, raw.decode().strip()):
+                                    return
                         return
                     case _:
                         if self._command(connection, reader, line):
