@@ -11,7 +11,7 @@ from typing import Any
 from node import __version__
 from node.core.states import State
 from node.persistence.watching import PulseRow
-from node.watch.ticks import moment
+from node.watch.moment import moment
 from node.web.services import Services
 from sr_templates.version import TEMPLATE_VERSION
 
