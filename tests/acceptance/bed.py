@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
 from pydicom import Dataset
 
 from m3net.uids import FrameKey, SOPInstanceUID
+from node.cli import cli
 from node.demo.reading import ReadReport, read_report
 from node.demo.receiving_scp import ReceivingSCP
 from tests.peers import free_port, listens, storescu, wait_until
@@ -56,13 +58,14 @@ class Bed:
     ) -> None:
         self.directory = directory
         self.port, self.pacs_port, self.web_port = free_port(), free_port(), free_port()
-        self._environment = {
-            **{k: v for k, v in os.environ.items() if not k.startswith("M3NODE_")},
+        self._settings = {
             **_QUICK,
             "M3NODE_RECEIVER__PORT": str(self.port),
             "M3NODE_WEB__PORT": str(self.web_port),
             **(settings or {}),
         }
+        others = {k: v for k, v in os.environ.items() if not k.startswith("M3NODE_")}
+        self._environment = {**others, **self._settings}
         self._sent = 0
         self.serve: subprocess.Popen[bytes] | None = None
         self.pacs = ReceivingSCP(directory / "pacs", ae_title="PACS", port=self.pacs_port)
@@ -138,6 +141,14 @@ class Bed:
         """The same with --json, read."""
         return json.loads(self.cli(*words, "--json"))
 
+    def _asked_here(self, *words: str) -> Any:
+        """The same in this process: what is asked again and again need not start one each time."""
+        asked = [*words, "--json", "--config", str(self.config)]
+        others = {name: None for name in os.environ if name.startswith("M3NODE_")}
+        done = CliRunner().invoke(cli, asked, env={**others, **self._settings})
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
     def _m3node(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "node", *words],
@@ -170,7 +181,7 @@ class Bed:
         shown: dict[str, Any] = {}
 
         def settled() -> bool:
-            shown.update(self.json("study", "show", study_uid))
+            shown.update(self._asked_here("study", "show", study_uid))
             work = [*shown["job_list"], *shown["deliveries"]]
             return (
                 not shown["open_senders"]
