@@ -325,7 +325,7 @@ def test_what_cannot_be_requeued_or_cancelled_says_why(store: Store) -> None:
     with pytest.raises(NotAllowed, match=f"job {job_id} is queued already"):
         store.requeue_job(job_id, analysis_id=MODEL, now=NOON)
     finish(store, claimed(store))
-    with pytest.raises(NotAllowed, match="only what is queued or dead can be cancelled"):
+    with pytest.raises(NotAllowed, match="only what is queued, running or dead can be"):
         store.cancel_job(job_id, now=NOON)
 
 
