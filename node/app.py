@@ -5,6 +5,7 @@ that each process carries only what it uses.
 """
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -14,8 +15,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -225,7 +225,8 @@ def run_role(role: str, config: NodeConfig) -> int:
     """Be one of the supervisor's processes until SIGTERM; returns the exit status."""
     orphans.die_with_parent()
     logs.configure(config.log, role=role)
-    stop = _stopped_by_sigterm()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the whole group
+    stop = Stop()
     try:
         # `serve` has upgraded it; a program that is replaced while another runs leaves it alone.
         store = open_node_store(config, change=Change.MAKE, patience_s=_PATIENCE_S.get(role))
@@ -249,6 +250,7 @@ def run_role(role: str, config: NodeConfig) -> int:
         )
         with pulse:
             _ROLES[role](config, store, stop, pulse.moved)
+        store.close()
         if losses:
             raise losses[0]
     except (ConfigError, WeightsError, InferenceError) as error:
@@ -266,33 +268,38 @@ _PATIENCE_S = {"receiver": 10.0, "web": 10.0, "watcher": 5.0}
 watches is not to be taken for frozen."""
 
 
-def _stopped_by_sigterm() -> threading.Event:
-    stop = threading.Event()
+class Stop(threading.Event):
+    """Set by SIGTERM; before its role holds anything, SIGTERM ends the process at once."""
 
-    def on_sigterm(number: int, frame: FrameType | None) -> None:
+    def __init__(self) -> None:
+        super().__init__()
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+
+    def from_here_on(self) -> Self:
+        """What is held is brought to its end; called when all that takes time to load is there."""
         # In a thread of its own: the main one may hold the event's lock at this very moment.
-        del number, frame
-        threading.Thread(target=stop.set, daemon=True).start()
-
-    signal.signal(signal.SIGTERM, on_sigterm)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the whole group
-    return stop
+        signal.signal(
+            signal.SIGTERM, lambda *_: threading.Thread(target=self.set, daemon=True).start()
+        )
+        return self
 
 
 _SWITCH_S = 0.0005
 """Threads that only pass bytes on have their turn sooner: an echo is answered while many send."""
 
 
-def _receive(config: NodeConfig, store: Store, stop: threading.Event, moved: Moved) -> None:
+def _receive(config: NodeConfig, store: Store, stop: Stop, moved: Moved) -> None:
     from node.inbound.dimse import receiver
 
     del moved  # it waits to be called, and answers or does not
     intake = open_intake(config, store)
     sys.setswitchinterval(_SWITCH_S)
-    receiver.run(config.receiver, intake, store, stop, drain_s=0.8 * config.serve.drain_s)
+    receiver.run(
+        config.receiver, intake, store, stop.from_here_on(), drain_s=0.8 * config.serve.drain_s
+    )
 
 
-def _work(config: NodeConfig, store: Store, stop: threading.Event, moved: Moved) -> None:
+def _work(config: NodeConfig, store: Store, stop: Stop, moved: Moved) -> None:
     from m3net.weights import load_classifier
     from node.work import worker
 
@@ -313,12 +320,12 @@ def _work(config: NodeConfig, store: Store, stop: threading.Event, moved: Moved)
             destinations=[d.name for d in config.destinations],
             max_attempts=config.delivery.max_attempts,
         ),
-        stop=stop,
+        stop=stop.from_here_on(),
         moved=moved,
     )
 
 
-def _deliver(config: NodeConfig, store: Store, stop: threading.Event, moved: Moved) -> None:
+def _deliver(config: NodeConfig, store: Store, stop: Stop, moved: Moved) -> None:
     from node.outbound import deliverer
 
     if not config.destinations:
@@ -328,12 +335,12 @@ def _deliver(config: NodeConfig, store: Store, stop: threading.Event, moved: Mov
         config.destinations,
         store,
         open_spool(config.storage),
-        stop,
+        stop.from_here_on(),
         moved=moved,
     )
 
 
-def _schedule(config: NodeConfig, store: Store, stop: threading.Event, moved: Moved) -> None:
+def _schedule(config: NodeConfig, store: Store, stop: Stop, moved: Moved) -> None:
     from node.work import scheduler
     from node.work.planner import Planner
 
@@ -360,12 +367,12 @@ def _schedule(config: NodeConfig, store: Store, stop: threading.Event, moved: Mo
             ),
         ),
         clock=now_utc,
-        stop=stop,
+        stop=stop.from_here_on(),
         moved=moved,
     )
 
 
-def _pull(config: NodeConfig, store: Store, stop: threading.Event, moved: Moved) -> None:
+def _pull(config: NodeConfig, store: Store, stop: Stop, moved: Moved) -> None:
     from node.inbound.senders import Senders
     from node.pull import puller
 
@@ -375,20 +382,20 @@ def _pull(config: NodeConfig, store: Store, stop: threading.Event, moved: Moved)
         store,
         open_intake(config, store),
         Senders(store, now_utc),
-        stop,
+        stop.from_here_on(),
         max_object_bytes=config.receiver.max_object_mb << 20,
         moved=moved,
     )
 
 
-def _watch(config: NodeConfig, store: Store, stop: threading.Event, moved: Moved) -> None:
+def _watch(config: NodeConfig, store: Store, stop: Stop, moved: Moved) -> None:
     from node.watch import watcher
     from node.watch.telling import tellers
 
     watcher.run(
         config,
         store,
-        stop,
+        stop.from_here_on(),
         tellers=tellers(config.alerts),
         node=node_name(config),
         supervisor_file=life.file(config.storage.directory, SUPERVISOR),
@@ -397,7 +404,7 @@ def _watch(config: NodeConfig, store: Store, stop: threading.Event, moved: Moved
     )
 
 
-def _serve_web(config: NodeConfig, store: Store, stop: threading.Event, moved: Moved) -> None:
+def _serve_web(config: NodeConfig, store: Store, stop: Stop, moved: Moved) -> None:
     from node.inbound.senders import Senders
     from node.watch.look import Lookout
     from node.web import server
@@ -421,7 +428,7 @@ def _serve_web(config: NodeConfig, store: Store, stop: threading.Event, moved: M
     server.run(
         config.web,
         application(services),
-        stop,
+        stop.from_here_on(),
         silence_s=config.receiver.network_timeout_s,
         drain_s=0.8 * config.serve.drain_s,
         meanwhile=services.senders.look_after,
@@ -434,7 +441,7 @@ def _echo(config: NodeConfig, name: str) -> None:
     connect(next(each for each in config.destinations if each.name == name)).verify()
 
 
-_ROLES: Mapping[str, Callable[[NodeConfig, Store, threading.Event, Moved], None]] = {
+_ROLES: Mapping[str, Callable[[NodeConfig, Store, Stop, Moved], None]] = {
     "receiver": _receive,
     "worker": _work,
     "deliverer": _deliver,

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -11,7 +12,7 @@ from node.cli.options import config_option, loaded
 
 @click.command()
 @config_option
-def serve(config_path: Path | None) -> int:
+def serve(config_path: Path | None) -> None:
     """Receive, analyse and deliver until SIGTERM or Ctrl-C.
 
     Directories and the database are made if they are missing.  The configuration is read once:
@@ -54,7 +55,8 @@ def serve(config_path: Path | None) -> int:
 
     def command(role: str) -> list[str]:
         named = ["--config", str(path.resolve())] if path is not None else []
-        return [sys.executable, "-m", "node", "_run", role, *named]
+        # Not from the current directory: whatever lies there is no part of the program.
+        return [sys.executable, "-P", "-m", "node", "_run", role, *named]
 
     status = Supervisor(
         directory=config.storage.directory,
@@ -68,14 +70,21 @@ def serve(config_path: Path | None) -> int:
     ).run()
     if status:
         click.echo("error: the node cannot run; process.cannot_run above says why", err=True)
-    return status
+    leave(status)
 
 
 @click.command("_run", hidden=True)
 @click.argument("role")
 @config_option
-def run_role(role: str, config_path: Path | None) -> int:
+def run_role(role: str, config_path: Path | None) -> None:
     """Be one of the processes that `serve` starts."""
     from node.app import run_role as run
 
-    return run(role, loaded(config_path))
+    leave(run(role, loaded(config_path)))
+
+
+def leave(status: int) -> NoReturn:
+    """The process is over now: to take down an interpreter with torch in it takes seconds."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -82,7 +82,7 @@ def own_node(directory: Path, *, pacs_port: int) -> Iterator[OwnNode]:
     config.write_text(_CONFIG.format(title=_TITLE, port=port, pacs_port=pacs_port, pacs=_PACS))
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "node", "serve", "--config", str(config)],
+            [sys.executable, "-P", "-m", "node", "serve", "--config", str(config)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

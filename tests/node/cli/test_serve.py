@@ -20,9 +20,12 @@ WEB = {"M3NODE_WEB__ENABLED": "false"}
 """Other tests' nodes may hold its port; tests/node/web has its own."""
 
 
-def serve(config_file: Path, port: int, **environ: str) -> subprocess.Popen[str]:
+def serve(
+    config_file: Path, port: int, *, cwd: Path | None = None, **environ: str
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "node", "serve", "--config", str(config_file)],
+        [sys.executable, "-P", "-m", "node", "serve", "--config", str(config_file)],
+        cwd=cwd,
         env={**os.environ, "M3NODE_RECEIVER__PORT": str(port), **WEB, **environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -105,7 +108,11 @@ def test_it_serves_from_next_to_nothing_answers_and_drains(
     config_file: Path, tmp_path: Path
 ) -> None:
     port = free_port()
-    process = serve(config_file, port)
+    planted = tmp_path / "planted"
+    planted.mkdir()
+    for name in ("click", "sqlalchemy", "node"):
+        (planted / f"{name}.py").write_text("open('executed', 'w'); raise SystemExit(9)")
+    process = serve(config_file, port, cwd=planted)
     try:
         assert process.stderr is not None
         log = ""
@@ -123,8 +130,11 @@ def test_it_serves_from_next_to_nothing_answers_and_drains(
         _, said = second.communicate(timeout=60)
         assert second.returncode == 1
         assert f"is served by process {process.pid} already" in said
+        assert not (planted / "executed").exists(), "what lies in the current directory is not run"
         process.send_signal(signal.SIGTERM)
+        told = time.monotonic()
         _, rest = process.communicate(timeout=60)
+        assert time.monotonic() - told < 5, "an idle node ends within 2 s; here others compute too"
         assert process.returncode == 0
         assert actions(rest)[-1] == "serve.stopped"
     finally:
