@@ -22,6 +22,8 @@ nobody may send.  A route then says whom it is for::
   `<input type="hidden" name="csrf_token" value="{{ person.csrf_token }}">`.
 - **Scripts**: every changing request has the header `X-CSRF-Token` with the same value, which a
   page hands over in an attribute (`<body data-csrf="{{ person.csrf_token }}">`).
+- **What a page asks by itself**, to renew what is on the screen, has the header `X-By-Itself`, or
+  is an event stream: it does not keep a session open.
 - **Templates** get `person` (None on the log-in page) and show `person.name`, `person.role`, and,
   where `person.can_log_out`, a form to `/logout`.
 - Refused: a page is answered with 303 to `/login`, what a program asks with 401 or 403 as JSON.

@@ -19,6 +19,7 @@ from node.web.access.hosts import THIS_MACHINE, host_of
 from node.web.access.person import Means, Person, local_person
 from node.web.services import Services
 
+BY_ITSELF = "x-by-itself"
 _FORWARDED = (
     "forwarded",
     "via",
@@ -84,8 +85,7 @@ class Identified:
         if found is None:
             return None
         row, seen_at = found
-        if "text/event-stream" not in request.headers.get("accept", ""):
-            # What a page asks by itself says nothing of a person before it.
+        if not _is_by_itself(request):
             try:
                 self._store.session_seen(digest, before=seen_at, now=now)
             except OperationalError as error:  # a full disk is looked at too
@@ -142,6 +142,11 @@ def address_of(request: HTTPConnection, config: WebConfig) -> str:
         except ValueError:
             break
     return peer
+
+
+def _is_by_itself(request: HTTPConnection) -> bool:
+    """Whether a page asks that stands on a screen, which says nothing of a person before it."""
+    return BY_ITSELF in request.headers or "text/event-stream" in request.headers.get("accept", "")
 
 
 def _is_from_a_proxy(request: HTTPConnection, config: WebConfig) -> bool:

@@ -52,7 +52,7 @@ async function renew() {
   if (renewing) { again = true; return; }
   renewing = true;
   try {
-    const answer = await fetch(location.href, { headers: { Accept: 'text/html' }, cache: 'no-store' });
+    const answer = await fetch(location.href, { headers: { Accept: 'text/html', 'X-By-Itself': '1' }, cache: 'no-store' });
     if (answer.redirected) { location.reload(); return; }
     if (!answer.ok) throw new Error(answer.status);
     const made = new DOMParser().parseFromString(await answer.text(), 'text/html');

@@ -2,14 +2,14 @@
 
 import logging
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import requests
 
 from node.core.people import Role
-from node.credentials import SESSION_PURPOSE, digest_of, hashed
+from node.credentials import SESSION_PURPOSE, digest_of, drawn_token, hashed
 from node.persistence.people import AccountKind
 from tests.node.web.access.browsing import PASSWORD, Browser, add_user
 from tests.node.web.serving import Served, serving
@@ -197,3 +197,24 @@ def test_guessing_is_stopped_and_the_answer_says_for_how_long(tmp_path: Path) ->
         assert 0 < int(said[-1].headers["Retry-After"]) <= 31
         # anna has logged in from there before: her tries are her own
         assert Browser(served).log_in("anna").status_code == 303
+
+
+def test_a_page_that_renews_itself_keeps_no_session_open(served: Served, browser: Browser) -> None:
+    store, now = served.services.store, datetime.now(UTC)
+    user = store.user_of_name("vera")
+    assert user is not None
+    token = drawn_token()
+    digest = digest_of(token, purpose=SESSION_PURPOSE)
+    begun, ends = now - timedelta(minutes=10), now + timedelta(hours=1)
+    store.open_session(user, digest, address="127.0.0.1", now=begun, ends_at=ends)
+
+    def seen_at() -> datetime:
+        found = store.holder_of_session(digest, now=now, idle=timedelta(hours=1))
+        assert found is not None
+        return found[1]
+
+    shown = {"Cookie": f"m3node_session={token}"}
+    assert browser.visit("/", **shown, **{"X-By-Itself": "1"}).status_code == 200
+    assert seen_at() == begun
+    assert browser.visit("/", **shown).status_code == 200
+    assert seen_at() >= now
