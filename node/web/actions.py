@@ -17,6 +17,9 @@ from node.persistence.asked import DeliveriesAsked
 from node.web.problems import Problem
 from node.web.services import Services
 
+_MOST_DIGITS = 9
+"""Of the number of a job or delivery; databases have a limit."""
+
 
 class Target(StrEnum):
     """What an action is done to, and what stands for it in an address."""
@@ -201,7 +204,7 @@ def perform(action: Action, services: Services, target: str, by: str) -> Done:
 
 
 def _number(target: str) -> int:
-    if not (target.isascii() and target.isdigit() and len(target) <= 15):
+    if not (target.isascii() and target.isdigit() and len(target) <= _MOST_DIGITS):
         raise UnknownEntry("there is nothing of that number")
     return int(target)
 

@@ -58,7 +58,7 @@ class ListAsked:
         number = query.get("page", "")
         return cls(
             path=path,
-            search=query.get("q", "").strip()[:_LONGEST_SEARCH],
+            search=query.get("q", "").replace("\0", "").strip()[:_LONGEST_SEARCH],
             filters={
                 name: query.get(name, "") if query.get(name, "") in values else ""
                 for name, values in filters.items()
