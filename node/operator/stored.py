@@ -17,7 +17,7 @@ def web_server() -> list[str]:
     web, receiver = WebConfig(), ReceiverConfig()
     limits = [
         ("Address", "web.host, web.port", f"{web.host}:{web.port}"),
-        ("Addresses that are answered", "web.allowed_peers", "all"),
+        ("Addresses that need no token", "web.allowed_peers", "this machine, without users"),
         ("Origins of pages that may read answers", "web.allowed_origins", "none"),
         ("Connections", "(fixed)", f"{MOST_CONNECTIONS}; the one idle for longest gives way"),
         ("Head of a request, bytes", "(fixed)", MOST_HEAD_BYTES),
@@ -33,14 +33,17 @@ def web_server() -> list[str]:
         "## DICOMweb origin server",
         "",
         "HTTP/1.1, over TLS 1.2 or newer if `web.certificate_file` is set; base address "
-        "`/dicom-web`. No login of its own. `/healthz`: the web process lives; `/readyz`: an "
+        "`/dicom-web`. Who is not let in by address shows a bearer token (RFC 6750) of "
+        "`m3node token`, or a session of the page's: viewers read, senders store, operators both "
+        "(401 without, 403 with another role). `/healthz`: the web process lives; `/readyz`: an "
         "object that came now would be kept.",
         "",
         *table(("Limit", "Setting", "Default"), limits),
         "",
         'An error is answered with `{"status": ..., "error": ...}` (or text, if that is accepted) '
         "in words that repeat nothing of the request. The Host header is used for the addresses in "
-        "answers only.",
+        "answers; a browser that names another host than this machine's, `web.public_url`'s or "
+        "`web.host_names` to a node on 127.0.0.1 is answered with 421.",
         "",
     ]
 
@@ -54,7 +57,7 @@ def stow_server() -> list[str]:
             "receiver.max_associations, max_associations_of_one_peer",
             f"{receiver.max_associations}, {receiver.most_of_one_peer}",
         ),
-        ("Addresses that may store", "receiver.allowed_peers", "all"),
+        ("Addresses that may store without a token", "receiver.allowed_peers", "all"),
         ("Storage classes", "receiver.accept", receiver.accept),
         ("Largest object, inflated, MiB", "receiver.max_object_mb", receiver.max_object_mb),
         ("Parts of a request", "(fixed)", MOST_PARTS),
@@ -72,7 +75,7 @@ def stow_server() -> list[str]:
             "no multipart body, none with a part, or one that is cut off; objects that came whole "
             "before are stored",
         ),
-        ("403", "the address is not in receiver.allowed_peers"),
+        ("403", "the address is not in receiver.allowed_peers, and no token of a sender is shown"),
         ("409", "none is stored, for reasons that the client has to cure, or for several"),
         (
             "413",

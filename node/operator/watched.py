@@ -32,6 +32,7 @@ def ups_rs() -> list[str]:
         "Output Information names the results while they are in force. What is dead is CANCELED "
         "with the reason; an operator may requeue it, and then the same work item is SCHEDULED "
         "again. Only what is SCHEDULED is cancelled on request (202, else 409), and only by "
-        "addresses in `receiver.allowed_peers`; the diary and `m3node job list` say so.",
+        "addresses in `receiver.allowed_peers`, or with a sender's token; the diary and "
+        "`m3node job list` say so.",
         "",
     ]
