@@ -341,11 +341,17 @@ def _deliver(config: NodeConfig, store: Store, stop: Stop, moved: Moved) -> None
 
 
 def _schedule(config: NodeConfig, store: Store, stop: Stop, moved: Moved) -> None:
+    from node.keeping.retention import Keeper
     from node.work import scheduler
     from node.work.planner import Planner
 
-    reading = open_reading(config, store)
+    reading, spool = open_reading(config, store), open_spool(config.storage)
     store.judge_waiting_again(now_utc())  # the rules may be others than those of the last run
+    keeper = Keeper(store, spool, config.retention, clock=now_utc)
+
+    def keep() -> None:
+        keeper.step(within_s=_KEEP_S)
+
     scheduler.run(
         Planner(
             store,
@@ -356,7 +362,8 @@ def _schedule(config: NodeConfig, store: Store, stop: Stop, moved: Moved) -> Non
         ),
         reading=reading,
         store=store,
-        spool=open_spool(config.storage),
+        spool=spool,
+        keep=keep,
         look_every_s=config.study.look_every_s,
         longest_pause_s=max(
             LONGEST_ASKED_S,
@@ -370,6 +377,10 @@ def _schedule(config: NodeConfig, store: Store, stop: Stop, moved: Moved) -> Non
         stop=stop.from_here_on(),
         moved=moved,
     )
+
+
+_KEEP_S = 0.25
+"""So long files are removed before studies have their turn."""
 
 
 def _pull(config: NodeConfig, store: Store, stop: Stop, moved: Moved) -> None:

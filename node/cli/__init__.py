@@ -28,6 +28,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "job": ("node.cli.job:job", "Analyses: list, show, requeue, cancel."),
     "delivery": ("node.cli.delivery:delivery", "What is sent where: list, requeue."),
     "fetch": ("node.cli.fetch:fetch", "Ask a source for a study; list what was asked."),
+    "retention": ("node.cli.retention:retention", "What is freed from the disk: plan, run."),
     "why": ("node.cli.why:why", "The diary of one study, in words."),
     "health": ("node.cli.health:health", "What is wrong with the running node, if anything."),
     "alert": ("node.cli.alert:alert", "Who is told of what is wrong: test."),

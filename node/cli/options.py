@@ -1,5 +1,6 @@
 """What the verbs share: --config, --json, --phi, --since, --state, and how lists are shown."""
 
+import getpass
 import json
 import os
 import re
@@ -121,6 +122,15 @@ def made_store(config: "NodeConfig") -> Iterator["Store"]:
         yield store
     finally:
         store.close()
+
+
+def person() -> str:
+    """Who is at the command line, for the diary."""
+    try:
+        name = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a user without a name
+        name = str(os.getuid())
+    return f"{name} (command line)"
 
 
 def console() -> "Console":

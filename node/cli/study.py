@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from node.cli.delete import delete_study
 from node.cli.options import (
     config_option,
     json_option,
@@ -178,3 +179,6 @@ def show_study(study_or_accession: str, as_json: bool, phi: bool, config_path: P
                 for d in deliveries
             ],
         )
+
+
+study.add_command(delete_study)

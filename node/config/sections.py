@@ -169,6 +169,23 @@ class StorageConfig(Section):
     """Below so much free space a C-STORE is answered with A700, Out of Resources."""
 
 
+class RetentionConfig(Section):
+    """What may leave the disk by itself: nothing while no number is set, and nothing of a study
+    that waits, is analysed, or has results that are not delivered. What was said of a study stays:
+    its diary, and what its report said."""
+
+    keep: Literal["until_delivered", "forever"] = "until_delivered"
+    """"forever" removes nothing, whatever the numbers say."""
+    received_days: Annotated[float, Field(ge=0)] | None = Field(default=None, examples=[30])
+    """So long after the last arrival what was received is removed; absent: not by age."""
+    results_days: Annotated[float, Field(ge=0)] | None = Field(default=None, examples=[365])
+    """So long after they were sent results are removed, where they are delivered; absent: not by
+    age. Where there is no destination they stay."""
+    watermark_gb: Annotated[float, Field(gt=0)] | None = Field(default=None, examples=[500])
+    """Above so many gigabytes of stored objects the oldest studies are freed first, what was
+    received before results; absent: no limit."""
+
+
 class DatabaseConfig(Section):
     """The queue and the diary."""
 
@@ -318,6 +335,7 @@ class NodeConfig(Section):
     web: WebConfig = WebConfig()
     study: StudyConfig = StudyConfig()
     storage: StorageConfig = StorageConfig()
+    retention: RetentionConfig = RetentionConfig()
     database: DatabaseConfig = DatabaseConfig()
     model: ModelConfig = ModelConfig()
     worker: WorkerConfig = WorkerConfig()

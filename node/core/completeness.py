@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from m3net.uids import StudyInstanceUID
-from node.core.digest import question_digest
+from node.core.digest import freed_digest, question_digest
 from node.core.fetching import (
     Fetch,
     Scope,
@@ -72,11 +72,13 @@ class StudySnapshot(StudyPulse):
 
     instances : the current versions, in the order in which they came
     unread    : how many more there are of which nothing has been read yet
+    freed     : what else came, and has no file any more
     fetches   : what sources were asked about it, oldest first
     """
 
     instances: Sequence[InstanceFacts]
     unread: int = 0
+    freed: Sequence[InstanceFacts] = ()
     fetches: Sequence[Fetch] = ()
 
 
@@ -155,6 +157,8 @@ def readiness(snapshot: StudySnapshot, *, now: datetime, rules: StudyRules) -> R
         )
     if fetch := open_fetch(snapshot.fetches):
         return Wait(reason=_asked(fetch.source), look_again_at=None)
+    if freed := [facts for facts in snapshot.freed if facts.role in _JUDGED]:
+        return _without_files(snapshot, freed, rules)
     selection = select(snapshot.study_instance_uid, snapshot.instances)
     if selection is None:
         return Nothing(reason=_why_nothing(snapshot.instances))
@@ -194,6 +198,44 @@ def _unannotated(snapshot: StudySnapshot, *, now: datetime, rules: StudyRules) -
     return Expired(
         reason=f"for an annotation, and none came within {_span(expires_s)} after the last "
         "arrival: nothing in this CT has been assessed; when an annotation comes it will be",
+        look_again_at=None,
+    )
+
+
+_JUDGED = frozenset({Role.CT, Role.ANNOTATION, Role.UNSUPPORTED_ANNOTATION})
+
+
+def _without_files(
+    snapshot: StudySnapshot, freed: Sequence[InstanceFacts], rules: StudyRules
+) -> Readiness:
+    """Something has come to a study of which other files were freed since it was reported.
+
+    It is never judged from what is left of it: the report of the whole would be replaced by one of
+    a part.
+    """
+    if not any(facts.role in _JUDGED for facts in snapshot.instances):
+        return Nothing(
+            reason="its files were freed from the disk, and what has come since is neither "
+            "CT nor an annotation"
+        )
+    gone = frozenset(facts.sop_instance_uid for facts in freed)
+    because = (
+        f"{counted(len(gone), 'object')} of it that came before were freed from this node's disk, "
+        "and nothing is judged from a part of it"
+    )
+    source = rules.sources and source_to_ask(
+        wanted := Wanted(scope=Scope.STUDY, instances=gone, content=freed_digest(gone)),
+        snapshot.fetches,
+        here={facts.sop_instance_uid for facts in snapshot.instances},
+        sources=rules.sources,
+        max_fetches=rules.max_fetches,
+    )
+    if source:
+        return Ask(
+            reason=_asked(source), look_again_at=None, source=source, wanted=wanted, because=because
+        )
+    return Wait(
+        reason=f"for the whole study to be sent again (or erased first): {because}",
         look_again_at=None,
     )
 

@@ -33,6 +33,7 @@ class Kind(StrEnum):
     STUDY_COMPLETE = "study.complete"
     STUDY_UNCHANGED = "study.unchanged"
     STUDY_IGNORED = "study.ignored"
+    STUDY_FREED = "study.freed"
     JOB_SUPERSEDED = "job.superseded"
     JOB_CANCELLED_BY_CLIENT = "job.cancelled_by_client"
     JOB_REPORTED_DEAD = "job.reported_dead"
@@ -101,6 +102,8 @@ _SENTENCES: Mapping[str, str] = {
     Kind.STUDY_COMPLETE: "complete: {reason}",
     Kind.STUDY_UNCHANGED: "nothing new for the model: these inputs are those of job {job}",
     Kind.STUDY_IGNORED: "nothing to do: {reason}",
+    Kind.STUDY_FREED: "{files} files of {what} freed ({megabytes:.1f} MB), {because}, by {by}; "
+    "what they said is kept",
     "job.queued": "{work} queued (revision {revision}): {because}",
     "job.done": "{work} done: {headline}",
     "job.cancelled": "{work} cancelled by {by}",

@@ -10,7 +10,7 @@ name in an unknown character set is nobody else's.
 import hashlib
 import json
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from pydicom import Dataset
@@ -21,6 +21,7 @@ from pydicom.valuerep import PersonName
 
 from m3net.attributes import PARSER_ERRORS, is_encapsulated
 from m3net.codestream import require_sizes
+from m3net.uids import SOPInstanceUID
 from node.core.inputs import StudyInputs
 from sr_templates.character_sets import (
     SPECIFIC_CHARACTER_SET,
@@ -145,6 +146,11 @@ def question_digest(inputs: StudyInputs) -> str:
             "series": inputs.series and inputs.series.series_instance_uid,
         }
     )
+
+
+def freed_digest(instances: Collection[SOPInstanceUID]) -> str:
+    """Of the question for a study whose files were freed: the same is asked once."""
+    return _sha256({"freed": sorted(instances)})
 
 
 def next_occurrence(job_digest: str) -> str:

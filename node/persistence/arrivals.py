@@ -21,7 +21,7 @@ from node.persistence.process_identity import is_dead_here, is_of_this_host
 from node.persistence.rows import Arrival, ReceivedInstance
 from node.persistence.schema import Contribution, Instance, Sender, Study
 from node.persistence.searched import recount
-from node.persistence.transactions import Transactions, judge_again, record
+from node.persistence.transactions import Transactions, files_stay, judge_again, record
 
 SILENT_FOR = timedelta(minutes=2)
 """A process that keeps its senders says so every few seconds."""
@@ -100,6 +100,7 @@ class Arrivals(Transactions):
         brought: dict[tuple[int, str], Counter[Arrival]] = {}
         arrivals = []
         with self._write() as connection, closing(connection.connection.cursor()) as cursor:
+            files_stay(connection)
             for study, of_it in _by_study(received).items():
                 _upsert_study(connection, cursor, study, of_it)
             for each in received:
@@ -165,9 +166,13 @@ _ITSELF = (
     _INSTANCES.c.sop_instance_uid == bindparam("sop"),
 )
 _KNOWN = Prepared(
-    select(_INSTANCES.c.id, _INSTANCES.c.version, _INSTANCES.c.current, _INSTANCES.c.sha256).where(
-        *_ITSELF
-    )
+    select(
+        _INSTANCES.c.id,
+        _INSTANCES.c.version,
+        _INSTANCES.c.current,
+        _INSTANCES.c.sha256,
+        _INSTANCES.c.freed_at.is_not(None),
+    ).where(*_ITSELF)
 )
 _SUPERSEDE = Prepared(
     update(_INSTANCES).where(*_ITSELF, _INSTANCES.c.current).values(current=False)
@@ -238,6 +243,7 @@ class _Known(NamedTuple):
     version: int
     current: bool
     sha256: str
+    freed: bool
 
 
 def _record(connection: Connection, cursor: DBAPICursor, received: ReceivedInstance) -> Arrival:
@@ -245,6 +251,8 @@ def _record(connection: Connection, cursor: DBAPICursor, received: ReceivedInsta
     itself = {"study": study, "sop": sop}
     known = [_Known(*row) for row in _KNOWN.execute(connection, cursor, itself).fetchall()]
     same = next((row for row in known if row.sha256 == file.sha256), None)
+    if same is not None and same.freed:
+        return _back(connection, cursor, received, same)
     if same is not None and same.current:
         return Arrival.SAME
     version = 1 + max((row.version for row in known), default=0)
@@ -286,6 +294,22 @@ def _record(connection: Connection, cursor: DBAPICursor, received: ReceivedInsta
             version=version,
         )
     return Arrival.NEWER_VERSION if known else Arrival.NEW
+
+
+def _back(
+    connection: Connection, cursor: DBAPICursor, received: ReceivedInstance, same: _Known
+) -> Arrival:
+    """A version whose file was freed has one again; it is read anew."""
+    if not same.current:
+        itself = {"study": received.study_instance_uid, "sop": received.sop_instance_uid}
+        _SUPERSEDE.execute(connection, cursor, itself)
+    unread = ("role", "kind", "content_digest", "facts", "findable", "freed_at")
+    connection.execute(
+        update(Instance)
+        .where(Instance.id == same.id)
+        .values(**dict.fromkeys(unread), current=True, read_tries=0, received_at=received.at)
+    )
+    return Arrival.NEW
 
 
 def _contribute(

@@ -122,6 +122,8 @@ def _configure_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) 
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
+    # What is deleted is overwritten, so that an erased patient does not stay in unused pages.
+    cursor.execute("PRAGMA secure_delete = ON")
     cursor.close()
 
 

@@ -29,6 +29,7 @@ from node.core.states import State, Step
 from node.persistence import work
 from node.persistence.artifacts import artifacts_of, results_of
 from node.persistence.conditions import in_states
+from node.persistence.files_here import require_results
 from node.persistence.leases import Leases
 from node.persistence.outdated import is_outdated, newest_reported
 from node.persistence.queueing import queue_deliveries
@@ -285,6 +286,7 @@ class Deliveries(Leases):
                     f"delivery {delivery_id} is outdated: job {newest[0]} of the same study has "
                     "been reported since; requeue that one"
                 )
+            require_results(connection, row.job_id, Outcome(row.outcome))
             if row.state == State.DONE:
                 queued = queue_deliveries(
                     connection,

@@ -181,7 +181,9 @@ class Fetches(Leases):
         with self._read() as connection:
             rows = connection.execute(
                 select(Instance.series_instance_uid, Instance.sop_instance_uid).where(
-                    Instance.study_instance_uid == study, Instance.current
+                    Instance.study_instance_uid == study,
+                    Instance.current,
+                    Instance.freed_at.is_(None),
                 )
             )
             for series, instance in rows:

@@ -94,7 +94,11 @@ class HeldObjects(Transactions):
             Instance.role,
             Instance.path,
             Instance.size,
-        ).where(Instance.study_instance_uid == study_instance_uid, Instance.current)
+        ).where(
+            Instance.study_instance_uid == study_instance_uid,
+            Instance.current,
+            Instance.freed_at.is_(None),
+        )
         if series_instance_uid is not None:
             query = query.where(Instance.series_instance_uid == series_instance_uid)
         if sop_instance_uid is not None:

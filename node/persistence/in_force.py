@@ -41,6 +41,7 @@ def hand_out_in_force(connection: Connection, study: str) -> None:
                     [each.sop_instance_uid for each in _of(connection, job_id)]
                 ),
                 Artifact.transfer_syntax_uid != "",
+                Artifact.freed_at.is_(None),
             )
             .values(in_force=True)
         )

@@ -10,6 +10,7 @@ from node.core.errors import NotAllowed, UnknownEntry
 from node.core.states import State
 from node.persistence import work
 from node.persistence.conditions import in_states
+from node.persistence.files_here import require_inputs, require_results
 from node.persistence.outdated import reported_after
 from node.persistence.queueing import queue_job, resend
 from node.persistence.rows import JobTerms, Requeued
@@ -29,7 +30,7 @@ class JobRequests(Transactions):
         Dead or cancelled: queued, with all its tries.  Done: its results are sent again as they
         lie, or, if the model or its settings have changed since, a new job analyses the same
         inputs.  Raises UnknownEntry, and NotAllowed for one that is queued or running, or that a
-        later job of its study has overtaken: what it says is outdated.
+        later job of its study has overtaken: what it says is outdated; or whose files were freed.
 
         by : who asks, for the diary
         """
@@ -39,6 +40,7 @@ class JobRequests(Transactions):
                 case State.QUEUED | State.RUNNING:
                     raise NotAllowed(f"job {job_id} is {job.state} already")
                 case State.DEAD | State.CANCELLED:
+                    require_inputs(connection, job)
                     _require_newest(job, _begun_after(connection, job))
                     work.requeue(connection, Job, job_id, now=now, line=work.Line({"by": by}))
                     return Requeued(
@@ -46,6 +48,7 @@ class JobRequests(Transactions):
                     )
                 case State.DONE if job.analysis_id == analysis_id:
                     study = job.study_instance_uid
+                    require_results(connection, job_id, Outcome(job.outcome))
                     _require_newest(job, reported_after(connection, study, job.revision))
                     queued = resend(
                         connection,
@@ -142,6 +145,7 @@ def _analyse_anew(
             f"job {same.id} ({same.state}) has analysed the same inputs with the present model; "
             "requeue that one"
         )
+    require_inputs(connection, job)
     # A new job would be the newest, and so would its inputs count.
     later = connection.execute(
         select(func.max(Job.id)).where(

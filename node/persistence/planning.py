@@ -72,11 +72,17 @@ class Planning(Transactions):
                 .where(Instance.study_instance_uid == study, Instance.current)
                 .order_by(Instance.received_at, Instance.id)
             ).all()
-            read = [each for each in rows if each.facts is not None]
+            here = [each for each in rows if each.freed_at is None]
+            read = [each for each in here if each.facts is not None]
             return StudySnapshot(
                 study_instance_uid=study,
                 instances=tuple(facts_from_row(each._asdict()) for each in read),
-                unread=len(rows) - len(read),
+                unread=len(here) - len(read),
+                freed=tuple(
+                    facts_from_row(each._asdict())
+                    for each in rows
+                    if each.freed_at is not None and each.facts is not None
+                ),
                 last_arrival_at=pulse.last_arrival_at,
                 open_senders=pulse.open_senders,
                 change=pulse.change,

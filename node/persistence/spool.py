@@ -12,12 +12,13 @@ import ctypes
 import errno
 import hashlib
 import itertools
+import math
 import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +28,7 @@ from node.core.errors import OUT_OF_RESOURCES, Refused
 from node.persistence.private import FILE, heir, make_folder, tighten
 
 _MOST_SYNCS = 64
-_FOLDERS = [f"{number:02x}" for number in range(256)]
+FOLDERS = [f"{number:02x}" for number in range(256)]
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _BEGIN_WRITEBACK = 2
 """SYNC_FILE_RANGE_WRITE."""
@@ -54,7 +55,7 @@ class Spool:
         """Make the directory, and those in it, if they are missing; all are closed to others."""
         self.directory = directory
         self._parts = directory / "parts"
-        for folder in (directory, self._parts, *(directory / name for name in _FOLDERS)):
+        for folder in (directory, self._parts, *(directory / name for name in FOLDERS)):
             make_folder(folder)
             tighten(folder)
         self._heir = heir(directory)
@@ -107,10 +108,47 @@ class Spool:
                 continue  # its writer has just kept it
         return swept
 
+    def remove(self, marked: Iterable[tuple[str, datetime]]) -> int:
+        """The files are gone, durably, but for those written since they were marked; how many were.
+
+        marked : path in the spool, and when it was marked
+        """
+        folders = set()
+        removed = 0
+        for path, since in marked:
+            file = self.locate(path)
+            with suppress(FileNotFoundError):
+                folders.add(file.parent)
+                if file.stat().st_mtime <= since.timestamp():
+                    file.unlink()
+                    removed += 1
+        for folder in folders:
+            if folder.is_dir():
+                fsync_directory(folder)
+        return removed
+
+    def files_in(self, folder: str, *, older_than: datetime | None = None) -> list[str]:
+        """Paths of the files in one of the `FOLDERS`; `older_than`: only those written before."""
+        found = []
+        with os.scandir(self.directory / folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(".dcm") and (
+                    older_than is None or _written(entry) < older_than.timestamp()
+                ):
+                    found.append(f"{folder}/{entry.name}")
+        return sorted(found)
+
     def free_bytes(self) -> int:
         """What an unprivileged process may still write."""
         disk = os.statvfs(self.directory)
         return disk.f_bavail * disk.f_frsize
+
+
+def _written(entry: os.DirEntry[str]) -> float:
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime
+    except FileNotFoundError:
+        return math.inf  # just removed
 
 
 class Part:
@@ -181,7 +219,8 @@ class Part:
         """The content has its name, and is on its way to the disk.
 
         What is returned beside it returns when the file is durable, file and directory having been
-        synced at the same time: a disk flushes once for both.  Both raise Refused(0xA700).
+        synced at the same time: a disk flushes once for both.  Both raise Refused(0xA700), and
+        what is returned raises FileNotFoundError if the file has been removed meanwhile.
         """
         name = self._digest.hexdigest()
         with _full_is_refused():
@@ -204,12 +243,15 @@ class Part:
             self._kept = True
         file = StoredFile(path=f"{name[:2]}/{name}.dcm", sha256=name, size=self.size)
         self._syncs = syncs
-        return file, self._wait
 
-    def _wait(self) -> None:
-        with _full_is_refused():
-            for sync in self._syncs:
-                sync.result()
+        def durable() -> None:
+            with _full_is_refused():
+                for sync in self._syncs:
+                    sync.result()
+            # It may have been removed just before it was said that it is needed again.
+            os.stat(target)
+
+        return file, durable
 
     def close(self) -> None:
         """Nothing of it stays if it was not kept."""

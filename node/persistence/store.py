@@ -13,6 +13,8 @@ Read `schema` for what is kept, `work` for how it is held and settled, and then,
 - `held`: stored objects that are handed out (web)
 - `search`: what is here is found (web)
 - `work_items`: jobs as clients watch them (web)
+- `retention`: files that are freed while their rows stay (scheduler, operator)
+- `erasure`: studies of which nothing stays (operator)
 - `storage`: which storage directory it is of (whoever opens both)
 - `people`: users, tokens, sessions (web, administrator)
 - `set_back`: what a clock that was set back would delay (scheduler)
@@ -25,6 +27,7 @@ from node.persistence.arrivals import Arrivals
 from node.persistence.database import Change, open_engine
 from node.persistence.deliveries import Deliveries
 from node.persistence.describing import Describing
+from node.persistence.erasure import Erasures
 from node.persistence.fetches import Fetches
 from node.persistence.held import HeldObjects
 from node.persistence.job_requests import JobRequests
@@ -33,6 +36,7 @@ from node.persistence.lists import Lists
 from node.persistence.people import People
 from node.persistence.planning import Planning
 from node.persistence.readings import Readings
+from node.persistence.retention import Retention
 from node.persistence.search import Searches
 from node.persistence.set_back import SetBack
 from node.persistence.standing import StandingSigns
@@ -53,6 +57,8 @@ class Store(
     HeldObjects,
     Searches,
     WorkItems,
+    Retention,
+    Erasures,
     StorageIdentity,
     People,
     SetBack,

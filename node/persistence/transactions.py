@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from node.core.errors import DatabaseLost
 from node.persistence.database import READ_ONLY
@@ -55,6 +55,17 @@ class Transactions:
             self.when_lost(error)
             raise
 
+    def forget_deleted(self) -> None:
+        """Nothing that was deleted stands in SQLite's log any more, if nobody reads just now.
+
+        PostgreSQL forgets it with its next VACUUM.
+        """
+        if self._engine.dialect.name == "sqlite":
+            with self._turn, self._engine.connect() as connection:
+                cursor = connection.connection.cursor()
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                cursor.close()
+
     def close(self) -> None:
         """Every pooled connection is closed."""
         self._engine.dispose()
@@ -81,6 +92,25 @@ def record(
             details=details,
         )
     )
+
+
+_FILES_LOCK = 0x6D33_6669_6C65
+"""Key of PostgreSQL's advisory lock: "m3file"."""
+
+
+def files_stay(connection: Connection) -> None:
+    """Until the transaction is over no file of the spool is removed (`files_go`).
+
+    On SQLite the transaction itself is the lock.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock_shared(_FILES_LOCK)))
+
+
+def files_go(connection: Connection) -> None:
+    """Until the transaction is over nobody records that a file of the spool is here."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_FILES_LOCK)))
 
 
 def lock_study(connection: Connection, study: str) -> None:

@@ -24,6 +24,7 @@ READ_S = 0.25
 """So long objects are read in advance, before studies have their turn."""
 SOONEST_S = 0.05
 SWEEP_EVERY_S = 600.0
+KEEP_EVERY_S = 5.0
 PART_AGE = timedelta(hours=1)
 """No writer takes so long for one file."""
 
@@ -54,6 +55,7 @@ def run(
     reading: ReadsInstances,
     store: KeepsTime,
     spool: Spool,
+    keep: Callable[[], None],
     look_every_s: float,
     longest_pause_s: float,
     clock: Callable[[], datetime],
@@ -62,6 +64,7 @@ def run(
 ) -> None:
     """Ticks until `stop` is set; a tick that has begun is brought to its end.
 
+    keep            : frees a little of what may go from the disk
     longest_pause_s : between two tries of any work
     """
 
@@ -108,6 +111,7 @@ def run(
                 (read, READ_EVERY_S),
                 (plan, look_every_s),
                 (sweep, SWEEP_EVERY_S),
+                (keep, KEEP_EVERY_S),
             )
         ],
         stop,

@@ -7,8 +7,14 @@ two.
 """
 
 from node.persistence.schema.base import (
+    FREED,
+    ON_DISK,
     Base,
     UTCDateTime,
+)
+from node.persistence.schema.kept import (
+    Erasure,
+    Removal,
 )
 from node.persistence.schema.leased import (
     DEAD,
@@ -49,9 +55,11 @@ __all__ = [
     "DEAD",
     "EXPIRED",
     "FOUND",
+    "FREED",
     "IGNORED",
     "IN_FORCE",
     "NOT_DESCRIBED",
+    "ON_DISK",
     "OPEN",
     "RESULT_NOT_DESCRIBED",
     "RUNNING",
@@ -63,12 +71,14 @@ __all__ = [
     "Contribution",
     "Delivered",
     "Delivery",
+    "Erasure",
     "EventLog",
     "Fetching",
     "Instance",
     "Job",
     "LeasedWork",
     "ProcessPulse",
+    "Removal",
     "Sender",
     "Series",
     "Session",

@@ -73,6 +73,20 @@ def partial_index(name: str, *columns: str, where: str, unique: bool = False) ->
     )
 
 
+ON_DISK = "freed_at IS NULL"
+"""Of what has a file: the file is there."""
+FREED = "freed_at IS NOT NULL"
+
+
+def file_indexes(table: str) -> tuple[Index, ...]:
+    """What is asked of the files of a table: who needs one, and what of a study there is."""
+    return (
+        partial_index(f"ix_{table}_path", "path", where=ON_DISK),
+        partial_index(f"ix_{table}_on_disk", "study_instance_uid", "size", where=ON_DISK),
+        partial_index(f"ix_{table}_freed", "study_instance_uid", where=FREED),
+    )
+
+
 def searched_text() -> Mapped[str]:
     """Text that a search asks for; empty if nothing is said."""
     return mapped_column(SORTED_BY_BYTES, server_default="")

@@ -16,6 +16,7 @@ from node.persistence.schema.base import (
     AN_OBJECT,
     SORTED_BY_BYTES,
     Base,
+    file_indexes,
     partial_index,
     searched_text,
 )
@@ -176,6 +177,7 @@ class Instance(Base):
     findable   : whether a search finds it while it is current; a result of ours that came back is
                  not; null until what it says for that has been read
     instance_number, rows, columns, bits_allocated, number_of_frames : what it says for that
+    freed_at   : since when its file may be gone; null while it is here
     """
 
     __tablename__ = "instance"
@@ -203,9 +205,11 @@ class Instance(Base):
     columns: Mapped[int | None]
     bits_allocated: Mapped[int | None]
     number_of_frames: Mapped[int | None]
+    freed_at: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("study_instance_uid", "sop_instance_uid", "sha256"),
+        *file_indexes("instance"),
         *(
             CheckConstraint(f"({name} IS NULL) = (facts IS NULL)", name=f"{name}_is_read")
             for name in ("role", "kind", "content_digest")

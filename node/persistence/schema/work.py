@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from node.persistence.schema.base import AN_OBJECT, Base, partial_index
+from node.persistence.schema.base import AN_OBJECT, Base, file_indexes, partial_index
 from node.persistence.schema.leased import DEAD, OPEN, RUNNING, LeasedWork
 from node.persistence.schema.received import Study
 
@@ -68,6 +68,7 @@ class Artifact(Base):
     transfer_syntax_uid : of the stored file; null if a version before wrote it, until it is read
     in_force            : whether it is handed out and found (`searched`)
     instance_number, rows, columns, bits_allocated, number_of_frames : what it says for a search
+    freed_at            : since when its file may be gone; null while it is here
     """
 
     __tablename__ = "artifact"
@@ -92,9 +93,11 @@ class Artifact(Base):
     columns: Mapped[int | None]
     bits_allocated: Mapped[int | None]
     number_of_frames: Mapped[int | None]
+    freed_at: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("job_id", "sop_instance_uid"),
+        *file_indexes("artifact"),
         # What is handed out is known well enough to be.
         CheckConstraint("NOT in_force OR transfer_syntax_uid IS NOT NULL", name="in_force"),
         partial_index("ix_artifact_not_described", "id", where=RESULT_NOT_DESCRIBED),

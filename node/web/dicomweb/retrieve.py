@@ -119,6 +119,12 @@ def _answer(services: Services, request: Request, named: _Named, make: Make) -> 
     wanted = wishes(", ".join(request.headers.getlist("accept")), query.pop("accept", None))
     held = services.store.held(*named)
     if not held:
+        freed_at = services.store.when_freed(*named)
+        if freed_at is not None:
+            raise Problem(
+                HTTPStatus.GONE,
+                f"it was here, and its files were freed from the disk on {freed_at:%Y-%m-%d}",
+            )
         raise Problem(HTTPStatus.NOT_FOUND, "nothing of that is here")
     asked = Asked(
         held=held,

@@ -17,6 +17,7 @@ from node.core.errors import NotAllowed
 from node.core.inputs import Role
 from node.dicom.searchable import ATTRIBUTES, Described, Level
 from node.persistence import database
+from node.persistence.database import Change
 from node.persistence.matching import OneOf
 from node.persistence.search import Search
 from node.persistence.store import Store, open_store
@@ -224,7 +225,7 @@ def before(url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return url
 
 
-def _migrate_to_before(engine: Engine) -> None:
+def _migrate_to_before(engine: Engine, _change: Change) -> None:
     config = Config()
     config.set_main_option("script_location", str(database._MIGRATIONS))
     with engine.begin() as connection:
