@@ -14,6 +14,7 @@ from m3net.ct.series import slice_headers
 from m3net.uids import FrameKey, SOPInstanceUID
 from node.core.findings import DescribedNodule
 from node.core.results import Artifact, ArtifactKind
+from node.core.selection import counted
 from sr_templates.band import Band
 from sr_templates.character_sets import UNREADABLE
 from sr_templates.findings import Algorithm, ObjectIdentity, ReportContent
@@ -121,11 +122,11 @@ class Companions:
 
     def _pdf(self) -> Iterator[Artifact]:
         kind = ArtifactKind.PDF
-        further = len(self.described) - MOST_PICTURED
+        further = len(self.described[MOST_PICTURED:])
         remarks = self.content.remarks
-        if further > 0:
-            nodules = "nodules" if further > 1 else "nodule"
-            remarks = (*remarks, f"The captures have the pictures of {further} further {nodules}.")
+        if further:
+            nodules = counted(further, "further nodule")
+            remarks = (*remarks, f"The captures have the pictures of {nodules}.")
         document = build_encapsulated_pdf(
             content=replace(self.content, remarks=remarks),
             names=self.names,
