@@ -165,9 +165,17 @@ def test_what_is_marked_outside_the_ct_is_said_in_per_cent_of_its_voxels() -> No
 
 
 def test_a_voxel_half_of_which_is_in_the_ct_lies_in_it() -> None:
-    block = (slice(0, 3), slice(0, 4), slice(0, 4))
-    for at, inside in (((0, -0.5, 0), True), ((0, -0.51, 0), False)):
-        marking = masked(block, at=at)
+    first, last = (
+        (slice(0, 3), slice(0, 4), slice(0, 4)),
+        (slice(5, 8), slice(12, 16), slice(16, 20)),
+    )
+    for block, beyond, inside in (
+        (first, -0.5, True),
+        (first, -0.51, False),
+        (last, 0.5, True),
+        (last, 0.51, False),
+    ):
+        marking = masked(block, at=(0, beyond, 0))
         assert (only(place(marking, CT)).notes == ()) is inside
 
 
