@@ -189,7 +189,7 @@ def _off_grid(grid: FrameGrid, volume: CTVolume) -> str | None:
 def _share_outside(mask: Mask, volume: CTVolume) -> float:
     points = transform(mask.affine, np.argwhere(mask.voxels))
     index = volume.to_index(points)
-    inside = np.all((index >= -0.5) & (index <= np.array(volume.shape) - 0.5), axis=-1)
+    inside = np.all((index >= -0.5) & (index <= np.array(volume.shape) - 0.5), axis=1)
     return float(1 - inside.mean())
 
 

@@ -149,6 +149,12 @@ def test_a_number_is_its_value_however_it_is_written() -> None:
     )
 
 
+def test_a_name_of_digits_is_no_number() -> None:
+    for keyword in ("AccessionNumber", "PatientID", "StudyID"):
+        one, other = (ct_image(0, **{keyword: written}) for written in ("007", "7"))
+        assert annotation_digest(one) != annotation_digest(other)
+
+
 def test_inputs_that_come_back_have_the_next_key() -> None:
     first = next_occurrence("abc")
     assert (first, next_occurrence(first), next_occurrence("abc+41")) == (

@@ -50,6 +50,13 @@ def test_a_strangers_annotation_has_no_say_in_which_series_is_chosen() -> None:
         assert selection.inputs.series.series_instance_uid == THIN
 
 
+def test_a_series_whose_slices_tell_no_place_is_stated_by_their_number() -> None:
+    placeless = [facts(uid=f"{THICK}.{n}", role=Role.CT, series=THICK) for n in range(3)]
+    selection = chosen(*placeless, segmentation())
+    assert selection.inputs.series is not None
+    assert selection.inputs.series.because.startswith("The CT series (3 slices) was chosen because")
+
+
 def test_of_one_slice_no_distance_is_stated() -> None:
     selection = chosen(*ct_series(1), segmentation())
     assert selection.inputs.series is not None
