@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.core.completeness import (
@@ -179,6 +179,7 @@ def test_a_quiet_period_longer_than_the_longest_wait_is_kept() -> None:
 _PARTS = (*SLICES, segmentation(drawn_on=uids(*SLICES[7:9])), structure_set())
 
 
+@settings(deadline=None)
 @given(
     present=st.sets(st.integers(0, len(_PARTS) - 1), min_size=1),
     earlier_s=st.floats(0, 4000),
@@ -193,6 +194,7 @@ def test_time_alone_never_makes_a_ready_study_wait_again(
         assert isinstance(readiness(study, now=after(later), rules=RULES), Ready)
 
 
+@settings(deadline=None)
 @given(present=st.sets(st.integers(0, len(_PARTS) - 1), min_size=1), now_s=st.floats(0, 4000))
 def test_a_wait_with_an_end_ends_then(present: set[int], now_s: float) -> None:
     study = snapshot(*(_PARTS[index] for index in sorted(present)))

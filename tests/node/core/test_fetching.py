@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from m3net.uids import SeriesInstanceUID, SOPInstanceUID
@@ -201,6 +201,7 @@ def test_what_was_tried_is_said_of_each_source_unless_one_proves_that_all_is_her
     )
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_whatever_sources_answer_asking_comes_to_an_end(data: st.DataObject) -> None:
     fetches: list[Fetch] = []

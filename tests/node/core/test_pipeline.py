@@ -367,8 +367,11 @@ def test_a_dead_job_is_reported_as_a_technical_failure(
         card=classifier.card,
         fingerprint=classifier.fingerprint,
         stamp=given.stamp,
-        settings=SETTINGS,
+        settings=replace(SETTINGS, companions=frozenset({ArtifactKind.PDF})),
     )
+    document, _ = results.artifacts
+    # the first of the third revision
+    assert (document.kind, document.dataset.InstanceNumber) == (ArtifactKind.PDF, 30_001)
     assert results.headline == (
         "Technical failure, nothing was assessed: the process died four times."
     )

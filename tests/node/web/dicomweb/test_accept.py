@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.web.dicomweb.accept import ANYTHING, Wish, wishes
@@ -134,6 +134,7 @@ def test_a_range_takes_what_lies_in_it(
     assert wish.takes(media_type, multipart=multipart) is taken
 
 
+@settings(deadline=None)
 @given(
     st.one_of(
         st.text(max_size=80),
