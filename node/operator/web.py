@@ -1,6 +1,7 @@
 """What `m3node check` says of the web server: its port, its certificate, and who reads what."""
 
 import http.client
+import json
 import ssl
 from collections.abc import Callable, Iterator
 
@@ -11,6 +12,7 @@ from node.operator.findings import Finding, fail, ok, warn
 
 _WHAT = "web"
 _TIMEOUT_S = 5.0
+_MOST_SAID = 1 << 20
 
 
 def web_server(config: WebConfig, port_is_free: Callable[[str, int], bool]) -> Iterator[Finding]:
@@ -53,8 +55,11 @@ def _is_served(config: WebConfig) -> bool:
     try:
         connection.request("GET", "/healthz")
         answer = connection.getresponse()
-        return answer.status == 200 and answer.read(64) == b'{"status":"ok"}'
-    except (OSError, http.client.HTTPException):
+        said = json.loads(answer.read(_MOST_SAID))
+        return (
+            answer.status == 200 and isinstance(said, dict) and {"status", "signs"} <= said.keys()
+        )
+    except (OSError, http.client.HTTPException, ValueError):
         return False
     finally:
         connection.close()
