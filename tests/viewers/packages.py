@@ -68,8 +68,14 @@ FHIR_R4 = Package(
     "0.9.8",
     "C+M3FEoFgHQMvTfr3aFkPERFdpTP48xPTfrbBCi73Atr9EQULHjxcQZe64aoTiZt4U0ij0vei5wxfd1c54fy6A==",
 )
-VIEWERS = (OHIF, DWV, JSZIP, KONVA, MAGIC_WAND, PLAYWRIGHT)
-"""jszip, konva and magic-wand-tool are what dwv imports; playwright-core drives the browser."""
+AXE = Package(
+    "axe-core",
+    "4.14.1",
+    "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
+)
+VIEWERS = (OHIF, DWV, JSZIP, KONVA, MAGIC_WAND, PLAYWRIGHT, AXE)
+"""jszip, konva and magic-wand-tool are what dwv imports; playwright-core drives the browser;
+axe-core judges whether a page can be used without being seen."""
 PACKAGES = (*VIEWERS, FHIR_R4)
 """Of the last only HL7's own schema of FHIR R4 is read, which it carries."""
 

@@ -76,6 +76,7 @@ function listen() {
   source.addEventListener('beat', heard);
   source.addEventListener('change', () => { heard(); renew(); });
   source.addEventListener('error', () => {
+    heardAt = Math.min(heardAt, Date.now() - SILENCE_MS + AGAIN_MS);
     if (source.readyState !== EventSource.CLOSED) return;
     say('The live connection to the node is lost');
     setTimeout(listen, AGAIN_MS);

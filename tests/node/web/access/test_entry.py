@@ -225,7 +225,7 @@ def test_pages_may_do_nothing_that_they_need_not(open_to_others: Served) -> None
         "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     )
     assert said.headers["X-Content-Type-Options"] == "nosniff"
-    assert said.headers["Referrer-Policy"] == "no-referrer"
+    assert said.headers["Referrer-Policy"] == "same-origin"
     assert said.headers["Cache-Control"] == "no-store"
     assert " style=" not in said.text
     assert "<script>" not in said.text

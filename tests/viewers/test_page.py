@@ -1,0 +1,123 @@
+"""The node's own page in headless Chromium: by keyboard alone, live, at every width, in both themes.
+
+Screenshots lie beside what was seen; a failing test names the folder.
+"""
+
+import json
+import shutil
+import subprocess
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.core.people import Role
+from node.credentials import hashed
+from node.persistence.people import AccountKind
+from node.persistence.store import open_store
+from tests.node.web.serving import serving
+from tests.viewers.conftest import Studies, once, shared_folder
+from tests.viewers.packages import AXE, PLAYWRIGHT, require_packages
+
+pytestmark = [pytest.mark.peers, pytest.mark.timeout(600)]
+PASSWORD = "seven dry leaves"
+_SCRIPT = Path(__file__).with_name("page.cjs")
+_PAGES = ("login", "studies", "study", "confirm", "queue", "destinations", "model", "system")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenPage:
+    """What the browser told, and where its screenshots lie."""
+
+    told: Any
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def seen(answered: Studies, tmp_path_factory: pytest.TempPathFactory) -> SeenPage:
+    """A judged study of the phantom, looked at and requeued by an operator."""
+    require_packages()
+    with shared_folder(tmp_path_factory) as shared:
+        folder = shared / "node-page"
+        once(shared / "node-page-seen", lambda: _look(answered, folder))
+    return SeenPage(told=json.loads((folder / "page.json").read_text()), folder=folder)
+
+
+def _look(answered: Studies, folder: Path) -> None:
+    storage = folder / "storage"
+    shutil.copytree(answered["judged"].storage, storage)
+    store = open_store(f"sqlite:///{storage / 'm3node.sqlite'}")
+    store.add_account(
+        AccountKind.USER,
+        "anna",
+        role=Role.OPERATOR,
+        secret=hashed(PASSWORD),
+        now=datetime.now(UTC),
+    )
+    stop = threading.Event()
+    with serving(storage, store=store, stop=stop) as served:
+        request = folder / "request.json"
+        asked = {
+            "playwright": str(PLAYWRIGHT.folder),
+            "axe": str(AXE.folder / "axe.min.js"),
+            "base": f"http://127.0.0.1:{served.port}",
+            "out": str(folder),
+            "name": "anna",
+            "password": PASSWORD,
+            "accession": "A-judged",
+        }
+        request.write_text(json.dumps(asked))
+        command = ["node", _SCRIPT, request]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as browser:
+            assert browser.stdout is not None
+            said = browser.stdout.readline()
+            stop.set()
+            said += browser.communicate(timeout=60)[0]
+    if browser.returncode != 0:
+        pytest.fail(f"the browser's script ended with {browser.returncode}:\n{said}\n{folder}")
+
+
+def test_a_stranger_is_led_to_the_log_in_and_sees_the_studies_behind_it(seen: SeenPage) -> None:
+    assert seen.told["first"] == "/login"
+    assert seen.told["listed"] >= 1
+
+
+def test_a_study_is_searched_and_opened_by_keyboard_and_the_focus_is_seen(seen: SeenPage) -> None:
+    assert seen.told["found"] == 1
+    assert seen.told["study"] == "Study A-judged"
+    assert seen.told["focusIsSeen"] is True
+
+
+def test_the_captures_are_shown_as_pictures(seen: SeenPage) -> None:
+    assert seen.told["pictures"] == 3
+
+
+def test_a_job_is_requeued_by_keyboard_and_the_diary_says_by_whom(seen: SeenPage) -> None:
+    assert "Requeued." in seen.told["done"]
+    assert "anna (operator) asked for job 1 again" in seen.told["diary"]
+
+
+def test_another_screen_shows_it_without_being_reloaded(seen: SeenPage) -> None:
+    assert seen.told["live"].startswith("Renewed at ")
+
+
+def test_a_connection_that_is_lost_is_said(seen: SeenPage) -> None:
+    assert "What stands here may be out of date." in seen.told["lost"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("page", _PAGES)
+def test_axe_finds_nothing_serious(seen: SeenPage, page: str, scheme: str) -> None:
+    assert seen.told["axe"][f"{page} {scheme}"] == [], seen.folder
+
+
+@pytest.mark.parametrize("page", _PAGES)
+def test_nothing_is_beyond_the_edge_of_a_phone(seen: SeenPage, page: str) -> None:
+    assert seen.told["widths"][page] == 320, seen.folder
+
+
+def test_the_browser_complains_of_nothing(seen: SeenPage) -> None:
+    assert seen.told["complained"] == []
