@@ -1,4 +1,4 @@
-"""The node's own page in headless Chromium: by keyboard alone, live, at every width, in both themes.
+"""The node's own page in headless Chromium: by keyboard, live, at phone width, in both themes.
 
 Screenshots lie beside what was seen; a failing test names the folder.
 """
