@@ -88,8 +88,10 @@ def open_node_store(
     Raises ConfigError.
     """
     from node.keeping import identity
+    from node.keeping.restore import require_finished
 
     directory = config.storage.directory
+    require_finished(directory)
     file = sqlite_file(config.database.url)
     if file is not None and not file.exists() and identity.identity_in(directory) is not None:
         raise ConfigError(

@@ -66,6 +66,15 @@ def adopt(store: KnowsStorage, directory: Path, *, now: datetime) -> None:
     _compare(known, here, directory)
 
 
+def own(store: KnowsStorage, directory: Path, *, now: datetime) -> None:
+    """The database, which was made from the directory's files, has the directory's identity."""
+    here = identity_in(directory)
+    if here is None:
+        adopt(store, directory, now=now)
+    else:
+        _compare(store.adopt_storage(here, now=now), here, directory)
+
+
 def give(directory: Path, identity: str) -> None:
     """The directory has that identity, durably."""
     _write(directory / _DRAWN, identity)

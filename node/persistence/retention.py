@@ -196,10 +196,14 @@ class Retention(Transactions):
         with self._read() as connection:
             return connection.execute(select(Removal.path).limit(1)).first() is not None
 
+    def unknown(self, paths: Collection[str]) -> set[str]:
+        """Those of the paths that no row needs."""
+        with self._read() as connection:
+            return set(paths) - _needed(connection, paths)
+
     def note_unknown(self, paths: Collection[str], *, now: datetime) -> int:
         """Of these files, those that no row needs will be removed; how many they are."""
-        with self._read() as connection:
-            unknown = sorted(set(paths) - _needed(connection, paths))
+        unknown = self.unknown(paths)
         if unknown:
             with self._write() as connection:
                 note_removals(connection, unknown, now)

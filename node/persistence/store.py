@@ -15,6 +15,7 @@ Read `schema` for what is kept, `work` for how it is held and settled, and then,
 - `work_items`: jobs as clients watch them (web)
 - `retention`: files that are freed while their rows stay (scheduler, operator)
 - `erasure`: studies of which nothing stays (operator)
+- `kept_files`, `copying`, `holding`: backup, restore, rebuild (operator)
 - `storage`: which storage directory it is of (whoever opens both)
 - `people`: users, tokens, sessions (web, administrator)
 - `set_back`: what a clock that was set back would delay (scheduler)
@@ -24,14 +25,17 @@ Read `schema` for what is kept, `work` for how it is held and settled, and then,
 """
 
 from node.persistence.arrivals import Arrivals
+from node.persistence.copying import Copying
 from node.persistence.database import Change, open_engine
 from node.persistence.deliveries import Deliveries
 from node.persistence.describing import Describing
 from node.persistence.erasure import Erasures
 from node.persistence.fetches import Fetches
 from node.persistence.held import HeldObjects
+from node.persistence.holding import Holding
 from node.persistence.job_requests import JobRequests
 from node.persistence.jobs import Jobs
+from node.persistence.kept_files import KeptFiles
 from node.persistence.lists import Lists
 from node.persistence.people import People
 from node.persistence.planning import Planning
@@ -59,6 +63,9 @@ class Store(
     WorkItems,
     Retention,
     Erasures,
+    KeptFiles,
+    Copying,
+    Holding,
     StorageIdentity,
     People,
     SetBack,

@@ -1,0 +1,96 @@
+"""A backup while the node runs: the database at one moment, and every file that it names.
+
+Files are linked, or copied onto another disk; a file of the spool is never changed in place, so a
+link is as good as a copy against all but the disk's own end.  They are linked before the database
+is copied, so that none is missing that is freed meanwhile, and after it, so that none is missing
+that came meanwhile.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from node.core.errors import ConfigError
+from node.keeping import identity, manifest
+from node.persistence.private import FILE, make_folder, tighten
+from node.persistence.spool import FOLDERS, Spool, fsync_directory
+from node.persistence.store import Store, open_store
+
+DATABASE = "m3node.sqlite"
+SPOOL = "spool"
+
+
+def back_up(
+    store: Store, spool: Spool, target: Path, *, told: Callable[[int], None] = lambda _files: None
+) -> int:
+    """The folder, which is empty or not there, holds a whole backup; how many files of the spool.
+
+    told : called with the number of files done so far
+
+    Raises ConfigError if the folder is not empty, or a file is missing that the database names.
+    """
+    if target.exists() and any(target.iterdir()):
+        raise ConfigError(f"{target} is not empty; choose a folder that is not there yet")
+    known = store.storage_identity()
+    if known is None:
+        raise ConfigError("the storage has no identity yet; start `m3node serve` once")
+    make_folder(target)
+    tighten(target)
+    for folder in FOLDERS:
+        make_folder(target / SPOOL / folder)
+        for path in spool.files_in(folder):
+            _take(spool, path, target)
+    store.copy_to(target / DATABASE)
+    digests: dict[str, str] = {}
+    copy = open_store(f"sqlite:///{target / DATABASE}")
+    try:
+        missing = []
+        for file in copy.kept_files():
+            if not (target / SPOOL / file.path).exists() and not _take(spool, file.path, target):
+                missing.append(file.path)
+            digests[f"{SPOOL}/{file.path}"] = file.sha256
+            told(len(digests))
+    finally:
+        copy.close()
+    if missing:
+        raise ConfigError(
+            f"{len(missing)} files are missing that the database names, {missing[0]} among them; "
+            "m3node verify names all"
+        )
+    for folder in FOLDERS:
+        for file_there in (target / SPOOL / folder).iterdir():
+            if f"{SPOOL}/{folder}/{file_there.name}" not in digests:
+                file_there.unlink()  # nothing names it at that moment
+        fsync_directory(target / SPOOL / folder)
+    identity.give(target, known)
+    manifest.write(target, {DATABASE: manifest.digest_of(target / DATABASE), **digests})
+    return len(digests)
+
+
+def _take(spool: Spool, path: str, target: Path) -> bool:
+    """The file is in the backup; False if it is gone."""
+    into = target / SPOOL / path
+    try:
+        link_or_copy(spool.locate(path), into)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """The same bytes are under both names; on one disk they are one file."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
+            raise
+        part = target.with_suffix(".part")
+        shutil.copyfile(source, part)
+        part.chmod(FILE)
+        with part.open("rb") as copied:
+            os.fsync(copied.fileno())
+        part.rename(target)

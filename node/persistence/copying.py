@@ -1,0 +1,106 @@
+"""A database as it is at one moment, copied into a file of SQLite, and back into any database.
+
+SQLite copies itself (its backup API: consistent, and nobody waits).  Of PostgreSQL the rows are
+copied within one snapshot: the copy needs no pg_dump of the server's version, has the same form as
+SQLite's, and can be restored into either.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, func, select, text
+
+from node.core.errors import ConfigError
+from node.persistence.database import open_engine
+from node.persistence.private import make_file
+from node.persistence.schema import Base
+from node.persistence.transactions import Transactions
+
+_AT_ONCE = 500
+
+
+class Copying(Transactions):
+    """The whole database."""
+
+    def copy_to(self, file: Path) -> None:
+        """The new file holds every row as it is at one moment; the node may run meanwhile."""
+        make_file(file)
+        if self._engine.dialect.name == "sqlite":
+            with self._engine.connect() as connection:
+                source = connection.connection.driver_connection
+                if not isinstance(source, sqlite3.Connection):
+                    raise TypeError("SQLite's driver is sqlite3")
+                with closing(sqlite3.connect(file)) as target:
+                    source.backup(target)
+                    target.execute("PRAGMA journal_mode = DELETE")  # one file, with no log beside
+            return
+        target_engine = open_engine(f"sqlite:///{file}")
+        try:
+            snapshot = self._engine.execution_options(isolation_level="REPEATABLE READ")
+            with snapshot.begin() as source, target_engine.begin() as connection:
+                copy_rows(source, connection)
+        finally:
+            _close_to_one_file(target_engine)
+
+    def copy_from(self, file: Path) -> None:
+        """The database, which is empty, holds every row of the file.
+
+        Raises ConfigError if it is not empty.
+        """
+        source_engine = open_engine(f"sqlite:///{file}")
+        try:
+            with source_engine.connect() as source, self._write() as connection:
+                if any(_has_rows(connection, table.name) for table in Base.metadata.sorted_tables):
+                    raise ConfigError(
+                        "the database is not empty; restore into an empty one, and nothing is "
+                        "overwritten"
+                    )
+                copy_rows(source, connection)
+        finally:
+            _close_to_one_file(source_engine)
+
+    def is_empty(self) -> bool:
+        """Whether no table has a row."""
+        with self._read() as connection:
+            return not any(
+                _has_rows(connection, table.name) for table in Base.metadata.sorted_tables
+            )
+
+
+def copy_rows(
+    source: Connection, target: Connection, *, told: Callable[[str], None] = lambda _table: None
+) -> None:
+    """Every row of every table; numbers that the target draws go on after them."""
+    for table in Base.metadata.sorted_tables:
+        told(table.name)
+        rows = source.execution_options(yield_per=_AT_ONCE).execute(
+            select(table).order_by(*table.primary_key.columns)
+        )
+        for some in rows.mappings().partitions(_AT_ONCE):
+            target.execute(table.insert(), [dict(row) for row in some])
+        key = table.primary_key.columns
+        if target.dialect.name == "postgresql" and [column.name for column in key] == ["id"]:
+            last = target.execute(select(func.max(table.c.id))).scalar_one()
+            sequence = target.execute(
+                select(func.pg_get_serial_sequence(table.name, "id"))
+            ).scalar_one()
+            if last is not None and sequence is not None:
+                target.execute(
+                    text("SELECT setval(CAST(:sequence AS regclass), :last)"),
+                    {"sequence": sequence, "last": last},
+                )
+
+
+def _has_rows(connection: Connection, table: str) -> bool:
+    rows = connection.execute(select(text("1")).select_from(Base.metadata.tables[table]).limit(1))
+    return rows.first() is not None
+
+
+def _close_to_one_file(engine: Engine) -> None:
+    with engine.connect() as connection:
+        cursor = connection.connection.cursor()
+        cursor.execute("PRAGMA journal_mode = DELETE")
+        cursor.close()
+    engine.dispose()

@@ -1,0 +1,131 @@
+"""Backup, restore, verify and rebuild: nothing is lost, and nothing happens twice."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from node.core.errors import ConfigError
+from node.core.keeping import Files
+from node.core.states import State
+from node.keeping import identity
+from node.keeping.backup import back_up
+from node.keeping.removal import remove_marked
+from node.keeping.restore import require_finished, restore
+from node.keeping.verify import verify
+from node.persistence.spool import Spool
+from node.persistence.store import Store, open_store
+from tests.node.keeping.bench import Bench
+from tests.node.keeping.conftest import on_both
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def opener(tmp_path: Path) -> Callable[[], Store]:
+    return lambda: open_store(f"sqlite:///{tmp_path / 'restored' / 'm3node.sqlite'}")
+
+
+def amiss(store: Store, spool: Spool) -> list[str]:
+    return [f"{each.wrong} {each.path}" for each in verify(store, spool, now=now())]
+
+
+@pytest.fixture
+def saved(kept: Bench, tmp_path: Path) -> Path:
+    """A backup of one delivered study, one whose delivery is queued, and one to be judged."""
+    (kept.spool.directory.parent).mkdir(exist_ok=True)
+    identity.adopt(kept.store, tmp_path, now=now())
+    kept.study(1)
+    kept.study(2, until="finished")
+    kept.study(3, until="received")
+    assert back_up(kept.store, kept.spool, tmp_path / "backup") == 10
+    return tmp_path / "backup"
+
+
+@on_both
+def test_a_backup_is_whole_and_a_restore_is_the_same_with_nothing_going_on(
+    kept: Bench, saved: Path, tmp_path: Path
+) -> None:
+    checked = subprocess.run(
+        ["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=saved, check=False
+    )
+    assert checked.returncode == 0
+    assert {path.stat().st_mode & 0o077 for path in (saved, *saved.rglob("*"))} == {0}
+    directory = tmp_path / "restored"
+    files, held = restore(saved, directory, opener(tmp_path), by="alice", now=now())
+    assert (files, held) == (10, 1)
+    assert identity.identity_in(directory) == identity.identity_in(tmp_path)
+    store, spool = opener(tmp_path)(), Spool(directory / "spool")
+    identity.adopt(store, directory, now=now())
+    assert amiss(store, spool) == []
+    assert [row.study_instance_uid for row in store.list_studies()] == [
+        row.study_instance_uid for row in kept.store.list_studies()
+    ]
+    # What was under way may have been done since: it waits for a person.
+    assert store.studies_to_judge(now()) == []
+    assert store.counts()["delivery"] == {State.DONE: 1, State.CANCELLED: 1}
+    assert store.find_study("1.2.3.3").waiting_for is not None
+    (cancelled,) = store.list_deliveries(states=[State.CANCELLED])
+    store.requeue_delivery(cancelled.delivery_id, now=now())
+    again = Bench(store, spool)
+    again.receive(again.slices(3)[0], now=now())
+    assert store.studies_to_judge(now()) == ["1.2.3.3"]
+    again.study(4)  # numbers are drawn on after those of the backup
+    store.close()
+
+
+def test_a_restore_overwrites_nothing_and_takes_nothing_damaged(
+    kept: Bench, saved: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="is not empty: move it away, or choose another"):
+        restore(saved, tmp_path, lambda: kept.store, by="alice", now=now())
+    with pytest.raises(ConfigError, match="is not empty; choose a folder that is not there yet"):
+        back_up(kept.store, kept.spool, saved)
+    victim = next((saved / "spool").rglob("*.dcm"))
+    whole = victim.read_bytes()
+    victim.unlink()
+    victim.write_bytes(whole[:-1])
+    directory = tmp_path / "restored"
+    with pytest.raises(ConfigError, match="is damaged: its digest is"):
+        restore(saved, directory, opener(tmp_path), by="alice", now=now())
+    with pytest.raises(ConfigError, match="was broken off; give the same `m3node restore` again"):
+        require_finished(directory)
+    victim.write_bytes(whole)
+    restore(saved, directory, opener(tmp_path), by="alice", now=now())
+    require_finished(directory)
+    (saved / "SHA256SUMS").unlink()
+    with pytest.raises(ConfigError, match="holds no whole backup"):
+        restore(saved, tmp_path / "elsewhere", opener(tmp_path), by="alice", now=now())
+
+
+def test_what_is_freed_after_a_backup_is_still_in_it(kept: Bench, saved: Path) -> None:
+    study = kept.store.list_studies()[-1].study_instance_uid
+    gone = kept.paths(study)
+    assert kept.store.free(study, Files.RECEIVED, because="", by="", now=now())
+    remove_marked(kept.store, kept.spool)
+    assert len(gone - kept.files()) == 2
+    assert all((saved / "spool" / path).exists() for path in gone)
+
+
+def test_verify_names_what_is_damaged_missing_and_extra(kept: Bench) -> None:
+    study = kept.study(1)
+    first, second, *_ = sorted(kept.paths(study))
+    assert amiss(kept.store, kept.spool) == []
+    kept.spool.locate(first).write_bytes(b"another patient")
+    kept.spool.locate(second).unlink()
+    stray = kept.spool.write([b"stray"])
+
+    os.utime(kept.spool.locate(stray.path), (0, 0))
+    assert amiss(kept.store, kept.spool) == [
+        f"damaged {first}",
+        f"missing {second}",
+        f"extra {stray.path}",
+    ]
+    assert {each.study_instance_uid for each in verify(kept.store, kept.spool, now=now())} == {
+        study,
+        None,
+    }
