@@ -16,6 +16,11 @@ AN_OPERATOR = "an operator"
 """Who did it, if it is not known who of them."""
 
 
+def client_at(address: str) -> str:
+    """Who did it, of somebody who asked over DICOMweb."""
+    return f"a client at {address}"
+
+
 class Kind(StrEnum):
     """What can happen beside the steps of leased work, which `step_entry` names."""
 
@@ -37,6 +42,9 @@ class Kind(StrEnum):
     JOB_SUPERSEDED = "job.superseded"
     JOB_CANCELLED_BY_CLIENT = "job.cancelled_by_client"
     JOB_REPORTED_DEAD = "job.reported_dead"
+    WORK_ITEM_REQUESTED = "work_item.requested"
+    WORK_ITEM_IS_JOB = "work_item.is_job"
+    WORK_ITEM_CANCELLED = "work_item.cancelled"
     DELIVERY_VARIANT = "delivery.variant"
     DELIVERY_LEFT_OUT = "delivery.left_out"
     DELIVERY_REJECTS = "delivery.rejects"
@@ -111,6 +119,9 @@ _SENTENCES: Mapping[str, str] = {
     Kind.JOB_CANCELLED_BY_CLIENT: "{work} cancelled by a client at {client}",
     Kind.JOB_SUPERSEDED: "{work} cancelled before it ran: job {by} has newer inputs",
     Kind.JOB_REPORTED_DEAD: "a technical failure report was written for {work}",
+    Kind.WORK_ITEM_REQUESTED: "{by} asked for an analysis of this study: work item {uid}",
+    Kind.WORK_ITEM_IS_JOB: "work item {uid} is job {job_id} now",
+    Kind.WORK_ITEM_CANCELLED: "work item {uid} cancelled: {reason}",
     "delivery.queued": "delivery {delivery_id} of job {job_id} to {destination} queued{asked}",
     "delivery.claimed": "{work} begins, try {tries} of {max_attempts}",
     Kind.DELIVERY_VARIANT: "{work} uses report form {report_variant} with captures "

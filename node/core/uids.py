@@ -9,6 +9,7 @@ UIDs come from everything that the content comes from.
 import hashlib
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Literal
 from uuid import UUID
@@ -106,6 +107,11 @@ def work_item_uid(
     digest = int.from_bytes(hashlib.sha256(said.encode()).digest()[:8]) >> 4
     number = (digest >> 12) << 80 | 8 << 76 | (digest & 0xFFF) << 64 | 2 << 62 | job_id
     return SOPInstanceUID(f"2.25.{UUID(int=number).int}")
+
+
+def requested_item_uid(study: StudyInstanceUID, number: int, *, at: datetime) -> SOPInstanceUID:
+    """The UID of the study's so-manieth requested work item, if its client gave it none."""
+    return SOPInstanceUID(derive_uid(_NAMESPACE, "work item", study, str(number), at.isoformat()))
 
 
 def job_of_work_item(uid: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Jobs as Unified Procedure Steps: states and what is matched (PS3.4 CC, PS3.18 11)."""
+"""Unified Procedure Steps: states, what is matched, and limits (PS3.4 CC, PS3.18 11)."""
 
 from collections.abc import Mapping
 
@@ -15,6 +15,8 @@ STATES: Mapping[State, str] = {
 WORKLIST_LABEL = "m3node"
 MOST_WORK_ITEMS = 200
 """Of one answer."""
+MOST_BYTES = 1 << 20
+"""Of one that a client creates; one that names 5,000 instances has 900,000."""
 _REQUEST = 0x0040A370
 KEYS: Mapping[tuple[int | None, ...], str] = {
     (0x00741000,): "states",

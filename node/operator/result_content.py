@@ -147,8 +147,8 @@ def ai_results() -> Rows:
         (
             "grouped with Consistent Time; work by AI Workflow (AIW-I)",
             "not met",
-            "dates are the host's clock; work begins when a study has come, and its UPS are made "
-            "here, to be watched",
+            "dates are the host's clock; UPS are made here, when a study has come or a client "
+            "names one, and performed here: none is claimed from another worklist, none notified",
         ),
     ]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.core.diary import AN_OPERATOR
@@ -23,7 +23,7 @@ from node.persistence.leases import Leases
 from node.persistence.meant import backwards
 from node.persistence.rows import FetchLease
 from node.persistence.schema import Fetching, Instance, Study
-from node.persistence.transactions import judge_again, lock_study
+from node.persistence.transactions import inserted, judge_again, lock_study
 
 
 class Fetches(Leases):
@@ -43,19 +43,17 @@ class Fetches(Leases):
         """The question is queued; its number, or None if the study has an open one already."""
         with self._write() as connection:
             lock_study(connection, study)
-            if _open_of(connection, study) is not None:
+            if open_of(connection, study) is not None:
                 return None
-            return work.add(
+            return queue_fetch(
                 connection,
-                Fetching,
+                study,
+                source,
+                wanted,
+                by_itself=by_itself,
+                because=because,
                 max_attempts=max_attempts,
                 now=now,
-                line=work.Line({"because": because}),
-                study_instance_uid=study,
-                source=source,
-                content=wanted.content,
-                by_itself=by_itself,
-                wanted=wanted_to_json(wanted),
             )
 
     def ask_for_study(
@@ -75,37 +73,22 @@ class Fetches(Leases):
         by : who asks, for the diary
         """
         with self._write() as connection:
-            known = connection.execute(
-                select(Study.change).where(Study.study_instance_uid == study)
-            ).one_or_none()
-            if known is None:
-                connection.execute(
-                    insert(Study).values(
-                        study_instance_uid=study,
-                        uid_backwards=backwards(study),
-                        patient_id="",
-                        patient_name="",
-                        accession_number="",
-                        study_date="",
-                        first_arrival_at=now,
-                        last_arrival_at=now,
-                        change=1,
-                    )
+            know_study(connection, study, now)
+            if open_of(connection, study) is not None:
+                raise NotAllowed(
+                    "this study is being fetched already; `m3node why` says how it stands"
                 )
-        number = self.ask_source(
-            study,
-            source,
-            wanted,
-            by_itself=False,
-            because=f"{by} asked for it",
-            max_attempts=max_attempts,
-            now=now,
-        )
-        if number is None:
-            raise NotAllowed("this study is being fetched already; `m3node why` says how it stands")
-        with self._write() as connection:
+            number = queue_fetch(
+                connection,
+                study,
+                source,
+                wanted,
+                because=f"{by} asked for it",
+                max_attempts=max_attempts,
+                now=now,
+            )
             judge_again(connection, study, now)
-        return number
+            return number
 
     def cancel_fetch(self, number: int, *, now: datetime, by: str = AN_OPERATOR) -> None:
         """The source is not asked, or what it sends is no answer; the study goes on without it.
@@ -229,7 +212,52 @@ def rows_of(connection: Connection, study: str) -> Sequence[Row[Any]]:
     ).all()
 
 
-def _open_of(connection: Connection, study: str) -> int | None:
+def know_study(connection: Connection, study: StudyInstanceUID, now: datetime) -> None:
+    """The study has a row, perhaps one without any object, and nobody else changes it meanwhile."""
+    inserted(
+        connection,
+        Study,
+        study_instance_uid=study,
+        uid_backwards=backwards(study),
+        patient_id="",
+        patient_name="",
+        accession_number="",
+        study_date="",
+        first_arrival_at=now,
+        last_arrival_at=now,
+        change=1,
+    )
+    lock_study(connection, study)
+
+
+def queue_fetch(
+    connection: Connection,
+    study: StudyInstanceUID,
+    source: str,
+    wanted: Wanted,
+    *,
+    by_itself: bool = False,
+    because: str,
+    max_attempts: int,
+    now: datetime,
+) -> int:
+    """The question is queued; its number.  `open_of` the locked study is None."""
+    return work.add(
+        connection,
+        Fetching,
+        max_attempts=max_attempts,
+        now=now,
+        line=work.Line({"because": because}),
+        study_instance_uid=study,
+        source=source,
+        content=wanted.content,
+        by_itself=by_itself,
+        wanted=wanted_to_json(wanted),
+    )
+
+
+def open_of(connection: Connection, study: str) -> int | None:
+    """The study's question that is not settled yet."""
     return connection.execute(
         select(Fetching.id).where(Fetching.study_instance_uid == study, is_open(Fetching))
     ).scalar_one_or_none()

@@ -21,6 +21,13 @@ from node.persistence.queueing import next_revision, queue_job
 from node.persistence.rows import JobTerms
 from node.persistence.schema import WAITING, Instance, Job, Study
 from node.persistence.transactions import Transactions, lock_study, record
+from node.persistence.waiting_items import (
+    A_WORK_ITEM,
+    become,
+    go_on_waiting,
+    items_of,
+    waiting_items,
+)
 
 
 class Planning(Transactions):
@@ -120,6 +127,15 @@ class Planning(Transactions):
             )
             if not noted.rowcount:
                 return False
+            go_on_waiting(
+                connection,
+                study,
+                reason=f"waiting {reason}" if waits else reason,
+                ended=kind in (Kind.STUDY_IGNORED, Kind.STUDY_EXPIRED),
+                # It waits neither for a time, nor for what is on its way.
+                at_rest=look_again_at is None and not snapshot.open_senders,
+                now=now,
+            )
             if not waits or before != reason:
                 record(connection, kind, study=study, now=now, reason=reason)
             return True
@@ -148,10 +164,14 @@ class Planning(Transactions):
         Queued jobs of the study with other inputs are cancelled: what they would report is no
         longer true.  A job that was so cancelled is queued again when its inputs are judged once
         more.  Inputs that others have followed are a new job: its report is the last.
+
+        What clients asked for is this job from now on; for them one that is dead or was cancelled
+        is queued again.
         """
         study = inputs.study_instance_uid
         with self._write() as connection:
             lock_study(connection, study)
+            waiting = waiting_items(connection, study)
             same = _latest_on(connection, study, digest=digest, analysis_id=terms.analysis_id)
             if (
                 same is not None
@@ -160,12 +180,14 @@ class Planning(Transactions):
             ):
                 # It has been reported, and others after it: a report under UIDs of its own.
                 digest, same = next_occurrence(same.input_digest), None
-            if same is not None and not (
-                same.state == State.CANCELLED and same.error == SUPERSEDED
-            ):
+            if same is not None and not _is_wanted_after_all(same, bool(waiting)):
                 record(connection, Kind.STUDY_UNCHANGED, study=study, now=now, job=same.id)
                 _supersede(connection, study, Job.id != same.id, by=same.id, now=now)
-                return None
+                again = bool(waiting) and work.requeue(
+                    connection, Job, same.id, now=now, line=work.Line({"by": A_WORK_ITEM})
+                )
+                become(connection, waiting, same.id, now=now)
+                return same.id if again else None
             stored = inputs_to_json(inputs, _ids(connection, inputs))
             because = inputs.reason or (
                 inputs.series.because if inputs.series else inputs.intent.value
@@ -198,6 +220,7 @@ class Planning(Transactions):
                     error=None,
                 )
             _supersede(connection, study, Job.id != job_id, by=job_id, now=now)
+            become(connection, waiting, job_id, now=now)
             return job_id
 
 
@@ -231,6 +254,13 @@ def _latest_on(
     ).one_or_none()
 
 
+def _is_wanted_after_all(job: Row[Any], asked_for: bool) -> bool:
+    """Whether the job was cancelled before anything was said of it, and is true or wanted again."""
+    return job.state == State.CANCELLED and (
+        job.error == SUPERSEDED or (asked_for and not job.failure_reported)
+    )
+
+
 def _overtaken(connection: Connection, study: str, revision: int) -> bool:
     """Whether a later job of the study has been begun."""
     return bool(
@@ -253,8 +283,8 @@ SUPERSEDED = "superseded by newer inputs"
 def _supersede(
     connection: Connection, study: str, others: ColumnElement[bool], *, by: int, now: datetime
 ) -> None:
-    """Queued jobs of the study on other inputs will not run."""
-    work.cancel(
+    """Queued jobs of the study on other inputs will not run; what clients asked for is `by` now."""
+    superseded = work.cancel(
         connection,
         Job,
         and_(Job.study_instance_uid == study, in_states(Job.state, {State.QUEUED}), others),
@@ -262,6 +292,7 @@ def _supersede(
         now=now,
         line=work.Line({"by": by}, entry=Kind.JOB_SUPERSEDED),
     )
+    become(connection, items_of(connection, superseded), by, now=now)
 
 
 def _ids(connection: Connection, inputs: StudyInputs) -> dict[SOPInstanceUID, int]:

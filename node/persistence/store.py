@@ -12,7 +12,8 @@ Read `schema` for what is kept, `work` for how it is held and settled, and then,
 - `fetches`: questions to sources (planner, puller, operator)
 - `held`: stored objects that are handed out (web)
 - `search`: what is here is found (web)
-- `work_items`: jobs as clients watch them (web)
+- `requested_items`: analyses that clients ask for (web); `waiting_items`: what becomes of them
+- `work_items`: jobs, and what clients asked for, as they watch it (web)
 - `retention`: files that are freed while their rows stay (scheduler, operator)
 - `erasure`: studies of which nothing stays (operator)
 - `kept_files`, `copying`, `holding`: backup, restore, rebuild (operator)
@@ -40,6 +41,7 @@ from node.persistence.lists import Lists
 from node.persistence.people import People
 from node.persistence.planning import Planning
 from node.persistence.readings import Readings
+from node.persistence.requested_items import RequestedItems
 from node.persistence.retention import Retention
 from node.persistence.search import Searches
 from node.persistence.set_back import SetBack
@@ -60,6 +62,7 @@ class Store(
     Fetches,
     HeldObjects,
     Searches,
+    RequestedItems,
     WorkItems,
     Retention,
     Erasures,

@@ -6,12 +6,14 @@ from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from node.core.errors import DatabaseLost
 from node.persistence.database import READ_ONLY
 from node.persistence.same_file import SameFile
-from node.persistence.schema import EventLog, Study
+from node.persistence.schema import Base, EventLog, Study
 
 
 class Transactions:
@@ -111,6 +113,13 @@ def files_go(connection: Connection) -> None:
     """Until the transaction is over nobody records that a file of the spool is here."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(_FILES_LOCK)))
+
+
+def inserted(connection: Connection, table: type[Base], **values: Any) -> bool:
+    """Whether the row is new; one with such a key is left as it is."""
+    insert_into = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    row = insert_into(table).values(**values).on_conflict_do_nothing().returning(literal(1))
+    return connection.execute(row).one_or_none() is not None
 
 
 def lock_study(connection: Connection, study: str) -> None:

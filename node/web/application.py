@@ -34,7 +34,7 @@ def application(services: Services) -> Starlette:
                 allow_origins=origins,
                 allow_methods=["GET", "POST"],
                 allow_headers=["Accept", "Authorization", "Content-Type"],
-                expose_headers=["Warning", "Content-Location"],
+                expose_headers=["Warning", "Location", "Content-Location"],
             ),
             Middleware(Guarded),
             Middleware(Access, services=services),

@@ -36,6 +36,7 @@ from node.persistence.schema.received import (
     Series,
     Study,
 )
+from node.persistence.schema.requested import RequestedItem
 from node.persistence.schema.storage import (
     Storage,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "LeasedWork",
     "ProcessPulse",
     "Removal",
+    "RequestedItem",
     "Sender",
     "Series",
     "Session",

@@ -1,6 +1,7 @@
-"""A job as a Unified Procedure Step (PS3.3 B.26), as far as anybody watches it.
+"""A work item as a Unified Procedure Step (PS3.3 B.26), as far as anybody watches it.
 
 A job that is dead is CANCELED with its reason: the machinery failed, and nothing was assessed.
+What a client asked for is SCHEDULED while it waits for its study, and its inputs are not READY.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +45,7 @@ def data_set(item: WorkItem, *, base: str) -> _Item:
         _said("ScheduledProcedureStepPriority", "MEDIUM"),
         _said("ProcedureStepLabel", LABEL),
         _said("WorklistLabel", WORKLIST_LABEL),
-        _said("InputReadinessState", "READY"),
+        _said("InputReadinessState", "INCOMPLETE" if item.job_id is None else "READY"),
         _sequence("InputInformationSequence", _inputs(item, base)),
         _said("ProcedureStepState", STATES[item.state]),
         _sequence("ProcedureStepProgressInformationSequence", [_progress(item)]),
@@ -64,7 +65,9 @@ def _changed_at(item: WorkItem) -> datetime:
 
 
 def _inputs(item: WorkItem, base: str) -> list[_Item]:
-    return [] if item.series is None else [_series(item, item.series, (), base)]
+    if item.series is None and item.job_id is not None:
+        return []
+    return [_series(item, item.series, (), base)]
 
 
 def _progress(item: WorkItem) -> _Item:
@@ -101,9 +104,13 @@ def _performed(item: WorkItem, base: str) -> list[_Item]:
     return [_ordered(*said)]
 
 
-def _series(item: WorkItem, series: str, objects: Sequence[_Item], base: str) -> _Item:
-    """One item of a Referenced Instances and Access Macro (PS3.3 table 10-3b)."""
-    address = f"{base}/studies/{item.study_instance_uid}/series/{series}"
+def _series(item: WorkItem, series: str | None, objects: Sequence[_Item], base: str) -> _Item:
+    """One item of a Referenced Instances and Access Macro (PS3.3 table 10-3b).
+
+    series : None while it is not known which
+    """
+    address = f"{base}/studies/{item.study_instance_uid}"
+    address += "" if series is None else f"/series/{series}"
     return _ordered(
         _said("TypeOfInstances", "DICOM"),
         _said("StudyInstanceUID", item.study_instance_uid),

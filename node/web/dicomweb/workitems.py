@@ -1,6 +1,6 @@
 """UPS-RS (PS3.18 11): every analysis is a work item that is watched, or asked to be cancelled.
 
-The node makes its work itself, of what comes: work items are neither created nor changed here.
+The node makes its work itself, of what comes and of what clients ask for (`workitem_new`).
 Nothing is pushed: a client that wants to know asks again.
 """
 
@@ -12,17 +12,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from node.core.errors import NotAllowed
-from node.core.people import Role
 from node.core.states import State
-from node.core.uids import job_of_work_item
 from node.dicom.header_text import is_uid
 from node.dicom.work_items import KEYS, MOST_WORK_ITEMS, STATES
-from node.inbound.peers import is_allowed
 from node.persistence.work_items import WorkItem, WorkItemsAsked
-from node.web.access.person import is_let_in_as
 from node.web.dicomweb.listing import listing, wants_json
 from node.web.dicomweb.paths import base_of, uid_of
 from node.web.dicomweb.query import not_matched, path_of, read_parameters
+from node.web.dicomweb.workitem_new import create, peer_of
 from node.web.dicomweb.workitem_said import data_set
 from node.web.problems import Problem
 from node.web.services import Services
@@ -31,8 +28,13 @@ _MORE = "there are more work items than this node returns at once; ask for them 
 
 
 def routes(services: Services) -> list[BaseRoute]:
-    """Search, retrieve, and the request to cancel; relative to the base of the service."""
+    """Search, create, retrieve, and the request to cancel; relative to the base of the service."""
+
+    async def created(request: Request) -> Response:
+        return await create(services, request)
+
     return [
+        Route("/workitems", created, methods=["POST"]),
         Route("/workitems", lambda request: _search(services, request), methods=["GET"]),
         Route("/workitems/{workitem}", lambda request: _one(services, request), methods=["GET"]),
         Route(
@@ -76,10 +78,9 @@ def _asked(asked: Mapping[str, list[str]], *, limit: int, offset: int) -> WorkIt
     if not {*states} <= {*STATES.values()}:
         words = ", ".join(dict.fromkeys(STATES.values()))
         raise Problem(HTTPStatus.BAD_REQUEST, f"ProcedureStepState is one of {words}")
-    jobs = [job_of_work_item(uid) for uid in lists.get("uids", ())]
     return WorkItemsAsked(
         states=tuple(state for state, name in STATES.items() if name in states),
-        job_ids=tuple(job for job in jobs if job is not None) if "uids" in lists else None,
+        uids=tuple(lists["uids"]) if "uids" in lists else None,
         studies=tuple(lists.get("studies", ())),
         accession_number=asked.get("accession_number", [None])[-1],
         patient_id=asked.get("patient_id", [None])[-1],
@@ -101,9 +102,7 @@ def _one(services: Services, request: Request) -> Response:
 def _named(services: Services, request: Request) -> WorkItem:
     """Raises Problem(400) if it is no UID, (404) if no work item has it."""
     uid = uid_of(request, "workitem")
-    job_id = job_of_work_item(uid)
-    asked = WorkItemsAsked(job_ids=() if job_id is None else (job_id,), limit=1)
-    found = [each for each in services.store.work_items(asked) if each.uid == uid]
+    found = services.store.work_items(WorkItemsAsked(uids=(uid,), limit=1))
     if not found:
         raise Problem(HTTPStatus.NOT_FOUND, "no work item has this UID")
     return found[0]
@@ -111,10 +110,7 @@ def _named(services: Services, request: Request) -> WorkItem:
 
 def _cancel(services: Services, request: Request) -> Response:
     """202: it will not be analysed; 409: it is being analysed, or has been (PS3.18 11.8)."""
-    peer = request.client.host if request.client else ""
-    allowed = is_allowed(peer, services.config.receiver.allowed_peers)
-    if not allowed and not is_let_in_as(request, Role.SENDER):
-        raise Problem(HTTPStatus.FORBIDDEN, "this address is not in allowed_peers")
+    peer = peer_of(services, request)
     item = _named(services, request)
     if item.state is not State.QUEUED:
         raise Problem(
@@ -122,7 +118,10 @@ def _cancel(services: Services, request: Request) -> Response:
             f"it is {STATES[item.state]}; only what is SCHEDULED can be cancelled",
         )
     try:
-        services.store.cancel_job(item.job_id, now=services.clock(), client=peer)
+        if item.job_id is None:
+            services.store.cancel_item(item.uid, client=peer, now=services.clock())
+        else:
+            services.store.cancel_job(item.job_id, now=services.clock(), client=peer)
     except NotAllowed as error:
         raise Problem(HTTPStatus.CONFLICT, str(error)) from error
     return Response(status_code=HTTPStatus.ACCEPTED)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event, text
 
-from m3net.uids import StudyInstanceUID
+from m3net.uids import SOPInstanceUID, StudyInstanceUID
 from node.core.diary import Kind
 from node.core.fetching import Findings, Scope, Wanted
 from node.core.standing import Standing
@@ -29,6 +29,7 @@ from node.persistence.asked import (
 )
 from node.persistence.prepared import Prepared
 from node.persistence.process_identity import this_process
+from node.persistence.requested_items import ItemAsked
 from node.persistence.rows import Outbox
 from node.persistence.store import Store, open_store
 from node.persistence.work_items import WorkItemsAsked
@@ -159,6 +160,23 @@ def fetching(store: Store) -> None:
     store.study_snapshot(OLD)
 
 
+def requested(store: Store) -> None:
+    known, unknown = SOPInstanceUID("1.2.901"), SOPInstanceUID("1.2.902")
+    terms: dict[str, Any] = {"client": "192.0.2.7", "max_attempts": 3, "now": NOON}
+    store.request_item(ItemAsked(uid=known, study_instance_uid=OLD, source="pacs"), **terms)
+    new = ItemAsked(uid=unknown, study_instance_uid=STUDY, otherwise="pacs")
+    store.request_item(new, **terms)
+    store.cancel_item(unknown, client="192.0.2.7", now=NOON)
+    lease = store.claim_fetch(source="pacs", owner="host-a:1:1", lease_s=60, now=NOON)
+    assert lease is not None
+    store.bury(lease, error="x", now=NOON)
+    store.work_items(WorkItemsAsked(uids=(known, unknown), limit=20))
+    judged = {"reason": "x", "look_again_at": None, "now": NOON}
+    store.note_judgement(store.study_pulse(OLD), kind=Kind.STUDY_WAITS, **judged)
+    store.request_item(ItemAsked(uid=None, study_instance_uid=STUDY, otherwise="pacs"), **terms)
+    store.list_fetches(STUDY)
+
+
 HALF_AN_HOUR_AGO = NOON - timedelta(minutes=30)
 
 ACTIONS: dict[str, Action] = {
@@ -173,6 +191,7 @@ ACTIONS: dict[str, Action] = {
         delivery,
         requeueing,
         fetching,
+        requested,
     )
 }
 LISTS: dict[str, Action] = {
@@ -228,7 +247,7 @@ LISTS: dict[str, Action] = {
     "work items of a patient": lambda store: store.work_items(
         WorkItemsAsked(patient_id="7", limit=20)
     ),
-    "a work item": lambda store: store.work_items(WorkItemsAsked(job_ids=(7,), limit=1)),
+    "a work item": lambda store: store.work_items(WorkItemsAsked(uids=("1.2.3",), limit=1)),
     "what is handed out": lambda store: store.held(OLD),
     "deliveries": lambda store: store.list_deliveries(limit=20),
     "deliveries of a study": lambda store: store.list_deliveries(study=OLD, limit=20),
