@@ -12,6 +12,7 @@ OUTER_LOOPS = {
     "node/cli/__init__.py:_run": "the command line: one line for a person, exit status 1",
     "node/app.py:run_role": "a process of `serve`: logged, and the supervisor starts it again",
     "node/ticks.py:_called": "a tick: the next one comes all the same",
+    "node/watch/one_look.py:OneLook._fill": "a look: whoever asked gets what went wrong",
     "node/watch/pulse.py:Pulse._beat": "a missed beat: the next one may succeed",
     "node/watch/pulse.py:Pulse.__exit__": "the last word of a process that ends: it ends anyway",
     "node/work/planner.py:Planner.plan": "a study that cannot be judged: those behind it are",

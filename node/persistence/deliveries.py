@@ -35,6 +35,7 @@ from node.persistence.outdated import is_outdated, newest_reported
 from node.persistence.queueing import queue_deliveries
 from node.persistence.rows import DeliveryLease, Outbox, SentObject
 from node.persistence.schema import Delivered, Delivery, Job
+from node.persistence.tallies import count_delivery
 from node.persistence.transactions import lock_study, record
 from sr_templates.findings import Outcome
 
@@ -265,6 +266,7 @@ class Deliveries(Leases):
                 line=work.Line({"delivered": delivered}),
                 error=None,
             )
+            count_delivery(connection, lease, now=now)
 
     def requeue_delivery(self, delivery_id: int, *, now: datetime, by: str = AN_OPERATOR) -> int:
         """The same stored objects are sent again; the number of the delivery that does it.

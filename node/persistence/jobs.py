@@ -28,6 +28,7 @@ from node.persistence.outdated import reported_after, withdraw_outdated
 from node.persistence.queueing import queue_deliveries
 from node.persistence.rows import JobLease, JobResult, Outbox, Predecessor, StoredArtifact
 from node.persistence.schema import Instance, Job, Study
+from node.persistence.tallies import count_job
 from node.persistence.transactions import lock_study, record
 from sr_templates.findings import Outcome
 
@@ -101,6 +102,7 @@ class Jobs(Leases):
                 summary=dict(result.summary),
                 error=None,
             )
+            count_job(connection, lease, result, now=now)
             add_artifacts(connection, lease.number, result.outcome, result.artifacts, study=study)
             queue_deliveries(
                 connection,

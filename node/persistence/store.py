@@ -20,6 +20,7 @@ Read `schema` for what is kept, `work` for how it is held and settled, and then,
 - `storage`: which storage directory it is of (whoever opens both)
 - `people`: users, tokens, sessions (web, administrator)
 - `set_back`: what a clock that was set back would delay (scheduler)
+- `counting`: how much of everything there is (web)
 - `watching`: pulses of processes, and what signs of trouble are read from (all)
 - `standing`: what is wrong since when, and who has been told of it (watcher)
 - `lists`: lists and the diary (operator)
@@ -27,6 +28,7 @@ Read `schema` for what is kept, `work` for how it is held and settled, and then,
 
 from node.persistence.arrivals import Arrivals
 from node.persistence.copying import Copying
+from node.persistence.counting import Counting
 from node.persistence.database import Change, open_engine
 from node.persistence.deliveries import Deliveries
 from node.persistence.describing import Describing
@@ -72,6 +74,7 @@ class Store(
     StorageIdentity,
     People,
     SetBack,
+    Counting,
     Watching,
     StandingSigns,
     Lists,

@@ -50,8 +50,7 @@ class QueueRow:
     queued       : pieces of work that wait
     running      : pieces of work that somebody holds
     due_since    : since when the longest due of the queued waits to be taken
-    failing      : of the queued, those that have been tried in vain
-    failing_from : when the first of these was made
+    failing_from : when the first of the queued was made that has been tried in vain, if any has
     done_at      : when the last was done; asked only where some fail
     """
 
@@ -60,7 +59,6 @@ class QueueRow:
     queued: int
     running: int
     due_since: datetime | None
-    failing: int = 0
     failing_from: datetime | None = None
     done_at: datetime | None = None
 
@@ -153,33 +151,52 @@ def _forget(connection: Connection, *, host: str, role: str) -> None:
 def _queues(
     connection: Connection, work: type[LeasedWork], name: Any, now: datetime
 ) -> list[QueueRow]:
+    """Counted by the index of open work alone; only what fails is looked for in the rows."""
     queued, running = in_states(work.state, {State.QUEUED}), in_states(work.state, {State.RUNNING})
-    in_vain = queued & (work.tries > 0) & work.error.is_not(None)
     query = select(
         func.count().filter(queued).label("queued"),
         func.count().filter(running).label("running"),
         func.min(work.not_before).filter(queued, work.not_before <= now).label("due_since"),
-        func.count().filter(in_vain).label("failing"),
-        func.min(work.created_at).filter(in_vain).label("failing_from"),
         *([] if name is None else [name.label("name")]),
     ).where(is_open(work))
     if name is not None:
         query = query.group_by(name)
-    return [
-        QueueRow(
-            kind=work.__tablename__,
-            name="" if name is None else row.name,
-            queued=row.queued,
-            running=row.running,
-            due_since=row.due_since,
-            failing=row.failing,
-            failing_from=row.failing_from,
-            done_at=_last_done(connection, work, name, row.name)
-            if name is not None and row.failing
-            else None,
+    found = []
+    for row in connection.execute(query).all():
+        failing_from = done_at = None
+        if name is not None and row.queued:
+            failing_from = _first_in_vain(connection, work, name, row.name)
+        if failing_from is not None:
+            done_at = _last_done(connection, work, name, row.name)
+        found.append(
+            QueueRow(
+                kind=work.__tablename__,
+                name="" if name is None else row.name,
+                queued=row.queued,
+                running=row.running,
+                due_since=row.due_since,
+                failing_from=failing_from,
+                done_at=done_at,
+            )
         )
-        for row in connection.execute(query).all()
-    ]
+    return found
+
+
+def _first_in_vain(
+    connection: Connection, work: type[LeasedWork], name: Any, of: str
+) -> datetime | None:
+    """When the first made of the queued that has been tried was made."""
+    return connection.execute(
+        select(work.created_at)
+        .where(
+            name == of,
+            in_states(work.state, {State.QUEUED}),
+            work.tries > 0,
+            work.error.is_not(None),
+        )
+        .order_by(work.id)
+        .limit(1)
+    ).scalar_one_or_none()
 
 
 def _last_done(

@@ -40,6 +40,7 @@ from node.persistence.schema.requested import RequestedItem
 from node.persistence.schema.storage import (
     Storage,
 )
+from node.persistence.schema.tallies import Tally
 from node.persistence.schema.watched import ProcessPulse, StandingSign, ToldSign
 from node.persistence.schema.work import (
     IN_FORCE,
@@ -87,6 +88,7 @@ __all__ = [
     "StandingSign",
     "Storage",
     "Study",
+    "Tally",
     "ToldSign",
     "UTCDateTime",
 ]

@@ -56,6 +56,7 @@ class Job(LeasedWork):
             CheckConstraint("(state = 'done') = (outcome IS NOT NULL)", name="outcome"),
             # The jobs of a study run one at a time.
             partial_index("uq_job_running", "study_instance_uid", where=RUNNING, unique=True),
+            Index(None, "outcome"),
             partial_index("ix_job_unreported", "failure_reported", "id", where=DEAD),
         )
 
@@ -139,6 +140,7 @@ class Delivery(LeasedWork):
             UniqueConstraint("job_id", "destination", "outcome", "round"),
             Index("ix_delivery_of_study", "study_instance_uid", "destination", "id"),
             Index("ix_delivery_destination", "destination", "id"),
+            Index("ix_delivery_counted", "destination", "state"),
         )
 
 

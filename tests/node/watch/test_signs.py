@@ -114,8 +114,8 @@ def test_a_deliverer_that_takes_nothing_is_told_of_each_destination() -> None:
 
 
 def test_a_destination_is_down_when_it_has_taken_nothing_for_a_quarter_of_an_hour() -> None:
-    failing = {"failing": 1, "failing_from": at(-901)}
-    assert found(well(queues=[to_pacs(failing=1, failing_from=at(-900))])) == []
+    failing = {"failing_from": at(-901)}
+    assert found(well(queues=[to_pacs(failing_from=at(-900))])) == []
     assert found(well(queues=[to_pacs(**failing, done_at=at(-60))])) == []
     (sign,) = found(well(queues=[to_pacs(**failing, done_at=at(-5000))]))
     assert (sign.name, sign.subject, sign.since) == (Name.DESTINATION_DOWN, "pacs", at(-901))
