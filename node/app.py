@@ -17,9 +17,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
-
 from m3net.errors import InferenceError, WeightsError
 from node import __version__, logs
 from node.config import DatabaseConfig, NodeConfig, StorageConfig
@@ -29,7 +26,7 @@ from node.core.digest import analysis_id
 from node.core.errors import ConfigError
 from node.core.retry import LONGEST_ASKED_S
 from node.logs import event
-from node.persistence.database import Change, sqlite_file
+from node.persistence.database import Change, parsed_url, sqlite_file
 from node.persistence.private import make_folder, tighten
 from node.persistence.rows import JobTerms, Outbox
 from node.persistence.spool import Spool
@@ -64,14 +61,10 @@ def open_database(
         return open_store(config.url, patience_s=patience_s, change=change)
     try:
         password = config.password_file.read_text(encoding="utf-8").partition("\n")[0]
-        url = make_url(config.url).set(password=password)
+        url = parsed_url(config.url).set(password=password)
     except OSError as error:
         raise ConfigError(
             f"database.password_file: {config.password_file} cannot be read: {error.strerror}"
-        ) from None
-    except ArgumentError:
-        raise ConfigError(
-            "database.url is no URL; write sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
         ) from None
     with_password = url.render_as_string(hide_password=False)
     return open_store(with_password, patience_s=patience_s, change=change)
@@ -223,12 +216,16 @@ def node_name(config: NodeConfig) -> str:
     return f"{config.receiver.ae_title} at {socket.gethostname()}"
 
 
-def run_role(role: str, config: NodeConfig) -> int:
-    """Be one of the supervisor's processes until SIGTERM; returns the exit status."""
+def run_role(role: str, config: NodeConfig, *, reread: Callable[[], NodeConfig]) -> int:
+    """Be one of the supervisor's processes until SIGTERM; returns the exit status.
+
+    reread : the configuration as it is now; for a role that goes on when it has changed
+    """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     orphans.die_with_parent()
     logs.configure(config.log, role=role)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the whole group
-    stop = Stop()
+    stop = Stop(reread)
     try:
         # `serve` has upgraded it; a program that is replaced while another runs leaves it alone.
         store = open_node_store(config, change=Change.MAKE, patience_s=_PATIENCE_S.get(role))
@@ -273,8 +270,9 @@ watches is not to be taken for frozen."""
 class Stop(threading.Event):
     """Set by SIGTERM; before its role holds anything, SIGTERM ends the process at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, reread: Callable[[], NodeConfig]) -> None:
         super().__init__()
+        self._reread = reread
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
     def from_here_on(self) -> Self:
@@ -285,20 +283,35 @@ class Stop(threading.Event):
         )
         return self
 
+    def at_hang_up(self, take_over: Callable[[NodeConfig], None]) -> None:
+        """At SIGHUP the configuration is read again and taken over; a bad one changes nothing."""
+
+        def reload() -> None:
+            try:
+                take_over(self._reread())
+            except ConfigError as error:
+                event("reload.refused", level=logging.ERROR, error=error)
+
+        signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=reload).start())
+
 
 _SWITCH_S = 0.0005
 """Threads that only pass bytes on have their turn sooner: an echo is answered while many send."""
 
 
 def _receive(config: NodeConfig, store: Store, stop: Stop, moved: Moved) -> None:
-    from node.inbound.dimse import receiver
+    from node.inbound.dimse.receiver import Receiver
 
     del moved  # it waits to be called, and answers or does not
-    intake = open_intake(config, store)
+    receiver = Receiver(config.receiver, open_intake(config, store), store)
     sys.setswitchinterval(_SWITCH_S)
-    receiver.run(
-        config.receiver, intake, store, stop.from_here_on(), drain_s=0.8 * config.serve.drain_s
-    )
+
+    def take_over(new: NodeConfig) -> None:
+        logs.configure(new.log, role="receiver")
+        receiver.admit(new.receiver)
+
+    stop.at_hang_up(take_over)
+    receiver.run(stop.from_here_on(), drain_s=0.8 * config.serve.drain_s)
 
 
 def _work(config: NodeConfig, store: Store, stop: Stop, moved: Moved) -> None:

@@ -18,6 +18,7 @@ from node.core.errors import Ambiguous
 _COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("node.cli.init:init", "Make a folder with a complete, commented node.toml."),
     "serve": ("node.cli.serve:serve", "Receive, analyse and deliver until told to stop."),
+    "reload": ("node.cli.reload:reload", "Have the running node take over its configuration."),
     "check": ("node.cli.check:check", "Is everything there that the node needs?"),
     "ingest": ("node.cli.ingest:ingest", "Take in files and folders, as if received."),
     "analyse": (

@@ -2,10 +2,14 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from node.cli.options import config_option, console, json_option, loaded, show_json
+
+if TYPE_CHECKING:
+    from node.operator.findings import Finding
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -21,7 +25,7 @@ def check(as_json: bool, config_path: Path | None) -> None:
     from node.app import reach
     from node.core.errors import ConfigError
     from node.operator.check import check_node
-    from node.operator.findings import Finding, Status, fail
+    from node.operator.findings import Status, fail
 
     findings: list[Finding] = []
     try:
@@ -30,19 +34,21 @@ def check(as_json: bool, config_path: Path | None) -> None:
         findings = [fail("configuration", line) for line in str(error).splitlines()]
         if not as_json:
             for finding in findings:
-                _show(finding.what, finding.status, finding.says)
+                show_finding(finding)
     else:
         for finding in check_node(config, reach()):
             findings.append(finding)
             if not as_json:
-                _show(finding.what, finding.status, finding.says)
+                show_finding(finding)
     if as_json:
         show_json([asdict(finding) for finding in findings])
     if any(finding.status is Status.FAIL for finding in findings):
         raise SystemExit(1)
 
 
-def _show(what: str, status: str, says: str) -> None:
+def show_finding(finding: "Finding") -> None:
+    """One line."""
     from rich.text import Text
 
-    console().print(Text.assemble((f"{status:5}", _COLOURS[status]), f"{what:22} {says}"))
+    head = (f"{finding.status:5}", _COLOURS[finding.status])
+    console().print(Text.assemble(head, f"{finding.what:22} {finding.says}"))

@@ -15,12 +15,13 @@ from node.cli.options import config_option, loaded
 def serve(config_path: Path | None) -> None:
     """Receive, analyse and deliver until SIGTERM or Ctrl-C.
 
-    Directories and the database are made if they are missing.  The configuration is read once:
-    restart to change it; SIGHUP does nothing.  Exit status 1 if the node cannot run.
+    Directories and the database are made if they are missing.  At SIGHUP, which `m3node reload`
+    sends, the configuration is read again.  Exit status 1 if the node cannot run.
     """
     from node import logs
     from node.app import open_node_store
     from node.config import find_config
+    from node.config.reloading import changed, needs_restart
     from node.core.errors import ConfigError
     from node.operator.people import require_users
     from node.persistence.database import Change
@@ -53,6 +54,20 @@ def serve(config_path: Path | None) -> None:
         finally:
             store.close()
 
+    in_force = [config]
+
+    def reread() -> list[str]:
+        new = loaded(config_path)
+        keys = changed(in_force[0], new)
+        fixed = needs_restart(keys)
+        if roles_of(new) != roles_of(in_force[0]):
+            fixed.append("which processes there are ([web] enabled, [[sources]])")
+        if fixed:
+            raise ConfigError(f"only a restart of `m3node serve` changes {', '.join(fixed)}")
+        in_force[0] = new
+        logs.configure(new.log, role="supervisor")
+        return keys
+
     def command(role: str) -> list[str]:
         named = ["--config", str(path.resolve())] if path is not None else []
         # Not from the current directory: whatever lies there is no part of the program.
@@ -66,6 +81,8 @@ def serve(config_path: Path | None) -> None:
         before_start=free_or_fail,
         shows_life=["watcher"],
         frozen_after_s=max(3 * config.watch.frozen_after_s, 20.0),
+        reread=reread,
+        told=["receiver"],
         is_up=lambda: not any(port_is_free(host, port) for port in ports.values()),
     ).run()
     if status:
@@ -80,7 +97,7 @@ def run_role(role: str, config_path: Path | None) -> None:
     """Be one of the processes that `serve` starts."""
     from node.app import run_role as run
 
-    leave(run(role, loaded(config_path)))
+    leave(run(role, loaded(config_path), reread=lambda: loaded(config_path)))
 
 
 def leave(status: int) -> NoReturn:

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -32,8 +33,23 @@ AETitle = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=16),
     formed(r"[\x20-\x5b\x5d-\x7e]+", "ASCII without a backslash or control characters"),
 ]
+
+
+def _without_secrets(address: str) -> str:
+    """No password stands in it, nor a token: addresses are said in errors, logs and the diary."""
+    parts = urlsplit(address)
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError(
+            "must be an address alone, without a user, a password or a query: whatever lets this "
+            "node in belongs into headers_file, as Authorization: Basic ... or Bearer ..."
+        )
+    return address
+
+
 WebAddress = Annotated[
-    str, formed(r"https?://\S+", "an address such as https://pacs.example/dicom-web")
+    str,
+    formed(r"https?://\S+", "an address such as https://pacs.example/dicom-web"),
+    AfterValidator(_without_secrets),
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]

@@ -178,13 +178,13 @@ def _mistake(
 ) -> tuple[str, str]:
     """Where it was set with the key's path, and what is wrong with it."""
     path = _key_path(error["loc"])
-    key = ".".join(path) or "the file"
+    key = _said(tree, path)
     variable = _variable(set_by, path)
     place = f"{variable}: {key}" if variable else f"{origin}: {key}"
     match error["type"]:
         case "extra_forbidden":
             close = difflib.get_close_matches(path[-1], _known(tree, path), n=1)
-            parent = ".".join([*path[:-1], ""])
+            parent = "" if path[0] in _LISTS else ".".join([*path[:-1], ""])
             advice = f"did you mean {parent}{close[0]}?" if close else "remove it"
             return place, f"unknown key; {advice}"
         case "missing":
@@ -192,7 +192,7 @@ def _mistake(
             return place, f"missing; every {table} needs it"
         case "union_tag_not_found" | "union_tag_invalid":
             *kinds, last = (json.dumps(kind) for kind in _LISTS[path[0]])
-            return f"{place}.kind", f"must be {', '.join(kinds)} or {last}"
+            return f"{place}: kind", f"must be {', '.join(kinds)} or {last}"
         case "path_type":
             return place, "must be a path"
         case "model_type" | "model_attributes_type":
@@ -218,6 +218,21 @@ def _key_path(location: tuple[str | int, ...]) -> list[str]:
         untagged = [part for n, part in enumerate(location) if n != 2 or part not in kinds]
         key, within = tuple(untagged[:3]), tuple(untagged[3:])
     return [str(part) for part in (*key, *(part for part in within if isinstance(part, int)))]
+
+
+def _said(tree: Tree, path: list[str]) -> str:
+    """The key in words: of several tables the one of that name, or the second, counted from 1."""
+    if len(path) < 2 or path[0] not in _LISTS:
+        return ".".join(path) or "the file"
+    table = path[0].removesuffix("s")
+    entry = tree[path[0]][int(path[1])]
+    name = entry.get("name") if isinstance(entry, dict) else None
+    which = (
+        f"{table} {name}"
+        if isinstance(name, str) and name
+        else f"{table} number {int(path[1]) + 1}"
+    )
+    return ": ".join([which, ".".join(path[2:])]) if path[2:] else which
 
 
 def _or(whats: list[str]) -> str:

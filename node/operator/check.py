@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
-from sqlalchemy import make_url
-
 from node.config import (
     DatabaseConfig,
     DestinationConfig,
@@ -36,7 +34,7 @@ from node.operator.certificates import dimse_tls, https, receiver_tls
 from node.operator.findings import Finding, fail, ok, warn
 from node.operator.people import people
 from node.operator.web import web_server
-from node.persistence.database import sqlite_file
+from node.persistence.database import parsed_url, sqlite_file
 from node.persistence.store import Store
 from node.words import in_words_with_place
 
@@ -126,7 +124,7 @@ def _database(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
         queued = store.list_deliveries(states=[State.QUEUED])
     finally:
         store.close()
-    url = make_url(config.database.url).render_as_string(hide_password=True)
+    url = parsed_url(config.database.url).render_as_string(hide_password=True)
     yield ok("database", f"{url} answers, its schema is up to date")
     for work, states in counts.items():
         if dead := {str(s): n for s, n in states.items()}.get("dead"):

@@ -113,20 +113,3 @@ def require_stored(status: int, sent: OutgoingObject, *, said: str = "") -> None
             )
         case unforeseen:
             assert_never(unforeseen)
-
-
-def without_identity(comment: str, dataset: Dataset) -> str:
-    """The comment of a destination, unless it names the patient: it ends in logs and lists.
-
-    In one line, and without what steers a terminal.
-    """
-    comment = "".join(each if each.isprintable() else " " for each in comment)
-    identifying = [
-        *str(dataset.get("PatientName", "")).replace("=", "^").replace(" ", "^").split("^"),
-        str(dataset.get("PatientID", "")),
-        str(dataset.get("PatientBirthDate", "")),
-        str(dataset.get("AccessionNumber", "")),
-    ]
-    if any(len(word) > 1 and word.casefold() in comment.casefold() for word in identifying):
-        return "its comment names the patient and is withheld"
-    return comment

@@ -15,13 +15,13 @@ from node.core.errors import (
     VariantRejected,
 )
 from node.dicom.compression import PLAIN, plain
+from node.outbound.comment import in_known_words
 from node.outbound.destination import (
     OnBegun,
     OnStored,
     OutgoingObject,
     nobody_asks,
     require_stored,
-    without_identity,
 )
 from sr_templates.character_sets import write_raw_as_it_is
 
@@ -92,7 +92,7 @@ class StorageProvider:
         if "Status" not in answer:
             raise call.unanswered(f"a C-STORE of {each.sop_instance_uid}")
         status = int(answer.Status)
-        require_stored(status, each, said=_said(answer, dataset))
+        require_stored(status, each, said=_said(answer))
         return status
 
     def _agreed(self, association: Association, each: OutgoingObject) -> list[UID]:
@@ -120,5 +120,5 @@ def _size(dataset: Dataset) -> int:
     return len(dataset.get("PixelData", b"") or b"")
 
 
-def _said(answer: Dataset, dataset: Dataset) -> str:
-    return without_identity(str(answer.get("ErrorComment", "")).strip(), dataset)
+def _said(answer: Dataset) -> str:
+    return in_known_words(str(answer.get("ErrorComment", "")))

@@ -53,7 +53,7 @@ def open_engine(
     Raises ConfigError for a URL of another kind, or a database that a newer program has written,
     DatabaseBehind if it needs a change that may not be made, and DatabaseLost if it is damaged.
     """
-    parsed, file = _parsed(url), sqlite_file(url)
+    parsed, file = parsed_url(url), sqlite_file(url)
     match parsed.get_backend_name(), file:
         case "sqlite", Path():
             if change is Change.NONE and not file.exists():
@@ -74,8 +74,11 @@ def open_engine(
                 hide_parameters=True,
                 pool_pre_ping=True,
             )
-        case other, _:
-            raise ConfigError(f"database {other!r} is not supported; use sqlite or postgresql")
+        case _:
+            raise ConfigError(
+                "database.url is of a kind that is not supported; use sqlite:///FILE or "
+                "postgresql+psycopg://USER@HOST/NAME"
+            )
     tell_damage(engine)
     with ExitStack() as on_failure:
         on_failure.callback(engine.dispose)
@@ -86,7 +89,7 @@ def open_engine(
 
 def sqlite_file(url: str) -> Path | None:
     """The file of the database; None if it is not one.  Raises ConfigError."""
-    parsed = _parsed(url)
+    parsed = parsed_url(url)
     if parsed.get_backend_name() != "sqlite":
         return None
     if not parsed.database or parsed.database == ":memory:":
@@ -94,13 +97,19 @@ def sqlite_file(url: str) -> Path | None:
     return Path(parsed.database)
 
 
-def _parsed(url: str) -> URL:
+def parsed_url(url: str) -> URL:
+    """Raises ConfigError, which quotes nothing: a password may stand anywhere in what is no URL."""
     try:
-        return make_url(url)
-    except ArgumentError as error:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
         raise ConfigError(
-            f"database url {url!r} is no URL; write sqlite:///path or postgresql+psycopg://..."
-        ) from error
+            "database.url is no URL; write sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
+        ) from None
+    if "@" in (parsed.host or ""):
+        raise ConfigError(
+            'database.url has an "@" in its password: write it %40, or use database.password_file'
+        )
+    return parsed
 
 
 def files_of_sqlite(file: Path) -> tuple[Path, ...]:

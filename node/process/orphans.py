@@ -55,6 +55,22 @@ def lock_directory(directory: Path, *, wait_s: float = _LOCK_WAIT_S) -> int:
             return fd
 
 
+def holder_of(directory: Path) -> int | None:
+    """The supervisor that serves the directory; None if none does."""
+    try:
+        fd = os.open(directory / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
+        return int(holder) if _runs(holder) else None
+    finally:
+        os.close(fd)
+    return None
+
+
 def _runs(pid: str) -> bool:
     return pid.isdecimal() and Path("/proc", pid).exists()
 

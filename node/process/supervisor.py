@@ -3,8 +3,9 @@
 A slow GPU never slows a C-STORE, and a crash of one takes nobody along: it is started again after
 a pause that grows from 1 to 30 s.  A child that exits with EX_CONFIG says that trying again is
 useless (a taken port, a missing model): then all stop and the exit status is 1.  SIGTERM and
-SIGINT let the children finish what they hold for `drain_s`; a second one does not wait.  SIGHUP is
-ignored: the configuration is read once.
+SIGINT let the children finish what they hold for `drain_s`; a second one does not wait.  At SIGHUP
+the configuration is read again (`node.config.reloading`): the receiver is told, the others are
+started anew as soon as they have finished what they hold.
 """
 
 import errno
@@ -23,6 +24,7 @@ from types import FrameType
 from node.core.errors import ConfigError
 from node.logs import event
 from node.process import life, orphans
+from node.process.reloading import Outcome, leave_outcome
 from node.watch.roles import SUPERVISOR
 
 EX_CONFIG = 78
@@ -41,6 +43,8 @@ class _Child:
     start_at_s: float = 0.0
     pause_s: float = _FIRST_PAUSE_S
     alive: life.Life | None = None
+    kill_at_s: float | None = None
+    """It is to end, and be started anew; by then at the latest."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,6 +55,9 @@ class Supervisor:
     before_start : called with the lock held, before the first process; may raise ConfigError
     shows_life   : roles that show on disk that they go on (`life`); one that does not for
                    `frozen_after_s` is killed and started again: nobody else would tell of it
+    reread       : reads the configuration again, and returns which keys have changed; may raise
+                   ConfigError, and then nothing has
+    told         : roles that take over what has changed by themselves, at SIGHUP
     is_up        : whether the node answers; asked until it says so, then it is reported ready
     """
 
@@ -60,6 +67,8 @@ class Supervisor:
     roles: Sequence[str]
     before_start: Callable[[], None] = lambda: None
     is_up: Callable[[], bool] = lambda: True
+    reread: Callable[[], Sequence[str]] = tuple
+    told: Collection[str] = ()
     first_pause_s: float = _FIRST_PAUSE_S
     shows_life: Collection[str] = ()
     frozen_after_s: float = 90.0
@@ -68,6 +77,7 @@ class Supervisor:
     _children: list[_Child] = field(default_factory=list)
     _signals: list[int] = field(default_factory=list)
     _failed: bool = False
+    _hung_up: bool = False
 
     def run(self) -> int:
         """Serve until told to stop; returns the exit status.
@@ -80,7 +90,6 @@ class Supervisor:
         self._guard = orphans.Guard(mark, keep=(lock,))
         wake, wake_end = _wakeup_pipe()
         before = {number: signal.signal(number, self._on_signal) for number in _HANDLED}
-        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
             self.before_start()
             event("serve.started", directory=str(self.directory))
@@ -104,7 +113,9 @@ class Supervisor:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del frame
-        if number != signal.SIGCHLD:
+        if number == signal.SIGHUP:
+            self._hung_up = True
+        elif number != signal.SIGCHLD:
             self._signals.append(number)
 
     def _loop(self, mark: str, wake: int) -> None:
@@ -117,6 +128,9 @@ class Supervisor:
                 life.show(self.directory, SUPERVISOR)
                 notify("WATCHDOG=1")
                 self._show_life_at_s = now_s + _SHOW_LIFE_EVERY_S
+            if self._hung_up:
+                self._hung_up = False
+                self._reload(now_s)
             for child in self._children:
                 if child.process is None:
                     if now_s >= child.start_at_s:
@@ -126,11 +140,34 @@ class Supervisor:
                 elif child.alive is not None and child.alive.silent_s(now_s) > self.frozen_after_s:
                     event("process.frozen", level=ERROR, process=child.role)
                     child.process.kill()
+                elif child.kill_at_s is not None and now_s >= child.kill_at_s:
+                    child.process.kill()
             if not ready and self.is_up():
                 ready = True
                 event("serve.ready")
                 notify("READY=1")
             _sleep(wake, 0.1 if not ready else _TICK_S)
+
+    def _reload(self, now_s: float) -> None:
+        """The changed configuration is taken over, or nothing is and the log says why."""
+        try:
+            keys = self.reread()
+        except ConfigError as error:
+            event("reload.refused", level=ERROR, error=error)
+            outcome = Outcome(taken=False, says=f"nothing has been changed: {error}")
+        else:
+            event("reload.taken", keys=list(keys))
+            for child in self._children if keys else ():
+                if child.process is None:
+                    continue  # it will be started with the new one
+                if child.role in self.told:
+                    child.process.send_signal(signal.SIGHUP)
+                else:
+                    child.process.terminate()
+                    child.kill_at_s = now_s + self.drain_s
+            says = f"taken over: {', '.join(keys)}" if keys else "nothing has changed"
+            outcome = Outcome(taken=True, says=says)
+        leave_outcome(self.directory, outcome)
 
     def _start(self, child: _Child, mark: str) -> None:
         child.process = subprocess.Popen(
@@ -148,6 +185,9 @@ class Supervisor:
         now_s = time.monotonic()
         lived_s = now_s - child.started_s
         child.process = None
+        if child.kill_at_s is not None and status != EX_CONFIG:
+            child.kill_at_s, child.start_at_s = None, now_s
+            return
         if status == EX_CONFIG:
             event("process.gave_up", level=ERROR, process=child.role, lived_s=lived_s)
             self._failed = True
@@ -184,7 +224,7 @@ class Supervisor:
                 process.kill()
 
 
-_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP)
 
 
 def _wakeup_pipe() -> tuple[int, int]:

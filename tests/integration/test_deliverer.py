@@ -79,17 +79,19 @@ def test_out_of_resources_is_tried_again_and_goes_on_where_it_stopped(tmp_path: 
     assert queue.row().state is State.DONE
 
 
-def test_a_refusal_is_for_a_person_and_keeps_a_comment_of_64_characters(tmp_path: Path) -> None:
+def test_a_refusal_is_for_a_person_and_keeps_a_comment_in_known_words(tmp_path: Path) -> None:
     answer = Dataset()
     answer.Status = 0xC000
-    answer.ErrorComment = "x" * 64
+    answer.ErrorComment = "Duplicate object of Doe^Jane, 4711: access denied"
     with pacs(answers=(answer,)) as (port, received):
         queue = Queue(tmp_path, dimse(port))
         queue.courier.deliver_one()
         assert not queue.try_again()
     assert received == [capture_uid(MULTI)]
     assert queue.row().state is State.DEAD
-    assert f"status C000 ({'x' * 64})" in str(queue.row().error)
+    assert "status C000 (Duplicate object of \N{HORIZONTAL ELLIPSIS} access denied)" in str(
+        queue.row().error
+    )
 
 
 def test_a_comment_that_names_the_patient_reaches_no_list(tmp_path: Path) -> None:

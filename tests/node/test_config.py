@@ -151,7 +151,7 @@ def test_an_unknown_key_is_an_error_that_names_its_path(minimal: Path) -> None:
 
 def test_an_unknown_key_of_a_destination_names_its_number(minimal: Path) -> None:
     minimal.write_text(MINIMAL + 'aetitle = "X"\n')
-    with pytest.raises(ConfigError, match=r"destinations\.0\.aetitle: unknown key; did you mean"):
+    with pytest.raises(ConfigError, match="destination pacs: aetitle: unknown key; did you mean"):
         load_config(minimal, {})
 
 
@@ -163,14 +163,14 @@ def test_an_unknown_section_is_an_error(minimal: Path) -> None:
 
 def test_a_missing_key_of_a_destination_is_named(minimal: Path) -> None:
     minimal.write_text(MINIMAL.replace('host = "10.1.1.1"\n', ""))
-    with pytest.raises(ConfigError, match=r"destinations\.0\.host: missing"):
+    with pytest.raises(ConfigError, match="destination pacs: host: missing"):
         load_config(minimal, {})
 
 
 def test_an_unknown_kind_of_destination_is_an_error(minimal: Path) -> None:
     minimal.write_text(MINIMAL.replace('"dimse"', '"ftp"'))
     with pytest.raises(
-        ConfigError, match=r'destinations\.0\.kind: must be "dimse", "dicomweb", "fhir" or "hl7"'
+        ConfigError, match='destination pacs: kind: must be "dimse", "dicomweb", "fhir" or "hl7"'
     ):
         load_config(minimal, {})
 
@@ -198,7 +198,7 @@ def test_a_value_of_none_of_the_kinds_that_a_key_takes_is_one_mistake(minimal: P
         load_config(minimal, {})
     assert str(raised.value).splitlines() == [
         f"{minimal}: model.weights: must be 'default' or 'untrained' or a path",
-        f"{minimal}: destinations.0.report: must be 'auto' or 'comprehensive_3d' or "
+        f"{minimal}: destination pacs: report: must be 'auto' or 'comprehensive_3d' or "
         "'comprehensive'",
     ]
 
@@ -312,7 +312,7 @@ def test_a_ris_is_no_pacs_and_has_no_keys_of_one() -> None:
     assert destination.wishes().companions == frozenset()
     for key in ("profile", "companions", "reject_superseded", "ae_title"):
         mistaken = {"M3NODE_DESTINATIONS": json.dumps([{**ris, key: "x"}])}
-        with pytest.raises(ConfigError, match=f"destinations.0.{key}: unknown key"):
+        with pytest.raises(ConfigError, match=f"destination ris: {key}: unknown key"):
             load_config(None, mistaken)
 
 
@@ -329,12 +329,12 @@ def test_a_source_is_written_and_mistaken_like_a_destination(tmp_path: Path) -> 
     assert isinstance(web, DicomwebSource)
     assert web.ca_file == tmp_path / "ca.pem"
     mistakes = {
-        "sources.0.retreive: unknown key; did you mean sources.0.retrieve": {
+        "source pacs: retreive: unknown key; did you mean retrieve": {
             "M3NODE_SOURCES__0__RETREIVE": "get"
         },
         "two sources are called 'web'": {"M3NODE_SOURCES__0__NAME": "web"},
         "there are 2 sources, numbered from 0": {"M3NODE_SOURCES__2__NAME": "more"},
-        'sources.1.kind: must be "dimse" or "dicomweb"': {"M3NODE_SOURCES__1__KIND": "ftp"},
+        'source web: kind: must be "dimse" or "dicomweb"': {"M3NODE_SOURCES__1__KIND": "ftp"},
     }
     for said, environ in mistakes.items():
         with pytest.raises(ConfigError, match=re.escape(said)):
@@ -386,7 +386,7 @@ def test_a_setting_goes_before_its_profile(minimal: Path) -> None:
 
 def test_a_companion_that_does_not_exist_is_an_error(minimal: Path) -> None:
     minimal.write_text(MINIMAL + 'companions = ["hologram"]\n')
-    with pytest.raises(ConfigError, match=r"destinations\.0\.companions"):
+    with pytest.raises(ConfigError, match="destination pacs: companions"):
         load_config(minimal, {})
 
 
@@ -456,7 +456,7 @@ def test_nobody_believes_that_results_are_encrypted_when_they_are_not(
         ("receiver = 3", r"receiver: must be a table, \[receiver\]"),
         ("[receiver]\ntls = true", r"receiver\.tls: must be a table, \[receiver\.tls\]"),
         ('[destinations]\nname = "pacs"', r"must be a list of tables, \[\[destinations\]\]"),
-        ('sources = ["pacs"]', r"sources\.0: must be a table, \[\[sources\]\]"),
+        ('sources = ["pacs"]', r"source number 1: must be a table, \[\[sources\]\]"),
         ('[web]\nallowed_origins = "*"', r"web\.allowed_origins: must be a list"),
         ('[web]\nallowed_origins = ["*"]', "must be an origin such as https://viewer.example"),
         ('[web]\npublic_url = "https://a/"', 'must be an address such as .*, without "/" at'),
@@ -477,3 +477,21 @@ def test_two_servers_that_do_not_meet_may_have_one_port(tmp_path: Path, web: str
     path = tmp_path / "node.toml"
     path.write_text(f"[web]\nport = 11112\n{web}\n")
     assert load_config(path, {}).web.port == 11112
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://anna:hunter2@pacs.example/dicom-web",
+        "https://hunter2@pacs.example/dicom-web",
+        "https://pacs.example/dicom-web?token=hunter2",
+        "https://pacs.example/dicom-web#hunter2",
+        "hunter2",
+    ],
+)
+@pytest.mark.parametrize("kind", ["dicomweb", "fhir"])
+def test_an_address_with_a_secret_in_it_is_refused_and_not_quoted(kind: str, address: str) -> None:
+    destination = json.dumps([{"name": "pacs", "kind": kind, "url": address}])
+    with pytest.raises(ConfigError, match="destination pacs: url: must be an address") as told:
+        load_config(None, {"M3NODE_DESTINATIONS": destination})
+    assert "hunter2" not in str(told.value)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from node.config import ReceiverConfig
+from node.config.reloading import ALLOW_LISTS
 from node.core.errors import ConfigError
 from node.dicom.limits import LONGEST_HANDSHAKE_S, MAX_REQUEST_BYTES, TOLERANCE_BYTES
 from node.dicom.transfer_syntaxes import decodable, missing
@@ -33,25 +34,6 @@ from node.logs import event
 
 _BACKLOG = 128
 _NO_DESCRIPTOR_PAUSE_S = 0.1
-
-
-def run(
-    config: ReceiverConfig,
-    intake: AcceptsObjects,
-    store: KeepsSenders,
-    stop: threading.Event,
-    *,
-    drain_s: float = 20.0,
-) -> None:
-    """Receive until `stop` is set; then open associations have `drain_s` to end by themselves."""
-    receiver = Receiver(config, intake, store)
-    receiver.start()
-    try:
-        while not stop.wait(timeout=5.0):
-            receiver.senders.look_after()
-            receiver.look_at_certificates()
-    finally:
-        receiver.stop(drain_s=drain_s)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,6 +69,22 @@ class Receiver:
         self._connections = Connections()
         self._draining = False
         self._doors: list[_Door] = []
+
+    def run(self, stop: threading.Event, *, drain_s: float = 20.0) -> None:
+        """Receive until `stop` is set; then open associations have `drain_s` to end."""
+        self.start()
+        try:
+            while not stop.wait(timeout=5.0):
+                self.senders.look_after()
+                self.look_at_certificates()
+        finally:
+            self.stop(drain_s=drain_s)
+
+    def admit(self, config: ReceiverConfig) -> None:
+        """Who may send is as `config` has it from the next association on; nothing else changes."""
+        lists = {name: getattr(config, name) for name in ALLOW_LISTS}
+        self._config = self._config.model_copy(update=lists)
+        event("receiver.admits", lists=lists)
 
     def start(self) -> None:
         """Listen; raises ConfigError if a port is taken, or TLS is not possible."""

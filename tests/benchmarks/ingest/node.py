@@ -10,7 +10,7 @@ from pathlib import Path
 
 from node import app
 from node.config import ReceiverConfig
-from node.inbound.dimse import receiver
+from node.inbound.dimse.receiver import Receiver
 from tests.integration.queueing import open_node
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     store, _, intake = open_node(folder)
     sys.setswitchinterval(app._SWITCH_S)
     config = ReceiverConfig(port=port, max_associations=64)
-    receiver.run(config, intake, store, stop, drain_s=1)
+    Receiver(config, intake, store).run(stop, drain_s=1)
 
 
 if __name__ == "__main__":

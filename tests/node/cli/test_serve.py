@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from node.calling.association import echo
+from node.config import DimseDestination
+from node.core.errors import DestinationNotReady
 from node.persistence.store import Store
+from node.process.reloading import Outcome, ask_to_reload
 from node.process.supervisor import EX_CONFIG
 from tests.node.cli.conftest import PATIENT
 from tests.peers import wait_until
@@ -91,6 +95,43 @@ def test_a_process_whose_database_is_deleted_ends_and_is_not_started_again(
     assert "was deleted or replaced while it was in use" in log
 
 
+def takes_over(config_file: Path, port: int, environ: dict[str, str]) -> None:
+    """The node is told what has changed, and what only a restart changes it refuses as a whole."""
+    as_it_was = config_file.read_text()
+
+    def told(text: str) -> str:
+        config_file.write_text(text)
+        verb = [sys.executable, "-m", "node", "reload", "--config", str(config_file)]
+        done = subprocess.run(verb, env=environ, capture_output=True, text=True, check=False)
+        return f"{done.returncode} {(done.stdout + done.stderr).splitlines()[-1]}"
+
+    def admitted(ae_title: str) -> bool:
+        called = DimseDestination(
+            name="own", host="127.0.0.1", port=port, ae_title="M3NODE", calling_ae_title=ae_title
+        )
+        try:
+            echo(called)
+        except DestinationNotReady:
+            return False
+        return True
+
+    assert told(as_it_was + "[log]\nlevel = 7\n").startswith("1 error: ")
+    assert admitted("CT2")
+    listed = '[receiver]\nallowed_calling_ae_titles = ["CT1"]\n'
+    new = as_it_was.replace("[receiver]\n", listed) + "[log]\nlevel = 'debug'\n"
+    assert told(new) == "0 taken over: receiver.allowed_calling_ae_titles, log.level"
+    wait_until(lambda: not admitted("CT2"), "the new allow-list is in force", 10)
+    assert admitted("CT1")
+    config_file.write_text(new.replace(listed, "[receiver]\nmax_associations = 3\n"))
+    directory = config_file.parent / "data"
+    assert ask_to_reload(directory) == Outcome(
+        taken=False,
+        says="nothing has been changed: only a restart of `m3node serve` changes "
+        "receiver.max_associations",
+    )
+    assert not admitted("CT2")
+
+
 @pytest.mark.acceptance
 def test_missing_weights_end_the_service_instead_of_restarting_for_ever(
     config_file: Path,
@@ -130,6 +171,7 @@ def test_it_serves_from_next_to_nothing_answers_and_drains(
         _, said = second.communicate(timeout=60)
         assert second.returncode == 1
         assert f"is served by process {process.pid} already" in said
+        takes_over(config_file, port, environ)
         assert not (planted / "executed").exists(), "what lies in the current directory is not run"
         process.send_signal(signal.SIGTERM)
         told = time.monotonic()
