@@ -273,6 +273,10 @@ def test_what_a_source_counts_is_held_against_what_is_here_of_that_series() -> N
     assert isinstance(verdict, Ready)
     assert verdict.inputs.at_source == SourceCount(source="PACS", here=20, there=25)
     assert verdict.inputs.remarks == ()
+    often = replace(known, fetches=known.fetches * 2)
+    verdict = readiness(often, now=after(60), rules=ASKING)
+    assert isinstance(verdict, Ready)
+    assert verdict.inputs.remarks == ("No source is asked any more: 2 fetches were made.",)
 
 
 def test_a_source_that_does_not_answer_is_told_and_so_is_that_no_more_is_asked() -> None:
