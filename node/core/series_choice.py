@@ -99,7 +99,7 @@ def _best(
         spacing_mm = geometry.spacing_mm if geometry else None
         return (-counts[uid], spacing_mm or float("inf"), -slice_count(series[uid]), uid)
 
-    return min((uid for uid in counts if counts[uid] > 0), key=rank)
+    return min(counts, key=rank)
 
 
 def _stated(

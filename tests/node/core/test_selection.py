@@ -39,6 +39,27 @@ def test_the_series_that_the_annotation_draws_on_is_chosen_though_another_is_thi
     assert selection.inputs.ct == tuple(sorted(thick, key=lambda f: f.sop_instance_uid))
 
 
+def test_what_is_drawn_on_goes_before_what_is_referred_to_and_that_before_any_place() -> None:
+    thick, thin = ct_series(20), ct_series(50, series=THIN, step_mm=1.0)
+    drawing = segmentation(drawn_on=uids(thick[8]), refers_to=uids(*thin))
+    referring = segmentation(refers_to=uids(*thick))
+    for annotation, because in (
+        (drawing, "was chosen because the annotation draws on its slices."),
+        (referring, "was chosen because the annotation refers to it."),
+    ):
+        choice = chosen(*thick, *thin, annotation).inputs.series
+        assert choice is not None
+        assert choice.series_instance_uid == THICK
+        assert choice.because.endswith(because)
+
+
+def test_of_series_that_cover_the_mark_the_thinnest_is_chosen_though_another_is_longer() -> None:
+    thick, thin = ct_series(40), ct_series(30, series=THIN, step_mm=1.0)
+    choice = chosen(*thick, *thin, segmentation()).inputs.series
+    assert choice is not None
+    assert choice.series_instance_uid == THIN
+
+
 def test_a_strangers_annotation_has_no_say_in_which_series_is_chosen() -> None:
     thick, thin = ct_series(20), ct_series(50, series=THIN, step_mm=1.0)
     ours = segmentation(drawn_on=uids(thin[20]))
