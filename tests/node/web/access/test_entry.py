@@ -1,15 +1,18 @@
 """Who is let in where: over real sockets, with what an attacker would try."""
 
+import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from starlette.routing import BaseRoute, Mount, Route
 
 from node.core.people import Role
+from node.web.application import application
 from tests.node.web.access.browsing import Browser, add_token, add_user
 from tests.node.web.serving import Served, serving
 
@@ -277,3 +280,36 @@ def test_another_sites_page_changes_nothing_on_this_machine(local: Served) -> No
     typed = {"Content-Type": "application/x-www-form-urlencoded"}
     assert asked(local, "/api/nothing", "POST", **typed) == 403
     assert asked(local, "/api/nothing", "POST") == 404  # a program of this machine's
+
+
+def addresses(routes: Iterable[BaseRoute], above: str = "") -> Iterator[tuple[str, str]]:
+    """Every method and path that anything answers, with something for what varies."""
+    for route in routes:
+        match route:
+            case Mount():
+                yield from addresses(route.routes, above + route.path)
+            case Route():
+                path = re.sub(r"\{[^}]*\}", "7", above + route.path)
+                for method in route.methods or ():
+                    yield method, path
+
+
+OPEN = {"/healthz", "/readyz", "/login"}
+VIEWS = {"/logout"}
+"""Changes that are no acts: everybody who is in may leave."""
+
+
+def test_no_route_is_open_to_strangers_nor_to_another_role(open_to_others: Served) -> None:
+    every = set(addresses(application(open_to_others.services).routes))
+    assert len(every) > 30
+    store = open_to_others.services.store
+    viewer = bearer(add_token(store, "sees", Role.VIEWER))
+    sender = bearer(add_token(store, "sends", Role.SENDER))
+    for method, path in sorted(every):
+        if path in OPEN or path.startswith("/static"):
+            continue
+        assert asked(open_to_others, path, method) in (303, 401, 403), (method, path)
+        if method == "POST" and path not in VIEWS:
+            assert asked(open_to_others, path, method, **viewer) == 403, (method, path)
+        if not (method == "POST" and path.startswith("/dicom-web")) and path not in VIEWS:
+            assert asked(open_to_others, path, method, **sender) == 403, (method, path)
