@@ -38,7 +38,8 @@ NO_USERS = (
 BUSY = "Too many are logging in just now; try again in a moment."
 _MOST_AT_ONCE = 2
 """A hash takes 64 MiB and a tenth of a second."""
-_PATIENCE_S = 10.0
+_MOST_WAITING = 8
+"""So that those who log in leave threads to everybody else."""
 
 
 def routes(
@@ -60,6 +61,7 @@ class _Login:
         self._store = services.store
         self._monotonic = monotonic
         self._attempts = Attempts()
+        self._waiting = threading.BoundedSemaphore(_MOST_AT_ONCE + _MOST_WAITING)
         self._hashing = threading.BoundedSemaphore(_MOST_AT_ONCE)
         is_password("", None)  # the first takes longer
 
@@ -86,13 +88,14 @@ class _Login:
             answer = self._again(request, HTTPStatus.TOO_MANY_REQUESTS, says)
             answer.headers["Retry-After"] = f"{wait_s + 1:.0f}"
             return answer
-        user = self._store.user_of_name(name)
-        if not self._hashing.acquire(timeout=_PATIENCE_S):
+        if not self._waiting.acquire(blocking=False):
             return self._again(request, HTTPStatus.SERVICE_UNAVAILABLE, BUSY)
         try:
-            right = is_password(password, None if user is None else user.secret)
+            user = self._store.user_of_name(name)
+            with self._hashing:
+                right = is_password(password, None if user is None else user.secret)
         finally:
-            self._hashing.release()
+            self._waiting.release()
         if user is None or not right:
             # What was typed for a name may be a password: only a user's own is written.
             event(

@@ -1,7 +1,9 @@
 """Log-in and log-out over real sockets, and what an attacker tries about them."""
 
 import logging
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,8 +13,10 @@ import requests
 from node.core.people import Role
 from node.credentials import SESSION_PURPOSE, digest_of, drawn_token, hashed
 from node.persistence.people import AccountKind
+from node.web.access.attempts import Attempts
 from tests.node.web.access.browsing import PASSWORD, Browser, add_user
 from tests.node.web.serving import Served, serving
+from tests.peers import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -218,3 +222,21 @@ def test_a_page_that_renews_itself_keeps_no_session_open(served: Served, browser
     assert seen_at() == begun
     assert browser.visit("/", **shown).status_code == 200
     assert seen_at() >= now
+
+
+def test_those_who_log_in_leave_threads_to_everybody_else(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+    monkeypatch.setattr("node.web.access.login.is_password", lambda *_: not over.wait(30))
+    monkeypatch.setattr(Attempts, "take", lambda *_, **__: 0.0)
+
+    def status(number: int) -> int:
+        return Browser(served).log_in(f"user{number}").status_code
+
+    with ThreadPoolExecutor(14) as pool:
+        trying = [pool.submit(status, number) for number in range(14)]
+        wait_until(lambda: sum(each.done() for each in trying) == 4, "four are turned away")
+        assert served.get("/healthz").ok
+        over.set()
+    assert sorted(each.result() for each in trying) == [*[422] * 10, *[503] * 4]
