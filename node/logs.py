@@ -3,16 +3,20 @@
     event("job.done", study=uid, job=17, seconds=3.2)
 
 `action` is the machine name.  What libraries log may quote what they read ("invalid value for PN:
-..."), so of it only where it arose is written; of errors, what `node.words` tells.
+..."), so of it is written where it arose, and what stands there in the library's source; of errors,
+what `node.words` tells.
 """
 
 import json
+import linecache
 import logging
 import os
 import sys
 import threading
+import tokenize
 import warnings
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import TextIO
 
@@ -69,6 +73,8 @@ def fields_of(record: logging.LogRecord) -> Fields:
             "at": f"{record.module}.{record.funcName}:{record.lineno}",
             "thread": record.threadName,
         }
+        if words := _words_in_source(record.pathname, record.lineno):
+            fields["says"] = words
     else:
         fields = {"action": getattr(record, "action", "message"), **getattr(record, "fields", {})}
         fields.update((k, v) for k, v in vars(record).items() if k not in _STANDARD)
@@ -77,6 +83,38 @@ def fields_of(record: logging.LogRecord) -> Fields:
     if record.exc_info and record.exc_info[1] is not None:
         fields.update(_error_fields(record.exc_info[1]))
     return fields
+
+
+_LONGEST_CALL = 8
+"""So many lines a call that logs has in a library's source."""
+
+
+@lru_cache(maxsize=256)
+def _words_in_source(path: str, line: int) -> str:
+    """The text that the source has for what is logged there, without any value put into it."""
+    lines = iter([linecache.getline(path, line + n) for n in range(_LONGEST_CALL)])
+    found: list[str] = []
+    depth = 0
+    try:
+        for token in tokenize.generate_tokens(lambda: next(lines)):
+            if tokenize.tok_name[token.type] in ("STRING", "FSTRING_MIDDLE"):
+                found.append(token.string.lstrip("fFrRbBuU").strip("\"'"))
+            depth += (token.string == "(") - (token.string == ")")
+            if token.string == ")" and depth == 0:
+                break
+    except (tokenize.TokenError, SyntaxError):
+        return ""  # the call is longer, or there is no source
+    return "".join(found)
+
+
+def _level_of(record: logging.LogRecord) -> str:
+    """Of a library's line at most "info", unless it has caught something: what that means for the
+    node is said by the node.
+    """
+    ours = record.name.split(".")[0] in _OURS
+    if not ours and not record.exc_info and record.levelno > logging.INFO:
+        return "info"
+    return record.levelname.lower()
 
 
 def _error_fields(error: BaseException) -> Fields:
@@ -99,7 +137,7 @@ class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         head = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
+            "level": _level_of(record),
             "role": self._role,
             "pid": record.process,
         }
@@ -115,7 +153,7 @@ class _Human(logging.Formatter):
         fields = fields_of(record)
         when = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         action = str(fields.pop("action"))
-        words = [when, f"{record.levelname.lower():7}", f"{self._role:10}", f"{action:24}"]
+        words = [when, f"{_level_of(record):7}", f"{self._role:10}", f"{action:24}"]
         return " ".join([*words, *(f"{k}={_word(v)}" for k, v in fields.items())]).rstrip()
 
 

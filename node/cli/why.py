@@ -22,6 +22,7 @@ def why(study_or_accession: str, as_json: bool, config_path: Path | None) -> Non
     """Say what happened to a study, and what it is waiting for."""
     from node.core.diary import sentence
     from node.core.states import State
+    from node.listed.diary import folded, zone
 
     with opened_store(loaded(config_path)) as store:
         row = store.find_study(study_or_accession)
@@ -72,9 +73,9 @@ def why(study_or_accession: str, as_json: bool, config_path: Path | None) -> Non
             }
         )
         return
-    click.echo(f"study {row.study_instance_uid}")
-    for event in events:
-        click.echo(f"{in_cell(event.at)}  {sentence(event)}")
+    click.echo(f"study {row.study_instance_uid}, times in {zone(row.last_arrival_at)}")
+    for line in folded(events):
+        click.echo(f"{in_cell(line.until)}  {line.says}")
     if row.waiting_for:
         again = f" (next look {in_cell(row.look_again_at)})" if row.look_again_at else ""
         click.echo(f"now: waiting: {row.waiting_for}{again}")

@@ -161,6 +161,9 @@ def sentence(event: Event) -> str:
         "job_id": event.job_id,
         "delivery_id": event.delivery_id,
     }
+    if "not_before" in event.details:  # as every time is shown: of this machine's zone
+        at = datetime.fromisoformat(event.details["not_before"]).astimezone()
+        values["not_before"] = at.strftime("%Y-%m-%d %H:%M:%S")
     if work in _WORK:
         values["work"] = _WORK[work].format_map(values)
     elif "number" in values:

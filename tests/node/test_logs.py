@@ -145,6 +145,32 @@ def test_no_patient_stands_in_the_log_whatever_a_library_says(configured: Config
     assert actions == {"library.message", "library.warning", "process.crashed", "thread.crashed"}
 
 
+def test_what_a_library_says_is_told_as_its_source_has_it_and_alarms_nobody(
+    configured: Configured,
+) -> None:
+    log = configured()
+    library, host = logging.getLogger("pynetdicom.transport"), "pacs.example"
+    library.error(f"Association request failed: unable to connect to {host}")
+    library.error(
+        "Association request failed: unable to connect to %s",
+        host,
+    )
+    library.warning(host)
+    try:
+        raise RuntimeError(host)
+    except RuntimeError:
+        library.exception("Exception raised while serving")
+    lines = log.lines()
+    said = "Association request failed: unable to connect to"
+    assert [(line["level"], line.get("says")) for line in lines] == [
+        ("info", f"{said} {{host}}"),
+        ("info", f"{said} %s"),
+        ("info", None),
+        ("error", "Exception raised while serving"),
+    ]
+    assert host not in log.getvalue()
+
+
 def test_pynetdicoms_own_debug_logger_is_silenced(configured: Configured) -> None:
     pynetdicom.debug_logger()
     log = configured(level="debug")

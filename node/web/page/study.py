@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from m3net.uids import StudyInstanceUID
-from node.core.diary import sentence
 from node.core.states import State
+from node.listed.diary import folded
 from node.persistence.asked import DeliveriesAsked, WorkAsked
 from node.persistence.rows import DeliveryRow, FetchRow, JobRow, StudyRow
 from node.web.access.person import Person
@@ -102,8 +102,8 @@ def _diary(
     return [
         *(DiaryLine(at=None, sentence=each) for each in now),
         *(
-            DiaryLine(at=event.at, sentence=sentence(event))
-            for event in reversed(services.store.diary(uid))
+            DiaryLine(at=line.until, sentence=line.says)
+            for line in reversed(folded(services.store.diary(uid)))
         ),
     ]
 
