@@ -2,6 +2,7 @@
 #
 #   make demo                 a phantom's study through a node of its own, results in demo-out/
 #   make demo INPUT=folder    the same with your study: a chest CT and its SEG or SR
+#   make demo KEEP=1          the same, and the node's page stays until Ctrl-C
 #   make test                 lint, types, import contracts, tests
 #   make docs                 the manual as a site in site/, to be read without a network
 #   make viewers              what npm has of the viewers that the tests open, outside of the checkout
@@ -21,7 +22,7 @@ PIP_INSTALL_FLAGS ?=
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
-	$(RUN)m3node demo $(if $(INPUT),"$(INPUT)") --output demo-out
+	$(RUN)m3node demo $(if $(INPUT),"$(INPUT)") $(if $(KEEP),--keep) --output demo-out
 
 test: lint types contracts unit
 

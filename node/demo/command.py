@@ -20,7 +20,8 @@ from node.demo.run import run_demo
     show_default=True,
     help="Folder for the results; the demo empties it when it runs again.",
 )
-def demo(study: Path | None, output: Path) -> None:
+@click.option("--keep", is_flag=True, help="Leave the node and its page running until Ctrl-C.")
+def demo(study: Path | None, output: Path, keep: bool) -> None:
     """Send a study the whole way, in over C-STORE and out again, on this machine alone.
 
     STUDY is a folder with a chest CT and its SEG or TID 1500 SR; without it a chest phantom is
@@ -28,4 +29,4 @@ def demo(study: Path | None, output: Path) -> None:
     """
     # SIGTERM ends as Ctrl-C does, through the blocks that stop what was started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(run_demo(study, output=output))
+    sys.exit(run_demo(study, output=output, keep=keep))

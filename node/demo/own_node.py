@@ -33,7 +33,8 @@ host = "127.0.0.1"
 port = {port}
 
 [web]
-enabled = false
+enabled = {page}
+port = {web_port}
 
 [study]
 quiet_period_s = 3.0
@@ -57,10 +58,12 @@ ae_title = "{pacs}"
 class OwnNode:
     """A running node.
 
-    log : what its processes write
+    web_port : of its page
+    log      : what its processes write
     """
 
     port: int
+    web_port: int
     log: Path
     process: subprocess.Popen[bytes]
 
@@ -74,12 +77,24 @@ class OwnNode:
 
 
 @contextmanager
-def own_node(directory: Path, *, pacs_port: int) -> Iterator[OwnNode]:
-    """A node runs within the block, delivers to `pacs_port`, and is gone after it."""
+def own_node(directory: Path, *, pacs_port: int, page: bool) -> Iterator[OwnNode]:
+    """A node runs within the block, delivers to `pacs_port`, and is gone after it.
+
+    page : whether its page is served
+    """
     directory.mkdir(parents=True, exist_ok=True)
     config, log = directory / "node.toml", directory / "serve.log"
-    port = _free_port()
-    config.write_text(_CONFIG.format(title=_TITLE, port=port, pacs_port=pacs_port, pacs=_PACS))
+    port, web_port = _free_port(), _free_port()
+    config.write_text(
+        _CONFIG.format(
+            title=_TITLE,
+            port=port,
+            web_port=web_port,
+            page="true" if page else "false",
+            pacs_port=pacs_port,
+            pacs=_PACS,
+        )
+    )
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "node", "serve", "--config", str(config)],
@@ -91,7 +106,7 @@ def own_node(directory: Path, *, pacs_port: int) -> Iterator[OwnNode]:
             start_new_session=True,
             preexec_fn=_end_with_parent,
         )
-    node = OwnNode(port=port, log=log, process=process)
+    node = OwnNode(port=port, web_port=web_port, log=log, process=process)
     try:
         _wait_for_echo(node)
         yield node

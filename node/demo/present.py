@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from pydicom import Dataset
 from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from node.demo.own_node import OwnNode
 from node.demo.reading import ReadNodule, ReadReport
 from sr_templates.probability import UNTRAINED, percent_text
 
@@ -121,6 +123,20 @@ def show_report(
                 highlight=False,
                 soft_wrap=True,
             )
+
+
+def say_where_to_look(
+    console: Console, node: OwnNode | None, report: Dataset, output: Path
+) -> None:
+    """The last word: the page of the node that still runs, or how to have it."""
+    console.print()
+    if node is None:
+        console.print(f"Look at {output / 'png'}; `make demo KEEP=1` leaves the page running.")
+        return
+    console.print("The node and its page run until Ctrl-C. Look at", soft_wrap=True)
+    console.print(
+        f"  http://127.0.0.1:{node.web_port}/study/{report.StudyInstanceUID}", soft_wrap=True
+    )
 
 
 def _table(nodules: Sequence[ReadNodule]) -> Table:

@@ -8,14 +8,20 @@ import re
 import shutil
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from pydicom import Dataset
 from rich.console import Console
 
 from node.demo.own_node import OwnNode, own_node, send
-from node.demo.present import show_findings, show_report, step, terminal
+from node.demo.present import (
+    say_where_to_look,
+    show_findings,
+    show_report,
+    step,
+    terminal,
+)
 from node.demo.reading import ReadReport, read_report, write_frames
 from node.demo.receiving_scp import ReceivingSCP
 from node.demo.study import DemoFailed, DemoStudy, survey, write_phantom
@@ -31,12 +37,14 @@ def run_demo(
     output: Path = Path("demo-out"),
     size: int = _SIZE,
     slices: int = _SLICES,
+    keep: bool = False,
     console: Console | None = None,
 ) -> int:
     """The results of a study lie in `output`, and a table of them has been printed.
 
     input_directory : a folder with one study of the user's; None: the phantom
     size, slices    : of the phantom
+    keep            : the node and its page go on until Ctrl-C
     returns         : 0, or 1 after the reason was printed
     """
     console = console or terminal()
@@ -48,9 +56,19 @@ def run_demo(
         study = survey(input_directory or output / "study")
         show_findings(console, study.found, study.missing)
         received = output / "received"
-        with ReceivingSCP(received) as pacs:
-            report = _through_the_node(study, output / "node", pacs, console)
+        with ReceivingSCP(received) as pacs, ExitStack() as stack:
+            with step(console, "Starting the node and a receiving SCP"):
+                node = stack.enter_context(
+                    own_node(output / "node", pacs_port=pacs.port, page=keep)
+                )
+            report = _through_the_node(study, node, pacs, console)
+            if not keep:
+                with step(console, "Stopping the node"):
+                    stack.close()
             _show(report, study, pacs, output, console)
+            say_where_to_look(console, node if keep else None, report, output)
+            if keep:
+                _stay(node)
     except DemoFailed as failure:
         console.print(f"Demo failed: {failure}", style="bold red", soft_wrap=True)
         return 1
@@ -73,19 +91,20 @@ def _prepare(output: Path) -> None:
 
 
 def _through_the_node(
-    study: DemoStudy, directory: Path, pacs: ReceivingSCP, console: Console
+    study: DemoStudy, node: OwnNode, pacs: ReceivingSCP, console: Console
 ) -> Dataset:
-    """Start a node, send the study, wait for its report; the node is gone afterwards."""
-    with ExitStack() as stack:
-        with step(console, "Starting the node and a receiving SCP"):
-            node = stack.enter_context(own_node(directory, pacs_port=pacs.port))
-        text = f"Sending {len(study.files)} objects over C-STORE"
-        with step(console, text, total=len(study.files)) as sending:
-            send(study.files, node.port, sending.advance)
-        report = _wait_for_report(node, pacs, console)
-        with step(console, "Stopping the node"):
-            stack.close()
-    return report
+    """The study is sent to the node; its report, as it came back."""
+    text = f"Sending {len(study.files)} objects over C-STORE"
+    with step(console, text, total=len(study.files)) as sending:
+        send(study.files, node.port, sending.advance)
+    return _wait_for_report(node, pacs, console)
+
+
+def _stay(node: OwnNode) -> None:
+    """Until Ctrl-C, or until the node ends by itself, which raises DemoFailed."""
+    with suppress(KeyboardInterrupt):
+        node.process.wait()
+        node.require_alive()
 
 
 def _wait_for_report(node: OwnNode, pacs: ReceivingSCP, console: Console) -> Dataset:
