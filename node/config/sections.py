@@ -86,6 +86,10 @@ class WebConfig(Section):
     """Origins of web pages elsewhere that may read the answers, such as "https://viewer.example";
     compared as they are written."""
 
+    ohif_directory: Path | None = Field(default=None, examples=["ohif/dist"])
+    """Folder dist of @ohif/app, built for the root of a server: the page of a study then offers to
+    open it in OHIF on this node. Not behind a proxy that puts a path before the node's addresses.
+    """
     public_url: PublicURL | None = Field(
         default=None, examples=["https://pacs.example/m3node/dicom-web"]
     )

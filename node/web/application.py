@@ -7,7 +7,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
-from node.web import api, dicomweb, health, metrics, page
+from node.web import api, dicomweb, health, metrics, page, viewer
 from node.web.access import login
 from node.web.access.entry import DICOMWEB, HEALTH, Access, is_below
 from node.web.problems import Guarded, Problem, answer_problem
@@ -28,6 +28,7 @@ def application(services: Services) -> Starlette:
             Mount(DICOMWEB, routes=dicomweb.routes(services)),
             Mount("/api", routes=api.routes(services)),
             *page.routes(services),
+            *viewer.routes(services),
         ],
         middleware=[
             Middleware(

@@ -15,6 +15,7 @@ from node.web.page.acting import Acts, Button
 from node.web.page.report import pictures_of, read_report
 from node.web.page.studies import shown_study
 from node.web.services import Services
+from node.web.viewer import link_of
 
 STATE_KINDS: Mapping[State, str] = {
     State.QUEUED: "busy",
@@ -68,6 +69,7 @@ def study(services: Services, row: StudyRow, person: Person) -> Mapping[str, Any
         "row": row,
         "identity": row.identity,
         "acts": acts.of_study(uid),
+        "viewer": link_of(services, uid),
         "series": store.list_series(uid),
         "report": read_report(results, services.spool),
         "has_results": bool(results),
