@@ -3,7 +3,8 @@
 They call what the verbs of the command line call; the diary says who it was.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -13,6 +14,7 @@ from node.core.errors import DestinationError, NodeError, NotAllowed, UnknownEnt
 from node.core.fetching import Scope, Wanted
 from node.core.states import State
 from node.dicom.header_text import is_uid
+from node.keeping.erasure import erase
 from node.persistence.asked import DeliveriesAsked
 from node.web.problems import Problem
 from node.web.services import Services
@@ -52,6 +54,7 @@ class Action:
     asks  : what it will do, to be confirmed; of "{target}"
     done  : that it is done
     risky : whether it cannot be taken back
+    takes : what it takes away, to be confirmed; raises NodeError
     act   : does it to the target, for whoever is named; raises NodeError
     """
 
@@ -62,6 +65,7 @@ class Action:
     done: str
     act: Act
     risky: bool = False
+    takes: Callable[[Services, str], Sequence[str]] = lambda _services, _target: ()
 
 
 def _requeue(services: Services, target: str, by: str) -> Done:
@@ -123,6 +127,22 @@ def _fetch(services: Services, target: str, by: str) -> Done:
     return Done(sentence=f"fetch {number} from {sources[0].name} is queued", study=study)
 
 
+def _delete(services: Services, target: str, by: str) -> Done:
+    study = services.store.find_study(target).study_instance_uid
+    taken = erase(services.store, services.spool, study, by=by, now=services.clock())
+    return Done(sentence=f"the study is erased: {taken.objects} objects, {taken.files} files")
+
+
+def _what_deleting_takes(services: Services, target: str) -> Sequence[str]:
+    study = services.store.find_study(target).study_instance_uid
+    taken = services.store.what_erasing_takes(study)
+    return [
+        f"{taken.objects} objects received and {taken.results} made: {taken.files} files, "
+        f"{taken.size / 1e6:.1f} MB",
+        *(f"not delivered: {each}" for each in taken.undelivered),
+    ]
+
+
 def _echo(services: Services, target: str, by: str) -> Done:
     del by  # nothing is changed
     _require_destination(services, target)
@@ -182,6 +202,18 @@ ACTIONS: Mapping[str, Action] = {
             act=_fetch,
         ),
         Action(
+            name="delete-study",
+            target=Target.STUDY,
+            title="Delete",
+            asks="Everything that this node holds of study {target} is erased, and cannot be "
+            "brought back. What destinations and backups hold stays there. It is refused if "
+            "something is not delivered: `m3node study delete --force` erases all the same.",
+            done="The study is erased.",
+            act=_delete,
+            risky=True,
+            takes=_what_deleting_takes,
+        ),
+        Action(
             name="echo",
             target=Target.DESTINATION,
             title="Echo",
@@ -195,8 +227,20 @@ ACTIONS: Mapping[str, Action] = {
 
 def perform(action: Action, services: Services, target: str, by: str) -> Done:
     """The action is done, for whoever is named.  Raises Problem(404), or (409) if it cannot be."""
-    try:
+    with _refusals():
         return action.act(services, target, by)
+
+
+def taken_by(action: Action, services: Services, target: str) -> Sequence[str]:
+    """What the action would take away, in sentences.  Raises Problem as `perform` does."""
+    with _refusals():
+        return action.takes(services, target)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
     except UnknownEntry as error:
         raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
     except NodeError as error:

@@ -10,7 +10,7 @@ from node.core.people import Role
 from node.core.states import SETTLED, State
 from node.listed.studies import CUT
 from node.web.access.person import Person
-from node.web.actions import ACTIONS, Action, Done, Target
+from node.web.actions import ACTIONS, Action, Done, Target, taken_by
 from node.web.services import Services
 
 _OF_JOB: Mapping[str, frozenset[State]] = {
@@ -54,7 +54,7 @@ class Acts:
 
     def of_study(self, uid: StudyInstanceUID) -> Sequence[Button]:
         """What may be done to a study."""
-        return self._buttons(["fetch"] if self._fetches else [], uid)
+        return self._buttons([*(["fetch"] if self._fetches else []), "delete-study"], uid)
 
     def of_destination(self, name: str, *, dead: int) -> Sequence[Button]:
         """What may be done to a configured destination."""
@@ -77,9 +77,11 @@ def path_of(root: str, action: Action, target: object) -> str:
     return f"{root}/act/{action.name}/{quote(str(target), safe='')}"
 
 
-def confirmation(root: str, action: Action, target: str) -> Mapping[str, Any]:
-    """What the question shows."""
+def confirmation(services: Services, action: Action, target: str) -> Mapping[str, Any]:
+    """What the question shows.  Raises Problem."""
+    root = services.config.web.root
     return {
+        "takes": taken_by(action, services, target),
         "action": action,
         "asks": action.asks.format(target=target),
         "href": path_of(root, action, target),
@@ -89,7 +91,8 @@ def confirmation(root: str, action: Action, target: str) -> Mapping[str, Any]:
 
 def after(root: str, action: Action, done: Done) -> str:
     """The page to show when it is done."""
-    path = "/destinations" if done.study is None else f"/study/{done.study}"
+    elsewhere = "/destinations" if action.target is Target.DESTINATION else "/"
+    path = elsewhere if done.study is None else f"/study/{done.study}"
     return f"{root}{path}?done={action.name}"
 
 

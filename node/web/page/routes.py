@@ -57,7 +57,14 @@ def routes(services: Services) -> list[BaseRoute]:
 
     return [
         Route("/events", events),
-        shows("/", "studies.html", lambda asked, _: studies(services, asked.query_params)),
+        shows(
+            "/",
+            "studies.html",
+            lambda asked, _: {
+                **studies(services, asked.query_params),
+                "done": said_done(asked.query_params),
+            },
+        ),
         shows(
             "/study/{study}",
             "study.html",
@@ -81,9 +88,7 @@ def routes(services: Services) -> list[BaseRoute]:
         shows(
             "/act/{action}/{target}",
             "confirm.html",
-            lambda asked, _: confirmation(
-                _root(services), _action(asked), asked.path_params["target"]
-            ),
+            lambda asked, _: confirmation(services, _action(asked), asked.path_params["target"]),
             Role.OPERATOR,
         ),
         Route("/act/{action}/{target}", _as_page(services, act), methods=["POST"]),

@@ -135,3 +135,23 @@ def test_all_dead_deliveries_of_a_destination_are_sent_again(browser: Browser) -
     assert "/act/send-dead-again/pacs" in browser.get("/destinations")
     assert browser.press("/act/send-dead-again/pacs").status_code == 303
     assert browser.diary()[-1] == "delivery 1 to pacs requeued by local (operator)"
+
+
+def test_a_study_is_erased_after_it_was_said_what_that_takes(browser: Browser) -> None:
+    finish(browser.store, claimed(browser.store), destinations=())
+    with browser.store._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE study SET judge_at = NULL")  # as its judgement does
+    assert f"/act/delete-study/{STUDY}" in browser.get(f"/study/{STUDY}")
+    asked = browser.get(f"/act/delete-study/{STUDY}")
+    assert "cannot be brought back" in asked
+    assert "2 objects received and 2 made" in asked
+    said = browser.press(f"/act/delete-study/{STUDY}")
+    assert (said.status_code, said.headers["Location"]) == (303, "/?done=delete-study")
+    assert "The study is erased." in browser.get("/?done=delete-study")
+    browser.get(f"/study/{STUDY}", status=404)
+
+
+def test_what_is_under_way_is_not_erased(browser: Browser) -> None:
+    said = browser.press(f"/act/delete-study/{STUDY}")
+    assert said.status_code == 409
+    assert "1 analyses queued" in said.text
