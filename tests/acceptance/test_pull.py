@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import requests
 from pydicom import Dataset
 
 from node.demo.annotations import segmentation
@@ -60,7 +61,14 @@ def test_withheld_slices_come_from_orthanc_and_the_report_counts_them(tmp_path: 
             by_number = _archived("pull-move", archive, marked=True)
             said = node.cli("fetch", "--accession", "A-pull-move", "--source", "move")
             assert said.endswith(f"from move queued: study {study_uid(by_number)}\n")
-            for phantom, source in ((by_itself, "web"), (by_uid, "get"), (by_number, "move")):
+            by_item = _archived("pull-ups", archive, marked=True)
+            item = _asked_for(node, by_item, f"{archive.dicomweb_url}/studies/{study_uid(by_item)}")
+            for phantom, source in (
+                (by_itself, "web"),
+                (by_uid, "get"),
+                (by_number, "move"),
+                (by_item, "web"),
+            ):
                 (report,) = _reports(node, phantom)
                 assert _completeness(report) == (
                     "60 of 60 slices of the CT series were received; every instance that the "
@@ -71,12 +79,40 @@ def test_withheld_slices_come_from_orthanc_and_the_report_counts_them(tmp_path: 
             assert "web done: 60 objects in 1 series there; 3 were asked for and 3 came" in why
             (fetched,) = node.json("study", "show", study_uid(by_itself))["fetches"]
             assert (fetched["source"], fetched["state"], fetched["tries"]) == ("web", "done", 1)
+            (done,) = requests.get(item, timeout=30).json()
+            assert done["00741000"]["Value"] == ["COMPLETED"]
+            (performed,) = done["00741216"]["Value"]
+            named = {
+                each["00081155"]["Value"][0]
+                for output in performed["00404033"]["Value"]
+                for each in output["00081199"]["Value"]
+            }
+            (report,) = node.report_objects(study_uid(by_item))
+            assert report.SOPInstanceUID in named
 
 
 def _reports(node: Bed, phantom: Phantom) -> list[Dataset]:
     uid = study_uid(phantom)
     wait_until(lambda: bool(node.report_objects(uid)), f"a report of {uid}", PATIENCE_S)
     return node.report_objects(uid)
+
+
+def _asked_for(node: Bed, phantom: Phantom, address: str) -> str:
+    """Where the work item is that a client of UPS-RS has created for the study."""
+    where = {"vr": "SQ", "Value": [{"00081190": {"vr": "UR", "Value": [address]}}]}
+    study = {"vr": "UI", "Value": [study_uid(phantom)]}
+    item = {
+        "00741000": {"vr": "CS", "Value": ["SCHEDULED"]},
+        "00404021": {"vr": "SQ", "Value": [{"0020000D": study, "0040E025": where}]},
+    }
+    answer = requests.post(
+        f"http://127.0.0.1:{node.web_port}/dicom-web/workitems?2.25.11",
+        json=[item],
+        headers={"Content-Type": "application/dicom+json"},
+        timeout=30,
+    )
+    assert answer.status_code == 201, answer.text
+    return answer.headers["Location"]
 
 
 def _archived(name: str, archive: Orthanc, *, marked: bool = False) -> Phantom:
