@@ -108,6 +108,30 @@ def test_a_bare_point_is_drawn_as_a_circle_of_five_millimetres() -> None:
     assert isinstance(region, Circle)
     assert region.centre == pytest.approx((15.5, 10.5))  # the middle of pixel 15 of row 10
     assert region.radius == pytest.approx(10)
+    assert region.nominal
+
+
+def test_a_circle_that_a_reader_drew_is_drawn_as_large_and_stands_for_no_point() -> None:
+    ct = volume()
+    drawn = draw(nodule(ct, (5, 10, 15), diameter_mm=6.0), ct, max_slices=16)
+    region = drawn.region(headers(ct)[SOPInstanceUID("2.25.105")])
+    assert isinstance(region, Circle)
+    assert (region.radius, region.nominal) == (pytest.approx(6), False)
+
+
+def test_a_capture_tells_what_was_drawn_from_what_stands_for_a_point() -> None:
+    ct = volume()
+    nothing = Prediction(probability=0.5, heat_maps={})
+    marks = {
+        "point": nodule(ct, (5, 10, 15)),
+        "circle": nodule(ct, (5, 10, 15), diameter_mm=6.0),
+        "outline": masked(ct, (4, 9, 14), (3, 3, 3)),
+    }
+    nominal = {
+        what: draw(mark, ct, max_slices=16).view(nothing, headers(ct)).nominal
+        for what, mark in marks.items()
+    }
+    assert nominal == {"point": True, "circle": False, "outline": False}
 
 
 def test_a_reference_names_a_frame_only_of_an_image_of_several() -> None:
