@@ -76,6 +76,11 @@ class Nodule:
     notes: tuple[str, ...] = ()
     site: Site | None = None
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether a place is all that is marked, without an extent."""
+        return self.mask is None and self.diameter_mm is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedNodule:

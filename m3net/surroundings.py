@@ -103,8 +103,7 @@ def check_surroundings(placed: PlacedNodule, *, max_diameter_mm: float) -> str |
     reason = why_no_nodule(found)
     if reason is not None:
         raise NoduleUnusable(reason)
-    bare = placed.nodule.mask is None and placed.nodule.diameter_mm is None
-    return doubt_of(found, about_a_point=bare)
+    return doubt_of(found, about_a_point=placed.nodule.is_bare)
 
 
 def doubt_of(found: Surroundings, *, about_a_point: bool) -> str | None:

@@ -54,10 +54,6 @@ class DrawnNodule:
         """The frame that the key slice was read from."""
         return _frame(self.placed.volume, self.key)
 
-    @property
-    def _is_nominal(self) -> bool:
-        return self.placed.nodule.mask is None and self.placed.nodule.diameter_mm is None
-
     def images(self) -> list[SOPInstanceUID]:
         """The images that hold the slices shown, each once."""
         frames = (_frame(self.placed.volume, z) for z in self.shown)
@@ -80,7 +76,7 @@ class DrawnNodule:
             image=image,
             centre=(float(x) + 0.5, float(y) + 0.5),
             radius=self.placed.radius_mm(NOMINAL_RADIUS_MM) / volume.spacing_mm[2],
-            nominal=self._is_nominal,
+            nominal=self.placed.nodule.is_bare,
         )
 
     def view(self, prediction: Prediction, headers: Headers) -> NoduleView:
@@ -112,7 +108,7 @@ class DrawnNodule:
             slices=[_named(volume, z, headers) for z in shown],
             key=shown.index(self.key),
             locator=self._locator(square, headers),
-            nominal=self._is_nominal,
+            nominal=self.placed.nodule.is_bare,
             flat_scales=frozenset(
                 scale.value for scale, heat in prediction.heat_maps.items() if not heat.has_depth
             ),

@@ -316,7 +316,7 @@ def _diameter_mm(judged: JudgedNodule) -> float | None:
 
 
 def _extent_note(judged: JudgedNodule) -> tuple[str, ...]:
-    if judged.nodule.mask is None and judged.nodule.diameter_mm is None:
+    if judged.nodule.is_bare:
         return (
             "the annotation gives a point without extent, drawn as a dashed circle of nominal "
             f"radius {NOMINAL_RADIUS_MM:g} mm",
