@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,6 +19,8 @@ def serve(config_path: Path | None) -> None:
     Directories and the database are made if they are missing.  At SIGHUP, which `m3node reload`
     sends, the configuration is read again.  Exit status 1 if the node cannot run.
     """
+    from sqlalchemy.exc import SQLAlchemyError
+
     from node import logs
     from node.app import open_node_store
     from node.config import find_config
@@ -28,6 +31,7 @@ def serve(config_path: Path | None) -> None:
     from node.persistence.private import OTHERS, make_folder, tighten
     from node.process.supervisor import Supervisor, port_is_free
     from node.watch.roles import roles_of
+    from node.words import in_words
 
     config = loaded(config_path)
     path = find_config(config_path, os.environ)
@@ -48,11 +52,8 @@ def serve(config_path: Path | None) -> None:
                     f"port {port} on {host} is taken; stop what listens there, "
                     f"or choose another {key}"
                 )
-        store = open_node_store(config, change=Change.UPGRADE)
-        try:
+        with closing(open_node_store(config, change=Change.UPGRADE)) as store:
             require_users(config.web, store)
-        finally:
-            store.close()
 
     in_force = [config]
 
@@ -64,6 +65,12 @@ def serve(config_path: Path | None) -> None:
             fixed.append("which processes there are ([web] enabled, [[sources]])")
         if fixed:
             raise ConfigError(f"only a restart of `m3node serve` changes {', '.join(fixed)}")
+        if not new.web.is_loopback:
+            try:
+                with closing(open_node_store(new, change=Change.NONE)) as store:
+                    require_users(new.web, store)
+            except SQLAlchemyError as error:
+                raise ConfigError(f"whether there is a user: {in_words(error)}") from None
         in_force[0] = new
         logs.configure(new.log, role="supervisor")
         return keys

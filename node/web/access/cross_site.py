@@ -22,10 +22,21 @@ _DEFAULT_PORTS = (":80", ":443")
 
 
 def is_foreign(
-    request: HTTPConnection, config: WebConfig, *, origins: Collection[str] = ()
+    request: HTTPConnection,
+    config: WebConfig,
+    *,
+    origins: Collection[str] = (),
+    token_follows: bool = False,
 ) -> bool:
-    """Whether a browser sent it from a page that is neither ours nor of the origins."""
+    """Whether a browser sent it from a page that is neither ours nor of the origins.
+
+    token_follows : a token has to be shown too; then the origin may be hidden, as it is where a
+                    page has the Referrer-Policy no-referrer, which ours have (Fetch, "append a
+                    request Origin header")
+    """
     said = request.headers.getlist("origin")
+    if token_follows and said == ["null"]:
+        said = []
     if len(said) > 1:
         return True
     if said and said[0] in origins:
@@ -47,7 +58,10 @@ def shows_token(shown: str, expected: Collection[str]) -> bool:
 
 
 def _is_ours(origin: str, request: HTTPConnection, config: WebConfig) -> bool:
-    asked = urlsplit(origin)
+    try:
+        asked = urlsplit(origin)
+    except ValueError:
+        return False
     if asked.scheme not in ("http", "https"):
         return False
     own = {_without_default(host) for host in request.headers.getlist("host")}

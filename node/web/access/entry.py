@@ -129,7 +129,7 @@ class Access:
             return request.receive
         receive = await read_body(request)
         if person is None or person.means is not Means.TOKEN:
-            self._require_own_site(request)
+            self._require_own_site(request, token_follows=True)
             if person is None or person.means is not Means.LOCAL or not _is_of_a_program(request):
                 logs_in = [visit_csrf] if path == LOGIN else []
                 _require_token(
@@ -141,8 +141,12 @@ class Access:
         if not is_known(request, self._config):
             raise Problem(HTTPStatus.MISDIRECTED_REQUEST, NOT_KNOWN)
 
-    def _require_own_site(self, request: Request, *, origins: tuple[str, ...] = ()) -> None:
-        if cross_site.is_foreign(request, self._config, origins=origins):
+    def _require_own_site(
+        self, request: Request, *, origins: tuple[str, ...] = (), token_follows: bool = False
+    ) -> None:
+        if cross_site.is_foreign(
+            request, self._config, origins=origins, token_follows=token_follows
+        ):
             raise Problem(HTTPStatus.FORBIDDEN, cross_site.FOREIGN)
 
 
