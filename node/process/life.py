@@ -27,17 +27,20 @@ def show(directory: Path, role: str) -> None:
 class Life:
     """Of one process, since somebody began to look."""
 
-    def __init__(self, path: Path, *, now_s: float) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._last = b""
-        self._since_s = now_s
+        self._last = self._shown()
+        self._since_s: float | None = None
 
     def silent_s(self, now_s: float) -> float:
-        """For how long nothing has changed."""
-        try:
-            shown = self._path.read_bytes()
-        except OSError:
-            shown = self._last
+        """For how long nothing has changed; 0 before the first time: starting may take long."""
+        shown = self._shown()
         if shown != self._last:
             self._last, self._since_s = shown, now_s
-        return now_s - self._since_s
+        return 0.0 if self._since_s is None else now_s - self._since_s
+
+    def _shown(self) -> bytes:
+        try:
+            return self._path.read_bytes()
+        except OSError:
+            return b""

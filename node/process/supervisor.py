@@ -178,7 +178,7 @@ class Supervisor:
         )
         child.started_s = time.monotonic()
         if child.role in self.shows_life:
-            child.alive = life.Life(life.file(self.directory, child.role), now_s=child.started_s)
+            child.alive = life.Life(life.file(self.directory, child.role))
         event("process.started", process=child.role, started_pid=child.process.pid)
 
     def _ended(self, child: _Child, status: int) -> None:

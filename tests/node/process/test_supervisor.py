@@ -238,11 +238,12 @@ def test_a_guard_that_somebody_kills_is_replaced_and_the_family_still_ends_with_
     node.wait_for("a", "up")
     guard = guard_of(node.process.pid, node.pids())
     os.kill(guard, signal.SIGKILL)
-    eventually(lambda: guard_of(node.process.pid, node.pids()) not in (None, guard))
+    assert node.process.stderr is not None
+    while "guard.lost" not in (line := node.process.stderr.readline()):
+        assert line, "the loss of the guard was not told"
+    assert guard_of(node.process.pid, node.pids()) not in (None, guard)
     node.process.kill()
     eventually(lambda: not any(lives(pid) for pid in node.pids()), within_s=5)
-    assert node.process.stderr is not None
-    assert '"action": "guard.lost"' in node.process.stderr.read()
 
 
 def guard_of(supervisor: int, others: list[int]) -> int | None:

@@ -1,0 +1,62 @@
+"""What signs are read from: queues, the dead, pulses and the last CT, on both kinds of database."""
+
+from datetime import timedelta
+
+from node.core.sender import Sender, SenderKind
+from node.dicom.searchable import Described
+from node.persistence.store import Store
+from node.persistence.watching import DeadRow
+from tests.node.core.facts_of import ct_slice
+from tests.node.persistence.filling import NOON, arrive, at, claimed, finish, queued
+from tests.node.watch.seen import pulse
+
+
+def test_queues_are_seen_with_what_is_due_and_what_fails(store: Store) -> None:
+    queued(store, now=NOON)
+    seen = store.watched(ct_expected_from=(), now=at(5))
+    (jobs,) = [each for each in seen.queues if each.kind == "job"]
+    assert (jobs.queued, jobs.running, jobs.due_since) == (1, 0, NOON)
+    finish(store, claimed(store, now=at(5)), destinations=("pacs", "ris"), now=at(6))
+    sent = store.claim_delivery(destination="pacs", owner="h:1:1", lease_s=60, now=at(7))
+    assert sent is not None
+    store.retry(sent, error="away", not_before=at(100), now=at(8))
+    seen = store.watched(ct_expected_from=(), now=at(9))
+    found = {each.name: each for each in seen.queues if each.kind == "delivery"}
+    assert (found["pacs"].due_since, found["pacs"].failing_from) == (None, at(6))
+    assert (found["ris"].due_since, found["ris"].failing_from) == (at(6), None)
+    assert found["pacs"].done_at is None
+
+
+def test_the_dead_are_seen_by_queue(store: Store) -> None:
+    queued(store)
+    store.bury(claimed(store), error="the GPU is on fire", now=at(5))
+    assert store.watched(ct_expected_from=(), now=at(9)).dead == [
+        DeadRow(kind="job", name="", number=1, since=at(5))
+    ]
+
+
+def test_a_process_is_seen_until_it_says_that_it_ends(store: Store) -> None:
+    first = pulse("worker")
+    store.beat(pulse("worker", tick=1.0))
+    store.beat(first)
+    assert store.watched(ct_expected_from=(), now=NOON).pulses == [first]
+    store.end_pulse(host=first.host, role="worker")
+    assert store.watched(ct_expected_from=(), now=NOON).pulses == []
+
+
+def test_the_last_ct_of_a_scanner_is_known_and_other_objects_do_not_count(store: Store) -> None:
+    for seconds, title in ((0, "CT1"), (10, "CT1"), (20, "SR1")):
+        sender = store.open_sender(
+            Sender(kind=SenderKind.DIMSE, name=title), owner="h:1:1", now=at(seconds)
+        )
+        if seconds < 20:
+            says = Described(study={}, series={"modality": "CT"}, instance={})
+            arrive(store, ct_slice(seconds), sender_id=sender, now=at(seconds), says=says)
+    seen = store.watched(ct_expected_from=("CT1", "SR1", "CT2"), now=at(30))
+    assert seen.ct_from == {"CT1": at(10), "SR1": None, "CT2": None}
+
+
+def test_studies_that_are_due_are_seen(store: Store) -> None:
+    arrive(store, ct_slice(0), now=NOON)
+    seen = store.watched(ct_expected_from=(), now=NOON + timedelta(minutes=5))
+    assert (seen.judged_late, seen.judge_due_since) == (1, NOON)
