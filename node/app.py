@@ -114,6 +114,7 @@ def reach() -> "Reach":
         connect=connect,
         connect_source=connect_source,
         port_is_free=port_is_free,
+        served_by=orphans.holder_of,
     )
 
 

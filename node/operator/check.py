@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from node.config import (
@@ -21,7 +22,6 @@ from node.config import (
     Hl7Destination,
     ModelConfig,
     NodeConfig,
-    ReceiverConfig,
     SourceConfig,
     as_destination,
     toml_value,
@@ -55,11 +55,14 @@ class Reach:
     connect: Callable[[DestinationConfig], Answering]
     connect_source: Callable[[SourceConfig], Answering]
     port_is_free: Callable[[str, int], bool]
+    served_by: Callable[[Path], int | None]
+    """The process of the node that serves the storage directory; None if none does."""
 
 
 def check_node(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
     """Every finding, as it is made; a check that fails does not stop the others."""
     yield ok("configuration", "read; every key is known")
+    runs = partial(_runs, config, reach)
     checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("storage", partial(kept.storage, config.storage)),
         ("storage", partial(kept.owners, config)),
@@ -67,8 +70,11 @@ def check_node(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
         ("database", partial(_database, config, reach)),
         ("model", partial(_model, config.model)),
         ("transfer syntaxes", _transfer_syntaxes),
-        ("receiver", partial(_receiver, config.receiver, reach)),
-        ("web", partial(web_server, config.web, reach.port_is_free)),
+        ("receiver", partial(_receiver, config, reach)),
+        (
+            "web",
+            partial(web_server, config.web, reach.port_is_free, runs=partial(_runs, config, reach)),
+        ),
         ("users", partial(_people, config, reach)),
         ("destinations", partial(_any_destination, config)),
     ]
@@ -186,11 +192,23 @@ def _transfer_syntaxes() -> Iterator[Finding]:
         yield ok("transfer syntaxes", f"{len(decodable())} can be decoded")
 
 
-def _receiver(config: ReceiverConfig, reach: Reach) -> Iterator[Finding]:
+def _runs(config: NodeConfig, reach: Reach) -> bool:
+    """Whether the node of this configuration runs: what holds its ports is it, or is another's."""
+    return reach.served_by(config.storage.directory) is not None
+
+
+def _receiver(node: NodeConfig, reach: Reach) -> Iterator[Finding]:
+    config = node.receiver
     ports = config.ports.values()
     place = f"{config.ae_title} at {config.host}:{' and '.join(map(str, ports))}"
     if all(reach.port_is_free(config.host, port) for port in ports):
         yield ok("receiver", f"{place} is free to listen on")
+    elif not _runs(node, reach):
+        yield fail(
+            "receiver",
+            f"{place} is taken, and not by this node, which does not run: stop what listens there "
+            "(another node, perhaps), or choose another receiver.port",
+        )
     else:
         try:
             own = as_destination(config)

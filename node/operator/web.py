@@ -15,14 +15,19 @@ _TIMEOUT_S = 5.0
 _MOST_SAID = 1 << 20
 
 
-def web_server(config: WebConfig, port_is_free: Callable[[str, int], bool]) -> Iterator[Finding]:
-    """Nothing where it is not enabled; raises ConfigError if the host is not this machine's."""
+def web_server(
+    config: WebConfig, port_is_free: Callable[[str, int], bool], *, runs: Callable[[], bool]
+) -> Iterator[Finding]:
+    """Nothing where it is not enabled; raises ConfigError if the host is not this machine's.
+
+    runs : whether this node does, and not another that would answer as it does
+    """
     if not config.enabled:
         return
     place = f"{config.host}:{config.port}"
     if port_is_free(config.host, config.port):
         yield ok(_WHAT, f"{place} is free to listen on")
-    elif _is_served(config):
+    elif runs() and _is_served(config):
         yield ok(_WHAT, f"{place} is served already: /healthz answers")
     else:
         yield fail(

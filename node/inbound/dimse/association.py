@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection
 from typing import Protocol, TypedDict
 
+from pydicom.uid import UID
 from sqlalchemy.exc import SQLAlchemyError
 
 from node.config import ReceiverConfig
@@ -44,6 +45,8 @@ from node.inbound.senders import Senders
 from node.logs import event
 
 _MAX_OTHER_BYTES = 1024
+_MOST_TOLD = 8
+"""SOP classes that a line of the log names."""
 
 
 class Incoming(Protocol):
@@ -164,10 +167,27 @@ class Association:
             for each in request.contexts
         ]
         self._agreed(request, answers)
+        self._tell_refused(request, answers)
         self._wire.send(
             upper_layer.accept(request, answers, maximum_length=self._config.max_pdu_bytes)
         )
         return b""
+
+    def _tell_refused(self, request: Request, answers: Collection[Answered]) -> None:
+        """Who asks for what is not served here (C-FIND, say) is told so, and so is the log."""
+        accepted = {each.context_id for each in answers if each.is_accepted}
+        taken = {each.abstract_syntax for each in request.contexts if each.context_id in accepted}
+        refused = sorted({each.abstract_syntax for each in request.contexts} - taken)
+        if refused:
+            event(
+                "association.contexts_refused",
+                level=logging.WARNING,
+                classes=[
+                    UID(uid).name if is_uid(uid) else "no UID" for uid in refused[:_MOST_TOLD]
+                ],
+                number=len(refused),
+                **self._names,
+            )
 
     def _agreed(self, request: Request, answers: Collection[Answered]) -> None:
         self._maximum_length = request.maximum_length

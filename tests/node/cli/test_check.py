@@ -1,6 +1,7 @@
 """`m3node check` finds what is missing before a patient does."""
 
 import json
+import os
 import re
 import socket
 from dataclasses import replace
@@ -22,9 +23,10 @@ from node.config import (
 )
 from node.core.errors import ConfigError, DestinationUnreachable
 from node.operator.certificates import https
-from node.operator.check import check_node
+from node.operator.check import _receiver, check_node
 from node.operator.web import web_server
 from node.persistence.store import Store
+from node.process.orphans import lock_directory
 from node.process.supervisor import port_is_free
 from tests.certificates import BOTH, Authority, Holder, authority
 from tests.node.cli.conftest import Cli, finish
@@ -266,9 +268,13 @@ def test_a_port_that_something_else_holds_fails(tmp_path: Path) -> None:
                 "storage": {"directory": tmp_path},
             }
         )
-        found = list(check_node(config, replace(reach(), connect=Silent)))
-    (told,) = [f for f in found if f.what == "receiver" and f.status == "fail"]
-    assert told.says.endswith("is taken by something else: self does not answer")
+        of_another = list(_receiver(config, reach()))
+        lock = lock_directory(tmp_path)
+        own = list(_receiver(config, replace(reach(), connect=Silent)))
+        os.close(lock)
+    assert (of_another[0].status, own[0].status) == ("fail", "fail")
+    assert "is taken, and not by this node, which does not run" in of_another[0].says
+    assert own[0].says.endswith("is taken by something else: self does not answer")
 
 
 def test_a_ris_is_asked_and_what_travels_in_the_clear_is_warned_of(tmp_path: Path) -> None:
@@ -364,8 +370,8 @@ def test_senders_cannot_be_judged_without_an_authority(
     assert 'receiver.tls: client_certificate = "required" needs a ca_file' in said.out
 
 
-def web_findings(**web: Any) -> list[tuple[str, str]]:
-    found = web_server(WebConfig.model_validate(web), port_is_free)
+def web_findings(*, runs: bool = True, **web: Any) -> list[tuple[str, str]]:
+    found = web_server(WebConfig.model_validate(web), port_is_free, runs=lambda: runs)
     return [(str(each.status), each.says) for each in found]
 
 
@@ -387,6 +393,8 @@ def test_a_web_port_that_is_free_taken_or_served_is_told_apart(
         assert web_findings(port=served.port) == [
             ("ok", f"{place} is served already: /healthz answers")
         ]
+        ((status, says),) = web_findings(port=served.port, runs=False)  # another node's
+        assert (status, "is taken by something else" in says) == ("fail", True)
 
 
 def test_a_web_server_that_others_reach_is_best_secured(tmp_path: Path) -> None:
