@@ -4,6 +4,7 @@
 #   make demo INPUT=folder    the same with your study: a chest CT and its SEG or SR
 #   make demo KEEP=1          the same, and the node's page stays until Ctrl-C
 #   make test                 lint, types, import contracts, tests
+#   make wheel                what deploy/systemd installs, in dist/
 #   make docs                 the manual as a site in site/, to be read without a network
 #   make viewers              what npm has of the viewers that the tests open, outside of the checkout
 #   make mutants              how strong the tests are: SAMPLE=60 SEED=1 of all single mutants
@@ -18,7 +19,7 @@ WORKERS ?= 3
 # point pip to an index or folder of CPU wheels: PIP_INSTALL_FLAGS="--find-links DIR".
 PIP_INSTALL_FLAGS ?=
 
-.PHONY: demo test lint format types contracts unit docs viewers mutants clean
+.PHONY: demo test lint format types contracts unit docs wheel viewers mutants clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -45,6 +46,9 @@ viewers: $(STAMP)
 
 docs: $(STAMP)
 	$(RUN)python -m mkdocs build --strict --quiet
+
+wheel: $(STAMP)
+	$(RUN)python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 mutants: $(STAMP)
 	$(RUN)python -m tests.mutants --sample $(or $(SAMPLE),60) --seed $(or $(SEED),1) $(MUTANTS_FLAGS)

@@ -73,7 +73,7 @@ def check_node(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
         ("receiver", partial(_receiver, config, reach)),
         (
             "web",
-            partial(web_server, config.web, reach.port_is_free, runs=partial(_runs, config, reach)),
+            partial(web_server, config.web, reach.port_is_free, runs=runs),
         ),
         ("users", partial(_people, config, reach)),
         ("destinations", partial(_any_destination, config)),
