@@ -46,7 +46,8 @@ class Choice:
 class ShownStudy:
     """One line of the list.
 
-    kind : which shape and colour stand for its state
+    kind            : which shape and colour stand for its state
+    deliveries_kind : the same of what became of its deliveries
     """
 
     uid: str
@@ -55,6 +56,7 @@ class ShownStudy:
     state: str
     kind: str
     deliveries: str
+    deliveries_kind: str
     says: str
     senders: str
     instances: int
@@ -96,10 +98,18 @@ def shown_study(row: StudyRow) -> ShownStudy:
         state=state_of(row).replace("_", " "),
         kind=_kind(row),
         deliveries=deliveries_in_words(row.deliveries),
+        deliveries_kind=_kind_of_deliveries(row.deliveries),
         says=says(row) or "",
         senders=", ".join(row.senders),
         instances=row.instances,
     )
+
+
+def _kind_of_deliveries(states: Mapping[State, int]) -> str:
+    """A report that reached nobody is not shown as one that did."""
+    if states.get(State.DEAD):
+        return "bad"
+    return "good" if set(states) <= {State.DONE} else "busy"
 
 
 def _kind(row: StudyRow) -> str:
