@@ -85,7 +85,12 @@ class Arrivals(Transactions):
         if dead:
             with self._write() as connection:
                 for sender_id in dead:
-                    _close(connection, sender_id, ending="was cut off (receiver died)", now=now)
+                    _close(
+                        connection,
+                        sender_id,
+                        ending="was cut off (its process here died)",
+                        now=now,
+                    )
         return len(dead)
 
     def record_instances(self, received: Sequence[ReceivedInstance]) -> list[Arrival]:

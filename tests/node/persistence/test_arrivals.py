@@ -114,7 +114,7 @@ def test_associations_of_a_dead_receiver_are_closed_and_those_of_the_living_are_
         arrive(store, SLICE, sender_id=association)
     assert store.close_senders_of_dead(at(1)) == 1
     assert store.study_snapshot(STUDY).open_senders == 2
-    assert "was cut off (receiver died)" in sentence(store.diary(STUDY)[-1])
+    assert "was cut off (its process here died)" in sentence(store.diary(STUDY)[-1])
 
 
 def test_a_node_that_starts_closes_what_a_replaced_container_left_open(store: Store) -> None:
@@ -188,7 +188,7 @@ def test_a_sender_of_a_host_that_died_for_good_is_closed_when_it_has_been_silent
     assert store.close_senders_of_dead(at(181)) == 1
     assert store.study_snapshot(STUDY).open_senders == 0
     assert store.studies_to_judge(at(181)) == [STUDY]
-    assert "was cut off (receiver died)" in sentence(store.diary(STUDY)[-1])
+    assert "was cut off (its process here died)" in sentence(store.diary(STUDY)[-1])
 
 
 def test_a_process_of_this_host_is_asked_and_may_be_silent(store: Store) -> None:
