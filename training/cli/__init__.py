@@ -24,6 +24,14 @@ COMMANDS = {
     "compare": ("training.cli.compare:compare_command", "Compare runs on the same nodules."),
     "readers": ("training.cli.readers:readers_command", "Compare a model with its readers."),
     "maps": ("training.cli.maps:maps", "Measure where the network looked, and whether rightly."),
+    "robustness": (
+        "training.cli.robustness:robustness",
+        "Measure how p moves with slices, kernel, dose and grid.",
+    ),
+    "synthetic": (
+        "training.cli.synthetic:synthetic",
+        "Ask about nodules that are known to the voxel.",
+    ),
     "table": ("training.cli.table:table", "Run one of the paper's tables."),
     "figure": ("training.cli.figure:figure", "Draw a figure from runs."),
     "cost": ("training.cli.cost:cost", "Count parameters and multiply-accumulates."),

@@ -13,6 +13,7 @@ from m3net.predict import TorchClassifier
 from m3net.weights import load_classifier
 from training.cli.watched import Watched
 from training.data.errors import DataUnusable
+from training.data.files import replace_text
 from training.data.voi import read_cutout, read_labels
 from training.measure.maps import measure_maps
 
@@ -62,4 +63,4 @@ def _write_down(card: Path, table: Mapping[str, Mapping[str, float]], *, nodules
         for key, value in row.items()
     }
     whole = replace(held, metrics={**held.metrics, "map_nodules": float(nodules), **measured})
-    card.write_text(json.dumps(whole.to_json(), indent=2) + "\n", encoding="utf-8")
+    replace_text(card, json.dumps(whole.to_json(), indent=2) + "\n")

@@ -21,6 +21,8 @@ from training.measure.calibration import (
 from training.shipped.out_of_fold import MOVED, OURS, Floats, OutOfFold
 
 WITHOUT_MEAN_3 = f"{OURS}_without_mean_3"
+OTHERS = ("map_", "acquired_")
+"""Before the card's numbers that are of the finished weights: `m3train maps`, `robustness`."""
 CARDS_BASELINES = ("size_alone", "gradient_boosting", "plain_resnet18")
 """Of the rows beside ours, those that the model card tells."""
 
@@ -93,9 +95,9 @@ def card_metrics(report: Mapping[str, Any]) -> dict[str, float]:
 
 
 def differing(report: Mapping[str, Any], metrics: Mapping[str, float]) -> Sequence[str]:
-    """Each number of a card that the report does not give, in a sentence; `map_...` are others'."""
+    """Each number of a card that the report does not give, in a sentence; others' are left out."""
     ours = card_metrics(report)
-    theirs = {key: value for key, value in metrics.items() if not key.startswith("map_")}
+    theirs = {key: value for key, value in metrics.items() if not key.startswith(OTHERS)}
     sentences = []
     for key in sorted({*ours, *theirs}):
         if ours.get(key) != theirs.get(key):

@@ -118,11 +118,12 @@ def test_only_outlines_that_could_be_redrawn_count_as_moved(report: dict[str, An
 def test_the_card_tells_ours_and_three_baselines_under_the_names_of_the_shipped_one(
     report: dict[str, Any],
 ) -> None:
-    """What `m3train maps --card` measures of the finished weights is not the report's."""
+    """What maps and robustness measure of the finished weights is not the report's."""
     shipped = load_card("default")
     card = card_of(report, version="1")
-    of_the_maps = {key for key in shipped.metrics if key.startswith("map_")}
-    assert card.metrics.keys() == shipped.metrics.keys() - of_the_maps
+    others = {key for key in shipped.metrics if key.startswith(("map_", "acquired_"))}
+    assert card.metrics.keys() == shipped.metrics.keys() - others
+    assert shipped.metrics["acquired_slices_5_mm_percentile_90"] == 0.1875
     assert (card.metrics["long_axis_mm_least"], card.metrics["long_axis_mm_most"]) == (4.4, 59.9)
     assert (card.in_short, card.meaning) == (shipped.in_short, shipped.meaning)
     assert (card.training_data, card.attribution) == (shipped.training_data, shipped.attribution)
