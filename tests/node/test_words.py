@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+from datetime import UTC, datetime
 from types import ModuleType
 
 import pytest
@@ -23,6 +24,7 @@ from m3net.errors import (
 )
 from node.core import errors as node_errors
 from node.core.errors import (
+    Ambiguous,
     ConfigError,
     DatabaseBehind,
     DatabaseLost,
@@ -62,6 +64,7 @@ JUDGED = [
     (VariantRejected("no context", sop_class_uid="1.2"), FailureKind.PERMANENT),
     (LeaseLost("overtaken"), FailureKind.PERMANENT),
     (UnknownEntry("no job 7"), FailureKind.TRANSIENT),
+    (Ambiguous([("1.2", datetime(2026, 3, 1, tzinfo=UTC))]), FailureKind.TRANSIENT),
     (NotAllowed("done"), FailureKind.TRANSIENT),
     (Unsuitable("a password has 12 characters"), FailureKind.TRANSIENT),
 ]
