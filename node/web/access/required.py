@@ -63,7 +63,8 @@ def require(request: HTTPConnection, role: Role) -> Person:
 
 
 def _stranger(request: HTTPConnection) -> Problem:
-    if "authorization" not in request.headers and is_a_page(request):
+    shows_token = request.headers.get("authorization", "").lower().startswith("bearer ")
+    if is_a_page(request) and not shows_token:
         method, query = request.scope["method"], request.url.query
         back = request.url.path + (f"?{query}" if query else "")
         next_ = f"?next={quote(back, safe='/')}" if method in ("GET", "HEAD") else ""

@@ -59,6 +59,10 @@ def test_a_route_says_whom_it_is_for_whether_it_is_a_coroutine_or_not() -> None:
     known = {SCOPE_KEY: local_person("t")}
     assert now(asking("/", **known)).body == b"now"
     assert asyncio.run(later(asking("/", **known))).body == b"later"
+    basic = asking("/", headers=[(b"authorization", b"Basic YTpi")])  # a proxy's, passed on
+    with pytest.raises(Problem) as led:
+        now(basic)
+    assert led.value.headers["Location"] == "/login?next=/"
     for path, status in (("/study/1", 303), ("/api/x", 401), ("/dicom-web/x", 401)):
         for answered in (
             lambda p=path: now(asking(p)),
