@@ -4,7 +4,7 @@ The same signs are told by `m3node health`, the page, `/readyz`, `/metrics` and 
 known by its name and its subject: two destinations that are down are two signs.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -41,8 +41,14 @@ class Name(StrEnum):
     FETCHES_DEAD = "fetches_dead"
     NO_CT = "no_ct"
     CERTIFICATE = "certificate"
+    ALERTS_UNHEARD = "alerts_unheard"
 
 
+TOLD_OF: Mapping[str, Sequence[str]] = {
+    "warning": [Severity.WARNING.value, Severity.ERROR.value],
+    "error": [Severity.ERROR.value],
+}
+"""By `alerts.least`: of what alerts tell."""
 NOT_READY = frozenset(
     {
         Name.DATABASE_UNREACHABLE,

@@ -19,7 +19,7 @@ from node.persistence.watching import PulseRow, QueueRow, Watched
 from node.watch.certificates import ending
 from node.watch.moment import Moment
 from node.watch.roles import SUPERVISOR, WITHOUT, roles_of
-from node.watch.sign import Name, Sign, error, warning
+from node.watch.sign import TOLD_OF, Name, Sign, error, warning
 from node.words import in_words
 
 
@@ -37,6 +37,7 @@ def signs(config: NodeConfig, store: Store, *, now: Moment) -> tuple[Sign, ...]:
         standing = {}
     else:
         found += signs_in(seen, config, now=now)
+        found += _unheard(config, store, now)
     return in_order(
         _since(sign, standing.get(sign.key)) for sign in {each.key: each for each in found}.values()
     )
@@ -72,6 +73,27 @@ def _since(sign: Sign, standing: datetime | None) -> Sign:
     if sign.since is not None or standing is None:
         return sign
     return replace(sign, since=standing)
+
+
+UNHEARD = timedelta(minutes=15)
+
+
+def _unheard(config: NodeConfig, store: Store, now: Moment) -> Iterator[Sign]:
+    """Whom alerts do not reach: else the others believe that he knows."""
+    settle = UNHEARD + timedelta(seconds=config.alerts.settle_s)
+    told = {"webhook": config.alerts.webhook, "mail": config.alerts.mail}
+    for recipient in (name for name, configured in told.items() if configured is not None):
+        untold = store.untold(
+            recipient, settle=settle, severities=TOLD_OF[config.alerts.least], now=now.at
+        )
+        if untold:
+            yield warning(
+                Name.ALERTS_UNHEARD,
+                f"{_many(len(untold), 'alert')} could not be told by {recipient} for more than "
+                f"15 min; `m3node alert test` says why, see alerts.{recipient}",
+                subject=recipient,
+                since=untold[0].seen_at,
+            )
 
 
 def _disk(config: NodeConfig) -> Iterator[Sign]:

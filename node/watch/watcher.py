@@ -30,7 +30,7 @@ from node.watch.alert import Alert, alert_of
 from node.watch.moment import moment
 from node.watch.pulse import Moved, unseen
 from node.watch.roles import SUPERVISOR
-from node.watch.sign import Severity, Sign
+from node.watch.sign import TOLD_OF, Sign
 from node.watch.signs import signs, unreachable
 from node.watch.supervised import SupervisorsPulse
 from node.watch.telling import Tells
@@ -39,7 +39,6 @@ from node.words import in_words
 LOOK_EVERY_S = 5.0
 TELL_EVERY_S = 1.0
 FIRST_PAUSE_S = 5.0
-TOLD_OF = {"warning": [Severity.WARNING, Severity.ERROR], "error": [Severity.ERROR]}
 
 
 def run(
@@ -127,7 +126,7 @@ class Telling:
         self._node = node
         self._clock = clock
         self._settle = timedelta(seconds=config.alerts.settle_s)
-        self._severities = [each.value for each in TOLD_OF[config.alerts.least]]
+        self._severities = TOLD_OF[config.alerts.least]
         self._pauses = RetryPolicy(
             base_s=min(FIRST_PAUSE_S, config.alerts.retry_cap_s), cap_s=config.alerts.retry_cap_s
         )

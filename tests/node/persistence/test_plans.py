@@ -257,6 +257,10 @@ LISTS: dict[str, Action] = {
     "dead deliveries to one": lambda store: store.list_deliveries(
         destination="pacs", states=[State.DEAD]
     ),
+    "what signs are read from": lambda store: store.watched(ct_expected_from=("CT1",), now=NOON),
+    "what a clock that was set back delays": lambda store: store.forget_future(
+        longest_pause=timedelta(hours=1), now=NOON
+    ),
     "deliveries since": lambda store: store.list_deliveries(since=HALF_AN_HOUR_AGO, limit=20),
 }
 
@@ -304,8 +308,9 @@ def scans(statement: str, plan: list[str]) -> list[str]:
         step
         for step in plan
         if re.match(r"SCAN (?!\(subquery|CONSTANT ROW)", step)
-        # An index of nothing but what is asked for.
-        and not re.search(r"ix_study_(waiting|expired|ignored)\b", step)
+        # An index of nothing but what is asked for, or a table of one row for each process.
+        and not re.search(r"ix_(study_(waiting|expired|ignored)|instance_unread)\b", step)
+        and step != "SCAN process_pulse"
     ]
     walks = (
         "LIMIT" in statement

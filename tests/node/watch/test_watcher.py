@@ -11,7 +11,9 @@ from node.core.errors import DestinationUnreachable
 from node.persistence.store import Store, open_store
 from node.watch import watcher
 from node.watch.alert import Alert
+from node.watch.moment import Moment
 from node.watch.sign import Name, Sign, error, warning
+from node.watch.signs import signs
 from tests.node.persistence.filling import NOON, at
 from tests.node.watch.seen import config
 
@@ -163,4 +165,28 @@ def test_a_database_that_is_away_is_told_without_it_and_so_is_its_return(tmp_pat
     bench.telling.tell()
     bench.telling.tell()
     assert [over for _, over, _ in bench.teller.heard] == [False, True]
+    bench.store.close()
+
+
+def test_whoever_could_not_be_told_for_a_quarter_of_an_hour_is_a_sign_for_the_others(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path, webhook={"url": "http://127.0.0.1:9"})
+    bench.teller.away = True
+    bench.seen(DOWN, seconds=0)
+
+    def unheard(seconds: float) -> list[tuple[str, datetime | None]]:
+        now = Moment(at=at(seconds), boot="boot-1", tick=seconds)
+        return [
+            (sign.subject, sign.since)
+            for sign in signs(bench.config, bench.store, now=now)
+            if sign.name is Name.ALERTS_UNHEARD
+        ]
+
+    bench.seen(DOWN, seconds=929)
+    assert unheard(929) == []
+    assert unheard(930) == [("webhook", NOON)]
+    bench.teller.away = False
+    bench.seen(DOWN, seconds=935)
+    assert unheard(940) == []
     bench.store.close()
