@@ -66,6 +66,7 @@ def check_node(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
     checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("storage", partial(kept.storage, config.storage)),
         ("storage", partial(kept.owners, config)),
+        ("retention", partial(kept.retention, config.storage, config.retention)),
         ("secrets", partial(kept.secrets, config)),
         ("database", partial(_database, config, reach)),
         ("model", partial(_model, config.model)),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from node.config import NodeConfig, StorageConfig
+from node.config import NodeConfig, RetentionConfig, StorageConfig
 from node.operator.findings import Finding, fail, ok, warn
 from node.persistence.database import files_of_sqlite, sqlite_file
 from node.persistence.private import is_open_to_others
@@ -44,6 +44,23 @@ def storage(config: StorageConfig) -> Iterator[Finding]:
         yield warn("storage", f"{says}; below {config.min_free_gb:g} C-STORE is answered with A700")
     else:
         yield ok("storage", says)
+
+
+def retention(storage: StorageConfig, config: RetentionConfig) -> Iterator[Finding]:
+    """What may leave the disk by itself, and whether that is in time."""
+    if config.keep == "forever" or config.watermark_gb is None:
+        return
+    place = next(each for each in (storage.directory, *storage.directory.parents) if each.exists())
+    whole_gb = shutil.disk_usage(place).total / 1e9
+    if config.watermark_gb + storage.min_free_gb > whole_gb:
+        yield warn(
+            "retention",
+            f"watermark_gb = {config.watermark_gb:g} leaves less than min_free_gb = "
+            f"{storage.min_free_gb:g} of the disk's {whole_gb:.1f} GB free: C-STORE is answered "
+            "with A700 before anything is freed; choose a lower one",
+        )
+    else:
+        yield ok("retention", f"above {config.watermark_gb:g} GB the oldest delivered are freed")
 
 
 def owners(config: NodeConfig) -> Iterator[Finding]:

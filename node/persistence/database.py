@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from node.core.errors import ConfigError, DatabaseBehind
+from node.logs import event as event_logged
 from node.persistence.private import make_file, make_folder, tighten
 from node.persistence.same_file import tell_damage
 
@@ -164,7 +165,13 @@ def _migrate(engine: Engine, change: Change) -> None:
                 if not _is_newest(connection, script):
                     _require_allowed(change, connection, script)
                     config.attributes["connection"] = connection
+                    present = MigrationContext.configure(connection).get_current_revision()
+                    newest = script.get_current_head()
+                    if present is not None:  # one killed on the way has changed nothing
+                        event_logged("database.upgrading", present=present, newest=newest)
                     command.upgrade(config, "head")
+                    if present is not None:
+                        event_logged("database.upgraded", present=present, newest=newest)
         finally:
             if engine.dialect.name == "sqlite":
                 _execute_outside(connection, "PRAGMA foreign_keys = ON")

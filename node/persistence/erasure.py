@@ -85,13 +85,18 @@ class Erasures(Transactions):
     def erased(self, study: str) -> tuple[datetime, str] | None:
         """When a study of this UID was last erased, and by whom; None if none was."""
         with self._read() as connection:
-            row = connection.execute(
-                select(Erasure.at, Erasure.by)
-                .where(Erasure.study_digest == _digest(study))
-                .order_by(Erasure.id.desc())
-                .limit(1)
-            ).one_or_none()
-            return None if row is None else (row.at, row.by)
+            return when_erased(connection, study)
+
+
+def when_erased(connection: Connection, study: str) -> tuple[datetime, str] | None:
+    """When a study of this UID was last erased, and by whom; None if none was."""
+    row = connection.execute(
+        select(Erasure.at, Erasure.by)
+        .where(Erasure.study_digest == _digest(study))
+        .order_by(Erasure.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else (row.at, row.by)
 
 
 def _digest(study: str) -> str:

@@ -13,6 +13,7 @@ from node.core.inputs import StudyIdentity
 from node.core.states import State
 from node.persistence.arrivals import open_senders
 from node.persistence.asked import Page, StudiesAsked, StudyOrder
+from node.persistence.erasure import when_erased
 from node.persistence.meant import A_TELLING_END, SHORTEST_END, ends_with, meant, uid_end
 from node.persistence.rows import SeriesRow, StudyRow
 from node.persistence.schema import (
@@ -57,6 +58,9 @@ class StudyLists(Transactions):
         """
         with self._read() as connection:
             rows = _named(connection, accession_or_uid)
+            if not rows and (erased := when_erased(connection, accession_or_uid)) is not None:
+                at, by = erased
+                raise UnknownEntry(f"the study was erased at {at:%Y-%m-%d %H:%M} UTC by {by}")
             if not rows:
                 raise UnknownEntry(
                     "no study of that accession number or Study Instance UID has been received"

@@ -64,6 +64,8 @@ def test_nothing_tells_of_an_erased_study_but_that_one_was_erased(
     erased = kept.store.erased(study)
     assert erased is not None
     assert erased[1] == "alice"
+    with pytest.raises(UnknownEntry, match=r"the study was erased at .* UTC by alice"):
+        kept.store.find_study(study)
     with pytest.raises(UnknownEntry):
         erase(kept.store, kept.spool, study, by="alice", now=now())
 

@@ -1,6 +1,8 @@
 """A database of the version before, with a study's whole life in it, is read by this one."""
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, text
 
 from node.core.diary import sentence
 from node.core.digest import NO_PATIENT
-from node.core.errors import NotAllowed
+from node.core.errors import ConfigError, DatabaseBehind, NotAllowed
 from node.core.inputs import Role
 from node.dicom.searchable import ATTRIBUTES, Described, Level
 from node.persistence import database
@@ -329,6 +331,33 @@ def test_a_migration_that_is_broken_off_changes_nothing_and_is_done_again(
         store = open_store(before)
         assert [row.delivery_id for row in store.list_deliveries()] == [3, 2, 1]
         store.close()
+
+
+def test_a_migration_that_is_killed_changes_nothing_and_is_done_again(before: str) -> None:
+    child = os.fork()
+    if child == 0:
+        op.create_index = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            open_store(before)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    for change in (Change.NONE, Change.MAKE):
+        with pytest.raises(DatabaseBehind, match=r"at schema 0001.*start `m3node serve` anew"):
+            open_store(before, change=change)
+    store = open_store(before)
+    assert [row.delivery_id for row in store.list_deliveries()] == [3, 2, 1]
+    store.close()
+
+
+def test_an_older_program_says_what_to_do_with_a_newer_database(before: str) -> None:
+    open_store(before).close()
+    engine = create_engine(before)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    with pytest.raises(ConfigError, match=r"schema 9999.*install the newer program again, or rest"):
+        open_store(before)
 
 
 def test_what_was_running_is_released_and_what_is_outdated_of_it_withdrawn(before: str) -> None:
