@@ -6,15 +6,20 @@ from sqlalchemy import Connection, Row, func, or_, select
 
 from node.core.errors import NotAllowed
 from node.persistence.codec import instance_ids
+from node.persistence.jobs import UNREADABLE
 from node.persistence.schema import Artifact, Instance
 from sr_templates.findings import Outcome
 
 
 def require_inputs(connection: Connection, job: Row[Any]) -> None:
-    """The files that the job analyses are here.  Raises NotAllowed."""
+    """The files that the job analyses are here, as far as it can be read.  Raises NotAllowed."""
+    try:
+        analysed = instance_ids(job.inputs)
+    except UNREADABLE:
+        return  # whoever claims it says so
     row = connection.execute(
         select(func.count().label("gone"), func.max(Instance.freed_at).label("last")).where(
-            Instance.id.in_(instance_ids(job.inputs)),
+            Instance.id.in_(analysed),
             or_(Instance.freed_at.is_not(None), Instance.facts.is_(None)),
         )
     ).one()

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, event, text
 from m3net.uids import SOPInstanceUID, StudyInstanceUID
 from node.core.diary import Kind
 from node.core.fetching import Findings, Scope, Wanted
+from node.core.keeping import Files
 from node.core.standing import Standing
 from node.core.states import State
 from node.persistence.arrivals import PREPARED
@@ -144,6 +145,17 @@ def requeueing(store: Store) -> None:
     store.requeue_job(6, analysis_id="b", now=NOON)
 
 
+def freeing(store: Store) -> None:
+    (old, *_) = store.freeable(Files.RECEIVED, before=HALF_AN_HOUR_AGO, most=5)
+    store.freeable(Files.RESULTS, before=HALF_AN_HOUR_AGO, most=5, after=old)
+    assert store.free(old.study_instance_uid, Files.RECEIVED, because="x", by="y", now=NOON)
+    store.when_freed(old.study_instance_uid)
+    assert store.is_removing()
+    with store.removing(10):
+        pass
+    store.note_unknown(["aa/unknown.dcm"], now=NOON)
+
+
 def fetching(store: Store) -> None:
     wanted = Wanted(scope=Scope.STUDY, content="c")
     store.ask_for_study(OLD, "pacs", wanted, max_attempts=3, now=NOON)
@@ -190,6 +202,7 @@ ACTIONS: dict[str, Action] = {
         failure,
         delivery,
         requeueing,
+        freeing,
         fetching,
         requested,
     )
