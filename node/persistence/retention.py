@@ -243,7 +243,7 @@ def files_of(
             )
             for other in map(aliased, _TABLES.values())
         ]
-        own = (
+        own = connection.execute(
             select(table.path, table.size)
             .where(
                 table.study_instance_uid == study,
@@ -251,14 +251,8 @@ def files_of(
                 *(~each for each in others),
             )
             .distinct()
-            .subquery()
-        )
-        row = connection.execute(
-            select(
-                func.count().label("files"), func.coalesce(func.sum(own.c.size), 0).label("size")
-            )
-        ).one()
-        files, size = files + row.files, size + int(row.size)
+        ).all()
+        files, size = files + len(own), size + sum(row.size for row in own)
     return files, size
 
 
