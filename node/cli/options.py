@@ -148,7 +148,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "study")
     for row in rows:
         table.add_row(*(Text(in_cell(value)) for value in row))
     console().print(table)

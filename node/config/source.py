@@ -203,9 +203,33 @@ def _mistake(
                 place,
                 f"must be a list of tables, [[{key}]]" if key in _LISTS else "must be a list",
             )
+        case kind if kind in _IN_WORDS:
+            bounds = error.get("ctx") or {}
+            whole = {
+                name: int(of) if of == int(of) else of
+                for name, of in bounds.items()
+                if isinstance(of, float)
+            }
+            return place, _IN_WORDS[kind].format_map({**bounds, **whole})
         case _:
             message = str(error["msg"]).removeprefix("Value error, ")
             return place, message.replace("Input should be", "must be", 1)
+
+
+_IN_WORDS: Mapping[str, str] = {
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type", "finite_number"), "must be a number"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "must be true or false"),
+    "string_type": 'must be text, in quotation marks: "..."',
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have {max_length} characters at most",
+    "greater_than_equal": "must be {ge} or more",
+    "greater_than": "must be more than {gt}",
+    "less_than_equal": "must be {le} or less",
+    "less_than": "must be less than {lt}",
+    "ip_any_network": "must be an address or a network, such as 10.1.2.3 or 10.1.0.0/16",
+}
+"""What is wrong with a value, in the words of who wrote it; no text has to be longer than one."""
 
 
 def _key_path(location: tuple[str | int, ...]) -> list[str]:

@@ -330,7 +330,10 @@ def _may_mark(facts: InstanceFacts) -> bool:
 
 
 def _not_supported(facts: InstanceFacts) -> str:
-    return f"{facts.kind} not supported yet"
+    return (
+        f"{facts.kind} not supported yet; send the nodules as a segmentation, an RT structure set "
+        "or a TID 1500 report"
+    )
 
 
 def counted(number: int, noun: str) -> str:

@@ -495,3 +495,22 @@ def test_an_address_with_a_secret_in_it_is_refused_and_not_quoted(kind: str, add
     with pytest.raises(ConfigError, match="destination pacs: url: must be an address") as told:
         load_config(None, {"M3NODE_DESTINATIONS": destination})
     assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("RECEIVER__PORT", "x", "receiver.port: must be a whole number"),
+        ("RECEIVER__PORT", "70000", "receiver.port: must be 65535 or less"),
+        ("RECEIVER__AE_TITLE", "", "receiver.ae_title: must not be empty"),
+        ("RECEIVER__AE_TITLE", "A" * 17, "receiver.ae_title: must have 16 characters at most"),
+        ("STUDY__QUIET_PERIOD_S", "-1", "study.quiet_period_s: must be 0 or more"),
+        ("STUDY__QUIET_PERIOD_S", "soon", "study.quiet_period_s: must be a number"),
+        ("STORAGE__MIN_FREE_GB", "inf", "storage.min_free_gb: must be a number"),
+        ("WEB__ENABLED", "maybe", "web.enabled: must be true or false"),
+        ("RECEIVER__ALLOWED_PEERS", '["10.0.0.0/99"]', "must be an address or a network"),
+    ],
+)
+def test_a_value_that_cannot_be_is_said_in_words(variable: str, value: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        load_config(None, {f"M3NODE_{variable}": value})

@@ -79,16 +79,16 @@ def ct(tmp_path: Path) -> Path:
     return folder
 
 
-def write_slice(path: Path, number: int) -> None:
+def write_slice(path: Path, number: int, *, study: str = STUDY) -> None:
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.file_meta.MediaStorageSOPClassUID = CTImageStorage
-    dataset.file_meta.MediaStorageSOPInstanceUID = f"{STUDY}.2.{number}"
+    dataset.file_meta.MediaStorageSOPInstanceUID = f"{study}.2.{number}"
     dataset.SpecificCharacterSet = "ISO_IR 192"
-    dataset.SOPClassUID, dataset.SOPInstanceUID = CTImageStorage, f"{STUDY}.2.{number}"
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = STUDY, f"{STUDY}.2"
-    dataset.FrameOfReferenceUID = f"{STUDY}.3"
+    dataset.SOPClassUID, dataset.SOPInstanceUID = CTImageStorage, f"{study}.2.{number}"
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, f"{study}.2"
+    dataset.FrameOfReferenceUID = f"{study}.3"
     dataset.SeriesNumber, dataset.SeriesDescription = 7, "Lung 1.0"
     dataset.Modality, dataset.ImageType = "CT", ["ORIGINAL", "PRIMARY", "AXIAL"]
     for keyword, value in PATIENT.items():

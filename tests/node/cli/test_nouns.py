@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from m3net.uids import StudyInstanceUID
 from node.cli.rows import show_nodules
+from node.core.fetching import Scope, Wanted
 from node.core.states import State
 from node.persistence.store import Store
 from tests.node.cli.conftest import PATIENT, STUDY, Cli, bury, finish, write_slice
@@ -177,6 +179,74 @@ def test_one_job_that_cannot_be_cancelled_does_not_keep_the_others_from_it(
     assert said.err.splitlines() == ["job 99 not cancelled: there is no job 99"]
     assert said.out.splitlines() == [f"job {job} cancelled"]
     assert store.job(job).state is State.CANCELLED
+
+
+def test_an_accession_number_of_two_studies_lists_both_and_does_nothing(
+    cli: Cli, store: Store, job: int, ct: Path, config_file: Path
+) -> None:
+    for number in (1, 2, 3):
+        write_slice(ct / f"{number}.dcm", number, study=f"{STUDY}.77")
+    assert cli("ingest", ct, "--config", config_file).status == 0
+    for verb in (
+        ["why"],
+        ["study", "show"],
+        ["job", "requeue", "--study"],
+        ["job", "list", "--study"],
+    ):
+        said = cli(*verb, "ACC-0815", "--config", config_file)
+        assert said.status == 2
+        assert "2 studies go by that" in said.err
+        assert f"{STUDY} " in said.err
+        assert f"{STUDY}.77 " in said.err
+    assert cli("why", "0.999.1", "--config", config_file).out.startswith(f"study {STUDY},")
+    shown = cli("study", "list", "--sort", "accession", "--limit", "1", "--config", config_file).out
+    assert shown.splitlines()[-1] == "1 to 1 of 2; --page 2 shows the next, --limit more"
+
+
+def test_a_destination_that_nobody_knows_is_misuse_with_those_that_there_are(
+    cli: Cli, store: Store, job: int, config_file: Path
+) -> None:
+    finish(store)
+    for verb in (["delivery", "requeue"], ["delivery", "list"]):
+        said = cli(*verb, "--destination", "pcas", "--config", config_file)
+        assert (
+            said.status,
+            "no destination 'pcas' is configured; there are: pacs" in said.err,
+        ) == (
+            2,
+            True,
+        )
+    store.ask_for_study(
+        StudyInstanceUID(STUDY),
+        "archive",
+        Wanted(scope=Scope.STUDY, content="c"),
+        max_attempts=3,
+        now=datetime.now(UTC),
+    )
+    said = cli("fetch", "list", "--source", "x", "--config", config_file)
+    assert (said.status, "there are: archive" in said.err) == (2, True)
+    assert "ACC-0815" in cli("fetch", "list", "--search", "ACC", "--config", config_file).out
+    assert cli("fetch", "cancel", 1, 2, "--config", config_file).err == (
+        "fetch 2 not cancelled: there is no fetch 2\n"
+    )
+
+
+def test_a_study_whose_results_reached_nobody_is_not_merely_analysed(
+    cli: Cli, store: Store, job: int, config_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(store)
+    assert (
+        "analysed, 1 of 1 delivery under way" in cli("study", "list", "--config", config_file).out
+    )
+    lease = store.claim_delivery(
+        destination="pacs", owner="node:1:1", lease_s=30, now=datetime.now(UTC)
+    )
+    assert lease is not None
+    store.bury(lease, error="refused", now=datetime.now(UTC))
+    found = cli("study", "list", "--deliveries", "dead", "--config", config_file)
+    assert "analysed, 1 of 1 delivery dead" in found.out
+    none = cli("study", "list", "--state", "waiting", "--config", config_file)
+    assert none.out == "no study\n"
 
 
 @pytest.mark.parametrize(

@@ -147,3 +147,10 @@ def structure_set(*, uid: str = "1.2.3.60.1") -> InstanceFacts:
         kind="RT Structure Set",
         sop_class=RTSTRUCT_CLASS,
     )
+
+
+NOT_SUPPORTED = (
+    "RT Structure Set not supported yet; send the nodules as a segmentation, an RT structure set "
+    "or a TID 1500 report"
+)
+"""What a report says of `structure_set`, which here stands for a kind that has no reader."""

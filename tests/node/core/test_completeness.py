@@ -22,6 +22,7 @@ from node.core.fetching import Fetch, Findings, Scope, SeriesThere, SourceCount,
 from node.core.inputs import InstanceFacts, Intent, Role
 from node.core.states import State
 from tests.node.core.facts_of import (
+    NOT_SUPPORTED,
     STUDY,
     THICK,
     THIN,
@@ -151,7 +152,7 @@ def test_a_segmentation_that_a_report_refers_to_may_come_later() -> None:
 def test_a_structure_set_is_reported_as_soon_as_its_ct_is_quiet() -> None:
     verdict = readiness(snapshot(*SLICES, structure_set()), now=after(60), rules=RULES)
     assert isinstance(verdict, Ready)
-    assert verdict.reason == "it cannot be analysed: RT Structure Set not supported yet"
+    assert verdict.reason == f"it cannot be analysed: {NOT_SUPPORTED}"
 
 
 def test_a_strangers_annotation_alone_is_nothing_for_this_node_and_why_says_so() -> None:

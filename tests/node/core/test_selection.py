@@ -9,6 +9,7 @@ from node.core.selection import Selection, select
 from node.core.series_choice import marked_frames
 from tests.node.core.facts_of import (
     CT_CLASS,
+    NOT_SUPPORTED,
     STUDY,
     THICK,
     THIN,
@@ -221,7 +222,7 @@ def test_of_several_annotations_that_are_refused_the_first_is_the_reason_and_the
     theirs = segmentation(drawn_on=["1.1"], patient="somebody else")
     selection = chosen(*ct_series(20), theirs, structure_set())
     assert selection.inputs.reason == "the annotation names another patient than the CT"
-    assert selection.inputs.unread == ("RT Structure Set not supported yet.",)
+    assert selection.inputs.unread == (f"{NOT_SUPPORTED}.",)
 
 
 def test_a_mark_whose_place_is_not_known_yet_is_a_mark() -> None:
@@ -235,7 +236,7 @@ def test_a_mark_whose_place_is_not_known_yet_is_a_mark() -> None:
 def test_a_structure_set_alone_is_not_analysed_and_never_no_nodule() -> None:
     selection = chosen(*ct_series(20), structure_set())
     assert selection.inputs.intent is Intent.REPORT_NOT_ANALYSED
-    assert selection.inputs.reason == "RT Structure Set not supported yet"
+    assert selection.inputs.reason == NOT_SUPPORTED
 
 
 def test_a_structure_set_beside_a_segmentation_that_marks_nothing_is_not_no_nodule() -> None:
@@ -243,14 +244,14 @@ def test_a_structure_set_beside_a_segmentation_that_marks_nothing_is_not_no_nodu
     empty = segmentation(refers_to=uids(*slices), centres_mm=())
     selection = chosen(*slices, empty, structure_set())
     assert selection.inputs.intent is Intent.REPORT_NOT_ANALYSED
-    assert selection.inputs.reason == "RT Structure Set not supported yet"
+    assert selection.inputs.reason == NOT_SUPPORTED
 
 
 def test_a_structure_set_beside_a_mark_is_said() -> None:
     slices = ct_series(20)
     selection = chosen(*slices, segmentation(drawn_on=uids(slices[8])), structure_set())
     assert selection.inputs.intent is Intent.ANALYSE
-    assert selection.inputs.unread == ("RT Structure Set not supported yet.",)
+    assert selection.inputs.unread == (f"{NOT_SUPPORTED}.",)
 
 
 def test_an_annotation_that_marks_nothing_is_analysed_so_that_the_report_says_no_nodule() -> None:
