@@ -81,6 +81,12 @@ def test_a_plane_beside_the_line_of_the_others_is_found() -> None:
     assert found.value.aside_mm == pytest.approx(0.2145, abs=0.001)
 
 
+def test_planes_to_either_side_of_their_line_are_a_stack_if_none_is_further_than_a_tenth() -> None:
+    positions = along([2.5 * number for number in range(40)])
+    positions[:, 0] = [0.09, -0.09] * 20
+    assert fit_stack(positions, AXIAL).numbers.tolist() == list(range(40))
+
+
 def test_a_slow_drift_of_the_step_is_no_stack() -> None:
     with pytest.raises(IrregularStack):
         fit_stack(along([2.5 * n + 0.002 * n**2 for n in range(40)]), AXIAL)
@@ -160,6 +166,9 @@ def test_a_stack_of_two_planes_stands_where_they_stand() -> None:
 def test_no_coordinate_of_a_stack_is_minus_nothing_or_a_trillionth() -> None:
     stack = fit_stack(along([-2.5, 0.0, 2.5]) * -1, -AXIAL)
     assert not np.signbit([*stack.origin_mm[:2], *stack.step_mm[:2]]).any()
+    below = along([0.0, 2.5, 5.0])
+    below[:, 0] = -1e-12
+    assert not np.signbit(fit_stack(below, AXIAL).origin_mm).any()
     assert fit_stack(along([0.1, 0.2 + 0.1, 0.5]), AXIAL).step_mm.tolist() == [0.0, 0.0, 0.2]
 
 
@@ -187,6 +196,11 @@ def test_a_plane_beside_the_line_says_its_distance_to_the_one_before() -> None:
     with pytest.raises(IrregularStack) as found:
         fit_stack(positions, AXIAL)
     assert (found.value.index, found.value.found_mm) == (0, 2.5)
+    further = along([0.0, *(2.5 * number for number in range(2, 20))])
+    further[0, 1] = 2.0
+    with pytest.raises(IrregularStack) as found:
+        fit_stack(further, AXIAL)
+    assert (found.value.index, found.value.found_mm) == (0, 5.0)
 
 
 def test_the_affine_is_columns_of_steps_and_an_origin() -> None:
