@@ -17,7 +17,7 @@ from node.calling.guard import Guard, allowed_s
 from node.calling.http import Service
 from node.config import AlertsConfig
 from node.config.watch import MailConfig, WebhookConfig
-from node.core.errors import DestinationNotReady, DestinationUnreachable
+from node.core.errors import DestinationError, DestinationNotReady, DestinationUnreachable
 from node.dicom import tls
 from node.watch.alert import Alert
 
@@ -74,10 +74,15 @@ class Webhook:
     def tell(self, alert: Alert) -> None:
         """It has answered that it took it."""
         body = json.dumps(dict(alert.as_json()), ensure_ascii=False).encode()
-        with Service(self._called) as service:
-            answer = service.ask(
-                "POST", "", headers={"Content-Type": "application/json"}, body=body
-            )
+        try:
+            with Service(self._called) as service:
+                answer = service.ask(
+                    "POST", "", headers={"Content-Type": "application/json"}, body=body
+                )
+        except DestinationError as error:
+            # The address of a webhook is often its password.
+            words = str(error).replace(self._called.url, "the webhook")
+            raise DestinationUnreachable(f"{words}; see alerts.webhook") from None
         if not 200 <= answer.status < 300:
             raise DestinationNotReady(
                 f"the webhook answered {answer.status} where 2xx was expected; see alerts.webhook"

@@ -73,6 +73,7 @@ VERBS = [
     ["model", "show"],
     ["model", "verify"],
     ["health"],
+    ["alert", "test"],
 ]
 
 

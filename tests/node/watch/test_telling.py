@@ -60,9 +60,16 @@ def test_a_webhook_that_never_answers_is_left_alone_in_time() -> None:
     with webhook() as heard:
         heard.answer = 0
         began = time.monotonic()
-        with pytest.raises(DestinationUnreachable):
+        with pytest.raises(DestinationUnreachable) as late:
             Webhook(WebhookConfig(url=heard.url), timeout_s=0.2).tell(DOWN)
         assert time.monotonic() - began < 3
+        assert "/hook" not in str(late.value)
+
+
+def test_the_address_of_a_webhook_that_is_not_there_is_quoted_nowhere() -> None:
+    with pytest.raises(DestinationUnreachable, match="the webhook") as away:
+        Webhook(WebhookConfig(url="http://127.0.0.1:9/T0/secret"), timeout_s=2).tell(DOWN)
+    assert "secret" not in str(away.value)
 
 
 def mail(port: int, **changed: object) -> MailConfig:
