@@ -1,7 +1,7 @@
 """OHIF 3.12 pointed at the node itself: what it holds is found, opened and drawn from there alone.
 
-Studies are listed by a page under another origin than the node, as a viewer's does, so
-`web.allowed_origins` is shown too; one is opened by the node's own (`web.ohif_directory`).
+The page lies under another origin than the node, as a viewer's does, so `web.allowed_origins` is
+shown too.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from tests.node.web.serving import serving
 from tests.peers import free_port
 from tests.viewers import tour
 from tests.viewers.conftest import Seen, Studies, of_kind, once, shared_folder
-from tests.viewers.packages import OHIF, require_packages
+from tests.viewers.packages import require_packages
 from tests.viewers.pages import served
 from tests.viewers.test_ohif import PIXEL_MM, slice_at
 
@@ -36,13 +36,12 @@ def _show(answered: Studies, shared: Path) -> None:
     store = open_store(f"sqlite:///{study.storage / 'm3node.sqlite'}")
     port = free_port()
     with served(dicomweb=f"http://127.0.0.1:{port}/dicom-web") as base:
-        web = {"port": port, "allowed_origins": [base], "ohif_directory": OHIF.folder / "dist"}
+        web = {"port": port, "allowed_origins": [base]}
         with serving(study.storage, store=store, web=web):
-            own = f"http://127.0.0.1:{port}"
-            tour.visit(_visits(answered, base, own), shared, timeout_s=_TOUR_S)
+            tour.visit(_visits(answered, base), shared, timeout_s=_TOUR_S)
 
 
-def _visits(answered: Studies, base: str, own: str) -> list[Mapping[str, object]]:
+def _visits(answered: Studies, base: str) -> list[Mapping[str, object]]:
     ct = answered["judged"].given.ct[0]
     return [
         {
@@ -54,7 +53,7 @@ def _visits(answered: Studies, base: str, own: str) -> list[Mapping[str, object]
         {
             "name": "ohif-on-node",
             "viewer": "ohif",
-            "base": own,
+            "base": base,
             "study": str(ct.StudyInstanceUID),
             "marks": r"SEG\s*Nodule segmentation",
         },
