@@ -14,7 +14,7 @@ from pynetdicom.dsutils import encode
 from node.config import ReceiverConfig
 from node.inbound.dimse.receiver import Receiver
 from tests.integration.queueing import open_node
-from tests.node.scu import CT, small_object
+from tests.node.scu import CT, associate, small_object
 from tests.peers import free_port
 
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -179,3 +179,18 @@ def test_what_is_said_of_an_association_that_is_aborted_names_its_peer_and_its_t
         "called_ae": "M3NODE",
         "peer": "127.0.0.1",
     }
+
+
+def test_who_asks_for_what_is_not_served_here_is_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    query = "1.2.840.10008.5.1.4.1.2.2.1"
+    with receiver(tmp_path) as port, caplog.at_level(logging.WARNING):
+        associate(port, sop_classes=(CT, query)).release()
+    (said,) = [
+        record.fields
+        for record in caplog.records
+        if getattr(record, "action", "") == "association.contexts_refused"
+    ]
+    assert said["classes"] == ["Study Root Query/Retrieve Information Model - FIND"]
+    assert (said["number"], said["calling_ae"]) == (1, "CT1")
