@@ -77,6 +77,11 @@ class Bed:
 
     # -- the node ------------------------------------------------------------------------------
 
+    def change(self, settings: Mapping[str, str]) -> None:
+        """Other settings for what is started from now on."""
+        self._settings.update(settings)
+        self._environment.update(settings)
+
     def start(self) -> None:
         """The node serves, in a process group of its own, and listens."""
         with self.log.open("ab") as log:
@@ -133,9 +138,13 @@ class Bed:
 
     def cli(self, *words: str) -> str:
         """What `m3node WORDS --config ...` prints; it must succeed."""
-        done = self._m3node(*words, "--config", str(self.config))
+        done = self.asked(*words)
         assert done.returncode == 0, f"m3node {' '.join(words)}: {done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def asked(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """`m3node WORDS --config ...` at its end, whatever that was."""
+        return self._m3node(*words, "--config", str(self.config))
 
     def json(self, *words: str) -> Any:
         """The same with --json, read."""

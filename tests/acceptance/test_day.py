@@ -1,0 +1,156 @@
+"""A day in the life: what goes wrong is seen on the page, in /metrics, by `m3node health` and in
+one alert; and once it is over, that is told too."""
+
+import json
+import re
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+from os import kill
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from pydicom import Dataset
+
+from tests.acceptance import studies
+from tests.acceptance.bed import PATIENCE_S, Bed
+from tests.certificates import authority
+from tests.node.watch.listeners import Heard, webhook
+from tests.peers import free_port, storescu, wait_until
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.peers, pytest.mark.timeout(600)]
+
+
+@contextmanager
+def watched(tmp_path: Path) -> Iterator[tuple[Bed, Heard]]:
+    """A node whose PACS is down and whose certificate is near its end, and who hears of it.
+
+    An hour is a second or two; a process is frozen after ten.
+    """
+    hospital = authority(tmp_path)
+    own = hospital.issue("m3node", days=10)
+    with webhook() as heard:
+        node = Bed(
+            tmp_path / "bed",
+            {
+                "M3NODE_RECEIVER__TLS": "{}",
+                "M3NODE_RECEIVER__TLS__PORT": str(free_port()),
+                "M3NODE_RECEIVER__TLS__CERTIFICATE_FILE": str(own.certificate_file),
+                "M3NODE_RECEIVER__TLS__KEY_FILE": str(own.key_file),
+                "M3NODE_RECEIVER__TLS__CA_FILE": str(hospital.ca_file),
+                "M3NODE_DELIVERY__RETRY_BASE_S": "0.3",
+                "M3NODE_DELIVERY__RETRY_CAP_S": "1",
+                "M3NODE_WATCH__DESTINATION_DOWN_AFTER_S": "2",
+                "M3NODE_WATCH__FROZEN_AFTER_S": "10",
+                "M3NODE_ALERTS__SETTLE_S": "0",
+                "M3NODE_ALERTS__WEBHOOK": f'{{"url": "{heard.url}"}}',
+            },
+        )
+        try:
+            yield node, heard
+        finally:
+            if node.serve is not None and node.serve.poll() is None:
+                node.kill(group=True)
+
+
+def test_what_goes_wrong_in_a_day_is_seen_everywhere_and_told_once(tmp_path: Path) -> None:
+    with watched(tmp_path) as (node, heard):
+        node.start()
+        look = Look(node, heard)
+        look.sees("certificate", "receiver.tls", fails=False)
+
+        phantom = studies.phantom("day")
+        uid = studies.study_uid(phantom)
+        node.send(studies.marked(phantom))
+        look.sees("destination_down", "pacs", fails=True)
+        with node.pacs:
+            node.wait_for_reports(uid)
+            look.sees_the_end("destination_down", "pacs")
+            why = node.cli("why", "A-day")
+            assert len(re.findall("delivery 1 ", why)) < 10, "tries are folded"
+
+            worker = node.role("worker")
+            assert worker is not None
+            kill(worker, signal.SIGSTOP)
+            look.sees("process_frozen", "worker", fails=True)
+            kill(worker, signal.SIGCONT)
+            look.sees_the_end("process_frozen", "worker")
+
+            assert node.stop() == 0
+            node.change({"M3NODE_STORAGE__MIN_FREE_GB": "1e9"})
+            node.start()
+            look.sees("disk_low", "", fails=True)
+            assert "(Refused: OutOfResources)" in _refusal(node, phantom.ct[0], tmp_path)
+            assert node.stop() == 0
+            node.change({"M3NODE_STORAGE__MIN_FREE_GB": "0.1"})
+            node.start()
+            look.sees_the_end("disk_low", "")
+
+            node.cli("study", "delete", uid, "--yes")
+            gone = node.asked("why", uid)
+            assert (gone.returncode, "erased" in gone.stderr) == (1, True), gone
+        told = Counter(heard.told())
+        assert told["begun", "certificate", "receiver.tls"] == 1
+        for name, subject in (
+            ("destination_down", "pacs"),
+            ("process_frozen", "worker"),
+            ("disk_low", ""),
+        ):
+            assert (told["begun", name, subject], told["over", name, subject]) == (1, 1), name
+        assert not [body for body in heard.bodies if "PHANTOM" in str(body)]
+
+
+class Look:
+    """Everybody's ways to see what is wrong."""
+
+    def __init__(self, node: Bed, heard: Heard) -> None:
+        self._node, self._heard = node, heard
+
+    def sees(self, name: str, subject: str, *, fails: bool) -> None:
+        """It is seen in every way."""
+        wait_until(
+            lambda: ("begun", name, subject) in self._heard.told(),
+            f"an alert that {name} has begun",
+            PATIENCE_S,
+        )
+        (sign,) = [
+            each for each in self._signs() if (each["name"], each["subject"]) == (name, subject)
+        ]
+        assert sign["severity"] == ("error" if fails else "warning")
+        assert self._metric(name, subject)
+        assert escape(sign["says"]) in self._get("/")
+
+    def sees_the_end(self, name: str, subject: str) -> None:
+        """It is over, and that is told."""
+        wait_until(
+            lambda: ("over", name, subject) in self._heard.told(),
+            f"an alert that {name} is over",
+            PATIENCE_S,
+        )
+        assert (name, subject) not in {(each["name"], each["subject"]) for each in self._signs()}
+        assert not self._metric(name, subject)
+
+    def _signs(self) -> list[dict[str, str]]:
+        done = self._node.asked("health", "--json")
+        signs: list[dict[str, str]] = json.loads(done.stdout)["signs"]
+        wrong = any(each["severity"] == "error" for each in signs)
+        assert done.returncode == int(wrong), done.stdout
+        return signs
+
+    def _metric(self, name: str, subject: str) -> bool:
+        lines = self._get("/metrics").splitlines()
+        found = [each for each in lines if each.startswith("m3node_sign{")]
+        return any(f'name="{name}"' in each and f'subject="{subject}"' in each for each in found)
+
+    def _get(self, path: str) -> str:
+        with urlopen(f"http://127.0.0.1:{self._node.web_port}{path}", timeout=30) as answer:
+            return str(answer.read().decode())
+
+
+def _refusal(node: Bed, image: Dataset, tmp_path: Path) -> str:
+    path = tmp_path / "one-more.dcm"
+    image.save_as(path, enforce_file_format=True)
+    return storescu(node.port, [path], options=("-v",), timeout_s=PATIENCE_S).stdout
