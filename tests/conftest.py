@@ -1,10 +1,34 @@
 """Fixtures that more than one folder of tests uses."""
 
+import logging
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+
 import pytest
 
 from tests import lidc
 
 pytest_plugins = ["tests.shown"]
+
+_LOGGERS = ("", "node", "m3net", "sr_templates", "pynetdicom", "pydicom")
+
+
+@pytest.fixture(autouse=True)
+def process_as_it_was() -> Iterator[None]:
+    """What a command sets for its whole process ends with the test that calls it in this one."""
+    os.umask(umask := os.umask(0))
+    root = logging.getLogger()
+    handlers, levels = root.handlers[:], {n: logging.getLogger(n).level for n in _LOGGERS}
+    hooks = warnings.showwarning, sys.excepthook, threading.excepthook
+    yield
+    os.umask(umask)
+    root.handlers[:] = handlers
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    warnings.showwarning, sys.excepthook, threading.excepthook = hooks
 
 
 @pytest.fixture(scope="session")

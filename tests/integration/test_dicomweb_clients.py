@@ -120,7 +120,7 @@ def test_the_recipes_with_curl_do_what_they_say(served: Served, tmp_path: Path) 
     assert stored["00081199"]["Value"][0]["00081155"]["Value"] == [f"{THICK}.0"]
     assert found[0]["0020000D"]["Value"] == [STUDY]
     assert metadata[0]["00100020"]["Value"] == ["4711"]
-    assert ready == {"status": "ok", "amiss": []}
+    assert ready == {"status": "ok", "signs": []}
     assert dcmread(tmp_path / "slice.dcm").PixelData == ct_image(0).PixelData
     with Image.open(tmp_path / "slice.png") as picture:
         assert picture.size == (4, 4)

@@ -130,7 +130,7 @@ def test_a_deliverys_life_in_words(filled: Store) -> None:
     filled.finish_delivery(lease, now=at(6))
     assert [sentence(event) for event in filled.diary(STUDY)][-4:] == [
         "delivery 1 to pacs begins, try 1 of 3",
-        "delivery 1 to pacs failed, next try not before 2026-03-01T12:00:05+00:00: refused",
+        "delivery 1 to pacs failed, next try not before 2026-03-01 12:00:05: refused",
         "delivery 1 to pacs begins, try 2 of 3",
         "delivery 1 to pacs done: 2 objects stored",
     ]

@@ -121,7 +121,7 @@ def test_a_third_kind_of_work_lives_the_whole_life_and_its_diary_says_so(
     assert [sentence(each) for each in store.diary(STUDY)] == [
         "storage commitment 1 queued",
         "storage commitment 1 taken by host-a:1:1, try 1 of 2",
-        "storage commitment 1 failed, next try not before 2026-03-01T12:00:30+00:00: refused",
+        "storage commitment 1 failed, next try not before 2026-03-01 12:00:30: refused",
         "storage commitment 1 taken by host-a:1:1, try 2 of 2",
         "storage commitment 1 is dead and waits for a person: refused (try 2, the last)",
         "storage commitment 1 requeued by an operator",

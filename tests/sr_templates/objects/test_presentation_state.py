@@ -172,4 +172,4 @@ def test_a_reader_finds_the_nodules_where_they_were() -> None:
     x, y, z = (float(value) for value in SLICE.ImagePositionPatient)
     between_rows, between_columns = (float(value) for value in SLICE.PixelSpacing)
     assert np.allclose(mark.centre_mm, (x + 10 * between_columns, y + 8 * between_rows, z))
-    assert mark.diameter_mm == pytest.approx(6 * between_columns)
+    assert mark.drawn_mm == pytest.approx(6 * between_columns)
