@@ -77,11 +77,6 @@ class Bed:
 
     # -- the node ------------------------------------------------------------------------------
 
-    def change(self, settings: Mapping[str, str]) -> None:
-        """Other settings for what is started from now on."""
-        self._settings.update(settings)
-        self._environment.update(settings)
-
     def start(self) -> None:
         """The node serves, in a process group of its own, and listens."""
         with self.log.open("ab") as log:

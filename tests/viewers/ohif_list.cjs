@@ -3,11 +3,11 @@ async function look(page, { base, patient, shot }) {
   await page.goto(`${base}/`, { timeout: 60000 });
   const rows = () => page.locator('[data-cy^="studyRow"]').allInnerTexts()
     .then(texts => texts.map(text => text.replace(/\s+/g, ' ')));
-  await page.locator('[data-cy^="studyRow"]').first().waitFor({ timeout: 60000 });
+  await page.locator('[data-cy^="studyRow"]').first().waitFor({ timeout: 120000 });
   await shot('listed');
   const listed = await rows();
   await page.goto(`${base}/?mrn=${patient}`, { timeout: 60000 });
-  await page.locator('[data-cy^="studyRow"]').first().waitFor({ timeout: 60000 });
+  await page.locator('[data-cy^="studyRow"]').first().waitFor({ timeout: 120000 });
   await shot('found');
   return { listed, found: await rows() };
 }
