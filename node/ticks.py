@@ -1,8 +1,9 @@
-"""Ticks: plain functions that are called again and again, by time that no clock's change moves.
+"""Ticks: plain functions that are called again and again, whatever is done to the clock.
 
-A clock that is set, forward or back, neither delays a tick nor makes up for any.  A tick that is
-late is called once, not as often as it was missed; ticks do not overlap.  One that fails is logged
-when it begins to fail and when it is over, and the next one comes all the same.
+apscheduler keeps the time, by the wall clock: when that is set back, it would wait for as long.  So
+the clock is watched, and when it is set every tick comes at once, and then in its time.  Ticks do
+not overlap, and one that is late is not made up for.  One that fails is logged when it begins to
+fail and when it is over, and the next one comes all the same.
 """
 
 import logging
@@ -10,8 +11,16 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
 
 from node.logs import event
+
+LOOK_AT_CLOCK_S = 1.0
+LEAST_STEP_S = 0.5
+"""A clock that is slewed moves by less between two looks."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,7 +33,6 @@ class Tick:
     name: str
     every_s: float
     do: Callable[[], float | None]
-    next_s: float = 0.0
     failed: str | None = field(default=None)
 
 
@@ -33,25 +41,58 @@ def keep_ticking(
     stop: threading.Event,
     *,
     ticked: Callable[[str], None] = lambda _: None,
-    monotonic: Callable[[], float] = time.monotonic,
-    wait: Callable[[float], object] | None = None,
+    wall: Callable[[], float] = time.time,
 ) -> None:
-    """Each is called at once, and then in its time, until `stop` is set.
+    """Each is called at once, and then in its time, until `stop` is set; all in one thread.
+
+    A tick that has begun is brought to its end.
 
     ticked : told the name of each that was called
-    wait   : returns after so many seconds or when `stop` is set
+    wall   : the seconds of the clock that may be set
     """
-    wait = wait or stop.wait
+    scheduler = BackgroundScheduler(
+        executors={"default": ThreadPoolExecutor(1)},
+        job_defaults={"misfire_grace_time": None},
+        timezone="UTC",
+    )
+
+    def call(tick: Tick) -> None:
+        if stop.is_set():
+            return
+        sooner_s = _called(tick)
+        call_in(tick.every_s if sooner_s is None else min(sooner_s, tick.every_s), tick)
+        ticked(tick.name)
+
+    def call_in(pause_s: float, tick: Tick) -> None:
+        # Once each time, and again when it is over: a trigger that repeats overlaps or is skipped.
+        at = datetime.now(UTC) + timedelta(seconds=pause_s)
+        scheduler.add_job(
+            call, "date", run_date=at, args=[tick], id=tick.name, replace_existing=True
+        )
+
     for tick in ticks:
-        tick.next_s = monotonic()
-    while not stop.is_set():
-        for tick in ticks:
-            if tick.next_s <= monotonic() and not stop.is_set():
-                sooner_s = _called(tick)
-                pause_s = tick.every_s if sooner_s is None else min(sooner_s, tick.every_s)
-                tick.next_s = monotonic() + pause_s
-                ticked(tick.name)
-        wait(max(0.0, min(tick.next_s for tick in ticks) - monotonic()))
+        call_in(0, tick)
+    scheduler.start()
+    apart_s = wall() - time.monotonic()
+    try:
+        while not stop.wait(LOOK_AT_CLOCK_S):
+            was_apart_s, apart_s = apart_s, wall() - time.monotonic()
+            if abs(apart_s - was_apart_s) > LEAST_STEP_S:
+                _come_at_once(scheduler)
+    finally:
+        scheduler.shutdown(wait=True)
+
+
+def _come_at_once(scheduler: BackgroundScheduler) -> None:
+    for job in scheduler.get_jobs():
+        scheduler.add_job(
+            job.func,
+            "date",
+            run_date=datetime.now(UTC),
+            args=job.args,
+            id=job.id,
+            replace_existing=True,
+        )
 
 
 def _called(tick: Tick) -> float | None:

@@ -1,68 +1,60 @@
 """Ticks come in their time, whatever is done to the clock; what fails is said once."""
 
-import json
 import logging
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
 
 import pytest
 
+from node import ticks
 from node.ticks import Tick, keep_ticking
 
-
-class Time:
-    """Monotonic seconds that pass while somebody waits; ends after so many."""
-
-    def __init__(self, stop: threading.Event, *, ends_s: float) -> None:
-        self.now_s = 1000.0
-        self._stop, self._ends_s = stop, 1000.0 + ends_s
-
-    def wait(self, seconds: float) -> None:
-        self.now_s += max(seconds, 0.001)
-        if self.now_s > self._ends_s:
-            self._stop.set()
+ENDS_S = 20.0
+"""Far more than any of these takes."""
 
 
-def ticked(ticks: list[Tick], *, for_s: float) -> None:
+def ticked(tick: Tick, *, times: int, wall: Callable[[], float] = time.time) -> list[float]:
+    """The seconds from the first call to each of so many."""
     stop = threading.Event()
-    passing = Time(stop, ends_s=for_s)
-    for tick in ticks:
-        do = tick.do
-        tick.do = noting(do, passing)
-    keep_ticking(ticks, stop, monotonic=lambda: passing.now_s, wait=passing.wait)
+    at_last = threading.Timer(ENDS_S, stop.set)
+    at_last.start()
+    came: list[float] = []
 
+    def noted(_name: str) -> None:
+        came.append(time.monotonic())
+        if len(came) == times:
+            stop.set()
 
-NOTED: list[float] = []
-
-
-def noting(do: Callable[[], float | None], passing: Time) -> Callable[[], float | None]:
-    def noted() -> float | None:
-        NOTED.append(round(passing.now_s - 1000.0, 2))
-        return do()
-
-    return noted
+    keep_ticking([tick], stop, ticked=noted, wall=wall)
+    at_last.cancel()
+    assert len(came) == times
+    return [each - came[0] for each in came]
 
 
 @pytest.fixture(autouse=True)
-def _afresh() -> None:
-    NOTED.clear()
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ticks, "LOOK_AT_CLOCK_S", 0.02)
 
 
 def test_the_first_comes_at_once_and_each_next_in_its_time() -> None:
-    ticked([Tick(name="a", every_s=5, do=lambda: None)], for_s=16)
-    assert NOTED == [0, 5, 10, 15]
+    began = time.monotonic()
+    came = ticked(Tick(name="a", every_s=0.2, do=lambda: None), times=4)
+    assert time.monotonic() - began >= came[-1] >= 0.6
 
 
 def test_one_that_wants_to_come_sooner_does_and_later_it_cannot() -> None:
-    pauses = iter([1.0, 60.0, 2.0, 5.0, 5.0])
-    ticked([Tick(name="a", every_s=5, do=lambda: next(pauses))], for_s=12)
-    assert NOTED == [0, 1, 6, 8]
+    pauses = iter([0.05, 60.0, 0.05, 60.0])
+    came = ticked(Tick(name="a", every_s=0.5, do=lambda: next(pauses)), times=4)
+    assert came[3] < ENDS_S
+    assert came[2] - came[1] >= 0.5 > came[1]
 
 
 def test_one_that_fails_comes_again_and_is_said_when_it_begins_and_when_it_is_over(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    answers = iter([OSError("away"), OSError("away"), OSError("away"), None, None])
+    answers: Iterator[OSError | None] = iter([OSError(), OSError(), OSError(), None, None])
 
     def do() -> None:
         answer = next(answers)
@@ -70,25 +62,29 @@ def test_one_that_fails_comes_again_and_is_said_when_it_begins_and_when_it_is_ov
             raise answer
 
     with caplog.at_level(logging.INFO, logger="node"):
-        ticked([Tick(name="a", every_s=5, do=do)], for_s=19)
-    said = [json.dumps(getattr(record, "action", "")) for record in caplog.records]
-    assert NOTED == [0, 5, 10, 15]
-    assert said == ['"tick.failed"', '"tick.works_again"']
+        ticked(Tick(name="a", every_s=0.01, do=do), times=5)
+    said = [record.action for record in caplog.records if hasattr(record, "action")]
+    assert said == ["tick.failed", "tick.works_again"]
 
 
-def test_a_late_one_is_not_made_up_for() -> None:
-    stop = threading.Event()
-    passing = Time(stop, ends_s=21)
-    came: list[float] = []
+def test_a_late_one_is_not_made_up_for_and_none_overlap() -> None:
+    running = threading.Lock()
 
     def slow() -> None:
-        came.append(passing.now_s - 1000.0)
-        passing.now_s += 12
+        assert running.acquire(blocking=False)
+        time.sleep(0.2)
+        running.release()
 
-    keep_ticking(
-        [Tick(name="slow", every_s=5, do=slow)],
-        stop,
-        monotonic=lambda: passing.now_s,
-        wait=passing.wait,
-    )
-    assert came == [0, 17]
+    came = ticked(Tick(name="slow", every_s=0.05, do=slow), times=4)
+    assert came[3] >= 3 * 0.25
+
+
+@pytest.mark.parametrize("step_s", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_has_every_tick_come_at_once(step_s: float) -> None:
+    looks = count()
+
+    def wall() -> float:
+        return time.time() + (step_s if next(looks) > 5 else 0.0)
+
+    came = ticked(Tick(name="a", every_s=3600, do=lambda: None), times=2, wall=wall)
+    assert came[1] < ENDS_S
