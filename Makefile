@@ -5,6 +5,7 @@
 #   make demo KEEP=1          the same, and the node's page stays until Ctrl-C
 #   make test                 lint, types, import contracts, tests
 #   make wheel                what deploy/systemd installs, in dist/
+#   make soak                 the few tests that take a minute each and are not in `make test`
 #   make docs                 the manual as a site in site/, to be read without a network
 #   make viewers              what npm has of the viewers that the tests open, outside of the checkout
 #   make mutants              how strong the tests are: SAMPLE=60 SEED=1 of all single mutants
@@ -19,7 +20,7 @@ WORKERS ?= 3
 # point pip to an index or folder of CPU wheels: PIP_INSTALL_FLAGS="--find-links DIR".
 PIP_INSTALL_FLAGS ?=
 
-.PHONY: demo test lint format types contracts unit docs wheel viewers mutants clean
+.PHONY: demo test lint format types contracts unit soak docs wheel viewers mutants clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -55,7 +56,10 @@ mutants: $(STAMP)
 
 # Threads of torch and BLAS beside each other's on few cores only wait for each other.
 unit: $(STAMP)
-	OMP_NUM_THREADS=1 $(RUN)pytest -n $(WORKERS) --dist worksteal $(PYTEST_FLAGS)
+	OMP_NUM_THREADS=1 $(RUN)pytest -n $(WORKERS) --dist worksteal -m 'not soak' $(PYTEST_FLAGS)
+
+soak: $(STAMP)
+	OMP_NUM_THREADS=1 $(RUN)pytest -m soak $(PYTEST_FLAGS)
 
 $(VENV): $(STAMP)
 

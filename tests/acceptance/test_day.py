@@ -18,7 +18,7 @@ from tests.certificates import authority
 from tests.node.watch.listeners import Heard, webhook
 from tests.peers import free_port, wait_until
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.peers, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.soak, pytest.mark.acceptance, pytest.mark.peers, pytest.mark.timeout(600)]
 
 
 @contextmanager

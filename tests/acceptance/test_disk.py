@@ -10,7 +10,7 @@ from tests.acceptance import studies
 from tests.acceptance.bed import bed
 from tests.peers import wait_until
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.peers, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.soak, pytest.mark.acceptance, pytest.mark.peers, pytest.mark.timeout(600)]
 
 MEGABYTES = 3.0
 """More than one phantom, less than two."""

@@ -13,7 +13,7 @@ from tests.acceptance.bed import PATIENCE_S, Bed, bed
 from tests.acceptance.studies import NODULE, study_uid
 from tests.peers import Orthanc, orthanc, wait_until
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.peers, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.soak, pytest.mark.acceptance, pytest.mark.peers, pytest.mark.timeout(600)]
 
 _SOURCES = """
 [[sources]]

@@ -65,6 +65,7 @@ def firing(api: str) -> list[dict[str, Any]]:
     return [each["labels"] for each in alerts if each["state"] == "firing"]
 
 
+@pytest.mark.soak
 def test_a_frozen_worker_is_told_by_health_webhook_and_prometheus_and_so_is_its_return(
     tmp_path: Path,
 ) -> None:

@@ -11,7 +11,7 @@ from tests.training import learning
 from training.cli import main
 from training.data.splits import voi_folds
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.soak, pytest.mark.acceptance, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
