@@ -91,12 +91,19 @@ class Look:
             f"an alert that {name} has begun",
             PATIENCE_S,
         )
-        (sign,) = [
-            each for each in self._signs() if (each["name"], each["subject"]) == (name, subject)
-        ]
+        seen: dict[tuple[str, str], dict[str, str]] = {}
+
+        def in_health() -> bool:  # not while one more try runs
+            seen.update({(each["name"], each["subject"]): each for each in self._signs()})
+            return (name, subject) in seen
+
+        wait_until(in_health, f"{name} in health", PATIENCE_S)
+        sign = seen[name, subject]
         assert sign["severity"] == ("error" if fails else "warning")
-        assert self._metric(name, subject)
-        assert escape(sign["says"]) in self._get("/")
+        wait_until(lambda: self._metric(name, subject), f"{name} in /metrics", PATIENCE_S)
+        wait_until(
+            lambda: escape(sign["says"]) in self._get("/"), f"{name} on the page", PATIENCE_S
+        )
 
     def sees_the_end(self, name: str, subject: str) -> None:
         """It is over, and that is told."""

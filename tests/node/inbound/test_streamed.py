@@ -142,6 +142,7 @@ def test_it_is_kept_as_the_file_is(
     assert not list((intake._spool.directory / "parts").iterdir())
 
 
+@pytest.mark.filterwarnings("ignore")  # pydicom warns of nonsense; here it is the point
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_mutated_file_is_kept_as_it_is_from_disk_or_refused(
