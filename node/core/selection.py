@@ -11,7 +11,7 @@ from m3net.annotations.image_classes import CT, may_be_of_ct
 from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.core.conversions import conversions_of, followed
 from node.core.digest import NO_PATIENT
-from node.core.inputs import InstanceFacts, Intent, Role, StudyInputs
+from node.core.inputs import InstanceFacts, Intent, Role, SeriesChoice, StudyInputs
 from node.core.series_choice import choose_series, marked_frames
 from node.core.slices import geometry_of
 
@@ -96,7 +96,8 @@ def _sorted(study: StudyInstanceUID, instances: Sequence[InstanceFacts]) -> _Stu
 
 def _unannotated(found: _Study) -> Selection:
     """Nobody has marked anything; whether that is reported is a setting."""
-    return Selection(inputs=_inputs(found, intent=Intent.REPORT_NOT_ANNOTATED))
+    choice = choose_series(found.series, ())
+    return Selection(inputs=_inputs(found, choice, intent=Intent.REPORT_NOT_ANNOTATED))
 
 
 def _without_ct(found: _Study) -> Selection | None:
@@ -116,6 +117,7 @@ def _without_ct(found: _Study) -> Selection | None:
     return Selection(
         inputs=_inputs(
             found,
+            None,
             annotations=annotations,
             missing=_missing(found, found.readable),
             reason=reason,
@@ -127,33 +129,8 @@ def _without_ct(found: _Study) -> Selection | None:
 
 def _with_ct(found: _Study) -> Selection:
     """CT and annotations; which of these are of the CT's patient decides what can be done."""
-    choice = choose_series(found.series, found.readable)
-    assert choice is not None, "there is a series"  # noqa: S101
-    slices = found.series[choice.series_instance_uid]
-    # one slice of each patient that the series names, hardly ever more than one
-    patients = list({(facts.patient_key, facts.issuer_key): facts for facts in slices}.values())
-    mixed = not all(one.may_be_of_the_patient_of(two) for one, two in combinations(patients, 2))
-    # of a series that is still to be set right, an annotation may be of any patient
-    enough = any if mixed else all
-    own = frozenset(facts.sop_instance_uid for facts in slices)
-    named = any(patient.patient_key != NO_PATIENT for patient in patients)
-    by_patient = [
-        facts
-        for facts in found.readable
-        if (facts.patient_key != NO_PATIENT) == named
-        and enough(map(facts.may_be_of_the_patient_of, patients))
-    ]
-    by_slices = [
-        facts
-        for facts in found.readable
-        if (facts.patient_key == NO_PATIENT) == named and _names_any(facts, own)
-    ]
-    if not named and len({facts.patient_key for facts in by_slices}) > 1:
-        by_slices = []  # at most one of them is right, and the CT does not say which
-    accepted = [facts for facts in found.readable if facts in by_patient or facts in by_slices]
-    if not mixed and len({facts.issuer_key for facts in accepted} - {""}) > 1:
-        # The CT names no issuer and they name several: at most one is right, and none says which.
-        accepted = [facts for facts in accepted if not facts.issuer_key]
+    choice, own = _chosen(found)
+    accepted, patients = own.accepted, own.patients
     strangers = [facts for facts in found.readable if facts not in accepted]
     unread = (
         *(f"{facts.kind}: {_why_a_stranger(facts, patients)}." for facts in strangers),
@@ -170,32 +147,99 @@ def _with_ct(found: _Study) -> Selection:
             return Selection(
                 inputs=_inputs(
                     found,
+                    choice,
                     annotations=(*accepted, *refused),
                     reason=reason,
                     # The first of them is the reason; nobody wants to read it twice.
                     unread=unread[1:],
                 )
             )
+    nobody = all(patient.patient_key == NO_PATIENT for patient in patients)
     inputs = _inputs(
         found,
+        choice,
         intent=Intent.ANALYSE,
         annotations=accepted,
         missing=_missing(found, accepted),
         unread=unread,
         remarks=tuple(
-            f"{facts.kind}: {_TAKEN_BY_SLICES if named else _CT_TAKEN_BY_SLICES}."
-            for facts in accepted
-            if facts in by_slices
+            f"{facts.kind}: {_CT_TAKEN_BY_SLICES if nobody else _TAKEN_BY_SLICES}."
+            for facts in own.by_slices
         )
         + _unread_of(found, choice.series_instance_uid),
     )
-    if mixed:
+    if own.mixed:
         return Selection(
             inputs=inputs,
             awaits=("for all slices of the CT series to name the same patient",),
             after_waiting="the slices of the CT series name different patients",
         )
     return _analysable(found, inputs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OfPatient:
+    """The annotations that are of a CT series' patient.
+
+    patients  : one slice of each patient that the series names, hardly ever more than one
+    mixed     : whether these are not one patient; then the series is still to be set right
+    by_slices : those that were taken for the patient's by the slices that they name
+    """
+
+    patients: Sequence[InstanceFacts]
+    mixed: bool
+    accepted: Sequence[InstanceFacts]
+    by_slices: Sequence[InstanceFacts]
+
+
+def _chosen(found: _Study) -> tuple[SeriesChoice, _OfPatient]:
+    """The CT series and the annotations of its patient, which alone choose it.
+
+    Where a stranger's had chosen another series, whoever was accepted for that one must be of this
+    one's patient too: a study may hold CT of two.
+    """
+    voices = found.readable
+    while True:
+        choice = choose_series(found.series, voices)
+        assert choice is not None, "there is a series"  # noqa: S101
+        own = _of_patient(voices, found.series[choice.series_instance_uid])
+        if not own.accepted or len(own.accepted) == len(voices):
+            return choice, own
+        voices = own.accepted
+
+
+def _of_patient(
+    annotations: Sequence[InstanceFacts], slices: Sequence[InstanceFacts]
+) -> _OfPatient:
+    patients = list({(facts.patient_key, facts.issuer_key): facts for facts in slices}.values())
+    mixed = not all(one.may_be_of_the_patient_of(two) for one, two in combinations(patients, 2))
+    # of a series that is still to be set right, an annotation may be of any patient
+    enough = any if mixed else all
+    own = frozenset(facts.sop_instance_uid for facts in slices)
+    named = any(patient.patient_key != NO_PATIENT for patient in patients)
+    by_patient = [
+        facts
+        for facts in annotations
+        if (facts.patient_key != NO_PATIENT) == named
+        and enough(map(facts.may_be_of_the_patient_of, patients))
+    ]
+    by_slices = [
+        facts
+        for facts in annotations
+        if (facts.patient_key == NO_PATIENT) == named and _names_any(facts, own)
+    ]
+    if not named and len({facts.patient_key for facts in by_slices}) > 1:
+        by_slices = []  # at most one of them is right, and the CT does not say which
+    accepted = [facts for facts in annotations if facts in by_patient or facts in by_slices]
+    if not mixed and len({facts.issuer_key for facts in accepted} - {""}) > 1:
+        # The CT names no issuer and they name several: at most one is right, and none says which.
+        accepted = [facts for facts in accepted if not facts.issuer_key]
+    return _OfPatient(
+        patients=patients,
+        mixed=mixed,
+        accepted=accepted,
+        by_slices=[facts for facts in accepted if facts in by_slices],
+    )
 
 
 def _analysable(found: _Study, inputs: StudyInputs) -> Selection:
@@ -220,6 +264,7 @@ def _analysable(found: _Study, inputs: StudyInputs) -> Selection:
 
 def _inputs(
     found: _Study,
+    choice: SeriesChoice | None,
     *,
     intent: Intent = Intent.REPORT_NOT_ANALYSED,
     annotations: Sequence[InstanceFacts] = (),
@@ -230,7 +275,6 @@ def _inputs(
 ) -> StudyInputs:
     """The inputs around the chosen series."""
     of_patient = [facts for facts in annotations if facts in found.readable]
-    choice = choose_series(found.series, of_patient or found.readable)
     ct = found.series[choice.series_instance_uid] if choice else ()
     marked = {
         uid for facts in of_patient if facts.references for uid in facts.references.marked_images

@@ -72,6 +72,23 @@ def test_a_strangers_annotation_has_no_say_in_which_series_is_chosen() -> None:
         assert selection.inputs.series.series_instance_uid == THIN
 
 
+def test_whoever_is_accepted_is_of_the_patient_of_the_series_that_is_analysed() -> None:
+    """A study of two patients' CT, and each annotation is drawn on the other's, or a stranger's."""
+    thick, thin = ct_series(20), ct_series(50, series=THIN, step_mm=1.0, patient="another")
+    on_theirs = segmentation(drawn_on=uids(*thin[20:22]))
+    for patient in ("another", "somebody else"):
+        loud = segmentation(uid="1.2.3.50.2", drawn_on=uids(*thick[2:9]), patient=patient)
+        selection = chosen(*thick, *thin, on_theirs, loud)
+        assert selection.inputs.intent is Intent.REPORT_NOT_ANALYSED
+        assert selection.inputs.reason == "the annotation names another patient than the CT"
+        assert len(selection.inputs.unread) == 1, "the other's is the reason"
+    right = segmentation(drawn_on=uids(*thin[20:22]), patient="another")
+    loud = segmentation(uid="1.2.3.50.2", drawn_on=uids(*thick[2:9]))
+    selection = chosen(*thick, *thin, right, loud)
+    assert {facts.patient_key for facts in selection.inputs.ct} == {"patient"}
+    assert selection.inputs.annotations == (loud,)
+
+
 def test_a_series_whose_slices_tell_no_place_is_stated_by_their_number() -> None:
     placeless = [facts(uid=f"{THICK}.{n}", role=Role.CT, series=THICK) for n in range(3)]
     selection = chosen(*placeless, segmentation())
@@ -379,6 +396,11 @@ def test_a_slice_that_came_damaged_is_told_and_is_missing_to_the_mark_that_names
     on_it = chosen(*slices, damaged, segmentation(drawn_on=[*uids(slices[8]), "1.2.3.72.1"]))
     assert on_it.inputs.missing == {"1.2.3.72.1"}
     assert on_it.awaits == ("for 1 instance that the annotation needs",)
+    louder = segmentation(drawn_on=uids(*slices[2:9]), patient="somebody else")
+    thin = ct_series(50, series=THIN, step_mm=1.0)
+    own = segmentation(uid="1.2.3.50.2", drawn_on=uids(thin[8]))
+    damaged = facts(uid="1.2.3.72.1", role=Role.OTHER, sop_class=CT_CLASS, series=THIN)
+    assert chosen(*slices, *thin, damaged, louder, own).inputs.remarks == told
 
 
 def test_a_ct_that_is_too_large_to_read_was_received_and_the_reason_says_so() -> None:
