@@ -147,7 +147,7 @@ def _grid(grid: Grid, table: TableSettings, asked: Sequence[str]) -> None:
         for row in grid.rows
         if row.baseline is not None and (grid.number != 2 or row.side == 32)
     }
-    compared: dict[tuple[tuple[str, ...], ...], Comparison] = {}
+    compared: dict[str, Comparison] = {}
     # finished rows first, so that a table which is cut short shows what there is
     found: dict[str, RowResult] = {
         row.key: run_row(row, table, nodules=nodules, asked=False) for row in grid.rows
@@ -170,21 +170,19 @@ def _against_ours(
     grid: Grid,
     found: Mapping[str, RowResult],
     *,
-    known: dict[tuple[tuple[str, ...], ...], Comparison],
-) -> dict[str, Comparison]:
-    """Row -> M³Net whole against it, of those that are done; `known` keeps what was computed."""
+    known: dict[str, Comparison],
+) -> Mapping[str, Comparison]:
+    """Row -> M³Net whole against it, of those that are done; `known` keeps what was computed.
+
+    Rows of one run may be of its several outputs: each is compared by itself.
+    """
     ours = found.get(OURS_IN.get(grid.number, ""))
     if ours is None or not ours.predictions:
         return {}
-    against = {}
     for key, theirs in found.items():
-        if theirs is ours or not theirs.predictions:
-            continue
-        pair = (ours.runs, theirs.runs)
-        if pair not in known:
-            known[pair] = compare(averaged(ours.predictions), averaged(theirs.predictions))
-        against[key] = known[pair]
-    return against
+        if key not in known and theirs is not ours and theirs.predictions:
+            known[key] = compare(averaged(ours.predictions), averaged(theirs.predictions))
+    return known
 
 
 def _stated(table: TableSettings, counts: Mapping[str, int]) -> list[str]:

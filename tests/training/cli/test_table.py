@@ -10,7 +10,11 @@ from click.testing import CliRunner, Result
 
 from tests.training import learning
 from training.cli import main
-from training.measure.predictions import read_predictions
+from training.cli.table import _against_ours as against_ours
+from training.measure.compare import Comparison
+from training.measure.predictions import Predictions, read_predictions
+from training.tables.grid import TABLE_5
+from training.tables.rows import RowResult
 
 TINY = ("run.device=cpu", "data.limit=4", "network.changes.micro.encoder.grid=16")
 
@@ -164,6 +168,25 @@ def test_rows_of_several_seeds_are_means_and_are_compared_pair_by_pair(done: Pat
     draw = ["figure", "roc", "--from", str(done / "out"), "--table", "5"]
     drawn = CliRunner().invoke(main, [*draw, "--out", str(done / "roc.png")])
     assert drawn.exit_code == 0, drawn.output
+
+
+def test_rows_of_one_run_are_compared_by_their_own_outputs() -> None:
+    """The scales alone are branches of one stage 1."""
+    truth = np.arange(20) % 2 == 1
+
+    def said(key: str, *, wrong: int) -> RowResult:
+        p = np.where(truth ^ (np.arange(20) < wrong), 0.9, 0.1)
+        names = tuple(f"n{i}" for i in range(20))
+        predictions = Predictions(names=names, patients=names, truth=truth, p=p)
+        row = next(row for row in TABLE_5.rows if row.key == key)
+        runs = ("runs/stage2-1",) if key == "g" else ("runs/stage1-1",)
+        return RowResult(row=row, status="done", runs=runs, predictions=(predictions,))
+
+    found = {key: said(key, wrong=wrong) for key, wrong in (("a", 4), ("b", 8), ("g", 0))}
+    known: dict[str, Comparison] = {}
+    for _ in range(2):
+        against = against_ours(TABLE_5, found, known=known)
+        assert {key: each.only_first_right for key, each in against.items()} == {"a": 4, "b": 8}
 
 
 def test_the_published_network_is_a_row_trained_as_its_code_does(done: Path) -> None:
