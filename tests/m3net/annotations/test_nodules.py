@@ -433,21 +433,27 @@ def square(z_mm: float, *, half_mm: float = 2.0, aside_mm: float = 0.0) -> np.nd
     return np.array([(x + u * half_mm, y + v * half_mm, z_mm) for u, v in turns])
 
 
-def test_what_has_no_name_has_its_number_and_no_name_is_given_twice() -> None:
-    places = [near(offset) for offset in (-4.0, -1.0, 2.0, 5.0, 8.0)]
-    names = ["", "lung nodule", "Nodule 1", "lung nodule", "Bidirectional"]
+@pytest.mark.parametrize(
+    ("names", "given"),
+    [
+        (
+            ["", "lung nodule", "Nodule 1", "lung nodule", "Bidirectional"],
+            ["Nodule 2", "lung nodule", "Nodule 1", "lung nodule (2)", "Nodule 5"],
+        ),
+        ([""], ["Nodule 1"]),
+        (["", "", "Nodule 1"], ["Nodule 2", "Nodule 3", "Nodule 1"]),
+        (["nodule"] * 3, ["nodule", "nodule (2)", "nodule (3)"]),
+        (["nodule", "nodule", "nodule (2)"], ["nodule", "nodule (3)", "nodule (2)"]),
+    ],
+)
+def test_what_has_no_name_has_its_number_and_no_name_is_given_twice(
+    names: list[str], given: list[str]
+) -> None:
     marks = [
-        marked(f"1.{n}", name, uid=f"2.{n}", centre_mm=place)
-        for n, (name, place) in enumerate(zip(names, places, strict=True))
+        marked(f"1.{n}", name, uid=f"2.{n}", centre_mm=near(3.0 * n - 4))
+        for n, name in enumerate(names)
     ]
-    assert [nodule.tracking_id for nodule in laid_over(*marks).nodules] == [
-        "Nodule 2",
-        "lung nodule",
-        "Nodule 1",
-        "lung nodule (2)",
-        "Nodule 5",
-    ]
-    assert laid_over(*marks[:1]).nodules[0].tracking_id == "Nodule 1"
+    assert [nodule.tracking_id for nodule in laid_over(*marks).nodules] == given
 
 
 def test_outlines_go_before_circles_and_a_mask_before_outlines_whichever_comes_last() -> None:
@@ -477,6 +483,9 @@ def test_only_the_largest_piece_has_the_uid_and_the_diameter_that_are_stated() -
     beside = marked("1.2", uid="2.8", centre_mm=near(6.5), stated_mm=4.0)
     _, merged = laid_over(pieces, beside).nodules
     assert (merged.tracking_uid, merged.diameter_mm) == ("2.8", 4.0)
+    at_the_largest = marked("1.3", uid="2.9", centre_mm=near(0.5))
+    uids = [nodule.tracking_uid for nodule in laid_over(pieces, at_the_largest).nodules]
+    assert uids == ["2.7", small.tracking_uid, "2.9"]
 
 
 def test_what_is_refused_is_named_by_its_place_where_it_has_no_name() -> None:
