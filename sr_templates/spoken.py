@@ -1,4 +1,4 @@
-"""Sizes and places in words: the same in report, picture and lists.
+"""Sizes, places and numbers in words: the same in report, picture and lists.
 
 Lengths are told in whole millimetres, halves up (Bankier et al. 2017, Radiology 285:584); the mean
 is taken before it is rounded.
@@ -59,3 +59,8 @@ def image_in_words(location: Location) -> str:
 
 def _whole(value: float) -> int:
     return int(value + 0.5)
+
+
+def counted(number: int, noun: str) -> str:
+    """ "1 slice", "2 slices": the number and its noun, in the plural where that is due."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -26,6 +26,7 @@ from node.core.not_judged import name_passed_over
 from node.core.reading import read_annotation
 from node.core.series_choice import marked_frames
 from sr_templates.findings import Outcome
+from sr_templates.spoken import counted
 
 _MOST_SENTENCES = 20
 """On what annotations do not draw; each is about one mark."""
@@ -276,21 +277,28 @@ def _cut_off(nodule: Nodule, volume: CTVolume, inputs: StudyInputs, needed: rang
     there = inputs.at_source
     if there and there.absent > max(absent, len(volume.missing)) and goes_beyond(volume, needed):
         return (
-            f"{there.absent} images of the series that {there.source} holds were not received, and "
-            "the slices about the nodule reach the end of what was; resend the series"
+            f"{_not_received(there.absent, 'image', f'of the series that {there.source} holds')}, "
+            "and the slices about the nodule reach the end of what was; resend the series"
         )
     if absent <= len(volume.missing) or not goes_beyond(volume, needed):
         return None
     return (
-        f"{absent} instances that the annotation refers to were not received, and the slices about "
-        "the nodule reach the end of what was; resend the series"
+        f"{_not_received(absent, 'instance', _REFERRED_TO)}, and the slices about the nodule reach "
+        "the end of what was; resend the series"
     )
+
+
+_REFERRED_TO = "that the annotation refers to"
+
+
+def _not_received(number: int, noun: str, which: str) -> str:
+    return f"{counted(number, noun)} {which} {'was' if number == 1 else 'were'} not received"
 
 
 def _some_of(sentences: Sequence[str]) -> tuple[str, ...]:
     """A person reads some of thousands of sentences, and how many there were."""
     rest = len(sentences[_MOST_SENTENCES:])
-    more = f"{rest} more such remark{'' if rest == 1 else 's'}."
+    more = f"{counted(rest, 'more such remark')}."
     return (*sentences[:_MOST_SENTENCES], *((more,) if rest else ()))
 
 
@@ -318,7 +326,7 @@ def _completeness(inputs: StudyInputs, volume: CTVolume) -> str:
     """What arrived, against what the series' own geometry and the annotation ask for."""
     received = sum(key is not None for key in volume.frames)
     asked = (
-        f"{len(inputs.missing)} instances that the annotation refers to were not received"
+        _not_received(len(inputs.missing), "instance", _REFERRED_TO)
         if inputs.missing
         else "every instance that the annotation refers to was received"
     )

@@ -14,7 +14,6 @@ from m3net.ct.series import slice_headers
 from m3net.uids import FrameKey, SOPInstanceUID
 from node.core.findings import DescribedNodule
 from node.core.results import Artifact, ArtifactKind
-from node.core.selection import counted
 from sr_templates.band import Band
 from sr_templates.character_sets import UNREADABLE
 from sr_templates.findings import Algorithm, ObjectIdentity, ReportContent
@@ -27,6 +26,7 @@ from sr_templates.objects.presentation_state import (
     split_by_state,
 )
 from sr_templates.pdf.document import build_encapsulated_pdf
+from sr_templates.spoken import counted
 
 MOST_PICTURED = 20
 """Nodules with pictures in the document, the highest probabilities first: 300 kB each."""

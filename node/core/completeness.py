@@ -23,8 +23,9 @@ from node.core.fetching import (
     what_was_tried,
 )
 from node.core.inputs import InstanceFacts, Intent, Role, StudyInputs
-from node.core.selection import Selection, counted, select
+from node.core.selection import Selection, select
 from node.core.slices import slice_count
+from sr_templates.spoken import counted
 
 
 class WhenUnannotated(StrEnum):
@@ -281,7 +282,8 @@ def _ask_sources(
     proven_by = count.source if count and not (count.absent or inputs.missing) else None
     tried = what_was_tried(wanted, fetches, sources=sources, proven_by=proven_by)
     if proven_by is None and is_exhausted(fetches, max_fetches=rules.max_fetches):
-        tried += (f"No source is asked any more: {rules.max_fetches} fetches were made.",)
+        made = counted(rules.max_fetches, "question")
+        tried += (f"No source is asked any more after {made}.",)
     return replace(
         selection,
         inputs=replace(inputs, at_source=count or None, remarks=(*inputs.remarks, *tried)),

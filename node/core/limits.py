@@ -9,6 +9,7 @@ from m3net.measurements import Measured
 from m3net.nodule import Nodule
 from m3net.placed import PlacedNodule
 from m3net.volume import CTVolume
+from sr_templates.spoken import counted
 
 THIN_MM = 1.5
 """Slices that are thicker are named: the Fleischner Society asks for 1.5 mm at most."""
@@ -73,7 +74,7 @@ def _slices(placed: PlacedNodule, thickness_mm: float | None) -> str | None:
     thick = max(thickness_mm or between_mm, between_mm)
     on = len(placed.voxels().slices()) if placed.nodule.mask is not None else None
     if on is not None and on <= FEW_SLICES:
-        return f"on {on} slice{'' if on == 1 else 's'} of {thick:.3g} mm"
+        return f"on {counted(on, 'slice')} of {thick:.3g} mm"
     return f"slices of {thick:.3g} mm" if thick > THIN_MM + 0.01 else None
 
 
@@ -101,4 +102,4 @@ def _incomplete(volume: CTVolume, not_received: int) -> str | None:
     absent = max(len(volume.missing), not_received)
     if not absent:
         return None
-    return f"incomplete series: {absent} slice{'' if absent == 1 else 's'} not received"
+    return f"incomplete series: {counted(absent, 'slice')} not received"

@@ -14,6 +14,7 @@ from node.core.digest import NO_PATIENT
 from node.core.inputs import InstanceFacts, Intent, Role, SeriesChoice, StudyInputs
 from node.core.series_choice import choose_series, marked_frames
 from node.core.slices import geometry_of
+from sr_templates.spoken import counted
 
 _NOT_RECEIVED = "the CT that the annotation refers to was not received"
 _NO_CT = "what the annotation is drawn on was received, and is no CT that can be read"
@@ -378,8 +379,3 @@ def _not_supported(facts: InstanceFacts) -> str:
         f"{facts.kind} not supported yet; send the nodules as a segmentation, an RT structure set "
         "or a TID 1500 report"
     )
-
-
-def counted(number: int, noun: str) -> str:
-    """The number and its noun, in the plural where that is due."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

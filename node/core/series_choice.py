@@ -11,6 +11,7 @@ from m3net.nodule import Point
 from m3net.uids import FrameKey, FrameOfReferenceUID, FrameReference, SeriesInstanceUID
 from node.core.inputs import InstanceFacts, SeriesChoice
 from node.core.slices import SeriesGeometry, geometry_of, slice_count
+from sr_templates.spoken import counted
 
 SeriesMap = Mapping[SeriesInstanceUID, Sequence[InstanceFacts]]
 _FOR_ALL = "it has the thinnest slices, and of those the most"
@@ -60,13 +61,12 @@ def _counted(
 ) -> Counter[SeriesInstanceUID]:
     """Per series: how many of its slices the annotations draw on, or refer to."""
     wanted = _wanted(annotations, drawn=drawn)
-    counted = Counter(
+    return +Counter(
         {
             uid: sum(_among(wanted, key) for facts in images for key in facts.frames())
             for uid, images in series.items()
         }
     )
-    return +counted
 
 
 def marked_frames(annotations: Sequence[InstanceFacts]) -> frozenset[FrameReference]:
@@ -112,7 +112,7 @@ def _stated(
     first = min(slices, key=lambda facts: facts.sop_instance_uid)
     geometry = geometry_of(slices, marked=marked)
     spacing_mm = geometry.spacing_mm if geometry else None
-    traits = [f"{slice_count(slices) if geometry is None else geometry.slices} slices"]
+    traits = [counted(slice_count(slices) if geometry is None else geometry.slices, "slice")]
     if spacing_mm is not None:
         traits.append(f"{spacing_mm:.2f} mm apart")
     if first.convolution_kernel:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sr_templates.findings import NoduleFinding, Outcome
 from sr_templates.probability import UNTRAINED, percent_text
-from sr_templates.spoken import image_in_words, lung_in_words, size_in_words
+from sr_templates.spoken import counted, image_in_words, lung_in_words, size_in_words
 
 
 def headline(
@@ -66,8 +66,7 @@ def _doubtful(doubts: Sequence[tuple[str, str]], *, alone: bool) -> tuple[str, .
 
 def count_of(analysed: int, refused: int) -> str:
     """ "3 of 4 nodules analysed." """
-    total = analysed + refused
-    return f"{analysed} of {total} nodule{'' if total == 1 else 's'} analysed."
+    return f"{analysed} of {counted(analysed + refused, 'nodule')} analysed."
 
 
 def _highest(probabilities: Sequence[tuple[str, float]], in_short: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from m3net.uids import SeriesInstanceUID, SOPInstanceUID
 from node.core.fetching import Order, SeriesThere, Wanted
-from node.core.selection import counted
+from sr_templates.spoken import counted
 
 Here = Mapping[SeriesInstanceUID, frozenset[SOPInstanceUID]]
 """The instances of each series that are here."""

@@ -24,6 +24,7 @@ from sr_templates import codes
 from sr_templates.findings import Algorithm, ObjectIdentity, PredecessorReference
 from sr_templates.objects.documents import header_of
 from sr_templates.objects.key_objects import build_selection, composite_or_image
+from sr_templates.spoken import counted
 
 SERIES_DESCRIPTION = "AI results rejected as superseded (research use)"
 
@@ -44,11 +45,13 @@ def build_rejection_note(
     """
     if not superseded:
         raise ValueError("nothing is superseded: there is nothing to reject")
+    number = len(superseded)
+    are, them = ("is", "it") if number == 1 else ("are", "them")
     return build_selection(
         title=codes.REJECTED_FOR_PATIENT_SAFETY,
         description=(
-            f"{len(superseded)} objects of an earlier AI result are rejected: a newer result "
-            "replaces them."
+            f"{counted(number, 'object')} of an earlier AI result {are} rejected: a newer result "
+            f"replaces {them}."
         ),
         items=[
             composite_or_image(each.sop_class_uid, each.sop_instance_uid) for each in superseded

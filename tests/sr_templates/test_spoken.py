@@ -4,6 +4,7 @@ import pytest
 
 from sr_templates.findings import Consistency, Lobe, Location, Measurements, Side
 from sr_templates.spoken import (
+    counted,
     image_in_words,
     lung_in_words,
     measured_in_words,
@@ -68,3 +69,10 @@ def test_the_key_slice_has_the_numbers_that_a_pacs_shows(
 ) -> None:
     location = Location(series_number=series, image_number=image, images=images)
     assert image_in_words(location) == told
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(0, "0 slices"), (1, "1 slice"), (2, "2 slices"), (1000, "1000 slices")]
+)
+def test_a_noun_is_in_the_plural_but_for_one(number: int, words: str) -> None:
+    assert counted(number, "slice") == words

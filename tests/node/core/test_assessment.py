@@ -327,3 +327,5 @@ def test_what_a_source_counts_is_said_and_a_nodule_at_the_end_of_less_is_not_jud
         "3 images of the series that PACS holds were not received, and the slices about the nodule "
         "reach the end of what was; resend the series"
     )
+    (refused,) = assessed(60, 61).refused
+    assert refused.reason.startswith("1 image of the series that PACS holds was not received, and")

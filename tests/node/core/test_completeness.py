@@ -277,7 +277,7 @@ def test_what_a_source_counts_is_held_against_what_is_here_of_that_series() -> N
     often = replace(known, fetches=known.fetches * 2)
     verdict = readiness(often, now=after(60), rules=ASKING)
     assert isinstance(verdict, Ready)
-    assert verdict.inputs.remarks == ("No source is asked any more: 2 fetches were made.",)
+    assert verdict.inputs.remarks == ("No source is asked any more after 2 questions.",)
 
 
 def test_a_source_that_does_not_answer_is_told_and_so_is_that_no_more_is_asked() -> None:
@@ -286,12 +286,15 @@ def test_a_source_that_does_not_answer_is_told_and_so_is_that_no_more_is_asked()
     verdict = readiness(once, now=after(60), rules=ASKING)
     assert isinstance(verdict, Ready)
     assert (verdict.inputs.at_source, verdict.inputs.remarks) == (None, (dead,))
+    verdict = readiness(once, now=after(60), rules=replace(ASKING, max_fetches=1))
+    assert isinstance(verdict, Ready)
+    assert verdict.inputs.remarks == (dead, "No source is asked any more after 1 question.")
     twice = replace(once, fetches=once.fetches * 2)
     verdict = readiness(twice, now=after(60), rules=ASKING)
     assert isinstance(verdict, Ready)
     assert verdict.inputs.remarks == (
         dead,
-        "No source is asked any more: 2 fetches were made.",
+        "No source is asked any more after 2 questions.",
     )
 
 

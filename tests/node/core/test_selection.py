@@ -94,6 +94,9 @@ def test_a_series_whose_slices_tell_no_place_is_stated_by_their_number() -> None
     selection = chosen(*placeless, segmentation())
     assert selection.inputs.series is not None
     assert selection.inputs.series.because.startswith("The CT series (3 slices) was chosen because")
+    selection = chosen(placeless[0], segmentation())
+    assert selection.inputs.series is not None
+    assert selection.inputs.series.because.startswith("The CT series (1 slice) was chosen because")
 
 
 def test_of_one_slice_no_distance_is_stated() -> None:

@@ -310,7 +310,7 @@ def test_a_study_gets_so_many_fetches_by_itself_and_no_more(tmp_path: Path) -> N
             node.fetch()
         inputs = node.settle()
     assert len(node.store.list_fetches(STUDY)) == 2
-    assert inputs.remarks[-1] == "No source is asked any more: 2 fetches were made."
+    assert inputs.remarks[-1] == "No source is asked any more after 2 questions."
 
 
 def test_a_source_with_other_series_of_the_study_is_said_to_have_those(tmp_path: Path) -> None:

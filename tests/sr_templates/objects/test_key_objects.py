@@ -1,5 +1,6 @@
 """Key slices are chosen, and superseded results are rejected, in documents that others can read."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -49,9 +50,9 @@ def selection(**changes: object) -> Dataset:
     return build_key_objects(KEYS, **{**arguments, **changes})
 
 
-def note() -> Dataset:
+def note(superseded: Sequence[PredecessorReference] = SUPERSEDED) -> Dataset:
     return build_rejection_note(
-        SUPERSEDED, subject=SLICE, algorithm=ALGORITHM, identity=identity(2)
+        superseded, subject=SLICE, algorithm=ALGORITHM, identity=identity(2)
     )
 
 
@@ -138,6 +139,9 @@ def test_every_superseded_object_is_rejected_for_patient_safety() -> None:
     }
     assert description(document) == (
         "5 objects of an earlier AI result are rejected: a newer result replaces them."
+    )
+    assert description(note(SUPERSEDED[:1])) == (
+        "1 object of an earlier AI result is rejected: a newer result replaces it."
     )
 
 
