@@ -10,6 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
+from m3net.card import ModelCard
 from m3net.config import M3NetConfig
 from m3net.network import build
 from m3net.scales import Scale
@@ -25,6 +26,18 @@ from training.learn.run_folder import RunFolder
 from training.learn.settings import RunSettings, Settings
 
 ALONE = Processes(rank=0, count=1, device=torch.device("cpu"))
+CARD = ModelCard(
+    name="Ruler",
+    version="1",
+    preset="none",
+    trained=True,
+    threshold=0.5,
+    meaning="",
+    preprocessing="",
+    training_data="",
+    licence="",
+)
+"""Of a model that is a formula."""
 
 
 def config(*, dropout: float = 0.2, norm: str = "group") -> M3NetConfig:

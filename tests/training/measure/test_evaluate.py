@@ -9,10 +9,10 @@ import pytest
 import SimpleITK as sitk
 from click.testing import CliRunner
 
-from m3net.card import ModelCard
 from m3net.grid import GridBox
 from m3net.nodule import Nodule
 from m3net.volume import CTVolume
+from tests.training import learning
 from training import cli
 from training.data.cutouts import crop_of
 from training.data.errors import CropsUnusable
@@ -21,23 +21,11 @@ from training.data.voi import CutoutLabel, read_cutouts
 from training.measure.evaluate import OneClass, assess, predict
 from training.measure.predictions import read_predictions
 
-CARD = ModelCard(
-    name="Ruler",
-    version="1",
-    preset="none",
-    trained=True,
-    threshold=0.5,
-    meaning="",
-    preprocessing="",
-    training_data="",
-    licence="",
-)
-
 
 class Ruler:
     """Judges by the marked diameter: p = diameter / 10 mm, or 0.5 where none is told."""
 
-    card = CARD
+    card = learning.CARD
 
     def probability(self, volume: CTVolume, nodule: Nodule) -> float:
         return (nodule.diameter_mm or 5.0) / 10

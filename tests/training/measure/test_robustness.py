@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from m3net.card import ModelCard
 from m3net.grid import GridBox
 from m3net.nodule import Nodule
 from m3net.volume import CTVolume
@@ -19,23 +18,11 @@ from training.data.cutouts import nodule_of, volume_of
 from training.data.voi import Cutout, CutoutLabel, read_cutouts
 from training.measure.robustness import measure_robustness
 
-CARD = ModelCard(
-    name="Mean",
-    version="1",
-    preset="none",
-    trained=True,
-    threshold=0.5,
-    meaning="",
-    preprocessing="",
-    training_data="",
-    licence="",
-)
-
 
 class Mean:
     """Judges by the mean HU within the mask: -1000 HU is 0, 0 HU is 1."""
 
-    card = CARD
+    card = learning.CARD
 
     def probability(self, volume: CTVolume, nodule: Nodule) -> float:
         assert nodule.mask is not None
@@ -122,7 +109,7 @@ def test_the_command_writes_its_measures_into_a_card(
     voi = learning.write_cutouts(tmp_path / "voi", nodules=4)
     assert len(read_cutouts(voi)) == 4
     card = tmp_path / "card.json"
-    card.write_text(json.dumps(replace(CARD, metrics={"auc": 0.9}).to_json()))
+    card.write_text(json.dumps(replace(learning.CARD, metrics={"auc": 0.9}).to_json()))
     asked = ["robustness", "--voi", str(voi), "--every", "2", "--card", str(card), "--json"]
     result = CliRunner().invoke(main, asked)
     assert result.exit_code == 0, result.output
