@@ -68,7 +68,8 @@ def restore(
     tighten(directory)
     make_file(directory / UNFINISHED)
     fsync_directory(directory)
-    _require_digest(source / DATABASE, digests.pop(DATABASE, ""))
+    database = digests.pop(DATABASE, "")
+    _require_digest(source / DATABASE, database)
     for folder in FOLDERS:
         make_folder(directory / SPOOL / folder)
     for done, (path, digest) in enumerate(digests.items(), 1):
@@ -80,7 +81,9 @@ def restore(
     made_at = datetime.fromtimestamp(os.stat(source / manifest.NAME).st_mtime, UTC)
     store = open_database()
     try:
-        if store.storage_identity() != known:
+        if store.is_empty() or not _is_of(directory, database):
+            store.require_empty()
+            _note_database(directory, database)
             # A copy of its own: one of an earlier version is upgraded before its rows are read.
             shutil.copyfile(source / DATABASE, directory / _COPY)
             (directory / _COPY).chmod(FILE)
@@ -99,6 +102,22 @@ def restore(
     (directory / UNFINISHED).unlink()
     fsync_directory(directory)
     return len(digests), held
+
+
+def _is_of(directory: Path, digest: str) -> bool:
+    """Whether the rows that are in the database are of this backup.
+
+    The identity does not say so: the database that is in use has the same.
+    """
+    return (directory / UNFINISHED).read_text(encoding="ascii") == digest
+
+
+def _note_database(directory: Path, digest: str) -> None:
+    """Durable before there are rows, so that a restore that goes on knows whose they are."""
+    with (directory / UNFINISHED).open("w", encoding="ascii") as file:
+        file.write(digest)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _require_digest(path: Path, digest: str) -> None:

@@ -52,11 +52,7 @@ class Copying(Transactions):
         source_engine = open_engine(f"sqlite:///{file}")
         try:
             with source_engine.connect() as source, self._write() as connection:
-                if any(_has_rows(connection, table.name) for table in Base.metadata.sorted_tables):
-                    raise ConfigError(
-                        "the database is not empty; restore into an empty one, and nothing is "
-                        "overwritten"
-                    )
+                _require_empty(connection)
                 copy_rows(source, connection)
         finally:
             _close_to_one_file(source_engine)
@@ -64,9 +60,12 @@ class Copying(Transactions):
     def is_empty(self) -> bool:
         """Whether no table has a row."""
         with self._read() as connection:
-            return not any(
-                _has_rows(connection, table.name) for table in Base.metadata.sorted_tables
-            )
+            return _is_empty(connection)
+
+    def require_empty(self) -> None:
+        """No table has a row.  Raises ConfigError."""
+        with self._read() as connection:
+            _require_empty(connection)
 
 
 def copy_rows(
@@ -91,6 +90,17 @@ def copy_rows(
                     text("SELECT setval(CAST(:sequence AS regclass), :last)"),
                     {"sequence": sequence, "last": last},
                 )
+
+
+def _require_empty(connection: Connection) -> None:
+    if not _is_empty(connection):
+        raise ConfigError(
+            "the database is not empty; restore into an empty one, and nothing is overwritten"
+        )
+
+
+def _is_empty(connection: Connection) -> bool:
+    return not any(_has_rows(connection, table.name) for table in Base.metadata.sorted_tables)
 
 
 def _has_rows(connection: Connection, table: str) -> bool:

@@ -1,10 +1,12 @@
 """Backup, restore, verify and rebuild: nothing is lost, and nothing happens twice."""
 
+import errno
 import os
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -100,6 +102,43 @@ def test_a_restore_overwrites_nothing_and_takes_nothing_damaged(
     (saved / "SHA256SUMS").unlink()
     with pytest.raises(ConfigError, match="holds no whole backup"):
         restore(saved, tmp_path / "elsewhere", opener(tmp_path), by="alice", now=now())
+
+
+@on_both
+def test_a_restore_is_not_put_beside_the_database_that_is_in_use(
+    kept: Bench, url: str, saved: Path, tmp_path: Path
+) -> None:
+    """The disk of the storage is lost, and the database, of the same identity, knows more."""
+    kept.study(4)
+    directory = tmp_path / "new disk"
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="the database is not empty; restore into an empty"):
+            restore(saved, directory, lambda: open_store(url), by="alice", now=now())
+    assert kept.store.counts()["delivery"] == {State.DONE: 2, State.QUEUED: 1}, "nothing is held"
+    with pytest.raises(ConfigError, match="was broken off"):
+        require_finished(directory)
+    assert restore(saved, directory, opener(tmp_path), by="alice", now=now()) == (10, 1)
+
+
+def test_a_restore_that_broke_off_goes_on_with_the_same_backup_only(
+    kept: Bench, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept.study(4)
+    newer = tmp_path / "newer"
+    back_up(kept.store, kept.spool, newer)
+    directory = tmp_path / "restored"
+
+    def die(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.EIO, "the disk is gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "hold_everything", die)
+        with pytest.raises(OSError, match="the disk is gone"):
+            restore(saved, directory, opener(tmp_path), by="alice", now=now())
+    with pytest.raises(ConfigError, match="the database is not empty"):
+        restore(newer, directory, opener(tmp_path), by="alice", now=now())
+    assert restore(saved, directory, opener(tmp_path), by="alice", now=now()) == (10, 1)
+    require_finished(directory)
 
 
 def test_what_is_freed_after_a_backup_is_still_in_it(kept: Bench, saved: Path) -> None:
