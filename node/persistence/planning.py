@@ -105,15 +105,13 @@ class Planning(Transactions):
         look_again_at: datetime | None,
         now: datetime,
     ) -> bool:
-        """The judgement stands; False if the study has changed meanwhile and is judged again.
+        """The judgement stands; False if the study has changed meanwhile, or was erased.
 
         The diary has a line of it only if it differs from the judgement before.
         """
         study = snapshot.study_instance_uid
         with self._write() as connection:
-            before = connection.execute(
-                select(Study.waiting_for).where(Study.study_instance_uid == study)
-            ).scalar_one()
+            before = _waited_for(connection, study)
             waits = kind in (Kind.STUDY_WAITS, Kind.STUDY_EXPIRED)
             noted = connection.execute(
                 update(Study)
@@ -143,17 +141,18 @@ class Planning(Transactions):
     def postpone_judgement(
         self, study: StudyInstanceUID, *, reason: str, look_again_at: datetime, now: datetime
     ) -> None:
-        """The study is judged later, and its diary says why; what arrives has it judged at once."""
+        """The study is judged later, and its diary says why; what arrives has it judged at once.
+
+        Nothing of one that was erased meanwhile.
+        """
         with self._write() as connection:
-            before = connection.execute(
-                select(Study.waiting_for).where(Study.study_instance_uid == study)
-            ).scalar_one()
-            connection.execute(
+            before = _waited_for(connection, study)
+            postponed = connection.execute(
                 update(Study)
                 .where(Study.study_instance_uid == study)
                 .values(judge_at=look_again_at, waiting_for=reason, expired_at=None)
             )
-            if before != reason:
+            if postponed.rowcount and before != reason:
                 record(connection, Kind.STUDY_WAITS, study=study, now=now, reason=reason)
 
     def enqueue(
@@ -222,6 +221,13 @@ class Planning(Transactions):
             _supersede(connection, study, Job.id != job_id, by=job_id, now=now)
             become(connection, waiting, job_id, now=now)
             return job_id
+
+
+def _waited_for(connection: Connection, study: str) -> str | None:
+    """What the study waited for when it was judged last."""
+    return connection.execute(
+        select(Study.waiting_for).where(Study.study_instance_uid == study)
+    ).scalar_one_or_none()
 
 
 def _pulse(connection: Connection, study: StudyInstanceUID) -> StudyPulse:

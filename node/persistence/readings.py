@@ -62,16 +62,24 @@ class Readings(Transactions):
     def note_facts(self, read: Mapping[int, ReadInstance], *, out_of_reach: Sequence[int]) -> None:
         """The facts of these instances are known; a judgement made before does not stand.
 
+        What was erased while it was read is left out.
+
         out_of_reach : instances whose files did not answer; that counts as no try
         """
         studies = sorted({each.facts.study_instance_uid for each in read.values()})
         with self._write() as connection:
-            for study in studies:
-                connection.execute(_CHANGE, {"study": study})
-            if read:
-                connection.execute(_NOTE, [_noted(number, each) for number, each in read.items()])
-            _describe(connection, read.values())
-            for study in studies:
+            here = [
+                study for study in studies if connection.execute(_CHANGE, {"study": study}).rowcount
+            ]
+            known = {
+                number: each
+                for number, each in read.items()
+                if each.facts.study_instance_uid in here
+            }
+            if known:
+                connection.execute(_NOTE, [_noted(number, each) for number, each in known.items()])
+            _describe(connection, known.values())
+            for study in here:
                 recount(connection, study)
             if out_of_reach:
                 count_tries(connection, out_of_reach, -1)
@@ -81,7 +89,12 @@ _INSTANCES = cast(Table, Instance.__table__)
 _STUDIES = cast(Table, Study.__table__)
 _FACTS = ("role", "kind", "content_digest", "facts")
 _NUMBERS = {each.column: None for each in READ[Level.INSTANCE]}
-_NOTE = update(_INSTANCES).where(_INSTANCES.c.id == bindparam("number"))
+# SQLite gives the number of a row that is erased to the next one, which may be another patient's.
+_NOTE = update(_INSTANCES).where(
+    _INSTANCES.c.id == bindparam("number"),
+    _INSTANCES.c.study_instance_uid == bindparam("study"),
+    _INSTANCES.c.sop_instance_uid == bindparam("sop"),
+)
 _CHANGE = (
     update(_STUDIES)
     .where(_STUDIES.c.study_instance_uid == bindparam("study"))
@@ -93,6 +106,8 @@ def _noted(number: int, read: ReadInstance) -> dict[str, Any]:
     row = facts_to_row(read.facts)
     return {
         "number": number,
+        "study": read.facts.study_instance_uid,
+        "sop": read.facts.sop_instance_uid,
         **{name: row[name] for name in _FACTS},
         **_NUMBERS,
         **read.says.instance,

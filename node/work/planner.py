@@ -22,6 +22,7 @@ from node.core.completeness import (
 )
 from node.core.diary import Kind
 from node.core.digest import inputs_digest
+from node.core.errors import UnknownEntry
 from node.core.fetching import Wanted
 from node.core.inputs import StudyInputs
 from node.logs import event
@@ -130,6 +131,8 @@ class Planner:
         for study in self._store.studies_to_judge(now):
             try:
                 number = self.judge_study(study, now)
+            except UnknownEntry:
+                continue  # it was erased meanwhile
             except Exception as error:
                 # One study that cannot be judged must not hold up those behind it.  If it is the
                 # database that fails, so does this, and the tick ends.

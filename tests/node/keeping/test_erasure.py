@@ -7,11 +7,16 @@ import pytest
 from sqlalchemy import create_engine
 
 from m3net.uids import StudyInstanceUID
+from node.core.diary import Kind
 from node.core.errors import NotAllowed, UnknownEntry
+from node.core.inputs import InstanceFacts
+from node.dicom.searchable import NOTHING_SAID
 from node.keeping.erasure import erase
+from node.persistence.rows import ReadInstance, ReceivedInstance
 from node.persistence.schema import Base
 from tests.node.keeping.bench import LONG_AGO, Bench
 from tests.node.keeping.conftest import on_both
+from tests.node.persistence.filling import IDENTITY
 
 
 def now() -> datetime:
@@ -105,6 +110,67 @@ def test_what_another_study_needs_stays_until_that_is_erased_too(kept: Bench) ->
     assert kept.files() == kept.needed() == kept.paths(studies[1])
     erase(kept.store, kept.spool, studies[1], by="alice", now=now())
     assert kept.files() == set()
+
+
+@on_both
+def test_what_is_erased_while_it_is_read_or_judged_holds_up_nobody(kept: Bench) -> None:
+    study, other = kept.study(1, until="judged"), kept.study(2, until="judged")
+    late = {}
+    for number in (1, 2):
+        facts = kept.slices(number, 3)[-1]
+        record(kept, facts, f"late of {number}")
+        (unread,) = kept.store.unread(facts.study_instance_uid, most=5)
+        late[unread.number] = ReadInstance(facts=facts, says=NOTHING_SAID)
+    snapshot = kept.store.study_snapshot(study)
+    erase(kept.store, kept.spool, study, by="alice", forced=True, now=now())
+    kept.store.note_facts(late, out_of_reach=[])
+    assert kept.store.study_snapshot(other).unread == 0
+    kept.store.postpone_judgement(study, reason="for a repair", look_again_at=now(), now=now())
+    assert not kept.store.note_judgement(
+        snapshot, kind=Kind.STUDY_WAITS, reason="for more", look_again_at=None, now=now()
+    )
+    with pytest.raises(UnknownEntry):
+        kept.store.study_snapshot(study)
+
+
+def test_what_was_read_of_an_erased_object_is_not_said_of_one_that_got_its_number(
+    kept: Bench,
+) -> None:
+    """SQLite gives the number of the last row that was deleted again."""
+    kept.study(2, until="judged")
+    study = kept.study(1, until="judged")
+    first, other = kept.slices(1, 3)[-1], kept.slices(2, 3)[-1]
+    record(kept, first, "first")
+    (unread,) = kept.store.unread(study, most=5)
+    erase(kept.store, kept.spool, study, by="alice", forced=True, now=now())
+    kept.study(1, until="judged")  # comes again, with fewer objects
+    record(kept, other, "other")
+    (same_number,) = kept.store.unread(other.study_instance_uid, most=5)
+    assert same_number.number == unread.number
+    kept.store.note_facts(
+        {unread.number: ReadInstance(facts=first, says=NOTHING_SAID)}, out_of_reach=[]
+    )
+    assert kept.store.study_snapshot(other.study_instance_uid).unread == 1
+
+
+def record(kept: Bench, facts: InstanceFacts, content: str) -> None:
+    """The object is here, and not read."""
+    kept.store.record_instances(
+        [
+            ReceivedInstance(
+                study_instance_uid=facts.study_instance_uid,
+                series_instance_uid=facts.series_instance_uid,
+                sop_instance_uid=facts.sop_instance_uid,
+                sop_class_uid=facts.sop_class_uid,
+                transfer_syntax_uid=facts.transfer_syntax_uid,
+                identity=IDENTITY,
+                names_study=True,
+                file=kept.spool.write([content.encode()]),
+                sender_id=None,
+                at=now(),
+            )
+        ]
+    )
 
 
 def test_an_erased_study_that_comes_again_is_a_new_one(kept: Bench) -> None:

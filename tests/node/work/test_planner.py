@@ -212,6 +212,22 @@ def test_a_study_that_cannot_be_judged_holds_up_no_other(
     assert node.plan_after(1) == [2]
 
 
+def test_a_study_that_is_erased_while_it_is_judged_holds_up_no_other(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.receive(ct_image(0, StudyInstanceUID="1.2.4"), ct_image(0))
+    whole = node.store.study_snapshot
+
+    def erased(study: StudyInstanceUID) -> StudySnapshot:
+        if study == "1.2.4":
+            node.store.erase_study(study, by="alice", forced=True, now=node.now)
+        return whole(study)
+
+    monkeypatch.setattr(node.store, "study_snapshot", erased)
+    assert node.plan_after(60) == [1]
+    assert [row.study_instance_uid for row in node.store.list_studies()] == [STUDY]
+
+
 def test_a_study_whose_stored_file_is_gone_waits_to_be_sent_again(node: Node) -> None:
     node.receive(ct_image(0), ct_image(1))
     path = node.spool.locate(node.store.list_instances(STUDY)[1].path)
