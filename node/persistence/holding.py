@@ -15,6 +15,9 @@ from node.persistence.conditions import in_states, is_open
 from node.persistence.schema import Delivery, Fetching, Job, Sender, Study
 from node.persistence.transactions import Transactions, record
 
+HELD = "held: "
+"""So begins the error of what is held: nobody decided against it."""
+
 
 class Holding(Transactions):
     """What is held."""
@@ -23,7 +26,8 @@ class Holding(Transactions):
         """No study is judged, and nothing is analysed, sent or fetched, until somebody asks for it.
 
         Studies that waited or were to be judged are; one that gets anything, be it the same again,
-        is judged.  How many studies that are.
+        is judged, and an analysis that is held is queued if that is what it comes to.  How many
+        studies that are.
         """
         with self._write() as connection:
             for kind in (Fetching, Delivery, Job):
@@ -34,7 +38,7 @@ class Holding(Transactions):
                         connection,
                         row,
                         kind,
-                        error=because,
+                        error=f"{HELD}{because}",
                         now=now,
                         line=work.Line({"by": by}),
                     )

@@ -17,6 +17,7 @@ from node.persistence.arrivals import open_senders
 from node.persistence.codec import facts_from_row, inputs_to_json
 from node.persistence.conditions import in_states
 from node.persistence.fetches import fetches_of
+from node.persistence.holding import HELD
 from node.persistence.queueing import next_revision, queue_job
 from node.persistence.rows import JobTerms
 from node.persistence.schema import WAITING, Instance, Job, Study
@@ -161,8 +162,9 @@ class Planning(Transactions):
         """The job's number, or None if the same job is there already.
 
         Queued jobs of the study with other inputs are cancelled: what they would report is no
-        longer true.  A job that was so cancelled is queued again when its inputs are judged once
-        more.  Inputs that others have followed are a new job: its report is the last.
+        longer true.  A job that was so cancelled, or is held since a restore, is queued again when
+        its inputs are judged once more.  Inputs that others have followed are a new job: its report
+        is the last.
 
         What clients asked for is this job from now on; for them one that is dead or was cancelled
         is queued again.
@@ -263,7 +265,9 @@ def _latest_on(
 def _is_wanted_after_all(job: Row[Any], asked_for: bool) -> bool:
     """Whether the job was cancelled before anything was said of it, and is true or wanted again."""
     return job.state == State.CANCELLED and (
-        job.error == SUPERSEDED or (asked_for and not job.failure_reported)
+        job.error == SUPERSEDED
+        or (job.error or "").startswith(HELD)
+        or (asked_for and not job.failure_reported)
     )
 
 

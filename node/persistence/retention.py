@@ -37,6 +37,7 @@ from node.core.keeping import Files, Freeable
 from node.core.states import State
 from node.persistence.conditions import in_states, is_open
 from node.persistence.schema import (
+    IN_FORCE,
     ON_DISK,
     UNREAD,
     Artifact,
@@ -93,7 +94,8 @@ class Retention(Transactions):
     ) -> list[Freeable]:
         """Studies whose files of that kind may be freed, the oldest first.
 
-        before : only what has been here for as long
+        before : only what has been here for as long, and nothing was settled of it since: what a
+                 restore holds is there for somebody to ask for it
         after  : only those that come after this one
 
         Never of a study of which something is still to come, to be judged or to be sent.
@@ -102,7 +104,9 @@ class Retention(Transactions):
             query = _may_go(what)
             if before is not None:
                 # Nothing is sent before it came: an index finds those that came after.
-                query = query.where(Study.last_arrival_at < before, _since(what) < before)
+                query = query.where(
+                    Study.last_arrival_at < before, _since(what) < before, *_calm_since(before)
+                )
             if after is not None:
                 query = query.where(
                     tuple_(Study.last_arrival_at, Study.study_instance_uid)
@@ -302,6 +306,19 @@ def _since(what: Files) -> ColumnElement[datetime]:
     )
 
 
+def _calm_since(before: datetime) -> list[ColumnElement[bool]]:
+    """Nothing of the study was given up, or came to its end, since then."""
+    return [
+        or_(Study.expired_at.is_(None), Study.expired_at < before),
+        *(
+            ~exists().where(
+                work.study_instance_uid == Study.study_instance_uid, work.settled_at >= before
+            )
+            for work in (Job, Delivery)
+        ),
+    ]
+
+
 def _may_go(what: Files) -> Select[*tuple[Any, ...]]:
     """Studies of which nothing is under way, and which have files of that kind."""
     table, later = _TABLES[what], aliased(Job)
@@ -338,9 +355,15 @@ def _may_go(what: Files) -> Select[*tuple[Any, ...]]:
     )
     if what is Files.RESULTS:
         # Somebody has them: where nothing is sent, they are here and nowhere else.
-        query = query.where(
-            exists().where(
-                Delivery.study_instance_uid == of_study, in_states(Delivery.state, {State.DONE})
-            )
+        sent = exists().where(
+            Delivery.study_instance_uid == of_study, in_states(Delivery.state, {State.DONE})
         )
+        kept_here = exists().where(
+            Artifact.study_instance_uid == of_study,
+            text(IN_FORCE),
+            ~exists().where(
+                Delivery.job_id == Artifact.job_id, in_states(Delivery.state, {State.DONE})
+            ),
+        )
+        query = query.where(sent, ~kept_here)
     return query

@@ -8,16 +8,19 @@ import pytest
 from m3net.uids import SOPInstanceUID, StudyInstanceUID
 from node.config import RetentionConfig
 from node.core.completeness import Nothing, StudyRules, Wait, WhenUnannotated, readiness
-from node.core.diary import sentence
+from node.core.diary import Kind, sentence
+from node.core.digest import inputs_digest
 from node.core.errors import NotAllowed
 from node.core.inputs import Role
 from node.core.keeping import Files
 from node.core.sender import Sender, SenderKind
+from node.core.states import State
 from node.keeping.removal import UnknownFiles, remove_marked
 from node.keeping.retention import Keeper, plan, run
+from node.persistence.rows import JobTerms
 from tests.node.keeping.bench import LONG_AGO, OWNER, Bench
 from tests.node.keeping.conftest import on_both
-from tests.node.persistence.filling import MODEL
+from tests.node.persistence.filling import MODEL, inputs_of
 
 AFTER_A_WEEK = RetentionConfig(received_days=7)
 RULES = StudyRules(quiet_period_s=0, max_wait_s=0, when_unannotated=WhenUnannotated.REPORT)
@@ -84,6 +87,74 @@ def test_never_what_is_not_yet_delivered(kept: Bench) -> None:
         for what in Files:
             assert kept.store.free(study, what, because="x", by="y", now=now()) is None
     assert kept.files() == kept.needed()
+
+
+def hold(kept: Bench) -> None:
+    """As a restore does."""
+    kept.store.hold_everything(because="restored from a backup", by="alice", now=now())
+
+
+@on_both
+def test_what_a_restore_holds_is_not_freed_before_anybody_could_ask_for_it(kept: Bench) -> None:
+    for number, until in enumerate(("queued", "claimed", "finished", "received"), 1):
+        kept.study(number, until=until)
+    hold(kept)
+    assert planned(kept, AFTER_A_WEEK) == []
+    late = now() + timedelta(days=7, seconds=1)
+    assert planned(kept, AFTER_A_WEEK, at=late) == [f"1.2.3.{n} received" for n in range(1, 5)]
+
+
+@on_both
+def test_results_that_a_restore_holds_are_here_and_nowhere_else(kept: Bench) -> None:
+    """Those of an earlier revision were sent; those of the last were not."""
+    study = kept.study(1)
+    more = kept.slices(1, 3)
+    kept.receive(more[-1], now=LONG_AGO)
+    inputs = inputs_of(*more, study=study)
+    kept.store.enqueue(
+        inputs,
+        digest=inputs_digest(inputs),
+        terms=JobTerms(analysis_id=MODEL, max_attempts=3),
+        now=LONG_AGO,
+    )
+    kept.finish(2, until="finished", now=LONG_AGO)
+    kept.store.note_judgement(
+        kept.store.study_snapshot(study),
+        kind=Kind.STUDY_COMPLETE,
+        reason="all is here",
+        look_again_at=None,
+        now=LONG_AGO,
+    )
+    hold(kept)
+    results = RetentionConfig(results_days=30)
+    assert planned(kept, results, at=now() + timedelta(days=31)) == []
+    (held,) = kept.store.list_deliveries(states=[State.CANCELLED])
+    kept.store.requeue_delivery(held.delivery_id, now=now())
+    sent = kept.store.claim_delivery(destination="pacs", owner=OWNER, lease_s=60, now=now())
+    assert sent is not None
+    kept.store.finish_delivery(sent, now=now())
+    assert planned(kept, results, at=now() + timedelta(days=31)) == ["1.2.3.1 results"]
+
+
+def test_an_analysis_that_a_restore_holds_is_queued_when_its_study_comes_again(
+    kept: Bench,
+) -> None:
+    study = kept.study(1, until="queued")
+    hold(kept)
+    (job,) = kept.store.list_jobs(study=study)
+    assert (job.state, job.error) == (State.CANCELLED, "held: restored from a backup")
+    slices = kept.slices(1)
+    kept.receive(slices[0], now=now())
+    assert kept.store.studies_to_judge(now()) == [study]
+    inputs = inputs_of(*slices, study=study)
+    number = kept.store.enqueue(
+        inputs,
+        digest=inputs_digest(inputs),
+        terms=JobTerms(analysis_id=MODEL, max_attempts=3),
+        now=now(),
+    )
+    assert number == job.job_id
+    assert kept.store.job(number).state is State.QUEUED
 
 
 def test_never_while_somebody_sends_to_it(kept: Bench) -> None:
