@@ -241,6 +241,7 @@ def run_role(role: str, config: NodeConfig, *, reread: Callable[[], NodeConfig])
         if released := store.release_leases(now=now):
             event("leases.released", number=released)
         store.close_senders_of_dead(now, starting=True)
+        store.forget_pulses_of_dead()
         pulse = Pulse(
             store,
             role=role,

@@ -6,13 +6,21 @@ what was queued then, or to judge what is here, could put an outdated report aft
 
 from datetime import datetime
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import delete, or_, select, update
 
 from node.core.diary import Kind
 from node.core.states import State
 from node.persistence import work
 from node.persistence.conditions import in_states, is_open
-from node.persistence.schema import Delivery, Fetching, Job, Sender, Study
+from node.persistence.schema import (
+    Delivery,
+    Fetching,
+    Job,
+    ProcessPulse,
+    Sender,
+    Session,
+    Study,
+)
 from node.persistence.transactions import Transactions, record
 
 HELD = "held: "
@@ -28,8 +36,14 @@ class Holding(Transactions):
         Studies that waited or were to be judged are; one that gets anything, be it the same again,
         is judged, and an analysis that is held is queued if that is what it comes to.  How many
         studies that are.
+
+        Nobody is logged in, and no process is looked for that ran then, perhaps elsewhere.
         """
         with self._write() as connection:
+            connection.execute(delete(ProcessPulse))
+            connection.execute(
+                update(Session).where(Session.ended_at.is_(None)).values(ended_at=now)
+            )
             for kind in (Fetching, Delivery, Job):
                 for row in connection.execute(
                     select(*kind.__table__.columns).where(is_open(kind)).order_by(kind.id)

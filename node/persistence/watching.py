@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, exists, func, insert, select
 
 from node.core.states import State
 from node.persistence.conditions import in_states, is_open
+from node.persistence.process_identity import is_dead_here, is_of_this_host
 from node.persistence.schema import (
     Contribution,
     Delivery,
@@ -109,6 +110,20 @@ class Watching(Transactions):
         """The process has said that it ends, as it should."""
         with self._write() as connection:
             _forget(connection, host=host, role=role)
+
+    def forget_pulses_of_dead(self) -> None:
+        """Of a node that starts no process is looked for that ended without a word.
+
+        A process of this host is asked; on SQLite those of other hosts are of a container that this
+        one has replaced: its disk is its own.
+        """
+        on_own_disk = self._engine.dialect.name == "sqlite"
+        with self._write() as connection:
+            for row in connection.execute(
+                select(ProcessPulse.host, ProcessPulse.role, ProcessPulse.owner)
+            ).all():
+                if is_dead_here(row.owner) or (on_own_disk and not is_of_this_host(row.owner)):
+                    _forget(connection, host=row.host, role=row.role)
 
     def watched(self, *, ct_expected_from: Sequence[str], now: datetime) -> Watched:
         """One look at everything."""

@@ -4,7 +4,7 @@ import errno
 import os
 import subprocess
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,16 +12,19 @@ import pytest
 
 from node.core.errors import ConfigError
 from node.core.keeping import Files
+from node.core.people import Role
 from node.core.states import State
 from node.keeping import identity
 from node.keeping.backup import back_up
 from node.keeping.removal import remove_marked
 from node.keeping.restore import require_finished, restore
 from node.keeping.verify import verify
+from node.persistence.people import AccountKind
 from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store
 from tests.node.keeping.bench import Bench
 from tests.node.keeping.conftest import on_both
+from tests.node.watch.seen import pulse
 
 
 def now() -> datetime:
@@ -102,6 +105,28 @@ def test_a_restore_overwrites_nothing_and_takes_nothing_damaged(
     (saved / "SHA256SUMS").unlink()
     with pytest.raises(ConfigError, match="holds no whole backup"):
         restore(saved, tmp_path / "elsewhere", opener(tmp_path), by="alice", now=now())
+
+
+def test_a_restore_knows_nobody_who_was_logged_in_and_no_process_that_ran(
+    kept: Bench, saved: Path, tmp_path: Path
+) -> None:
+    """A backup is made while the node runs, and is restored onto another machine, perhaps."""
+    kept.store.beat(pulse("receiver", host="the-first-machine"))
+    kept.store.add_account(
+        AccountKind.USER, "alice", role=Role.OPERATOR, secret="digest", now=now()
+    )
+    alice = kept.store.user_of_name("alice")
+    assert alice is not None
+    kept.store.open_session(
+        alice, "cookie", address="h", now=now(), ends_at=now() + timedelta(days=1)
+    )
+    back_up(kept.store, kept.spool, tmp_path / "second")
+    restore(tmp_path / "second", tmp_path / "restored", opener(tmp_path), by="alice", now=now())
+    store = opener(tmp_path)()
+    assert store.watched(ct_expected_from=(), now=now()).pulses == []
+    assert store.user_of_name("alice") == alice
+    assert store.holder_of_session("cookie", now=now(), idle=timedelta(hours=1)) is None
+    store.close()
 
 
 @on_both

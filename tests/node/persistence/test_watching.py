@@ -1,9 +1,14 @@
 """What signs are read from: queues, the dead, pulses and the last CT, on both kinds of database."""
 
+import os
+import socket
+import subprocess
+import sys
 from datetime import timedelta
 
 from node.core.sender import Sender, SenderKind
 from node.dicom.searchable import Described
+from node.persistence.process_identity import this_process
 from node.persistence.store import Store
 from node.persistence.watching import DeadRow
 from tests.node.core.facts_of import ct_slice
@@ -42,6 +47,20 @@ def test_a_process_is_seen_until_it_says_that_it_ends(store: Store) -> None:
     assert store.watched(ct_expected_from=(), now=NOON).pulses == [first]
     store.end_pulse(host=first.host, role="worker")
     assert store.watched(ct_expected_from=(), now=NOON).pulses == []
+
+
+def test_a_node_that_starts_looks_for_no_process_that_ended_without_a_word(store: Store) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    here = socket.gethostname()
+    dead = this_process().replace(f":{os.getpid()}:", f":{child.pid}:")
+    child.communicate()
+    store.beat(pulse("worker", host=here, owner=this_process()))
+    store.beat(pulse("web", host=here, owner=dead))
+    store.beat(pulse("receiver", host="b5c1e0a7d2f4", owner="b5c1e0a7d2f4:9:1234"))
+    store.forget_pulses_of_dead()
+    others = [] if store._engine.dialect.name == "sqlite" else ["receiver"]
+    pulses = store.watched(ct_expected_from=(), now=NOON).pulses
+    assert sorted(each.role for each in pulses) == [*others, "worker"]
 
 
 def test_the_last_ct_of_a_scanner_is_known_and_other_objects_do_not_count(store: Store) -> None:
