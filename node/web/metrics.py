@@ -31,6 +31,7 @@ from node import __version__
 from node.config import NodeConfig
 from node.core.drift import OTHER
 from node.core.errors import NodeError
+from node.core.sender import SenderKind
 from node.core.states import State
 from node.persistence.counting import Counted
 from node.persistence.tallies import (
@@ -248,10 +249,13 @@ def _tallied(rows: Iterable[TallyRow], config: NodeConfig) -> Iterator[Metric]:
 
 
 def _named(source: str, config: NodeConfig) -> str:
-    """A title that the configuration names, or a way of coming; else "other"."""
+    """A title that the configuration names, or a way of coming; else "other".
+
+    Each way is compared whole: an AE title may begin with a bracket too.
+    """
     allowed = config.receiver.allowed_calling_ae_titles or ()
-    known = {*allowed, *config.watch.expect_ct_from}
-    return source if source in known or source.startswith("(") else OTHER
+    known = {*allowed, *config.watch.expect_ct_from, *(f"({kind})" for kind in SenderKind)}
+    return source if source in known else OTHER
 
 
 def _histogram(metric: str, says: str, label: str | None, rows: Iterable[TallyRow]) -> Metric:

@@ -85,13 +85,13 @@ def test_names_that_nobody_configured_are_no_labels(served: Served) -> None:
     with store._write() as connection:
         from node.persistence.tallies import SOURCE, count
 
-        for name in (HOSTILE, "DOE^JANE", "CT1", "(dicomweb)"):
+        for name in (HOSTILE, "DOE^JANE", "(DOE^JANE)", "CT1", "(dicomweb)"):
             count(connection, SOURCE, name)
     found = samples(served)
     assert {
         key[1]: value for key, value in found.items() if key[0] == "m3node_analysed_source_total"
     } == {
-        "other": 2,
+        "other": 3,
         "CT1": 1,
         "(dicomweb)": 1,
     }
