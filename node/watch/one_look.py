@@ -1,5 +1,6 @@
 """One look for many who ask at the same time: bounded, and not more often than is of use."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -25,16 +26,25 @@ class OneLook(Generic[T]):
 
     def seen(self) -> T:
         """What was seen a moment ago.  Raises TimeoutError, and what the look raises."""
+        return self._begun().result(self.within_s)
+
+    async def seen_soon(self) -> T:
+        """The same for whoever waits in an event loop, and so keeps no thread waiting."""
+        return await asyncio.wait_for(asyncio.wrap_future(self._begun()), self.within_s)
+
+    def _begun(self) -> Future[T]:
+        """The look of a moment ago, or one that begins now."""
         with self._lock:
             looking = self._looking
             is_fresh = time.monotonic() - self._began_s < FRESH_S
             if looking is None or (looking.done() and not is_fresh):
                 self._began_s = time.monotonic()
                 looking = self._looking = Future()
+                looking.set_running_or_notify_cancel()  # whoever stops waiting ends it for nobody
                 threading.Thread(
                     target=self._fill, args=(looking,), name="look", daemon=True
                 ).start()
-        return looking.result(self.within_s)
+        return looking
 
     def _fill(self, looking: Future[T]) -> None:
         try:

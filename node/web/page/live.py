@@ -8,14 +8,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from http import HTTPStatus
-from threading import Lock
 from zlib import crc32
 
-import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from node.watch.one_look import OneLook
 from node.web.page.wrong import Wrong, wrong_now
 from node.web.problems import Problem
 from node.web.services import Services
@@ -32,25 +31,23 @@ _UNREADABLE = "unreadable"
 class Changes:
     """How far things are, as one word that differs as soon as anything does.
 
-    It is looked once a second at most, however many ask.
+    It is looked once a second at most, however many ask, and none of them keeps a thread waiting: a
+    database that is slow to answer is not to take the threads of those who ask for something else.
     """
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._lock = Lock()
-        self._looked_at = float("-inf")
-        self._word = _UNREADABLE
+        self._look = OneLook(self._word)
         self.streams = 0
 
-    def word(self) -> str:
+    async def word(self) -> str:
         """The word of now, or of a second ago."""
-        with self._lock:
-            now = time.monotonic()
-            if now - self._looked_at >= _LOOK_EVERY_S:
-                self._word, self._looked_at = self._look(), now
-            return self._word
+        try:
+            return await self._look.seen_soon()
+        except TimeoutError:
+            return _UNREADABLE
 
-    def _look(self) -> str:
+    def _word(self) -> str:
         try:
             return word_of(self._services.store.last_event(), wrong_now(self._services))
         except SQLAlchemyError:
@@ -85,7 +82,7 @@ async def _events(services: Services, changes: Changes, known: str) -> AsyncIter
     try:
         yield "retry: 2000\n\n"
         while not services.stopping.is_set() and time.monotonic() - began < LONGEST_S:
-            word = await anyio.to_thread.run_sync(changes.word)
+            word = await changes.word()
             now = time.monotonic()
             if word != known:
                 known, beaten_at = word, now
