@@ -9,6 +9,7 @@ from platform import python_version
 from typing import Any
 
 from node import __version__
+from node.config import StorageConfig
 from node.core.states import State
 from node.persistence.watching import PulseRow
 from node.watch.moment import moment
@@ -32,18 +33,22 @@ class ShownProcess:
     doing: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownDisk:
+    """The disk of what is received, in bytes; below `limit` nothing is taken in."""
+
+    total: int
+    free: int
+    limit: float
+    used_percent: float
+    limit_percent: float
+
+
 def system(services: Services) -> Mapping[str, Any]:
     """What the page of the system shows."""
-    config = services.config
-    disk = shutil.disk_usage(config.storage.directory)
-    limit = config.storage.min_free_gb * 1e9
     counts = services.store.counts()
     return {
-        "total": disk.total,
-        "free": disk.free,
-        "limit": limit,
-        "used_percent": round(100 * (disk.total - disk.free) / disk.total, 1),
-        "limit_percent": round(100 * (1 - min(1.0, limit / disk.total)), 1),
+        "disk": _disk(services.config.storage),
         "processes": _processes(services),
         "versions": {
             "m3node": __version__,
@@ -57,6 +62,22 @@ def system(services: Services) -> Mapping[str, Any]:
         ],
         "states": [state.value for state in State],
     }
+
+
+def _disk(config: StorageConfig) -> ShownDisk | None:
+    """None if it cannot be looked at."""
+    try:
+        disk = shutil.disk_usage(config.directory)
+    except OSError:
+        return None
+    limit = config.min_free_gb * 1e9
+    return ShownDisk(
+        total=disk.total,
+        free=disk.free,
+        limit=limit,
+        used_percent=round(100 * (disk.total - disk.free) / disk.total, 1),
+        limit_percent=round(100 * (1 - min(1.0, limit / disk.total)), 1),
+    )
 
 
 def _processes(services: Services) -> Sequence[ShownProcess]:

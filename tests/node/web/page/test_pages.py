@@ -1,6 +1,7 @@
 """The pages as a browser gets them: who is named where, what is said when something is wrong."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -146,6 +147,15 @@ def test_the_system_tells_of_the_disk_and_of_versions(filled: Filled) -> None:
     page = filled.page("/system")
     assert "no object is taken in" in page
     assert "pydicom" in page
+
+
+def test_the_system_is_told_of_while_its_disk_is_away(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'node.sqlite'}")
+    with serving(tmp_path / "disk", store=store) as served:
+        shutil.rmtree(tmp_path / "disk", ignore_errors=True)
+        said = served.get("/system")
+    assert said.status_code == 200
+    assert "The folder of what is received cannot be looked at" in said.text
 
 
 def test_what_is_not_there_is_said_on_a_page(filled: Filled) -> None:
