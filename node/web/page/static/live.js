@@ -71,7 +71,11 @@ async function renew() {
   }
 }
 
+// A browser has six connections to a server for all of its tabs, and each tab that listens keeps one:
+// so those that nobody sees do not, lest the seventh wait for ever.
 function listen() {
+  source?.close();
+  if (document.hidden) return;
   source = new EventSource(`${root}/events?since=${encodeURIComponent(document.body.dataset.word)}`);
   source.addEventListener('beat', heard);
   source.addEventListener('change', () => { heard(); renew(); });
@@ -83,9 +87,17 @@ function listen() {
   });
 }
 
+function seen() {
+  if (document.hidden) { source?.close(); return; }
+  heardAt = Date.now();
+  listen();
+  renew();
+}
+
 setInterval(() => {
-  if (Date.now() - heardAt > SILENCE_MS) say('The live connection to the node is lost');
+  if (!document.hidden && Date.now() - heardAt > SILENCE_MS) say('The live connection to the node is lost');
 }, 1000);
 addEventListener('pagehide', () => source?.close());
-addEventListener('pageshow', shown => { if (shown.persisted) { listen(); renew(); } });
+addEventListener('pageshow', shown => { if (shown.persisted) seen(); });
+document.addEventListener('visibilitychange', seen);
 listen();
