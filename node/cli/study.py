@@ -23,7 +23,7 @@ from node.cli.paging import Paging, paged
 from node.cli.rows import show_nodules
 from node.core.standing import Standing
 from node.core.states import State
-from node.listed.studies import says, series_json, state_in_words, study_json, uid_ends
+from node.listed.studies import series_json, state_in_words, study_json, uid_ends
 from node.persistence.asked import StudiesAsked, StudyOrder
 
 
@@ -93,7 +93,7 @@ def list_studies(
             row.last_arrival_at,
             row.instances,
             state_in_words(row),
-            says(row),
+            row.says,
         ]
         for row in page.rows
     ]
@@ -139,7 +139,7 @@ def show_study(study_or_accession: str, as_json: bool, phi: bool, config_path: P
         "last arrival": row.last_arrival_at,
         "stored": f"{row.instances} objects, {row.bytes / 1e6:.0f} MB",
         "state": state_in_words(row),
-        "says": says(row),
+        "says": row.says,
     }
     show_fields(fields)
     click.echo()

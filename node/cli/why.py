@@ -20,9 +20,8 @@ from node.cli.options import (
 @config_option
 def why(study_or_accession: str, as_json: bool, config_path: Path | None) -> None:
     """Say what happened to a study, and what it is waiting for."""
-    from node.core.diary import sentence
     from node.core.states import State
-    from node.listed.diary import folded, zone
+    from node.listed.diary import event_json, folded, zone
 
     with opened_store(loaded(config_path)) as store:
         row = store.find_study(study_or_accession)
@@ -59,17 +58,7 @@ def why(study_or_accession: str, as_json: bool, config_path: Path | None) -> Non
                     }
                     for each in retried
                 ],
-                "events": [
-                    {
-                        "at": event.at,
-                        "kind": event.kind,
-                        "job_id": event.job_id,
-                        "delivery_id": event.delivery_id,
-                        "details": event.details,
-                        "sentence": sentence(event),
-                    }
-                    for event in events
-                ],
+                "events": [event_json(event) for event in events],
             }
         )
         return

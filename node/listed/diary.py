@@ -69,6 +69,18 @@ def folded(events: Iterable[Event]) -> list[DiaryLine]:
     return [entry.line() for entry in entries]
 
 
+def event_json(event: Event) -> dict[str, Any]:
+    """The event for programs, with its sentence."""
+    return {
+        "at": event.at,
+        "kind": event.kind,
+        "job_id": event.job_id,
+        "delivery_id": event.delivery_id,
+        "details": event.details,
+        "sentence": sentence(event),
+    }
+
+
 def in_local_time(moment: datetime) -> str:
     """As all times are shown: of this machine's zone."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")

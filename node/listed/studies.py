@@ -53,11 +53,6 @@ def deliveries_in_words(deliveries: Mapping[State, int]) -> str:
     return ", ".join(said)
 
 
-def says(row: "StudyRow") -> str | None:
-    """What it waits for, what its last results begin with, or why nothing is done with it."""
-    return row.says
-
-
 def uid_ends(uids: Collection[str]) -> dict[str, str]:
     """Of each UID its end, as short as tells it from the others; the dots say that it is cut.
 
@@ -97,7 +92,7 @@ def study_json(row: "StudyRow", *, phi: bool) -> dict[str, Any]:
         "open_senders": row.open_senders,
         "standing": row.standing,
         "state": state_of(row),
-        "says": says(row),
+        "says": row.says,
         "deliveries_by_state": {state.value: number for state, number in row.deliveries.items()},
         "waiting_for": row.waiting_for,
         "expired_at": row.expired_at,

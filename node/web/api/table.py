@@ -1,13 +1,13 @@
 """Every operation, once: its address, what it asks and answers, who may, and what it does."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from node.core.diary import sentence
 from node.core.errors import Ambiguous, UnknownEntry
 from node.core.people import Role
+from node.listed.diary import event_json
 from node.listed.studies import series_json, study_json
 from node.persistence import asked as lists
 from node.persistence.asked import Page
@@ -55,13 +55,13 @@ class Operation:
     fails  : with which statuses beside those that every operation has
     """
 
-    method: str
+    method: str = "GET"
     path: str
     summary: str
     answer: Any
     act: Callable[[Services, Request], Any]
     query: type[Asked] = Nothing
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     role: Role = Role.VIEWER
     fails: Sequence[HTTPStatus] = ()
 
@@ -93,17 +93,7 @@ def _study(services: Services, request: Request) -> Any:
         "job_list": store.jobs(lists.WorkAsked(study=uid)).rows,
         "deliveries": store.deliveries(lists.DeliveriesAsked(study=uid)).rows,
         "fetches": store.list_fetches(uid),
-        "events": [
-            {
-                "at": event.at,
-                "kind": event.kind,
-                "job_id": event.job_id,
-                "delivery_id": event.delivery_id,
-                "details": event.details,
-                "sentence": sentence(event),
-            }
-            for event in store.diary(uid)
-        ],
+        "events": [event_json(event) for event in store.diary(uid)],
     }
 
 
@@ -175,16 +165,13 @@ _NUMBER = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
 
 OPERATIONS: Sequence[Operation] = (
     Operation(
-        method="GET",
         path="/studies",
         summary="Studies, the last to receive something first",
         query=StudiesAsked,
         answer=Rows[StudyAnswer],
         act=_studies,
-        parameters={},
     ),
     Operation(
-        method="GET",
         path="/studies/{study}",
         summary="One study with its series, work and diary; it names the patient",
         answer=WholeStudyAnswer,
@@ -193,16 +180,13 @@ OPERATIONS: Sequence[Operation] = (
         fails=(HTTPStatus.NOT_FOUND,),
     ),
     Operation(
-        method="GET",
         path="/jobs",
         summary="Analyses, newest first",
         query=WorkAsked,
         answer=Rows[JobRow],
         act=_jobs,
-        parameters={},
     ),
     Operation(
-        method="GET",
         path="/jobs/{job}",
         summary="One analysis",
         answer=JobRow,
@@ -211,46 +195,36 @@ OPERATIONS: Sequence[Operation] = (
         fails=(HTTPStatus.NOT_FOUND,),
     ),
     Operation(
-        method="GET",
         path="/deliveries",
         summary="Deliveries, newest first",
         query=DeliveriesAsked,
         answer=Rows[DeliveryRow],
         act=_deliveries,
-        parameters={},
     ),
     Operation(
-        method="GET",
         path="/fetches",
         summary="Questions to sources, newest first",
         query=WorkAsked,
         answer=Rows[FetchRow],
         act=_fetches,
-        parameters={},
     ),
     Operation(
-        method="GET",
         path="/destinations",
         summary="Where results go: the last success, what waits, what is dead",
         answer=list[DestinationAnswer],
         act=_destinations,
-        parameters={},
     ),
     Operation(
-        method="GET",
         path="/health",
         summary="Everything that is wrong now",
         answer=HealthAnswer,
         act=_health,
-        parameters={},
     ),
     Operation(
-        method="GET",
         path="/actions",
         summary="What an operator may do",
         answer=list[ActionAnswer],
         act=_actions,
-        parameters={},
     ),
     Operation(
         method="POST",

@@ -5,17 +5,17 @@ those that turn the direction of writing are shown as what they are, and long te
 """
 
 import unicodedata
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from node.listed.studies import CUT
 
 LONGEST = 1000
 """Characters of one text that are shown; reports say less in a sentence."""
-_UID_END = 12
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
 _KEPT = frozenset("\n\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}")
 """Persian and Hindi names are not written without them."""
@@ -63,10 +63,9 @@ def clock(value: datetime) -> Markup:
     )
 
 
-def uid_end(uid: str) -> Markup:
-    """The end of a UID, which tells it apart; whole where one points at it."""
-    end = uid if len(uid) <= _UID_END else f"{CUT}{uid[-_UID_END:]}"
-    return Markup('<span title="{}">{}</span>').format(escape(uid), end)
+def uid_end(uid: str, ends: Mapping[str, str]) -> Markup:
+    """Its end, as `node.listed.studies.uid_ends` has it; whole where one points at it."""
+    return Markup('<span title="{}">{}</span>').format(uid, ends[uid])
 
 
 def da(date: str) -> str:

@@ -46,7 +46,7 @@ class QueueRow:
 
 def queue(services: Services, query: Mapping[str, str], person: Person) -> Mapping[str, Any]:
     """What the page of the queue shows."""
-    destinations = [each.name for each in services.config.destinations]
+    destinations = _destinations(services) if query.get("kind") == "delivery" else []
     asked = ListAsked.of(
         f"{services.config.web.root}/queue",
         query,
@@ -66,8 +66,14 @@ def queue(services: Services, query: Mapping[str, str], person: Person) -> Mappi
         "kind": kind,
         "kinds": list(_KINDS.values()),
         "states": [Choice(value=each.value, title=each.value) for each in State],
-        "destinations": destinations if kind.value == "delivery" else [],
+        "destinations": destinations,
     }
+
+
+def _destinations(services: Services) -> list[str]:
+    """The configured ones, and those that something was sent to before."""
+    names = [each.name for each in services.config.destinations]
+    return names + [row.name for row in services.store.destination_rows() if row.name not in names]
 
 
 def _found(

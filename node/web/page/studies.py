@@ -7,7 +7,7 @@ from typing import Any
 
 from node.core.standing import Standing
 from node.core.states import State
-from node.listed.studies import deliveries_in_words, says, state_of
+from node.listed.studies import deliveries_in_words, state_of, uid_ends
 from node.persistence.asked import StudiesAsked, StudyOrder
 from node.persistence.rows import StudyRow
 from node.web.page.paging import A_PAGE, ListAsked, Listed
@@ -84,6 +84,7 @@ def studies(services: Services, query: Mapping[str, str]) -> Mapping[str, Any]:
     )
     return {
         "rows": [shown_study(row) for row in found.rows],
+        "uid_ends": uid_ends([row.study_instance_uid for row in found.rows]),
         "list": Listed.of(asked, found),
         "states": [Choice(value=value, title=title) for value, title in _STATES.items()],
     }
@@ -99,7 +100,7 @@ def shown_study(row: StudyRow) -> ShownStudy:
         kind=_kind(row),
         deliveries=deliveries_in_words(row.deliveries),
         deliveries_kind=_kind_of_deliveries(row.deliveries),
-        says=says(row) or "",
+        says=row.says or "",
         senders=", ".join(row.senders),
         instances=row.instances,
     )

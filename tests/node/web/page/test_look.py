@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from markupsafe import Markup
 
+from node.listed.studies import uid_ends
 from node.web.page.look import environment, uid_end, when
 
 
@@ -43,10 +44,11 @@ def test_a_long_text_is_cut_and_says_how_long_it_was() -> None:
 
 
 def test_what_a_filter_makes_is_as_safe() -> None:
-    assert uid_end('1.2.3"><b>') == Markup(
+    ends = uid_ends(['1.2.3"><b>', "1.2.840.113619.2.55.3"])
+    assert uid_end('1.2.3"><b>', ends) == Markup(
         '<span title="1.2.3&#34;&gt;&lt;b&gt;">1.2.3&#34;&gt;&lt;b&gt;</span>'
     )
-    assert uid_end("1.2.840.113619.2.55.3") == Markup(
+    assert uid_end("1.2.840.113619.2.55.3", ends) == Markup(
         '<span title="1.2.840.113619.2.55.3">…13619.2.55.3</span>'
     )
 
