@@ -52,16 +52,20 @@ def keep_ticking(
     """
     scheduler = BackgroundScheduler(
         executors={"default": ThreadPoolExecutor(1)},
-        job_defaults={"misfire_grace_time": None},
+        # The one thread sees to it that none overlap.  What apscheduler itself takes for an overlap
+        # it leaves out, and a tick that is due again before it has quite ended would never return.
+        job_defaults={"misfire_grace_time": None, "max_instances": 2},
         timezone="UTC",
     )
+    calling = threading.Lock()
 
     def call(tick: Tick) -> None:
-        if stop.is_set():
-            return
-        sooner_s = _called(tick)
-        call_in(tick.every_s if sooner_s is None else min(sooner_s, tick.every_s), tick)
-        ticked(tick.name)
+        with calling:
+            if stop.is_set():
+                return
+            sooner_s = _called(tick)
+            call_in(tick.every_s if sooner_s is None else min(sooner_s, tick.every_s), tick)
+            ticked(tick.name)
 
     def call_in(pause_s: float, tick: Tick) -> None:
         # Once each time, and again when it is over: a trigger that repeats overlaps or is skipped.
@@ -80,7 +84,10 @@ def keep_ticking(
             if abs(apart_s - was_apart_s) > LEAST_STEP_S:
                 _come_at_once(scheduler)
     finally:
-        scheduler.shutdown(wait=True)
+        # apscheduler would wait with a lock in its hands that a tick needs to come again.
+        scheduler.shutdown(wait=False)
+        with calling:
+            pass
 
 
 def _come_at_once(scheduler: BackgroundScheduler) -> None:

@@ -79,6 +79,44 @@ def test_a_late_one_is_not_made_up_for_and_none_overlap() -> None:
     assert came[3] >= 3 * 0.25
 
 
+def test_one_that_runs_at_the_end_is_brought_to_its_end_and_the_end_comes() -> None:
+    stop, began, may_end = threading.Event(), threading.Event(), threading.Event()
+    ended: list[str] = []
+
+    def long() -> None:
+        began.set()
+        may_end.wait(ENDS_S)
+        ended.append("long")
+
+    tick = Tick(name="long", every_s=60, do=long)
+    keeping = threading.Thread(target=keep_ticking, args=([tick], stop), daemon=True)
+    keeping.start()
+    assert began.wait(ENDS_S)
+    stop.set()
+    keeping.join(0.2)
+    assert keeping.is_alive()
+    may_end.set()
+    keeping.join(ENDS_S)
+    assert not keeping.is_alive()
+    assert ended == ["long"]
+
+
+def test_one_that_is_due_again_before_it_has_quite_ended_comes_again() -> None:
+    stop = threading.Event()
+    at_last = threading.Timer(ENDS_S, stop.set)
+    at_last.start()
+    came = count(1)
+
+    def ticked(_name: str) -> None:
+        time.sleep(0.05)  # it is due again by now, and this call is not over
+        if next(came) == 3:
+            stop.set()
+
+    keep_ticking([Tick(name="a", every_s=3600, do=lambda: 0.0)], stop, ticked=ticked)
+    at_last.cancel()
+    assert next(came) == 4
+
+
 @pytest.mark.parametrize("step_s", [-3600.0, 3600.0])
 def test_a_clock_that_is_set_has_every_tick_come_at_once(step_s: float) -> None:
     looks = count()
