@@ -51,7 +51,8 @@ class QueueRow:
     queued       : pieces of work that wait
     running      : pieces of work that somebody holds
     due_since    : since when the longest due of the queued waits to be taken
-    failing_from : when the first of the queued was made that has been tried in vain, if any has
+    failing_from : when the first was made that has been tried in vain, if any has; it waits for
+                   its next try, or that runs now
     done_at      : when the last was done; asked only where some fail
     """
 
@@ -179,7 +180,7 @@ def _queues(
     found = []
     for row in connection.execute(query).all():
         failing_from = done_at = None
-        if name is not None and row.queued:
+        if name is not None:
             failing_from = _first_in_vain(connection, work, name, row.name)
         if failing_from is not None:
             done_at = _last_done(connection, work, name, row.name)
@@ -200,14 +201,14 @@ def _queues(
 def _first_in_vain(
     connection: Connection, work: type[LeasedWork], name: Any, of: str
 ) -> datetime | None:
-    """When the first made of the queued that has been tried was made."""
+    """When the first made of the open that has been tried before was made."""
     return connection.execute(
         select(work.created_at)
         .where(
             name == of,
-            in_states(work.state, {State.QUEUED}),
+            is_open(work),
             work.tries > 0,
-            work.error.is_not(None),
+            work.error.is_not(None),  # a first try that runs has none yet
         )
         .order_by(work.id)
         .limit(1)

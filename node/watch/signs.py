@@ -277,26 +277,27 @@ def _destinations(seen: Watched, config: NodeConfig, now: Moment) -> Iterator[Si
     named = {each.name for each in config.destinations}
     long = timedelta(seconds=config.watch.destination_down_after_s)
     for queue in seen.queues:
-        if queue.kind != "delivery" or not queue.queued:
+        if queue.kind != "delivery":
             continue
-        if queue.name not in named:
+        if queue.name not in named and queue.queued:
             yield warning(
                 Name.DESTINATION_UNKNOWN,
                 f"{_many(queue.queued, 'delivery')} wait for {queue.name}, which no "
                 "[[destinations]] names: nothing sends them until one does",
                 subject=queue.name,
             )
-        elif queue.failing_from is not None:
+        elif queue.name in named and queue.failing_from is not None:
             since = max(queue.failing_from, queue.done_at or queue.failing_from)
             if now.at - since > long:
                 yield _down(queue, since)
 
 
 def _down(queue: QueueRow, since: datetime) -> Sign:
+    waiting = queue.queued + queue.running  # what is tried once more has not been taken either
     return error(
         Name.DESTINATION_DOWN,
         f"{queue.name} has taken nothing since {_when(since)}, and "
-        f"{_many(queue.queued, 'delivery')} wait for it; `m3node echo {queue.name}` and "
+        f"{_many(waiting, 'delivery')} wait for it; `m3node echo {queue.name}` and "
         f"`m3node delivery list --state queued` say why",
         subject=queue.name,
         since=since,

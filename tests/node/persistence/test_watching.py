@@ -32,6 +32,25 @@ def test_queues_are_seen_with_what_is_due_and_what_fails(store: Store) -> None:
     assert found["pacs"].done_at is None
 
 
+def test_what_failed_fails_on_while_one_more_try_runs_and_a_first_try_does_not(
+    store: Store,
+) -> None:
+    def failing_from() -> object:
+        seen = store.watched(ct_expected_from=(), now=at(300))
+        (row,) = [each for each in seen.queues if each.kind == "delivery"]
+        assert (row.queued, row.running) == (0, 1)
+        return row.failing_from
+
+    queued(store, now=NOON)
+    finish(store, claimed(store, now=at(5)), destinations=("pacs",), now=at(6))
+    first = store.claim_delivery(destination="pacs", owner="h:1:1", lease_s=60, now=at(7))
+    assert first is not None
+    assert failing_from() is None
+    store.retry(first, error="away", not_before=at(100), now=at(8))
+    assert store.claim_delivery(destination="pacs", owner="h:1:1", lease_s=60, now=at(200))
+    assert failing_from() == at(6)
+
+
 def test_the_dead_are_seen_by_queue(store: Store) -> None:
     queued(store)
     store.bury(claimed(store), error="the GPU is on fire", now=at(5))

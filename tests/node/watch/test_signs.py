@@ -122,6 +122,15 @@ def test_a_destination_is_down_when_it_has_taken_nothing_for_a_quarter_of_an_hou
     assert "`m3node echo pacs`" in sign.says
 
 
+def test_a_destination_is_down_while_its_only_delivery_is_tried_once_more() -> None:
+    waits, tried = (
+        found(well(queues=[to_pacs(queued=queued, running=1 - queued, failing_from=at(-901))]))
+        for queued in (1, 0)
+    )
+    assert [sign.name for sign in tried] == [Name.DESTINATION_DOWN]
+    assert tried == waits  # nor does what it says change with every try
+
+
 def test_what_waits_for_a_destination_that_nobody_names_is_a_warning() -> None:
     (sign,) = found(well(queues=[to_pacs(name="gone", due_since=at(-7200))]))
     assert (sign.name, sign.severity) == (Name.DESTINATION_UNKNOWN, Severity.WARNING)
