@@ -313,7 +313,8 @@ def _dead(seen: Watched) -> Iterator[Sign]:
     for dead in seen.dead:
         where = {"job": "", "delivery": f" to {dead.name}", "fetch": f" at {dead.name}"}[dead.kind]
         do = (
-            "`m3node why STUDY` says why, `m3node fetch STUDY` asks again"
+            "`m3node why STUDY` says why, `m3node fetch --study UID` asks again, "
+            "`m3node fetch cancel` ends it"
             if dead.kind == "fetch"
             else f"`m3node {dead.kind} list --state dead` says why, requeue or cancel"
         )

@@ -158,7 +158,7 @@ def test_what_waits_for_a_destination_that_nobody_names_is_a_warning() -> None:
             Name.FETCHES_DEAD,
             Severity.WARNING,
             "1 fetch at archive is dead and waits for a person: `m3node why STUDY` says why, "
-            "`m3node fetch STUDY` asks again",
+            "`m3node fetch --study UID` asks again, `m3node fetch cancel` ends it",
         ),
     ],
 )
