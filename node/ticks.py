@@ -84,7 +84,10 @@ def keep_ticking(
             if abs(apart_s - was_apart_s) > LEAST_STEP_S:
                 _come_at_once(scheduler)
     finally:
-        # apscheduler would wait with a lock in its hands that a tick needs to come again.
+        # Paused first, and at rest once it answers: shut down amid its own work, apscheduler loses
+        # sight of its jobs and fails.  To wait for a tick it would hold what the tick needs.
+        scheduler.pause()
+        scheduler.get_jobs()
         scheduler.shutdown(wait=False)
         with calling:
             pass

@@ -91,19 +91,11 @@ class Look:
             f"an alert that {name} has begun",
             PATIENCE_S,
         )
-        seen: dict[tuple[str, str], dict[str, str]] = {}
-
-        def in_health() -> bool:  # not while one more try runs
-            seen.update({(each["name"], each["subject"]): each for each in self._signs()})
-            return (name, subject) in seen
-
-        wait_until(in_health, f"{name} in health", PATIENCE_S)
-        sign = seen[name, subject]
+        signs = {(each["name"], each["subject"]): each for each in self._signs()}
+        sign = signs[name, subject]
         assert sign["severity"] == ("error" if fails else "warning")
-        wait_until(lambda: self._metric(name, subject), f"{name} in /metrics", PATIENCE_S)
-        wait_until(
-            lambda: escape(sign["says"]) in self._get("/"), f"{name} on the page", PATIENCE_S
-        )
+        assert self._metric(name, subject)
+        assert escape(sign["says"]) in self._get("/")
 
     def sees_the_end(self, name: str, subject: str) -> None:
         """It is over, and that is told."""

@@ -83,6 +83,8 @@ def test_a_web_process_killed_amid_a_transaction_keeps_what_it_acknowledged(node
     with socket.create_connection(("127.0.0.1", node.web_port), timeout=30) as amid:
         amid.sendall(head.encode() + body[: len(body) // 2])
         wait_until(lambda: _count(node, "sender", "closed_at is null") == 1, "it stores", 30)
+        of_study = f"study_instance_uid = '{uid}'"
+        wait_until(lambda: _count(node, "instance", of_study) > 30, "more is stored", 30)
         killed = node.role("web")
         assert killed is not None
         os.kill(killed, signal.SIGKILL)

@@ -16,21 +16,25 @@ ENDS_S = 20.0
 
 
 def ticked(tick: Tick, *, times: int, wall: Callable[[], float] = time.time) -> list[float]:
-    """The seconds from the first call to each of so many."""
+    """The seconds from the first call to the beginning of each of so many."""
     stop = threading.Event()
     at_last = threading.Timer(ENDS_S, stop.set)
     at_last.start()
-    came: list[float] = []
+    began: list[float] = []
+    do = tick.do
 
-    def noted(_name: str) -> None:
-        came.append(time.monotonic())
-        if len(came) == times:
-            stop.set()
+    def noted() -> float | None:
+        began.append(time.monotonic())
+        return do()
 
-    keep_ticking([tick], stop, ticked=noted, wall=wall)
+    tick.do = noted
+    ended = count(1)
+    keep_ticking(
+        [tick], stop, ticked=lambda _: stop.set() if next(ended) == times else None, wall=wall
+    )
     at_last.cancel()
-    assert len(came) == times
-    return [each - came[0] for each in came]
+    assert len(began) == times
+    return [each - began[0] for each in began]
 
 
 @pytest.fixture(autouse=True)
