@@ -1,6 +1,5 @@
 """`m3node delivery`: what is sent where."""
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,17 +9,15 @@ import click
 from node.cli.many import for_each, require_choice, require_known, say_nothing_requeued
 from node.cli.options import (
     config_option,
-    json_option,
     loaded,
     opened_store,
-    show_json,
     since_option,
     state_option,
 )
-from node.cli.paging import Paging, paged
 from node.cli.rows import show_deliveries
+from node.cli.work_list import WorkList, work_list
 from node.core.states import SETTLED, State
-from node.persistence.asked import DeliveriesAsked, WorkOrder
+from node.persistence.asked import DeliveriesAsked
 
 if TYPE_CHECKING:
     from node.persistence.rows import DeliveryRow
@@ -33,46 +30,15 @@ def delivery() -> None:
 
 
 @delivery.command("list")
-@state_option(State)
 @click.option("--destination", metavar="NAME", help="Only what goes there.")
-@click.option("--study", metavar="STUDY_UID|ACCESSION", help="Only this study's.")
-@since_option("Only those made since")
-@paged({WorkOrder.NUMBER: False, WorkOrder.STATE: True})
-@json_option
-@config_option
-def list_deliveries(
-    states: tuple[State, ...],
-    destination: str | None,
-    study: str | None,
-    since: datetime | None,
-    search: str,
-    paging: Paging[WorkOrder],
-    as_json: bool,
-    config_path: Path | None,
-) -> None:
+@work_list
+def list_deliveries(typed: WorkList, destination: str | None, config_path: Path | None) -> None:
     """Deliveries, newest first."""
     config = loaded(config_path)
     with opened_store(config) as store:
         require_known("destination", destination, config.destinations, store.destinations())
-        page = store.deliveries(
-            DeliveriesAsked(
-                study=store.find_study(study).study_instance_uid if study else None,
-                destination=destination,
-                states=states,
-                since=since,
-                search=search,
-                order=paging.order,
-                forwards=paging.forwards,
-                limit=paging.limit,
-                offset=paging.offset,
-            )
-        )
-    told = paging.told(page, "delivery")
-    if as_json:
-        show_json([asdict(row) for row in page.rows])
-        click.echo(told, err=True, nl=bool(told))
-    else:
-        show_deliveries(page.rows, told)
+        page = store.deliveries(typed.asked(DeliveriesAsked, store, destination=destination))
+    typed.show(page, "delivery", show_deliveries)
 
 
 @delivery.command("requeue")

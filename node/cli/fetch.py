@@ -1,6 +1,5 @@
 """`m3node fetch`: a source is asked for a study; and what sources have been asked for."""
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,13 +12,10 @@ from node.cli.options import (
     loaded,
     opened_store,
     show_json,
-    since_option,
-    state_option,
 )
-from node.cli.paging import Paging, paged
 from node.cli.rows import show_fetches
-from node.core.states import State
-from node.persistence.asked import FetchesAsked, WorkOrder
+from node.cli.work_list import WorkList, work_list
+from node.persistence.asked import FetchesAsked
 
 
 @click.group(invoke_without_command=True)
@@ -100,46 +96,15 @@ def fetch(
 
 
 @fetch.command("list")
-@state_option(State)
 @click.option("--source", "name", metavar="NAME", help="Only what was asked of it.")
-@click.option("--study", metavar="STUDY_UID|ACCESSION", help="Only about this study.")
-@since_option("Only those made since")
-@paged({WorkOrder.NUMBER: False, WorkOrder.STATE: True})
-@json_option
-@config_option
-def list_fetches(
-    states: tuple[State, ...],
-    name: str | None,
-    study: str | None,
-    since: datetime | None,
-    search: str,
-    paging: Paging[WorkOrder],
-    as_json: bool,
-    config_path: Path | None,
-) -> None:
+@work_list
+def list_fetches(typed: WorkList, name: str | None, config_path: Path | None) -> None:
     """What sources were asked for, newest first."""
     config = loaded(config_path)
     with opened_store(config) as store:
         require_known("source", name, config.sources, store.sources())
-        page = store.fetches(
-            FetchesAsked(
-                study=store.find_study(study).study_instance_uid if study else None,
-                source=name,
-                states=states,
-                since=since,
-                search=search,
-                order=paging.order,
-                forwards=paging.forwards,
-                limit=paging.limit,
-                offset=paging.offset,
-            )
-        )
-    told = paging.told(page, "fetch")
-    if as_json:
-        show_json([asdict(row) for row in page.rows])
-        click.echo(told, err=True, nl=bool(told))
-    else:
-        show_fetches(page.rows, told)
+        page = store.fetches(typed.asked(FetchesAsked, store, source=name))
+    typed.show(page, "fetch", show_fetches)
 
 
 @fetch.command("cancel")

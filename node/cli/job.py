@@ -18,10 +18,10 @@ from node.cli.options import (
     since_option,
     state_option,
 )
-from node.cli.paging import Paging, paged
 from node.cli.rows import show_jobs, show_nodules
+from node.cli.work_list import WorkList, work_list
 from node.core.states import SETTLED, State
-from node.persistence.asked import WorkAsked, WorkOrder
+from node.persistence.asked import WorkAsked
 
 if TYPE_CHECKING:
     from node.persistence.rows import JobRow
@@ -34,41 +34,12 @@ def job() -> None:
 
 
 @job.command("list")
-@state_option(State)
-@click.option("--study", metavar="STUDY_UID|ACCESSION", help="Only this study's.")
-@since_option("Only those made since")
-@paged({WorkOrder.NUMBER: False, WorkOrder.STATE: True})
-@json_option
-@config_option
-def list_jobs(
-    states: tuple[State, ...],
-    study: str | None,
-    since: datetime | None,
-    search: str,
-    paging: Paging[WorkOrder],
-    as_json: bool,
-    config_path: Path | None,
-) -> None:
+@work_list
+def list_jobs(typed: WorkList, config_path: Path | None) -> None:
     """Jobs, newest first."""
     with opened_store(loaded(config_path)) as store:
-        page = store.jobs(
-            WorkAsked(
-                study=store.find_study(study).study_instance_uid if study else None,
-                states=states,
-                since=since,
-                search=search,
-                order=paging.order,
-                forwards=paging.forwards,
-                limit=paging.limit,
-                offset=paging.offset,
-            )
-        )
-    told = paging.told(page, "job")
-    if as_json:
-        show_json([asdict(row) for row in page.rows])
-        click.echo(told, err=True, nl=bool(told))
-    else:
-        show_jobs(page.rows, told)
+        page = store.jobs(typed.asked(WorkAsked, store))
+    typed.show(page, "job", show_jobs)
 
 
 @job.command("show")
