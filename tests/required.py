@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import NoReturn
 
@@ -9,8 +10,14 @@ import pytest
 
 
 def require_binary(name: str, package: str) -> Path:
-    """The program's path; else the test is skipped, or fails under M3NODE_FORBID_SKIPS=1."""
-    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    """The program's path; else the test is skipped, or fails under M3NODE_FORBID_SKIPS=1.
+
+    Not of this Python's environment: pynetdicom puts programs named like dcmtk's there.
+    """
+    folders = [*os.environ.get("PATH", "").split(os.pathsep), "/usr/sbin", "/sbin"]
+    ours = Path(sys.executable).parent
+    path = os.pathsep.join(folder for folder in folders if Path(folder) != ours)
+    found = shutil.which(name, path=path)
     if found is None:
         unavailable(f"{name} is not installed: apt-get install {package}")
     return Path(found)

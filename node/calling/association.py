@@ -15,6 +15,7 @@ from typing import Any, Protocol, cast
 from pydicom.uid import UID
 from pynetdicom import build_context, build_role, evt
 from pynetdicom.association import Association
+from pynetdicom.pdu import A_ASSOCIATE_RJ
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
@@ -192,6 +193,7 @@ def _request(
     where = f"{config.ae_title} at {config.host}:{config.port}"
     secured = _secured(config)
     failures = [] if secured is None else failures_of(secured[0])
+    rejections: list[A_ASSOCIATE] = []
     try:
         with guard.within(2 * config.timeout_s):
             association = ae.associate(
@@ -203,6 +205,7 @@ def _request(
                 tls_args=secured,
                 evt_handlers=[
                     (evt.EVT_CONN_OPEN, _limit_socket, [guard, config.timeout_s]),
+                    (evt.EVT_PDU_RECV, _keep_rejection, [rejections]),
                     *handlers,
                 ],
             )
@@ -211,8 +214,8 @@ def _request(
     connection = cast(WatchedSocket, ae.connection)
     if association.is_established:
         return Call(association=association, connection=connection, guard=guard, config=config)
-    if association.is_rejected:
-        raise _rejected(where, cast(A_ASSOCIATE, association.acceptor.primitive), config)
+    if rejections:
+        raise _rejected(where, rejections[0], config)
     if association.rejected_contexts:  # all of them
         _require(association, [uid for uid, _ in contexts])
     if failures:
@@ -278,6 +281,16 @@ def _require(association: Association, classes: Collection[str]) -> None:
         else:
             words = f"left the presentation context of SOP class {uid} unanswered"
         raise VariantRejected(words, sop_class_uid=uid)
+
+
+def _keep_rejection(received: evt.Event, rejections: list[A_ASSOCIATE]) -> None:
+    """A rejection is kept as it comes.
+
+    pynetdicom forgets one that is here before the thread that asked looks at its connection: it
+    finds it closed, and takes it for one that was never had.
+    """
+    if isinstance(received.pdu, A_ASSOCIATE_RJ):
+        rejections.append(received.pdu.to_primitive())
 
 
 def _limit_socket(connected: evt.Event, guard: Guard, timeout_s: float) -> None:

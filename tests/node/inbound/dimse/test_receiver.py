@@ -19,6 +19,7 @@ from node.core.errors import ConfigError, Refused
 from node.core.sender import Sender
 from node.inbound.dimse.receiver import Receiver
 from node.persistence.process_identity import this_process
+from tests.node.inbound.dimse.senders_of_bytes import ASSOCIATE_RJ, Wire, request
 from tests.node.scu import CT, associate, associated, small_object
 from tests.peers import free_port, wait_until
 
@@ -201,27 +202,25 @@ def test_a_private_transfer_syntax_is_rejected_as_such() -> None:
 @pytest.mark.parametrize(
     ("settings", "titles", "expected"),
     [
-        ({"allowed_called_ae_titles": ("M3NODE",)}, {"called": "OTHER"}, (1, 1, 7)),
-        ({"allowed_calling_ae_titles": ("PACS",)}, {"calling": "CT9"}, (1, 1, 3)),
-        ({"allowed_peers": (ip_network("10.0.0.0/8"),)}, {}, (1, 1, 1)),
+        ({"allowed_called_ae_titles": ("M3NODE",)}, {"called": b"OTHER"}, b"\0\1\1\7"),
+        ({"allowed_calling_ae_titles": ("PACS",)}, {"calling": b"CT9"}, b"\0\1\1\3"),
+        ({"allowed_peers": (ip_network("10.0.0.0/8"),)}, {}, b"\0\1\1\1"),
     ],
 )
 def test_whoever_is_off_a_list_is_rejected_for_the_right_reason(
-    settings: dict[str, Any], titles: dict[str, str], expected: tuple[int, int, int]
+    settings: dict[str, Any], titles: dict[str, bytes], expected: bytes
 ) -> None:
-    with node(**settings) as here:
-        rejected = associate(here.port, **titles)
-        answer = rejected.acceptor.primitive
-        assert rejected.is_rejected
-        assert (answer.result, answer.result_source, answer.diagnostic) == expected
+    with node(**settings) as here, Wire(here.port) as sender:
+        sender.sends(request(**titles))
+        assert sender.answer() == (ASSOCIATE_RJ, expected)
         assert here.receiver.open_associations() == 0
 
 
 def test_one_association_too_many_is_rejected_for_now_only() -> None:
     with node(max_associations=1) as here:
-        with associated(here.port):
-            answer = associate(here.port).acceptor.primitive
-            assert (answer.result, answer.result_source, answer.diagnostic) == (2, 3, 2)
+        with associated(here.port), Wire(here.port) as second:
+            second.sends(request())
+            assert second.answer() == (ASSOCIATE_RJ, b"\0\2\3\2")
         wait_until(lambda: here.receiver.open_associations() == 0, "the first one has ended")
         with associated(here.port):
             pass
