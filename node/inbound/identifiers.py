@@ -56,7 +56,7 @@ def leading_identifiers(
     Raises Refused(0xC000) if one of them is no UID.
     """
     little, implicit = syntax != ExplicitVRBigEndian, syntax == ImplicitVRLittleEndian
-    if data.tobytes().count(_PATIENT_ID[little]) > 1:
+    if _patient_ids(data, implicit=implicit, little=little) > 1:
         return None  # of two patients in one object, or an ID of old in a sequence
     uids: dict[int, str] = {}
     of_the_study: list[bytes] = []
@@ -77,6 +77,18 @@ def leading_identifiers(
         at = end
     identity = _identity(b"".join(of_the_study), syntax, assumed_character_set)
     return _identifiers({_UIDS[tag]: uid for tag, uid in uids.items()}, identity)
+
+
+def _patient_ids(data: memoryview, *, implicit: bool, little: bool) -> int:
+    """How often the tag of a Patient ID may stand before the Pixel Data.
+
+    Among pixels its bytes are two values of Hounsfield, in every sixth slice of a lung.
+    """
+    found = data.tobytes().count(_PATIENT_ID[little])
+    if found > 1:
+        pixels = walk(data, implicit=implicit, little=little).pixels
+        found = data[:pixels].tobytes().count(_PATIENT_ID[little])
+    return found
 
 
 def _end(data: memoryview, at: int, header: Header, *, implicit: bool, little: bool) -> int | None:

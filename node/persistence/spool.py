@@ -162,7 +162,7 @@ class Part:
         self._syncing = syncing
         self._digest = hashlib.sha256()
         self._kept = False
-        self._syncs: list[Future[None]] = []
+        self._sync: Future[None] | None = None
         self._under_way = 0
         self.size = 0
         with _full_is_refused():
@@ -233,29 +233,25 @@ class Part:
                 os.fsync(self._fd)
                 os.replace(self._path, target)
                 fsync_directory(folder)
-                syncs = []
             else:
                 os.unlink(self._path)
-                syncs = [
-                    self._syncing.submit(os.fsync, self._fd),
-                    self._syncing.submit(fsync_directory, folder),
-                ]
+                self._sync = self._syncing.submit(os.fsync, self._fd)
+                fsync_directory(folder)
             self._kept = True
-        file = StoredFile(path=f"{name[:2]}/{name}.dcm", sha256=name, size=self.size)
-        self._syncs = syncs
 
         def durable() -> None:
             with _full_is_refused():
-                for sync in self._syncs:
-                    sync.result()
+                if self._sync is not None:
+                    self._sync.result()
             # It may have been removed just before it was said that it is needed again.
             os.stat(target)
 
-        return file, durable
+        return StoredFile(path=f"{name[:2]}/{name}.dcm", sha256=name, size=self.size), durable
 
     def close(self) -> None:
         """Nothing of it stays if it was not kept."""
-        wait(self._syncs)  # they use the descriptor
+        if self._sync is not None:
+            wait([self._sync])  # it uses the descriptor
         os.close(self._fd)
         if not self._kept:
             self._path.unlink(missing_ok=True)
