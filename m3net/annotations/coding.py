@@ -14,12 +14,19 @@ from importlib import resources
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 
-from m3net.annotations.labels import Verdict, names_lung, read_label
+from m3net.annotations.labels import Verdict, names_lung, names_position, read_label
 
 _PUBLIC = frozenset(
     {"SCT", "SRT", "SNM3", "FMA", "RADLEX", "DCM", "LN", "UMLS", "NCIT", "UBERON", "NEU", "RO"}
     | {"I9", "I10", "I10P", "ICDO", "I9C", "MSH", "ITIS_TSN", "BARI"}
 )
+_SCHEMES = {
+    **dict.fromkeys(("SNM3", "99SDM", "SRT"), "SRT"),
+    **dict.fromkeys(("SNOMED", "SNOMED-CT", "SNOMEDCT", "SCT"), "SCT"),
+    "RADLEX": "RADLEX",
+    "FMA": "FMA",
+}
+"""The designator of schemes that objects name in several ways: older ones, and small letters."""
 _TYPED = re.compile(r"FREE_?TE?XE?T", re.IGNORECASE)
 """Cornerstone's code values for what a user types, its own spelling included."""
 
@@ -43,11 +50,9 @@ def read_code(item: Dataset | None) -> Code | None:
     value = item.get("CodeValue") or item.get("LongCodeValue") or item.get("URNCodeValue")
     if not value:
         return None
-    return Code(
-        str(value),
-        str(item.get("CodingSchemeDesignator") or ""),
-        str(item.get("CodeMeaning") or ""),
-    )
+    scheme = str(item.get("CodingSchemeDesignator") or "")
+    meaning = str(item.get("CodeMeaning") or "")
+    return Code(str(value), _SCHEMES.get(scheme.upper(), scheme), meaning)
 
 
 def first_code(dataset: Dataset, keyword: str) -> Code | None:
@@ -87,10 +92,19 @@ def decisive_finding(findings: Iterable[Code]) -> Code | None:
 
 
 def decisive_site(sites: Iterable[Code]) -> Code | None:
-    """The first site that is not in the lung, else the first; None if there is none."""
-    named = list(sites)
+    """The first site that is not in the lung, else the first; None if there is none.
+
+    "Left" and "peripheral" (PS3.16 CID 244, CID 6125) are sites in some reports, and name none.
+    """
+    named = [site for site in sites if not _is_position(site)]
     elsewhere = (site for site in named if sort_of(site) is not Sort.LUNG)
     return next(elsewhere, named[0] if named else None)
+
+
+def _is_position(code: Code) -> bool:
+    """Whether the code says where within an organ, and not of which."""
+    listed = _listed(code)
+    return names_position(code.meaning) if listed is None else listed is Sort.GENERIC
 
 
 def spoken(code: Code) -> str:

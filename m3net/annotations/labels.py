@@ -7,10 +7,11 @@ The nodule's own word decides ("nodule", "Rundherd", "masse"), and what the text
 - what is found in it, or in a patient who has it, is that ("necrosis in tumour", "lymph node,
   history of lung cancer");
 - a target volume grown from it ("PTV nodule") is none;
-- an organ takes it away only as its place: directly before or behind it ("thyroid nodule", "lesion
-  liver"), after "in" or "of", or as a thought of its own ("lesion: liver").  An organ that is
-  merely near ("nodule abutting 5th rib", "LLL, retrocardiac") or where the cancer came from
-  ("metastasis of colon cancer") does not, and beside a place in the lung no organ does;
+- an organ takes it away only as its place: before or behind it ("thyroid nodule", "lesion liver",
+  "carotid bulb mass"; a vertebra: "L3 metastasis"), after "in" or "of", or as a thought of its own
+  ("lesion: liver").  An organ that is merely near ("nodule abutting 5th rib", "LLL, retrocardiac")
+  or where the cancer came from ("metastasis of colon cancer") does not, and beside a place in the
+  lung no organ does;
 - "lesion", "opacity" and the like are no more than that: "lesion: cyst" is a cyst.
 
 Without a nodule's word, an organ or another finding makes the mark that.
@@ -29,7 +30,7 @@ _HEADS = (Sense.NODULE, Sense.CANCER, Sense.METASTASIS, Sense.LESION)
 _THINGS = (Sense.ORGAN, Sense.ORIGIN, Sense.OTHER)
 _BEYOND = (Sense.UNKNOWN, Sense.BESIDE, Sense.NEAR, Sense.AND, Sense.LANDMARK)
 _PARTING = (Sense.BREAK, Sense.BESIDE, Sense.AND, Sense.FROM, Sense.LANDMARK)
-_FILLING = (Sense.SKIP, Sense.TOOL)
+_FILLING = (Sense.SKIP, Sense.TOOL, Sense.LEVEL)
 _WITHIN = (*_FILLING, Sense.IN, Sense.LUNG)
 """What may stand between a nodule's word and what it is found in or comes from."""
 _START = Word(sense=Sense.BREAK)
@@ -40,6 +41,8 @@ LONGEST_NAME = 64
 """Characters of a nodule's name."""
 A_MARK = "a mark"
 """The table's name for "target", "point" and the like."""
+A_TRAIT = "a trait"
+"""The table's name for "left", "basal", "small" and the like."""
 EXCLUDED = "excluded"
 """The table's name for "resolved", "false positive" and the like, which may be a whole comment.  A
 field that holds "none" or "negative" and no more may speak of anything.
@@ -119,6 +122,12 @@ def names_lung(text: str, languages: tuple[str, ...] = LANGUAGES) -> bool:
     """Whether a site's name is the lung's or a part's; what stands in brackets does not count."""
     senses = _senses(vocabulary(languages).words_of(_BRACKETS.sub(" ", text)))
     return Sense.LUNG in senses and senses.isdisjoint((*_HEADS, *_THINGS))
+
+
+def names_position(text: str) -> bool:
+    """Whether a site's name says where within an organ, and of none: "left", "peripheral"."""
+    words = vocabulary().words_of(text)
+    return _senses(words) == {Sense.SKIP} and any(word.says == A_TRAIT for word in words)
 
 
 def _is_plain(words: Sequence[Word]) -> bool:
@@ -232,12 +241,8 @@ def _elsewhere(words: Sequence[Word], at: int) -> str | None:
     """The organ that the nodule's word is of; None if it may be of the lung."""
     first, last = (_end_of_heads(words, at, step=step) for step in (-1, 1))
     after = _beyond_filling(words, last, step=1)
-    before = _beyond_filling(words, first, step=-1)
-    if (
-        before is not None
-        and words[before].sense is Sense.ORGAN
-        and not _follows(words, before, (Sense.BESIDE, Sense.AND, Sense.FROM))
-    ):
+    before = _organ_before(words, first)
+    if before is not None and not _follows(words, before, (Sense.BESIDE, Sense.FROM)):
         # "prostate met lung": where it came from, and where it is
         of_lung = (
             after is not None
@@ -251,7 +256,39 @@ def _elsewhere(words: Sequence[Word], at: int) -> str | None:
     if after is not None and words[after].sense is Sense.ORGAN and not _landmark(words, after):
         origin = words[at].sense is Sense.METASTASIS and _before_cancer(words, after)
         return None if origin else words[after].says
-    return _inside_of(words, at, after=last) or _own_thought(words)
+    return (
+        _level(words, words[at].sense, first=first, last=last)
+        or _inside_of(words, at, after=last)
+        or _own_thought(words)
+    )
+
+
+def _organ_before(words: Sequence[Word], at: int) -> int | None:
+    """The organ that a nodule's word is of: "liver mass", "carotid bulb mass", "skin of scalp met".
+
+    A word that the table lacks parts them only where the text names a place in the lung as well.
+    """
+    over: tuple[Sense, ...] = _FILLING
+    if all(word.sense is not Sense.LUNG for word in words):
+        over = (*over, Sense.UNKNOWN, Sense.IN)
+    at -= 1
+    while at >= 0 and words[at].sense in over:
+        at -= 1
+    return at if at >= 0 and words[at].sense is Sense.ORGAN else None
+
+
+def _level(words: Sequence[Word], head: Sense, *, first: int, last: int) -> str | None:
+    """The vertebra that the mark is of: "L3 metastasis", "lesion in T8"; not "lesion L3".
+
+    A lesion's letter and number may be its name, left 3 or target 8, and a nodule's its stage.
+    """
+    before, after, further = (
+        words[at] if 0 <= at < len(words) else _START for at in (first - 1, last + 1, last + 2)
+    )
+    if head is Sense.METASTASIS and Sense.LEVEL in (before.sense, after.sense):
+        return before.says if before.sense is Sense.LEVEL else after.says
+    inside = after.sense is Sense.IN and further.sense is Sense.LEVEL
+    return further.says if inside and head in (Sense.METASTASIS, Sense.LESION) else None
 
 
 def _end_of_heads(words: Sequence[Word], at: int, *, step: int) -> int:

@@ -40,8 +40,8 @@ NO_NODULE_TYPES = frozenset(
 
 _TREATMENT_VOLUME = re.compile(r"(^|[^a-z]|z)((p|c|i|ic|ig|ip)tv|i gtv)")
 _DERIVED = re.compile(
-    r"(^|[^a-z])(ring|shell|rind|opt|expanded|prv|avoid|isodose|dose|bed|gtv *sb|margins?|exp *\d+"
-    r"|fiducials?|seeds?|markers?|clips?|coils?)([^a-z]|$)"
+    r"(^|[^a-z])(ring|shell|rind|opt|mip|expanded|prv|avoid|isodose|dose|bed|gtv *sb|margins?"
+    r"|exp *\d+|fiducials?|seeds?|markers?|clips?|coils?)([^a-z]|$)"
     r"|(tumou?r|gtv) *bed"
     r"|[a-z0-9 ]\+ *\d|gtv.*\d *[mc]m([^a-z]|$)|\d *%"
 )
@@ -55,7 +55,11 @@ _WITHOUT = re.compile(
 _NODES = re.compile(
     r"gtv *(p|t)? *[+&]? *n(?![a-z])"
     r"|gtv *l?n(d|ods?|odes?|odal)?[ \d]*(?![a-z])|(^|[^a-z])lns?([^a-z]|$)"
+    r"|gtv *([248]|9|1[0-4]) *[rl]([^a-z]|$)|gtv *st(ation|at)? *\d"
 )
+"""Stations too: "GTV_4R", "GTV_St7"."""
+_VERTEBRA = re.compile(r"gtv *(th *\d|t *([5-9]|1[12])(?!\d))")
+"""Not T1 to T4, which are targets or stages, nor T0, T10, ..., which are phases of breathing."""
 _GROSS_TUMOUR = re.compile(r"(^|[^a-z])gtv *(p|t|primary|tumou?r)?[ \d]*(?![a-z])")
 _WHOLE_LUNG = re.compile(r"(^|[^a-z])lungs?([^a-z]|$)")
 _IN_LUNG = re.compile(
@@ -86,6 +90,8 @@ def meaning_of_roi(
         return Reading(meaning=Meaning.OTHER, says="a structure without its tumour")
     if _NODES.search(spoken):
         return Reading(meaning=Meaning.OTHER, says="lymph nodes")
+    if _VERTEBRA.search(spoken):
+        return Reading(meaning=Meaning.OTHER, says="vertebra")
     gross = _GROSS_TUMOUR.search(spoken) is not None
     rest = _IN_LUNG.sub(" ", _GROSS_TUMOUR.sub(" ", spoken)) if gross else spoken
     named = meaning_of(Said(kind=code, texts=(rest,)))

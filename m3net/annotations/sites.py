@@ -26,6 +26,8 @@ def site_of(site: Code | None, modifiers: Iterable[Code] = ()) -> Site | None:
 
     modifiers : of the code, such as its laterality
     """
+    if site in _SIDES:
+        return Site(side=_SIDES[site])
     if site is None or sort_of(site) is not Sort.LUNG:
         return None
     words = _words(site)

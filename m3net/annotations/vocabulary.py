@@ -20,6 +20,7 @@ LONGEST_TEXT = 10_240
 """Characters that are read of a text, those of an LT; nobody calls a nodule one further on."""
 
 _TARGET_VOLUME = re.compile(r"([GCPI]TV)")
+_ORDINAL = re.compile(r"(?<=\d)(st|nd|rd|th)(?![^\W_])", re.IGNORECASE)
 _DECIMAL = re.compile(r"\d+[.,]\d+")
 _WITH = re.compile(r"(?<![a-z])w/(?![a-z])", re.IGNORECASE)
 _SHORTENED = re.compile(r"\b([wrhscz])[/.](?=[a-z])", re.IGNORECASE)
@@ -52,6 +53,7 @@ class Sense(StrEnum):
     LANDMARK = "landmark"
     IN = "in"
     FROM = "from"
+    LEVEL = "level"
     NO = "no"
     GONE = "gone"
     REMOVAL = "removal"
@@ -186,7 +188,7 @@ def _other(token: str) -> Word:
 
 def _tokens(text: str) -> list[str]:
     """Words in small letters without accents; a mark of punctuation where a new thought begins."""
-    text = _DECIMAL.sub("0", text[:LONGEST_TEXT])
+    text = _DECIMAL.sub("0", _ORDINAL.sub("", text[:LONGEST_TEXT]))
     text = _INITIALS.sub(r"\1 \2 ", text)
     text = _SHORTENED.sub(r"\1 ", _WITH.sub("with ", text))
     for pattern in (_HUMP, _TO_DIGIT):

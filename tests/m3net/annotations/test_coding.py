@@ -1,7 +1,11 @@
 """Codes as objects hold them: read, weighed and spoken."""
 
+from collections.abc import Iterator
+
 import pytest
 from pydicom import Dataset
+from pydicom.sr._cid_dict import cid_concepts
+from pydicom.sr._concepts_dict import concepts
 from pydicom.sr.coding import Code
 
 from m3net.annotations.coding import (
@@ -15,6 +19,7 @@ from m3net.annotations.coding import (
     sort_of,
     spoken,
 )
+from m3net.annotations.meaning import Meaning, Said, meaning_of
 from tests.encodings import item
 
 NODULE = Code("27925004", "SCT", "Nodule")
@@ -115,3 +120,73 @@ def test_a_code_is_spoken_by_its_meaning_and_typed_words_by_the_table() -> None:
     assert spoken(Code("1", "99LOCAL", "aorta of Mrs Smith")) == "aorta"
     assert spoken(Code("1", "99LOCAL", "Mrs Smith")) == "something else"
     assert spoken(Code("1", "SCT", "")) == "something else"
+
+
+@pytest.mark.parametrize(
+    ("value", "scheme", "sort"),
+    [
+        ("M-03010", "SNM3", Sort.NODULE),
+        ("M-03010", "99SDM", Sort.NODULE),
+        ("27925004", "SNOMED-CT", Sort.NODULE),
+        ("RID3875", "RadLex", Sort.NODULE),
+        ("T-28000", "SNM3", Sort.LUNG),
+        ("7195", "fma", Sort.LUNG),
+    ],
+)
+def test_a_scheme_by_another_of_its_names_is_the_same(value: str, scheme: str, sort: Sort) -> None:
+    code = read_code(item(CodeValue=value, CodingSchemeDesignator=scheme, CodeMeaning="?"))
+    assert code is not None
+    assert sort_of(code) is sort
+    assert not is_typed(code)
+
+
+def of_context_group(*numbers: int) -> Iterator[Code]:
+    """The codes of these context groups of PS3.16."""
+    for number in numbers:
+        for scheme, names in cid_concepts[number].items():
+            for name in names:
+                for value, (meaning, *_) in concepts[scheme][name].items():
+                    yield Code(value, scheme, meaning)
+
+
+def test_where_within_an_organ_is_no_site_of_its_own() -> None:
+    """Laterality (CID 244) and General Chest Location (CID 6125), as CAD devices give them."""
+    for code in of_context_group(244, 6125):
+        assert decisive_site([code]) is None, code.meaning
+        assert decisive_site([code, LIVER, LUNG]) == LIVER
+    for code in of_context_group(6126, 6127, 6170, 6171):
+        assert sort_of(code) is Sort.LUNG, code.meaning
+
+
+def test_of_chest_findings_only_those_of_one_place_are_nodules() -> None:
+    """CID 6101 to 6106: what a chest CAD report can find."""
+    read = {code.meaning for code in of_context_group(*range(6101, 6107)) if _is_nodule(code)}
+    assert read == {
+        "Abnormal opacity",
+        "Coin lesion",
+        "Density",
+        "Ground glass opacity",
+        "Mass",
+        "Micronodule",
+        "Nodule",
+        "Opacity",
+    }
+
+
+def _is_nodule(code: Code) -> bool:
+    return meaning_of(Said(kind=code)).meaning is Meaning.NODULE
+
+
+def test_a_metastasis_of_any_bone_vertebra_muscle_or_organ_is_none_of_the_lung() -> None:
+    """CID 4030, 6114 to 6116, 7602, 10044, and the regions of CT."""
+    whole = {"Chest", "Hand", "Head", "Neck and Chest", "Phantom"}
+    told = {"Aortic arch", "Sternal angle", "Suprasternal notch", "Subscapular Fossa"}  # beside it
+    told |= {"Vertebral Intervertebral Notch", "Transverse process or vertebra"}
+    told |= {"Transversus thoracis"}
+    read = {
+        code.meaning
+        for code in of_context_group(4030, 6114, 6115, 6116, 7602, 10044)
+        if sort_of(code) is not Sort.LUNG
+        and meaning_of(Said(texts=(f"{code.meaning} metastasis",))).meaning is Meaning.NODULE
+    }
+    assert read <= whole | told

@@ -38,6 +38,7 @@ LEFT, RIGHT = Code("7771000", "SCT", "Left"), Code("24028007", "SCT", "Right")
         (Code("RID1338", "RADLEX", "?"), Site(side=Side.LEFT, lobe=Lobe.LOWER)),
         (Code("39743006", "SCT", "?"), Site(side=Side.RIGHT, lobe=Lobe.UPPER)),
         (Code("1", "SCT", "Lower left lobe of lung"), Site(side=Side.LEFT, lobe=Lobe.LOWER)),
+        (Code("24028007", "SCT", "Right"), Site(side=Side.RIGHT)),
         (Code("10200004", "SCT", "Liver"), None),
         (None, None),
     ],
