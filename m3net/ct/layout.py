@@ -28,6 +28,9 @@ from m3net.uids import FrameKey, FrameReference, SeriesInstanceUID
 SAME_DIRECTION = 1e-3
 """Largest difference of direction cosines of one orientation (0.06 degrees)."""
 
+SAME_SPACING_MM = 1.5e-4
+"""Largest difference of pixel spacings that are one, rounded: under 0.08 mm across 512 pixels."""
+
 STRAY_SHARE = 0.1
 """Below this share, images that do not belong to the others are left out."""
 
@@ -218,10 +221,7 @@ class _Series:
             ),
             "pixel spacing": (
                 "pixel spacings",
-                {
-                    key: tuple(round(mm, 4) for mm in plane.spacing_mm)
-                    for key, plane in self.planes.items()
-                },
+                self._spacings(),
             ),
         }
         for what, (several, value_of) in grids.items():
@@ -235,6 +235,16 @@ class _Series:
                 what=f"are of another {what}",
                 objection=f"series {series} mixes {len(counted)} {several}: {found}",
             )
+
+    def _spacings(self) -> dict[FrameKey, tuple[float, ...]]:
+        """Each image's pixel spacing; one number for all that differ in rounding alone."""
+        written = np.array([plane.spacing_mm for plane in self.planes.values()])
+        usual = np.median(written, axis=0)
+        same = np.abs(written - usual).max(axis=1) <= SAME_SPACING_MM
+        return {
+            key: tuple((usual if is_usual else spacing).tolist())
+            for key, spacing, is_usual in zip(self.planes, written, same, strict=True)
+        }
 
     def _normal(self) -> NDArray[np.float64]:
         plane = next(iter(self.planes.values()))

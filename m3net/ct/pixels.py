@@ -44,6 +44,8 @@ _PERHAPS_LOSSY = {JPEG2000, HTJ2K}
 _HOUNSFIELD = {"", "HU", "HOUNSFIELD", "HOUNSFIELD UNITS"}
 _OTHER_RESCALE_TYPES = {"OD", "US", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT"}
 """Defined terms of PS3.3 C.11.1.1.2; what else stands there is not quoted."""
+_LEAST_BITS = 8
+"""A CT has 12 to 16 (PS3.3 C.8.2.1); in fewer than 8 no densities can be told apart."""
 _MOST_SLOPE = 1000
 _MOST_INTERCEPT = 2**16
 
@@ -111,7 +113,7 @@ def read_stored_pixels(dataset: Dataset) -> StoredPixels:
         raise SeriesUnusable(f"{name} has Rescale Type {said}, expected HU")
     samples = attributes.whole(dataset, "SamplesPerPixel")
     frames = attributes.whole(dataset, "NumberOfFrames")
-    if samples not in (None, 1) or frames not in (None, 1):
+    if max(samples or 1, frames or 1) > 1:  # 0 and less is nothing said: the pixels' length tells
         raise SeriesUnusable(f"{name} is no single-frame greyscale image")
 
     def counted(keyword: str) -> int:
@@ -124,7 +126,7 @@ def read_stored_pixels(dataset: Dataset) -> StoredPixels:
         stored = high_bit + 1  # PS3.5 8.1.1
     stored = int(_required(stored, "BitsStored", name))
     sign = counted("PixelRepresentation")
-    if allocated not in (8, 16, 32) or not 1 <= stored <= allocated or sign not in (0, 1):
+    if allocated not in (8, 16, 32) or not _LEAST_BITS <= stored <= allocated or sign not in (0, 1):
         raise SeriesUnusable(
             f"{name} has Bits Allocated {allocated}, Bits Stored {stored} and Pixel Representation "
             f"{sign}, which are no pixels of a CT"

@@ -208,6 +208,7 @@ def _volume(
             *(f"Of the CT series was left out: {reason}." for reason in no_ct),
             *layout.notes,
             *_unreadable(images[key] for key in layout.frames),
+            *_rescaled(images[key] for key in layout.frames),
             *_shape(layout),
             *(["The CT was compressed with loss."] if lossy else []),
             *([f"The CT lacks {len(missing)} of {depth} slices."] if missing else []),
@@ -272,6 +273,20 @@ def _unreadable(headers: Iterable[Dataset]) -> list[str]:
         "it was done without."
         for keyword, count in counts.items()
         if count
+    ]
+
+
+def _rescaled(headers: Iterable[Dataset]) -> list[str]:
+    """That slices are brought to HU in several ways: of a CT more often a slip than meant."""
+    ways = {
+        tuple(attributes.number(header, f"Rescale{what}") for what in ("Slope", "Intercept"))
+        for header in headers
+    }
+    if len(ways) < 2:
+        return []
+    return [
+        f"The slices of the CT have {len(ways)} different Rescale Slopes and Intercepts; "
+        "each was read with its own."
     ]
 
 

@@ -128,9 +128,15 @@ def test_a_slightly_turned_slice_refuses_the_series_and_a_reformat_is_left_out(
 
 
 @pytest.mark.parametrize(
-    ("spacing_mm", "same"), [((0.70004, 0.8), True), ((0.7002, 0.8), False), ((0.7, 0.8002), False)]
+    ("spacing_mm", "same"),
+    [
+        ((0.70014, 0.8), True),
+        ((0.69986, 0.8), True),
+        ((0.7002, 0.8), False),
+        ((0.7, 0.8002), False),
+    ],
 )
-def test_pixel_spacings_are_one_to_the_tenth_of_a_micrometre(
+def test_pixel_spacings_that_differ_by_rounding_are_one(
     spacing_mm: tuple[float, float], same: bool
 ) -> None:
     planes = stacked(every(2.5, 12))

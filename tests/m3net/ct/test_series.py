@@ -348,6 +348,8 @@ def test_a_series_of_two_orientations_is_refused() -> None:
         ("RescaleType", "DOE^J", "Rescale Type of an unknown name, expected HU"),
         ("RescaleType", "US", "Rescale Type US, expected HU"),
         ("SamplesPerPixel", 3, "no single-frame greyscale image"),
+        ("NumberOfFrames", 2, "no single-frame greyscale image"),
+        ("BitsStored", 7, "Bits Stored 7 and Pixel Representation 1, which are no pixels of a CT"),
         ("ImagePositionPatient", None, "has no ImagePositionPatient of 3 numbers"),
         ("ImageOrientationPatient", [1, 0, 0, 1, 0, 0], "no orthonormal Image Orientation"),
         ("PixelSpacing", [0, 0.8], "Pixel Spacing 0.0"),
@@ -634,6 +636,24 @@ def test_a_required_attribute_that_cannot_be_read_is_named_with_its_slice(
     assert str(refused.value) == (
         f"{name} of slice {slices[3].SOPInstanceUID} is absent or cannot be read; "
         "correct it and send the series again"
+    )
+
+
+@pytest.mark.parametrize("value", [b"0 ", b"-1", b"", b"none", b"1.0 "])
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of odd values
+def test_a_slice_that_counts_no_frames_is_the_one_that_its_pixels_are(value: bytes) -> None:
+    slices = synthetic.ct_series()
+    for ds in slices:
+        says(ds, "NumberOfFrames", value)
+    assert np.array_equal(read_series(slices).hu, read_series(synthetic.ct_series()).hu)
+
+
+def test_that_slices_are_brought_to_hu_in_several_ways_is_said() -> None:
+    slices = synthetic.ct_series()
+    slices[3].RescaleIntercept = -1000
+    assert read_series(slices).notes == (
+        "The slices of the CT have 2 different Rescale Slopes and Intercepts; "
+        "each was read with its own.",
     )
 
 
