@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import lidc
+from tests.new_databases import COPIES
 
 pytest_plugins = ["tests.shown"]
 
@@ -29,6 +30,13 @@ def process_as_it_was() -> Iterator[None]:
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
     warnings.showwarning, sys.excepthook, threading.excepthook = hooks
+
+
+@pytest.fixture
+def migrates() -> Iterator[None]:
+    """A new database goes through every migration, as a hospital's does."""
+    with COPIES.off():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -151,6 +151,8 @@ INPUTS = {
     "remarks": [],
 }
 
+pytestmark = pytest.mark.usefixtures("migrates")
+
 
 def job(number: int, state: str, **more: Any) -> dict[str, Any]:
     return {

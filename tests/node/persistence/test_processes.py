@@ -55,6 +55,7 @@ def test_of_200_jobs_and_4_processes_with_killed_and_late_ones_each_is_settled_o
     assert [row.round for row in store.list_deliveries()] == [1] * JOBS
 
 
+@pytest.mark.usefixtures("migrates")
 def test_many_processes_that_start_at_once_migrate_once(url: str) -> None:
     process = start("open", url, 8)
     process.communicate(timeout=120)

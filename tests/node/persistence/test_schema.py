@@ -18,6 +18,8 @@ from node.persistence.database import open_engine
 from node.persistence.schema import Base, Instance, Job, Study
 from tests.node.persistence.filling import NOON
 
+pytestmark = pytest.mark.usefixtures("migrates")
+
 
 @pytest.fixture
 def engine(url: str) -> Iterator[Engine]:

@@ -88,7 +88,7 @@ def state_of(store: Store, number: int) -> str:
 
 
 @pytest.fixture
-def with_commitments(store: Store) -> Store:
+def with_commitments(migrates: None, store: Store) -> Store:
     StorageCommitment.__table__.create(store._engine)
     arrive(store, ct_slice(0))
     return store
