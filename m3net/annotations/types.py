@@ -72,7 +72,8 @@ class SlicePlane:
 class Planes(Mapping[FrameKey, SlicePlane]):
     """The planes of a study's CT slices, by object and frame.
 
-    scouts : its localizers, which have no plane here: where a mark on one lies in depth is unknown
+    scouts : its scouts and projections, which have no plane here: where a mark on one lies in depth
+             is unknown
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class Planes(Mapping[FrameKey, SlicePlane]):
     def why_not(self, reference: FrameReference) -> str:
         """Why the reference names no plane, as what is said of a mark that is drawn there."""
         if reference.sop_instance_uid in self._scouts:
-            return "it is drawn on a scout, which does not tell how deep it lies"
+            return "it is drawn on a scout or a projection, which does not tell how deep it lies"
         frame = f"frame {reference.frame} of " if reference.frame > 0 else ""
         if reference.frame < 0:
             frame = "what is no frame number of "

@@ -4,7 +4,7 @@ Slices are put in order by their position along the normal, never by Instance Nu
 make a volume is refused with a message that says where; nothing is guessed.  `series_layout` says
 which images belong to it.
 
-- localizers are left out
+- scouts and projections are left out
 - slices that are absent inside are filled with air and listed in `CTVolume.missing`
 - a tilted gantry shears the volume; its affine is made from the real steps
 """
@@ -23,6 +23,7 @@ from m3net.annotations.types import SlicePlane
 from m3net.ct.acquisitions import read_traits
 from m3net.ct.enhanced import frame_headers, is_enhanced
 from m3net.ct.frame_pixels import FramePixels
+from m3net.ct.frame_types import shows_no_slice, why_no_density
 from m3net.ct.layout import Layout, lay_out
 from m3net.ct.pixels import hounsfield, is_lossy
 from m3net.errors import SeriesUnusable
@@ -52,11 +53,6 @@ _OPTIONAL: Mapping[str, Callable[[Dataset, str], object]] = {
     "PixelPaddingRangeLimit": attributes.whole,
 }
 """What is read if it can be; the report says of what could not."""
-
-
-def is_localizer(dataset: Dataset) -> bool:
-    """Whether the image is a scout: Image Type value 3 is LOCALIZER (PS3.3 C.8.2.1.1.1)."""
-    return "LOCALIZER" in [value.upper() for value in attributes.texts(dataset, "ImageType")]
 
 
 def slice_plane(dataset: Dataset) -> SlicePlane:
@@ -103,9 +99,14 @@ def slice_plane(dataset: Dataset) -> SlicePlane:
 def slice_headers(dataset: Dataset) -> dict[FrameKey, Dataset]:
     """The header of each slice that the object holds: its own, or one of each CT frame.
 
-    Raises SeriesUnusable if it is a multi-frame object that is no CT.
+    Raises SeriesUnusable if it is no CT: a multi-frame object of other frames, or a map.
     """
-    return frame_headers(dataset) if is_enhanced(dataset) else {_key(dataset): dataset}
+    if is_enhanced(dataset):
+        return frame_headers(dataset)
+    reason = None if shows_no_slice(dataset) else why_no_density(dataset)
+    if reason is not None:
+        raise SeriesUnusable(f"the CT series is no CT in Hounsfield units: {reason}")
+    return {_key(dataset): dataset}
 
 
 def read_series(
@@ -158,9 +159,9 @@ def _volume(
 ) -> CTVolume:
     study, series = _one_series(objects)
     headers, no_ct = _frames(objects)
-    images = {key: header for key, header in headers.items() if not is_localizer(header)}
+    images = {key: header for key, header in headers.items() if not shows_no_slice(header)}
     if not images:
-        raise SeriesUnusable(next(iter(no_ct), f"series {series} holds localizers only"))
+        raise SeriesUnusable(next(iter(no_ct), f"series {series} holds scouts or projections only"))
     planes: dict[FrameKey, SlicePlane] = {}
     unplaced: dict[FrameKey, str] = {}
     for key, header in images.items():
@@ -205,7 +206,7 @@ def _volume(
         left_out=layout.left_out,
         lossy=lossy,
         notes=(
-            *(f"Of the CT series was left out: {reason}." for reason in no_ct),
+            *(f"Of the CT series was left out: {reason}." for reason in dict.fromkeys(no_ct)),
             *layout.notes,
             *_unreadable(images[key] for key in layout.frames),
             *_rescaled(images[key] for key in layout.frames),

@@ -20,6 +20,7 @@ class Role(StrEnum):
 
     CT = "ct"
     LOCALIZER = "localizer"
+    """A scout or a projection, such as a MIP: it shows no slice."""
     ANNOTATION = "annotation"
     UNSUPPORTED_ANNOTATION = "unsupported_annotation"
     OWN_RESULT = "own_result"
@@ -106,11 +107,11 @@ class SeriesChoice:
 class StudyInputs:
     """What one job analyses; its digest is part of the job's key.
 
-    ct          : the chosen series' slices, localizers not among them
+    ct          : the chosen series' slices, scouts and projections not among them
     annotations : the annotation objects, oldest first
     elsewhere   : slices of other series on which an annotation draws; only their planes are used
     missing     : instances that an annotation refers to and that never came
-    scouts      : localizers of the study that an annotation refers to
+    scouts      : scouts and projections of the study that an annotation refers to
     reason      : for REPORT_NOT_ANALYSED: the one reason; else None
     unread      : sentences, one per annotation object that was refused or cannot be read yet; with
                   them no report says that everything was analysed

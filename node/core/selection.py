@@ -18,7 +18,9 @@ from sr_templates.spoken import counted
 
 _NOT_RECEIVED = "the CT that the annotation refers to was not received"
 _NO_CT = "what the annotation is drawn on was received, and is no CT that can be read"
-_ON_A_SCOUT = "the annotation is drawn on a scout, which does not tell how deep a mark lies"
+_ON_A_SCOUT = (
+    "the annotation is drawn on a scout or a projection, which does not tell how deep a mark lies"
+)
 _ANOTHER_PATIENT = "the annotation names another patient than the CT"
 _CT_OF_NOBODY = "the annotation names a patient, and the CT names none"
 _OF_NOBODY = "the annotation names no patient, and no slice of the CT that would tell whose it is"

@@ -14,7 +14,8 @@ from m3net.annotations.readers import READERS, reader_for, recognise
 from m3net.annotations.types import References, SlicePlane
 from m3net.attributes import PARSER_ERRORS
 from m3net.ct.enhanced import ENHANCED_CT, converted_from
-from m3net.ct.series import is_localizer, slice_headers, slice_plane
+from m3net.ct.frame_types import shows_no_slice
+from m3net.ct.series import slice_headers, slice_plane
 from m3net.errors import StudyError
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
 from node.core.device import MODEL_NAME
@@ -107,7 +108,9 @@ def _role(
         return Role.OWN_RESULT, kind or "result"
     if str(sop_class) == CTImageStorage or sop_class in ENHANCED_CT:
         image = ENHANCED_CT.get(sop_class, "CT")
-        return (Role.LOCALIZER, f"{image} localizer") if _is_scout(dataset) else (Role.CT, image)
+        if _shows_no_slice(dataset):
+            return Role.LOCALIZER, f"{image} scout or projection"
+        return Role.CT, image
     reader = _reader_of(dataset, sop_class)
     if reader is not None:
         return Role.ANNOTATION, reader.kind
@@ -123,9 +126,9 @@ def _reader_of(dataset: Dataset, sop_class: SOPClassUID) -> AnnotationReader | N
         return reader_for(sop_class)  # it says what is wrong with the object
 
 
-def _is_scout(dataset: Dataset) -> bool:
+def _shows_no_slice(dataset: Dataset) -> bool:
     try:
-        return is_localizer(dataset)
+        return shows_no_slice(dataset)
     except PARSER_ERRORS:
         return False  # its geometry, or its pixels, will say so
 

@@ -23,7 +23,8 @@ from m3net.annotations.nodules import find_nodules
 from m3net.annotations.reader import AnnotationReader
 from m3net.annotations.readers import READERS, reader_for, recognise
 from m3net.annotations.types import Planes
-from m3net.ct.series import is_localizer, read_series_files, slice_plane
+from m3net.ct.frame_types import shows_no_slice
+from m3net.ct.series import read_series_files, slice_plane
 from m3net.errors import StudyError
 from m3net.nodule import Nodule
 from m3net.uids import FrameKey, SeriesInstanceUID, SOPClassUID, SOPInstanceUID
@@ -108,7 +109,7 @@ class StudyUnit:
             {
                 FrameKey(SOPInstanceUID(str(header.SOPInstanceUID))): slice_plane(header)
                 for header in headers
-                if not is_localizer(header)
+                if not shows_no_slice(header)
             }
         )
         volume = read_series_files(files)

@@ -80,7 +80,7 @@ def test_a_reference_names_one_frame_or_all_of_an_image(
 @pytest.mark.parametrize(
     ("uid", "frame", "why"),
     [
-        ("1.9", 0, "it is drawn on a scout, which does not tell how deep it lies"),
+        ("1.9", 0, "it is drawn on a scout or a projection, which does not tell how deep it lies"),
         ("1.3", 0, "it is drawn on image 1.3, which is not a CT slice of this study"),
         ("1.2", 3, "it is drawn on frame 3 of image 1.2, which is not a CT slice of this study"),
         (

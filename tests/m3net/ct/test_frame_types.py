@@ -3,7 +3,7 @@
 import pytest
 from pydicom import Dataset
 
-from m3net.ct.frame_types import why_no_ct
+from m3net.ct.frame_types import shows_no_slice, why_no_ct
 from tests.encodings import item
 
 pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR CS")  # pydicom's
@@ -83,3 +83,47 @@ def test_a_frame_that_was_rendered_or_coloured_is_no_ct(
 ) -> None:
     found = why(["ORIGINAL", "PRIMARY", "VOLUME", "NONE"], **said)
     assert found == (None if reason is None else f"its frames have {reason}")
+
+
+@pytest.mark.parametrize(
+    ("image_type", "series", "no_slice"),
+    [
+        (["ORIGINAL", "PRIMARY", "AXIAL"], "", False),
+        (["ORIGINAL", "PRIMARY", "AXIAL", "CT_SOM5 SPI"], "", False),
+        (["ORIGINAL", "PRIMARY", "AXIAL"], "Lung 1 mm, for MIP", False),
+        (["DERIVED", "SECONDARY", "REFORMATTED", "AVERAGE"], "", False),
+        (["DERIVED", "SECONDARY", "MPR", "CSA MPR"], "Coronal", False),
+        (["DERIVED", "PRIMARY", "VOLUME", "NONE"], "", False),
+        (["DERIVED", "SECONDARY", "AXIAL"], "Tumour vessels", False),
+        ([], "MIP", False),
+        (["ORIGINAL", "PRIMARY", "LOCALIZER"], "", True),
+        (["ORIGINAL", "PRIMARY", "localizer"], "", True),
+        (["DERIVED", "SECONDARY", "AXIAL", "CT_SOM5 MIP"], "", True),
+        (["DERIVED", "SECONDARY", "REFORMATTED", "MIN IP"], "", True),
+        (["DERIVED", "SECONDARY", "PROJECTION IMAGE"], "", True),
+        (["DERIVED", "SECONDARY", "VOLUME_RENDER"], "", True),
+        (["DERIVED", "SECONDARY", "OTHER", "CSA MIP", "VRT"], "", True),
+        (["DERIVED", "SECONDARY", "AXIAL"], "Lung MIP 8/1", True),
+        (["DERIVED", "SECONDARY", "AXIAL"], "thorax_minip", True),
+    ],
+)
+def test_a_scout_and_a_projection_show_no_slice(
+    image_type: list[str], series: str, no_slice: bool
+) -> None:
+    assert shows_no_slice(item(ImageType=image_type, SeriesDescription=series)) is no_slice
+
+
+@pytest.mark.parametrize(
+    ("value", "scheme", "no_slice"),
+    [
+        ("113078", "DCM", True),
+        ("113073", "DCM", True),
+        ("113072", "DCM", False),
+        ("113078", "", False),
+    ],
+)
+def test_what_an_image_was_derived_by_tells_a_projection(
+    value: str, scheme: str, no_slice: bool
+) -> None:
+    derived = item(DerivationCodeSequence=[item(CodeValue=value, CodingSchemeDesignator=scheme)])
+    assert shows_no_slice(derived) is no_slice

@@ -7,7 +7,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from m3net.ct import series
-from m3net.ct.series import is_localizer, read_series, read_series_files, slice_plane
+from m3net.ct.frame_types import shows_no_slice
+from m3net.ct.series import read_series, read_series_files, slice_plane
 from m3net.errors import SeriesUnusable
 from m3net.uids import FrameKey, FrameReference, SOPInstanceUID
 from m3net.volume import CTVolume, why_not_whole
@@ -290,8 +291,8 @@ def test_localizers_are_left_out() -> None:
     scout = synthetic.ct_series(shape=(1, 30, 30), orientation=(1, 0, 0, 0, 0, -1))[0]
     scout.SOPInstanceUID = synthetic.uid("scout")
     scout.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
-    assert is_localizer(scout)
-    assert not is_localizer(slices[0])
+    assert shows_no_slice(scout)
+    assert not shows_no_slice(slices[0])
     assert read_series([scout, *slices]).shape == (8, 16, 20)
 
 
@@ -506,6 +507,19 @@ def test_a_derived_image_among_the_slices_is_left_out_and_said(z: float) -> None
     assert volume.notes == (
         "1 of 9 images of the CT series differ from the others in Image Type, stand among them and "
         "were left out.",
+    )
+
+
+@pytest.mark.parametrize("kind", ["SUBTRACTION", "PERFUSION", "MAT_IODINE", "EFF_ATOMIC_NUM"])
+def test_a_map_is_no_ct(kind: str) -> None:
+    slices = synthetic.ct_series()
+    for ds in slices:
+        ds.ImageType = ["DERIVED", "SECONDARY", "AXIAL", kind]
+    with pytest.raises(SeriesUnusable) as refused:
+        read_series(slices)
+    assert str(refused.value) == (
+        "the CT series is no CT in Hounsfield units: "
+        f"its images are of type DERIVED\\SECONDARY\\AXIAL\\{kind}"
     )
 
 

@@ -175,16 +175,21 @@ def test_an_angle_that_is_called_a_nodule_is_refused_and_says_why(
     )
 
 
-def test_a_mark_on_a_scout_says_so(
-    ct: list[Dataset], tmp_path: Path, classifier: TorchClassifier
+@pytest.mark.parametrize(
+    "image_type",
+    [["ORIGINAL", "PRIMARY", "LOCALIZER"], ["DERIVED", "SECONDARY", "AXIAL", "CT_SOM5 MIP"]],
+)
+def test_a_mark_on_a_scout_or_a_mip_says_so(
+    image_type: list[str], ct: list[Dataset], tmp_path: Path, classifier: TorchClassifier
 ) -> None:
     scout = deepcopy(ct[0])
-    scout.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+    scout.ImageType = image_type
     scout.SOPInstanceUID, scout.SeriesInstanceUID = synthetic.uid("scout"), synthetic.uid("scouts")
     on_scout = group(finding(NODULE), number(CENTRE, scoord(scout, "POINT", MIDDLE)))
     results = run(files(tmp_path, [*ct, scout], viewer_report(ct, [on_scout])), classifier)
     assert results.headline == (
-        "Not analysed: it is drawn on a scout, which does not tell how deep it lies."
+        "Not analysed: it is drawn on a scout or a projection, "
+        "which does not tell how deep it lies."
     )
 
 

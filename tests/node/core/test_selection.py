@@ -347,7 +347,8 @@ def test_a_mark_on_a_scout_is_not_a_ct_that_was_not_received() -> None:
     on_it = segmentation(drawn_on=["1.2.3.70.1"], centres_mm=())
     alone = chosen(scout, on_it)
     assert alone.inputs.reason == (
-        "the annotation is drawn on a scout, which does not tell how deep a mark lies"
+        "the annotation is drawn on a scout or a projection, "
+        "which does not tell how deep a mark lies"
     )
     with_ct = chosen(*ct_series(20), scout, on_it)
     assert (with_ct.awaits, with_ct.after_waiting) == ((), None)

@@ -611,7 +611,7 @@ def test_a_scout_a_ct_without_position_and_an_unknown_object_have_their_roles(
     send(intake, unknown, sop_class_uid="1.2.840.10008.5.1.4.1.1.999")
     instances = instances_of(store)
     assert [(facts.role, facts.kind) for facts in instances] == [
-        (Role.LOCALIZER, "CT localizer"),
+        (Role.LOCALIZER, "CT scout or projection"),
         (Role.CT, "CT"),
         (Role.OTHER, "object of an unknown kind"),
     ]
