@@ -49,6 +49,12 @@ AS_ANNOTATED = Code("AS_ANNOTATED", PRIVATE_SCHEME, "Stated by the annotation")
 """Measurement Methods: of our numbers, and of those that came with the mark.  CID 6147, the defined
 context group, has response criteria only."""
 
+VOLUME_CHANGE = Code("VOLUME_CHANGE", PRIVATE_SCHEME, "Change in volume since the earlier CT")
+VOLUME_DOUBLING_TIME = Code("VOLUME_DOUBLING_TIME", PRIVATE_SCHEME, "Volume doubling time")
+"""PS3.16 has no code for either: CID 6133, chest quantitative temporal difference, has differences
+in size and in location, and no rate."""
+DAY = Code("d", "UCUM", "day")
+
 TEXTURE = Code("C41144", "NCIt", "Texture")
 SOLID = Code("RID50151", "RADLEX", "Solid pulmonary nodule")
 PART_SOLID = Code("RID50152", "RADLEX", "Part-solid pulmonary nodule")

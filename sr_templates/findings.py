@@ -128,6 +128,39 @@ PLACE_UNKNOWN = Location()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """How the nodule's volume differs from that in an earlier CT, both measured from their marks.
+
+    on             : the day of the earlier CT, YYYY-MM-DD
+    days           : from that day to that of this CT
+    volume_mm3     : in the earlier CT
+    change_percent : of this volume against the earlier one; at -20 a fifth is gone
+    doubling_days  : volume doubling time; None unless it has grown beyond the error of measurement
+    limits         : what differs between both CTs, or their marks
+    """
+
+    on: str
+    days: int
+    volume_mm3: float
+    change_percent: float
+    doubling_days: float | None = None
+    limits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierImage:
+    """The slice of the earlier CT on which the nodule was measured, and whose CT that is.
+
+    accession : empty where it has none
+    """
+
+    accession: str
+    study_instance_uid: str
+    series_instance_uid: str
+    image: ImageReference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoduleFinding:
     """One nodule of the report.
 
@@ -137,6 +170,8 @@ class NoduleFinding:
     region      : where it is drawn; on its key slice
     comment     : one line that a person can read
     limits      : what the number must be read with: thick slices, an outline that is none ...
+    growth      : since an earlier CT; None: not known, which is not "none"
+    earlier     : on what its growth rests
     """
 
     tracking_uid: str
@@ -149,6 +184,8 @@ class NoduleFinding:
     measurements: Measurements = NOT_MEASURED
     location: Location = PLACE_UNKNOWN
     limits: tuple[str, ...] = ()
+    growth: Growth | None = None
+    earlier: EarlierImage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,8 @@ Lengths are told in whole millimetres, halves up (Bankier et al. 2017, Radiology
 is taken before it is rounded.
 """
 
+from math import floor
+
 from sr_templates.findings import Location, Measurements
 
 
@@ -16,12 +18,12 @@ def size_in_words(measured: Measurements) -> str:
     )
     if long_mm is None or short_mm is None or mean_mm is None:
         return ""
-    return f"{_whole(long_mm)} x {_whole(short_mm)} mm, mean {_whole(mean_mm)} mm"
+    return f"{whole(long_mm)} x {whole(short_mm)} mm, mean {whole(mean_mm)} mm"
 
 
 def volume_in_words(volume_mm3: float) -> str:
     """ "382 mm3"; from a millilitre on "9.1 mL"."""
-    return f"{_whole(volume_mm3)} mm3" if volume_mm3 < 1000 else f"{volume_mm3 / 1000:.1f} mL"
+    return f"{whole(volume_mm3)} mm3" if volume_mm3 < 1000 else f"{volume_mm3 / 1000:.1f} mL"
 
 
 def measured_in_words(measured: Measurements) -> str:
@@ -57,8 +59,9 @@ def image_in_words(location: Location) -> str:
     return f"{series}Im {number} / {images}" if counted else f"{series}Im {number}"
 
 
-def _whole(value: float) -> int:
-    return int(value + 0.5)
+def whole(value: float) -> int:
+    """The nearest whole number, halves up."""
+    return floor(value + 0.5)
 
 
 def counted(number: int, noun: str) -> str:

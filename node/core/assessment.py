@@ -1,15 +1,12 @@
 """From pixels to probabilities: which nodules were judged, which were not, and why."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from m3net.annotations.nodules import find_nodules
-from m3net.annotations.readers import READERS
-from m3net.annotations.types import Annotation, PassedOver, References
+from m3net.annotations.types import PassedOver, References
 from m3net.borders import goes_beyond
-from m3net.ct.series import read_series_files
-from m3net.errors import AnnotationUnusable, NoduleUnusable, StudyError
+from m3net.errors import NoduleUnusable, StudyError
 from m3net.lungs import find_lungs
 from m3net.measurements import NOT_MEASURED, Measured, measure
 from m3net.nodule import Nodule, RefusedNodule, Site
@@ -18,14 +15,12 @@ from m3net.prediction import Classifier, Prediction
 from m3net.surroundings import check_surroundings
 from m3net.uids import SOPInstanceUID
 from m3net.volume import CTVolume, why_not_whole
-from node.core.conversions import conversions_of, followed, planes_of
 from node.core.inputs import StudyInputs
 from node.core.limits import limits_of
 from node.core.located import NOWHERE, locate
+from node.core.marks import read_marks, slice_thickness_mm
 from node.core.not_judged import name_passed_over
-from node.core.reading import read_annotation
-from node.core.series_choice import marked_frames
-from sr_templates.findings import Outcome
+from sr_templates.findings import EarlierImage, Growth, Outcome
 from sr_templates.spoken import counted
 
 _MOST_SENTENCES = 20
@@ -39,6 +34,8 @@ class JudgedNodule:
     doubt : why it may be none in the lung; None if nothing speaks against it
     site  : side and lobe, as far as they are sure
     limits: what its number must be read with
+    growth, earlier: since an earlier CT, and on what that rests; None: not known
+    no_growth: why it is not known although there is an earlier CT; None where there is none
     """
 
     placed: PlacedNodule
@@ -47,6 +44,9 @@ class JudgedNodule:
     measured: Measured = NOT_MEASURED
     site: Site = NOWHERE
     limits: tuple[str, ...] = ()
+    growth: Growth | None = None
+    earlier: EarlierImage | None = None
+    no_growth: str | None = None
 
     @property
     def nodule(self) -> Nodule:
@@ -95,15 +95,14 @@ def assess(
 
     Raises StudyError if the study as a whole cannot be analysed.
     """
-    conversions = conversions_of((*inputs.ct, *inputs.elsewhere))
-    inputs = replace(inputs, annotations=followed(inputs.annotations, conversions))
-    annotations, unreadable = _read_annotations(inputs, paths, assumed_character_set)
-    unread = (*inputs.unread, *unreadable)
-    volume = read_series_files(
-        [paths[facts.sop_instance_uid] for facts in inputs.ct],
-        marked=marked_frames(inputs.annotations),
+    marks = read_marks(
+        inputs,
+        paths=paths,
+        judge_unlabelled=judge_unlabelled,
+        assumed_character_set=assumed_character_set,
     )
-    found = find_nodules(annotations, volume, judge_unlabelled=judge_unlabelled)
+    inputs, volume, found = marks.inputs, marks.volume, marks.found
+    unread = (*inputs.unread, *marks.unread)
     marked = len(found.nodules) + len(found.refused)
     if marked > max_nodules:
         raise StudyError(
@@ -131,24 +130,6 @@ def assess(
         ),
         passed_over=found.passed_over,
     )
-
-
-def _read_annotations(
-    inputs: StudyInputs,
-    paths: Mapping[SOPInstanceUID, Path],
-    assumed_character_set: str | None,
-) -> tuple[list[Annotation], tuple[str, ...]]:
-    planes = planes_of((*inputs.ct, *inputs.elsewhere), scouts=inputs.scouts)
-    annotations, unreadable = [], []
-    for facts in inputs.annotations:
-        try:
-            dataset = read_annotation(
-                paths[facts.sop_instance_uid], assumed_character_set=assumed_character_set
-            )
-            annotations.append(READERS[facts.sop_class_uid].read(dataset, planes))
-        except AnnotationUnusable as reason:
-            unreadable.append(f"{facts.kind}: {reason}")
-    return annotations, tuple(unreadable)
 
 
 def _with_context(
@@ -197,9 +178,7 @@ def _judged(
 ) -> list[JudgedNodule]:
     """What the model says of each, with what was measured."""
     lungs = find_lungs(volume) if in_lung else None
-    thickness_mm = max(
-        (facts.slice_thickness_mm for facts in inputs.ct if facts.slice_thickness_mm), default=None
-    )
+    thickness_mm = slice_thickness_mm(inputs)
     judged = []
     for (placed, doubt), prediction in zip(in_lung, predictions, strict=True):
         measured = measure(placed, thickness_mm=thickness_mm)

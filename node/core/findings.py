@@ -29,6 +29,7 @@ from sr_templates.findings import (
     ReportContent,
     Side,
 )
+from sr_templates.growth import growth_in_words
 from sr_templates.identity import names_patient
 from sr_templates.pictures.capture_view import CaptureFrame, Legend
 from sr_templates.pictures.orientation import letters
@@ -132,6 +133,8 @@ def describe_nodule(
         measurements=measurements,
         location=location,
         limits=judged.limits,
+        growth=judged.growth,
+        earlier=judged.earlier,
     )
     return DescribedNodule(
         judged=judged,
@@ -263,6 +266,8 @@ def nodule_rows(
                 measurements=each.finding.measurements,
                 location=each.finding.location,
                 limits=judged.limits,
+                growth=judged.growth,
+                no_growth=judged.no_growth,
             )
         )
     _, names = names_of(assessment, subject)
@@ -360,9 +365,18 @@ def _comment(
     sentences = [
         "; ".join(part for part in first if part),
         *([f"Limits: {'; '.join(judged.limits)}"] if judged.limits else ()),
+        *_growth_in_words(judged),
         *(_sentence(note).rstrip(".") for note in notes),
     ]
     return f"{'. '.join(sentences)}."
+
+
+def _growth_in_words(judged: JudgedNodule) -> tuple[str, ...]:
+    """Nothing where there is no earlier CT: that nothing is said is not "no growth"."""
+    if judged.growth is None:
+        return () if judged.no_growth is None else (_sentence(judged.no_growth).rstrip("."),)
+    accession = "" if judged.earlier is None else judged.earlier.accession
+    return (growth_in_words(judged.growth, accession=accession),)
 
 
 def _sentence(text: str) -> str:

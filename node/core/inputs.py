@@ -117,6 +117,8 @@ class StudyInputs:
                   them no report says that everything was analysed
     remarks     : further sentences for the report (the chosen series, ...)
     at_source   : what a source's count says of the chosen series; None if none was asked
+    prior       : the earlier CT that the nodules are compared with; what the job works on, and no
+                  part of what tells two jobs of a study apart
     """
 
     study_instance_uid: StudyInstanceUID
@@ -131,7 +133,42 @@ class StudyInputs:
     unread: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     at_source: SourceCount | None = None
+    prior: "PriorStudy | None" = None
 
     def instances(self) -> tuple[InstanceFacts, ...]:
         """Everything that the job reads."""
         return (*self.ct, *self.annotations)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorStudy:
+    """An earlier CT of the same patient in which nodules were judged.
+
+    inputs : what its report rests on
+    judged : tracking UIDs of the nodules that have a probability in that report
+    """
+
+    inputs: StudyInputs
+    judged: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """By what two studies are known to be of one patient; as stored, empty where not stated."""
+
+    patient_id: str
+    issuer: str
+    birth_date: str
+    sex: str
+
+    def is_surely(self, other: "Person") -> bool:
+        """The same ID of the same issuer, and nothing that speaks against it; never a name alone.
+
+        An ID whose issuer one of both leaves out may be another hospital's.
+        """
+        return (
+            self.patient_id != ""
+            and (self.patient_id, self.issuer) == (other.patient_id, other.issuer)
+            and len({self.birth_date, other.birth_date} - {""}) < 2
+            and len({self.sex, other.sex} - {""}) < 2
+        )

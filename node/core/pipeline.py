@@ -6,7 +6,9 @@ it was made).  Out of them come results: one report for the study, one capture p
 1. `assess`: slices -> volume in HU; annotations -> nodules in the patient's frame; each nodule with
    its context whole -> patches -> probability and heat maps.  What cannot be judged is refused with
    one reason each.
-2. `build_results`: findings -> measurement report, captures and what some destination asks for
+2. `with_growth`: where an earlier CT of the patient is among the inputs, the same nodules are found
+   in it, and told how they have grown.
+3. `build_results`: findings -> measurement report, captures and what some destination asks for
    beside them, in the richest form, under derived UIDs and with the job's own dates.
 
 Nothing here knows the clock, a database, a network or a queue: the same arguments give the same
@@ -24,6 +26,7 @@ from m3net.errors import StudyError
 from m3net.prediction import Classifier
 from m3net.uids import SOPInstanceUID
 from node.core.assessment import Assessment, assess
+from node.core.growth import with_growth
 from node.core.inputs import Intent, Role, StudyInputs
 from node.core.objects import ResultSettings, Stamp, build_results
 from node.core.reading import read_header
@@ -95,7 +98,7 @@ def _assessed(
         case Intent.ANALYSE:
             try:
                 with nodules_named_in(settings.languages):
-                    return assess(
+                    assessment = assess(
                         inputs,
                         paths=paths,
                         classifier=classifier,
@@ -104,6 +107,13 @@ def _assessed(
                         max_diameter_mm=settings.max_diameter_mm,
                         max_nodules=settings.max_nodules,
                         on_nodule=on_nodule,
+                    )
+                    return with_growth(
+                        assessment,
+                        inputs,
+                        paths=paths,
+                        judge_unlabelled=settings.judge_unlabelled,
+                        assumed_character_set=settings.assumed_character_set,
                     )
             except StudyError as reason:
                 return _not_analysed(inputs, str(reason))

@@ -10,7 +10,14 @@ from enum import StrEnum
 
 from pydicom import Dataset
 
-from sr_templates.findings import NOT_MEASURED, PLACE_UNKNOWN, Location, Measurements, Outcome
+from sr_templates.findings import (
+    NOT_MEASURED,
+    PLACE_UNKNOWN,
+    Growth,
+    Location,
+    Measurements,
+    Outcome,
+)
 
 
 class ReportVariant(StrEnum):
@@ -89,6 +96,10 @@ class NoduleResult:
     measurements: Measurements = NOT_MEASURED
     location: Location = PLACE_UNKNOWN
     limits: tuple[str, ...] = ()
+    growth: Growth | None = None
+    """Since an earlier CT of the patient; None: not known."""
+    no_growth: str | None = None
+    """Why it is not known although there is an earlier CT; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

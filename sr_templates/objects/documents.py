@@ -25,12 +25,28 @@ def device_observer(algorithm: Algorithm) -> hd.sr.ObserverContext:
 
 
 def header_of(reference: PredecessorReference) -> Dataset:
+    """The identifiers of the report that is replaced, as `evidence_items` takes them."""
+    return identifiers(
+        study_instance_uid=reference.study_instance_uid,
+        series_instance_uid=reference.series_instance_uid,
+        sop_class_uid=reference.sop_class_uid,
+        sop_instance_uid=reference.sop_instance_uid,
+    )
+
+
+def identifiers(
+    *,
+    study_instance_uid: str,
+    series_instance_uid: str,
+    sop_class_uid: str,
+    sop_instance_uid: str,
+) -> Dataset:
     """The identifiers of an object that is not at hand, as `evidence_items` takes them."""
     header = Dataset()
-    header.StudyInstanceUID = UID(reference.study_instance_uid)
-    header.SeriesInstanceUID = UID(reference.series_instance_uid)
-    header.SOPClassUID = UID(reference.sop_class_uid)
-    header.SOPInstanceUID = UID(reference.sop_instance_uid)
+    header.StudyInstanceUID = UID(study_instance_uid)
+    header.SeriesInstanceUID = UID(series_instance_uid)
+    header.SOPClassUID = UID(sop_class_uid)
+    header.SOPInstanceUID = UID(sop_instance_uid)
     return header
 
 

@@ -38,7 +38,7 @@ def nodule_group(nodule: NoduleFinding, algorithm: Algorithm, pictures: Sequence
         referenced_region=_region(nodule.region),
         finding_type=codes.NODULE,
         finding_sites=[_site(nodule.location)],
-        measurements=[_probability(nodule, algorithm), *_sizes(nodule)],
+        measurements=[_probability(nodule, algorithm), *_sizes(nodule), *_growth(nodule)],
         qualitative_evaluations=_evaluations(nodule),
     )
     group[0].ContentSequence.extend(
@@ -95,6 +95,32 @@ def _sizes(nodule: NoduleFinding) -> list[hd.sr.Measurement]:
         )
         found.insert(0, stated)
     return found
+
+
+def _growth(nodule: NoduleFinding) -> list[hd.sr.Measurement]:
+    """How it has changed, inferred from a slice of the earlier CT too (TID 320)."""
+    if nodule.growth is None or nodule.earlier is None:
+        return []
+    image = nodule.earlier.image
+    source = hd.sr.SourceImageForMeasurement(
+        image.sop_class_uid,
+        image.sop_instance_uid,
+        None if image.frame_number is None else [image.frame_number],
+    )
+    return [
+        hd.sr.Measurement(
+            name=name,
+            value=round(value, 1),
+            unit=unit,
+            method=codes.FROM_MARK,
+            referenced_images=[source],
+        )
+        for name, value, unit in (
+            (codes.VOLUME_CHANGE, nodule.growth.change_percent, codes.PERCENT),
+            (codes.VOLUME_DOUBLING_TIME, nodule.growth.doubling_days, codes.DAY),
+        )
+        if value is not None
+    ]
 
 
 def _evaluations(nodule: NoduleFinding) -> list[hd.sr.QualitativeEvaluation]:

@@ -38,7 +38,12 @@ from sr_templates.findings import (
     PredecessorReference,
     ReportContent,
 )
-from sr_templates.objects.documents import device_observer, header_of, refer_to_requests
+from sr_templates.objects.documents import (
+    device_observer,
+    header_of,
+    identifiers,
+    refer_to_requests,
+)
 from sr_templates.objects.measurement_groups import (
     Group,
     image,
@@ -114,11 +119,31 @@ def build_report(
         groups.append(not_evaluated_group("Study", tracking_uid_of_study, headline))
     pictures = [capture for group in explained for capture in group]
     report.CurrentRequestedProcedureEvidenceSequence = evidence_items([*evidence, *pictures])
+    if earlier := _earlier_images(content):
+        report.PertinentOtherEvidenceSequence = evidence_items(earlier)
     root = _root(content, headline, algorithm, groups, evidence)
     for element in root:
         report.add(element)
     finish(report)
     return report
+
+
+def _earlier_images(content: ReportContent) -> list[Dataset]:
+    """The slices of another study that the tree refers to (PS3.3 C.17.2.3), each once."""
+    images = {
+        each.earlier.image.sop_instance_uid: each.earlier
+        for each in content.nodules
+        if each.earlier is not None
+    }
+    return [
+        identifiers(
+            study_instance_uid=each.study_instance_uid,
+            series_instance_uid=each.series_instance_uid,
+            sop_class_uid=each.image.sop_class_uid,
+            sop_instance_uid=each.image.sop_instance_uid,
+        )
+        for each in images.values()
+    ]
 
 
 def first_line(content: ReportContent, algorithm: Algorithm) -> str:
