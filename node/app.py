@@ -338,6 +338,7 @@ def _work(config: NodeConfig, store: Store, stop: Stop, moved: Moved) -> None:
             max_attempts=config.delivery.max_attempts,
         ),
         stop=stop.from_here_on(),
+        compares=config.priors.enabled,
         moved=moved,
     )
 

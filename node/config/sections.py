@@ -286,6 +286,17 @@ class AnnotationsConfig(Section):
     """A study in which more is marked is not analysed; what marks so much is no nodule list."""
 
 
+class PriorsConfig(Section):
+    """Growth: nodules that are marked in an earlier CT of the same patient too. It changes nothing
+    of studies that are reported already."""
+
+    enabled: bool = False
+    """Whether reports tell how the volume of a nodule has changed since the latest earlier CT of
+    the patient (Patient ID and issuer; birth date and sex where given) that this node has judged
+    and still holds. The places were tried on scans that were moved and deformed, not yet on pairs
+    of real ones."""
+
+
 class ResultsConfig(Section):
     """The objects that this node writes. A change here makes new results of old studies."""
 
@@ -346,6 +357,7 @@ class NodeConfig(Section):
     delivery: DeliveryConfig = DeliveryConfig()
     pull: PullConfig = PullConfig()
     annotations: AnnotationsConfig = AnnotationsConfig()
+    priors: PriorsConfig = PriorsConfig()
     results: ResultsConfig = ResultsConfig()
     watch: WatchConfig = WatchConfig()
     alerts: AlertsConfig = AlertsConfig()

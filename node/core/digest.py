@@ -22,7 +22,7 @@ from pydicom.valuerep import PersonName
 from m3net.attributes import PARSER_ERRORS, is_encapsulated
 from m3net.codestream import require_sizes
 from m3net.uids import SOPInstanceUID
-from node.core.inputs import StudyInputs
+from node.core.inputs import PriorStudy, StudyInputs
 from sr_templates.character_sets import (
     SPECIFIC_CHARACTER_SET,
     UNREADABLE,
@@ -133,6 +133,16 @@ def inputs_digest(inputs: StudyInputs) -> str:
             **({"at_source": asdict(inputs.at_source)} if inputs.at_source else {}),
         }
     )
+
+
+def results_digest(input_digest: str, prior: PriorStudy | None) -> str:
+    """What the UIDs of a job's results are made of: its key, and what it compares with.
+
+    The earlier CT is no part of the key: that it came, or is erased, makes no new job.
+    """
+    if prior is None:
+        return input_digest
+    return _sha256([input_digest, inputs_digest(prior.inputs), sorted(prior.judged)])
 
 
 def question_digest(inputs: StudyInputs) -> str:

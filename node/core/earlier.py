@@ -22,10 +22,9 @@ from m3net.uids import SOPInstanceUID
 from m3net.volume import CTVolume, transform
 from node.core.inputs import PriorStudy, StudyInputs
 from node.core.marks import read_marks, slice_thickness_mm
+from node.core.prior import FEWEST_DAYS
 from node.core.reading import read_header
 
-FEWEST_DAYS = 30
-"""Between both CTs; before that even fast growth is within the error of measurement."""
 SAME_THICKNESS_MM = 0.5
 """Slices whose thickness differs by more give volumes that cannot be compared."""
 BESIDE_MM = 2.0

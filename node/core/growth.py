@@ -32,6 +32,9 @@ from sr_templates.growth import (
 MOST_COMPARED = 20
 """Nodules of a study that are looked for in an earlier CT: each takes seconds."""
 
+_NOT_COMPARED: tuple[type[Exception], ...] = (StudyError, *PARSER_ERRORS)
+"""What reading a CT raises that was read before, and is damaged, or gone, now."""
+
 
 def with_growth(
     assessment: Assessment,
@@ -65,7 +68,7 @@ def with_growth(
             _compared(each, mark, inputs, earlier, paths)
             for each, mark in zip(judged, same, strict=True)
         ]
-    except (StudyError, *PARSER_ERRORS) as error:
+    except _NOT_COMPARED as error:
         reason = str(error) if isinstance(error, StudyError) else type(error).__name__
         said = f"An earlier CT of the patient is here, and no growth is told: {reason}."
         return replace(assessment, remarks=(*assessment.remarks, said))

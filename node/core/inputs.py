@@ -150,25 +150,3 @@ class PriorStudy:
 
     inputs: StudyInputs
     judged: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """By what two studies are known to be of one patient; as stored, empty where not stated."""
-
-    patient_id: str
-    issuer: str
-    birth_date: str
-    sex: str
-
-    def is_surely(self, other: "Person") -> bool:
-        """The same ID of the same issuer, and nothing that speaks against it; never a name alone.
-
-        An ID whose issuer one of both leaves out may be another hospital's.
-        """
-        return (
-            self.patient_id != ""
-            and (self.patient_id, self.issuer) == (other.patient_id, other.issuer)
-            and len({self.birth_date, other.birth_date} - {""}) < 2
-            and len({self.sex, other.sex} - {""}) < 2
-        )

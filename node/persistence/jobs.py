@@ -1,7 +1,8 @@
 """The worker's transactions: claim, finish, and report what died."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +26,7 @@ from node.persistence.conditions import in_states
 from node.persistence.in_force import hand_out_in_force
 from node.persistence.leases import Leases
 from node.persistence.outdated import reported_after, withdraw_outdated
+from node.persistence.priors import prior_of, with_prior
 from node.persistence.queueing import queue_deliveries
 from node.persistence.rows import JobLease, JobResult, Outbox, Predecessor, StoredArtifact
 from node.persistence.schema import Instance, Job, Study
@@ -36,8 +38,12 @@ from sr_templates.findings import Outcome
 class Jobs(Leases):
     """Analyses."""
 
-    def claim_job(self, *, owner: str, lease_s: float, now: datetime) -> JobLease | None:
+    def claim_job(
+        self, *, owner: str, lease_s: float, now: datetime, compares: bool = False
+    ) -> JobLease | None:
         """The next job is this owner's for `lease_s`; None if there is none.
+
+        compares : whether it is compared with an earlier CT of the patient, if one is here
 
         The jobs of one study run one at a time, in the order of their revisions.  A job of which
         this version cannot read what is stored is dead, and holds up no other.
@@ -55,7 +61,8 @@ class Jobs(Leases):
                 if row is None:
                     return None
                 try:
-                    lease = _lease(connection, row)
+                    inputs = with_prior(connection, row) if compares else row.inputs
+                    lease = _lease(connection, row, inputs)
                 except UNREADABLE as error:
                     work.bury(
                         connection,
@@ -66,6 +73,8 @@ class Jobs(Leases):
                         now=now,
                     )
                     return None
+                if inputs != row.inputs:
+                    connection.execute(update(Job).where(Job.id == row.id).values(inputs=inputs))
                 connection.execute(
                     update(Study)
                     .where(
@@ -135,7 +144,7 @@ class Jobs(Leases):
             for row in dead:
                 # of what cannot be read no report can be made: the diary and `job list` tell of it
                 with suppress(*UNREADABLE):
-                    return _lease(connection, row)
+                    return _lease(connection, row, row.inputs)
             return None
 
     def report_failure(
@@ -215,13 +224,21 @@ def _predecessor() -> Any:
 _CLAIMS = work.claims(Job, eligible=_in_turn, predecessor_id=_predecessor())
 
 
-def _lease(connection: Connection, row: Row[Any]) -> JobLease:
+def _lease(connection: Connection, row: Row[Any], stored: Mapping[str, Any]) -> JobLease:
     study = StudyInstanceUID(row.study_instance_uid)
     instances = connection.execute(
         select(*Instance.__table__.columns).where(Instance.study_instance_uid == study)
     ).all()
-    wanted = set(instance_ids(row.inputs))
+    wanted = set(instance_ids(stored))
     used = [instance for instance in instances if instance.id in wanted]
+    inputs = inputs_from_json(
+        study, stored, {item.id: facts_from_row(item._asdict()) for item in used}
+    )
+    paths = {SOPInstanceUID(item.sop_instance_uid): item.path for item in used}
+    if found := prior_of(connection, stored.get("prior")):
+        prior, paths_there = found
+        if paths.keys().isdisjoint(paths_there):  # else which file is meant is not certain
+            inputs, paths = replace(inputs, prior=prior), {**paths, **paths_there}
     return JobLease(
         work=Job,
         number=row.id,
@@ -230,10 +247,8 @@ def _lease(connection: Connection, row: Row[Any]) -> JobLease:
         max_attempts=row.max_attempts,
         owner=row.owner or "",
         study_instance_uid=study,
-        inputs=inputs_from_json(
-            study, row.inputs, {item.id: facts_from_row(item._asdict()) for item in used}
-        ),
-        paths={SOPInstanceUID(item.sop_instance_uid): item.path for item in used},
+        inputs=inputs,
+        paths=paths,
         revision=row.revision,
         created_at=row.created_at,
         analysis_id=row.analysis_id,

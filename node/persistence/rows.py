@@ -203,7 +203,7 @@ class JobLease(Lease):
     """A job that this process holds.
 
     revision    : 1, 2, ... within the study
-    paths       : spool path of every instance of `inputs`
+    paths       : spool path of every instance of `inputs` and of their prior
     predecessor : fixed at the first claim, so that a rebuild names the same one
     failed      : why the last try failed; for a dead job, why it is dead
     numbered_above : what the Series Numbers of all results of the study are greater than

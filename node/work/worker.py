@@ -18,6 +18,7 @@ from typing import Protocol
 from m3net.prediction import Classifier
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID
 from node.config import WorkerConfig
+from node.core.digest import results_digest
 from node.core.objects import ResultSettings, Stamp, revision_in_words
 from node.core.pipeline import Paths, analyse, report_failure
 from node.core.results import COMPANIONS, Artifact, ArtifactKind, Results
@@ -38,7 +39,9 @@ UNREPORTED_PAUSE = timedelta(minutes=1)
 class KeepsJobs(KeepsLeases, Protocol):
     """What the worker asks of the store."""
 
-    def claim_job(self, *, owner: str, lease_s: float, now: datetime) -> JobLease | None:
+    def claim_job(
+        self, *, owner: str, lease_s: float, now: datetime, compares: bool
+    ) -> JobLease | None:
         """The next job is this owner's."""
         ...
 
@@ -105,15 +108,20 @@ def run(
     analyst: Analyst,
     outbox: Outbox,
     stop: threading.Event,
+    compares: bool = False,
     moved: Moved = unseen,
 ) -> None:
-    """Analyse until `stop` is set; what is being analysed then is finished."""
+    """Analyse until `stop` is set; what is being analysed then is finished.
+
+    compares : whether nodules are looked for in an earlier CT of the patient
+    """
     worker = Worker(
         config,
         store=store,
         spool=spool,
         analyst=analyst,
         outbox=outbox,
+        compares=compares,
         moved=moved,
     )
     keep_working(
@@ -136,11 +144,13 @@ class Worker:
         spool: Spool,
         analyst: Analyst,
         outbox: Outbox,
+        compares: bool = False,
         clock: Clock = lambda: datetime.now(UTC),
         rng: Random | None = None,
         moved: Moved = unseen,
     ) -> None:
         self._moved = moved
+        self._compares = compares
         self._lease_s = config.lease_s
         self._store = store
         self._spool = spool
@@ -153,7 +163,10 @@ class Worker:
     def work_one(self) -> bool:
         """Claim, analyse and settle one job, or report one that died; False if there is none."""
         lease = self._store.claim_job(
-            owner=this_process(), lease_s=self._lease_s, now=self._clock()
+            owner=this_process(),
+            lease_s=self._lease_s,
+            now=self._clock(),
+            compares=self._compares,
         )
         if lease is not None:
             self._holder.hold(lease, lambda: self._work(lease))
@@ -220,7 +233,7 @@ def stamp_of(lease: JobLease) -> Stamp:
     """What results take from the job's row, and nothing from now."""
     return Stamp(
         study_instance_uid=lease.study_instance_uid,
-        input_digest=lease.input_digest,
+        input_digest=results_digest(lease.input_digest, lease.inputs.prior),
         analysis_id=lease.analysis_id,
         revision=lease.revision,
         at=lease.created_at.astimezone(),

@@ -95,7 +95,7 @@ def read_cutout(directory: Path, label: CutoutLabel) -> Cutout:
         )
     if not inside.any():
         raise CutoutsUnusable(f"{label.file}: the mask marks no voxel")
-    x, y, z = image.GetSpacing()  # type: ignore[no-untyped-call]  # because SimpleITK has no types
+    x, y, z = image.GetSpacing()
     return Cutout(label=label, hu=hu.astype(np.int16), mask=inside, spacing_mm=(z, y, x))
 
 
