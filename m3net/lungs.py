@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from m3net.nodule import Side
-from m3net.planes import block_means, with_holes
+from m3net.planes import blocks, with_holes
 from m3net.volume import CTVolume, transform
 
 BLOCK_MM = 4.0
@@ -64,7 +64,7 @@ def find_lungs(volume: CTVolume) -> Lungs | None:
     extent_mm = np.array(volume.shape) * volume.spacing_mm
     if extent_mm[0] < LEAST_HEIGHT_MM or min(extent_mm[1:]) < LEAST_FIELD_MM:
         return None
-    hu, affine = _blocks(volume)
+    hu, affine = blocks(volume, BLOCK_MM)
     body = hu >= BODY_FROM_HU
     lung = (hu > LUNG_HU[0]) & (hu < LUNG_HU[1]) & with_holes(body) & ~body
     for pair in _parted(lung):
@@ -75,16 +75,6 @@ def find_lungs(volume: CTVolume) -> Lungs | None:
         if _lie_as_lungs(right, left, middle_mm=transform(affine, np.argwhere(body).mean(axis=0))):
             return Lungs(right_mm=right, left_mm=left)
     return None
-
-
-def _blocks(volume: CTVolume) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Means in plane, every so many slices: (Z, Y, X) HU, and index -> LPS mm."""
-    z, y, x = (max(1, round(BLOCK_MM / mm)) for mm in volume.spacing_mm)
-    slices = volume.hu[::z]
-    rows, columns = slices.shape[1] // y * y, slices.shape[2] // x * x
-    affine = volume.affine @ np.diag([z, y, x, 1.0])
-    affine[:3, 3] = volume.to_mm((0, (y - 1) / 2, (x - 1) / 2))
-    return block_means(slices[:, :rows, :columns], rows=y, columns=x), affine
 
 
 def _parted(lung: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:

@@ -23,6 +23,7 @@ from m3net.errors import NoduleUnusable
 from m3net.grid import GridBox
 from m3net.nodule import Point
 from m3net.placed import PlacedNodule
+from m3net.planes import blocks
 from m3net.volume import AIR_HU, CTVolume, transform
 
 CHEST_STEP_MM = 6.0
@@ -51,6 +52,7 @@ ANOTHER_PLACE_MM = 7.5
 AGREE_MM = 3.0
 """So near to each other both cubes find the place."""
 
+_CORNERS: NDArray[np.int_] = np.moveaxis(np.indices((2, 2, 2)), 0, -1).reshape(-1, 3)
 IN_PLACE: NDArray[np.float64] = np.eye(4)
 Image = NDArray[np.float32]
 
@@ -88,27 +90,27 @@ class _Grid:
         placed : (4, 4), point of the grid -> point of the scan, LPS mm
         """
         affine = placed @ self.affine
-        corners = np.moveaxis(np.indices((2, 2, 2)), 0, -1).reshape(-1, 3)
-        points = transform(affine, corners * (np.array(self.size) - 1))
-        box = GridBox.about(volume.to_index(points))
-        inside = GridBox(
-            first=_within(box.first, volume.shape),
-            shape=_extent(box, volume.shape),
-        )
-        hu = inside.cut(volume.hu, of=GridBox.whole(volume.hu), fill=AIR_HU)
+        corners = transform(affine, _CORNERS * (np.array(self.size) - 1))
+        box = GridBox.about(volume.to_index(corners))
+        hu = box.cut(volume.hu, of=GridBox.whole(volume.hu), fill=AIR_HU)
         smooth = [max(self.step_mm / mm - 1, 0) / 2 for mm in volume.spacing_mm]
         fine = ndimage.gaussian_filter(np.clip(hu, *CLIPPED_HU).astype(np.float32), smooth)
-        to_box = np.linalg.inv(inside.affine(volume)) @ affine
-        sampled: Image = ndimage.affine_transform(
-            fine,
-            to_box[:3, :3],
-            offset=to_box[:3, 3],
+        to_grid = np.linalg.inv(placed)
+        return self.lay(fine, to_grid @ box.affine(volume), fill=AIR_HU)
+
+    def lay(self, values: Image, affine: NDArray[np.float64], *, fill: float) -> Image:
+        """The values, on a grid of that affine, on this one; linearly."""
+        to_values = np.linalg.inv(affine) @ self.affine
+        laid: Image = ndimage.affine_transform(
+            values,
+            to_values[:3, :3],
+            offset=to_values[:3, 3],
             output_shape=self.size,
             order=1,
             mode="grid-constant",
-            cval=AIR_HU,
+            cval=fill,
         )
-        return sampled
+        return laid
 
     def image(self, values: NDArray[np.generic]) -> sitk.Image:
         """The values as SimpleITK knows them, in their place."""
@@ -116,22 +118,6 @@ class _Grid:
         image.SetOrigin([float(mm) for mm in self.first_mm])
         image.SetSpacing([self.step_mm] * 3)
         return image
-
-
-def _within(first: tuple[int, int, int], shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    z, y, x = (min(max(n, 0), size - 1) for n, size in zip(first, shape, strict=True))
-    return z, y, x
-
-
-def _extent(box: GridBox, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    ends = (
-        min(max(first + n, 1), size)
-        for first, n, size in zip(box.first, box.shape, shape, strict=True)
-    )
-    z, y, x = (
-        max(end - first, 1) for end, first in zip(ends, _within(box.first, shape), strict=True)
-    )
-    return z, y, x
 
 
 @dataclass(frozen=True)
@@ -143,11 +129,14 @@ class Registration:
 
     @cached_property
     def _chests(self) -> NDArray[np.float64]:
-        """(4, 4), point of `now` -> point of `then`, LPS mm, by the whole chests."""
-        fixed, moving = (_whole(volume) for volume in (self.now, self.then))
-        start = sitk.CenteredTransformInitializer(
-            fixed, moving, sitk.Euler3DTransform(), sitk.CenteredTransformInitializerFilter.MOMENTS
-        )
+        """(4, 4), point of `now` -> point of `then`, LPS mm, by the whole chests.
+
+        Raises NoSuchPlace.
+        """
+        (fixed, centre_mm), (moving, centre_there_mm) = map(_whole, (self.now, self.then))
+        start = sitk.Euler3DTransform()
+        start.SetCenter(centre_mm.tolist())
+        start.SetTranslation((centre_there_mm - centre_mm).tolist())
         found, _ = _rigid(fixed, moving, start, mask=None, shrink=(4, 2, 1))
         return found
 
@@ -196,13 +185,17 @@ def _beside(placed: PlacedNodule, grid: _Grid, cube: Image) -> NDArray[np.uint8]
     return (~left_out).astype(np.uint8)
 
 
-def _whole(volume: CTVolume) -> sitk.Image:
-    """The whole scan in coarse voxels; as mass, air weighs nothing."""
-    corners = np.moveaxis(np.indices((2, 2, 2)), 0, -1).reshape(-1, 3)
-    points = volume.to_mm(corners * (np.array(volume.shape) - 1))
-    low, high = points.min(axis=0), points.max(axis=0)
+def _whole(volume: CTVolume) -> tuple[sitk.Image, NDArray[np.float64]]:
+    """The whole scan in coarse voxels, and its centre of mass, (x, y, z) mm; air weighs nothing."""
+    hu, affine = blocks(volume, CHEST_STEP_MM)
+    corners = transform(affine, _CORNERS * (np.array(hu.shape) - 1))
+    low, high = corners.min(axis=0), corners.max(axis=0)
     grid = _Grid.about((low + high) / 2, half_mm=(high - low) / 2, step_mm=CHEST_STEP_MM)
-    return grid.image(grid.sample(volume) - np.float32(AIR_HU))
+    mass = np.clip(hu, *CLIPPED_HU).astype(np.float32) - np.float32(AIR_HU)
+    if not mass.any():
+        raise NoSuchPlace("one of both scans shows nothing")
+    centre = transform(affine, ndimage.center_of_mass(mass))
+    return grid.image(grid.lay(mass, affine, fill=0.0)), centre
 
 
 def _clearest_shift(cube: Image, beside: NDArray[np.uint8], searched: Image) -> NDArray[np.float64]:

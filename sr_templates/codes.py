@@ -50,7 +50,7 @@ AS_ANNOTATED = Code("AS_ANNOTATED", PRIVATE_SCHEME, "Stated by the annotation")
 context group, has response criteria only."""
 
 VOLUME_CHANGE = Code("VOLUME_CHANGE", PRIVATE_SCHEME, "Change in volume since the earlier CT")
-VOLUME_DOUBLING_TIME = Code("VOLUME_DOUBLING_TIME", PRIVATE_SCHEME, "Volume doubling time")
+VOLUME_DOUBLING_TIME = Code("DOUBLING_TIME", PRIVATE_SCHEME, "Volume doubling time")
 """PS3.16 has no code for either: CID 6133, chest quantitative temporal difference, has differences
 in size and in location, and no rate."""
 DAY = Code("d", "UCUM", "day")

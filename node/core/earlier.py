@@ -128,7 +128,7 @@ def same_nodules(
     registration = Registration(nodules[0].volume, earlier.volume)
     places = [_place_in(registration, each) for each in nodules]
     return [
-        _same(at, [each.nodule for each in nodules], places, earlier.nodules)
+        same_mark(at, [each.nodule for each in nodules], places, earlier.nodules)
         for at in range(len(nodules))
     ]
 
@@ -140,13 +140,17 @@ def _place_in(registration: Registration, nodule: PlacedNodule) -> Point | Nodul
         return reason
 
 
-def _same(
+def same_mark(
     at: int,
     nodules: Sequence[Nodule],
     places: Sequence[Point | NoduleUnusable],
     marks: Sequence[Nodule],
 ) -> Nodule | NoduleUnusable:
-    """The mark of the nodule with this number."""
+    """The mark of the nodule with this number, or the reason why none is taken for it.
+
+    places : where each nodule lies in the earlier CT, LPS mm, or why that is not known
+    marks  : everything that is marked in the earlier CT
+    """
     nodule, place = nodules[at], places[at]
     if isinstance(place, NoduleUnusable):
         return place

@@ -46,7 +46,8 @@ def with_prior(connection: Connection, job: Row[Any]) -> dict[str, Any]:
         .join(Job, Job.study_instance_uid == Study.study_instance_uid)
         .where(
             Study.patient_id == study.patient_id,
-            Study.study_date.between("0", day),
+            Study.study_date > "",
+            Study.study_date <= day,
             in_states(Job.state, {State.DONE}),
             ~exists().where(
                 later.study_instance_uid == Job.study_instance_uid,

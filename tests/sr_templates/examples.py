@@ -11,6 +11,8 @@ from sr_templates.findings import (
     Algorithm,
     Circle,
     Consistency,
+    EarlierImage,
+    Growth,
     ImageReference,
     Lobe,
     Location,
@@ -84,6 +86,18 @@ OUTLINED = NoduleFinding(
         side=Side.LEFT, lobe=Lobe.LOWER, series_number=4, image_number=43, images=133
     ),
     limits=("slices of 2.5 mm", "one annotation's outline"),
+)
+GROWN = replace(
+    OUTLINED,
+    growth=Growth(
+        on="2025-07-15", days=184, volume_mm3=6002.3, change_percent=52.0, doubling_days=304.6
+    ),
+    earlier=EarlierImage(
+        accession="A0",
+        study_instance_uid="2.25.91",
+        series_instance_uid="2.25.92",
+        image=replace(REFERENCE, sop_instance_uid="2.25.93"),
+    ),
 )
 REFUSED = RefusedFinding(
     tracking_uid="2.25.73", tracking_id="Nodule 3", reason="its centre is outside the CT"

@@ -21,6 +21,7 @@ from tests.sr_templates.examples import (
     COMPREHENSIVE,
     COMPREHENSIVE_3D,
     FULL,
+    GROWN,
     OUTLINED,
     ROUND,
     SLICE,
@@ -111,6 +112,30 @@ def test_a_report_reads_back_with_its_nodules():
     assert second.roi.value.tolist() == [[2, 2], [6, 2], [4, 6], [2, 2]]
     (density,) = second.get_qualitative_evaluations()
     assert (density.name.value, density.value.value) == ("C41144", "RID50152")
+
+
+def test_growth_is_inferred_from_the_earlier_ct_which_is_evidence_of_another_study():
+    built = report(replace(FULL, nodules=(ROUND, GROWN)))
+    _, second = hd.sr.srread(BytesIO(encoded(built))).content.get_planar_roi_measurement_groups()
+    assert [(m.name.meaning, m.value, m.unit.value) for m in second.get_measurements()][-2:] == [
+        ("Change in volume since the earlier CT", 52.0, "%"),
+        ("Volume doubling time", 304.6, "d"),
+    ]
+    for number in items(built, "VOLUME_CHANGE") + items(built, "DOUBLING_TIME"):
+        (source,) = [i for i in number.ContentSequence if i.RelationshipType == "INFERRED FROM"]
+        assert source.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "2.25.93"
+    (study,) = built.PertinentOtherEvidenceSequence
+    assert study.StudyInstanceUID == "2.25.91"
+    assert study.ReferencedSeriesSequence[0].SeriesInstanceUID == "2.25.92"
+    of_today = built.CurrentRequestedProcedureEvidenceSequence
+    assert [each.StudyInstanceUID for each in of_today] == [SLICE.StudyInstanceUID]
+
+
+def test_no_doubling_time_is_told_where_there_is_none():
+    same = replace(GROWN, growth=replace(GROWN.growth, change_percent=12.0, doubling_days=None))
+    built = report(replace(FULL, nodules=(same,), refused=()))
+    assert [n.MeasuredValueSequence[0].NumericValue for n in items(built, "VOLUME_CHANGE")] == [12]
+    assert items(built, "DOUBLING_TIME") == []
 
 
 def test_every_size_says_what_it_was_taken_from():
@@ -394,7 +419,8 @@ def test_a_headline_that_is_too_long_for_the_flag_is_shortened_there_alone():
 @pytest.mark.parametrize("sop_class_uid", [COMPREHENSIVE_3D, COMPREHENSIVE])
 @pytest.mark.parametrize("outcome", [*HEADLINES, Outcome.PARTLY_ANALYSED])
 def test_dciodvfy_finds_no_error(outcome, sop_class_uid, tmp_path):
-    content = FULL if outcome is Outcome.PARTLY_ANALYSED else without_nodule(outcome)
+    grown = replace(FULL, nodules=(ROUND, GROWN))
+    content = grown if outcome is Outcome.PARTLY_ANALYSED else without_nodule(outcome)
     path = written(report(content, sop_class_uid=sop_class_uid), tmp_path)
     assert validators.dciodvfy(path) == []
 
@@ -411,7 +437,7 @@ def test_dciodvfy_finds_no_error_with_untrained_weights(tmp_path):
     ("content", "changes"),
     [
         (replace(FULL, nodules=FULL.nodules[:1]), {}),
-        (FULL, {"sop_class_uid": COMPREHENSIVE}),
+        (replace(FULL, nodules=(ROUND, GROWN)), {"sop_class_uid": COMPREHENSIVE}),
         (replace(FULL, nodules=[replace(ROUND, call=None)]), {"algorithm": UNTRAINED}),
         (without_nodule(Outcome.NOT_ANALYSED), {}),
     ],

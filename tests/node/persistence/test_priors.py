@@ -1,0 +1,153 @@
+"""Which earlier CT a job compares with, and that what happens to that CT later changes nothing."""
+
+from dataclasses import replace
+
+from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+from node.core.digest import inputs_digest
+from node.core.inputs import InstanceFacts, Intent
+from node.dicom.searchable import Described
+from node.persistence.rows import JobLease, JobResult, JobTerms, Outbox
+from node.persistence.store import Store
+from sr_templates.findings import Outcome
+from tests.node.core.facts_of import ct_slice
+from tests.node.persistence.filling import IDENTITY, MODEL, NOON, arrive, inputs_of
+
+TODAY = StudyInstanceUID("1.2.99")
+JANE = {"issuer_of_patient_id": "CITY", "patient_birth_date": "19500102", "patient_sex": "F"}
+
+
+def slices_of(study: StudyInstanceUID) -> list[InstanceFacts]:
+    return [
+        replace(
+            ct_slice(number),
+            study_instance_uid=study,
+            series_instance_uid=SeriesInstanceUID(f"{study}.1"),
+            sop_instance_uid=SOPInstanceUID(f"{study}.1.{number}"),
+            content_digest=f"{study} {number}",
+        )
+        for number in (0, 1)
+    ]
+
+
+def queue(
+    store: Store, study: StudyInstanceUID, *, day: str, patient_id: str = "4711", **said: str
+) -> None:
+    """A job of a study of that day; `said` is what differs from Jane's."""
+    slices = slices_of(study)
+    identity = replace(IDENTITY, patient_id=patient_id, study_date=day)
+    says = Described(study={**JANE, **said}, series={}, instance={})
+    for each in slices:
+        arrive(store, each, identity=identity, says=says)
+    inputs = replace(inputs_of(*slices, study=study), intent=Intent.ANALYSE, missing=frozenset())
+    assert store.enqueue(
+        inputs,
+        digest=inputs_digest(inputs),
+        terms=JobTerms(analysis_id=MODEL, max_attempts=3),
+        now=NOON,
+    )
+
+
+def claim(store: Store, *, compares: bool = True) -> JobLease:
+    lease = store.claim_job(owner="host-a:1:1", lease_s=60, now=NOON, compares=compares)
+    assert lease is not None
+    return lease
+
+
+def finish(store: Store, lease: JobLease, *, outcome: Outcome = Outcome.ANALYSED) -> None:
+    nodules = [
+        {"tracking_uid": "2.25.1", "probability": 0.4},
+        {"tracking_uid": "2.25.2", "probability": None},
+    ]
+    store.finish_job(
+        lease,
+        result=JobResult(
+            outcome=outcome,
+            headline="",
+            summary={"nodules": nodules if outcome is Outcome.ANALYSED else []},
+            artifacts=[],
+        ),
+        outbox=Outbox(destinations=(), max_attempts=3),
+        now=NOON,
+    )
+
+
+def earlier(
+    store: Store, number: int, *, day: str, outcome: Outcome = Outcome.ANALYSED, **said: str
+) -> StudyInstanceUID:
+    """A study that was judged."""
+    study = StudyInstanceUID(f"1.2.{number}")
+    queue(store, study, day=day, **said)
+    finish(store, claim(store), outcome=outcome)
+    return study
+
+
+def test_the_latest_earlier_study_whose_nodules_were_judged_is_compared_with(store: Store) -> None:
+    earlier(store, 1, day="20240101")
+    judged = earlier(store, 2, day="20250101")
+    earlier(store, 3, day="20250601", outcome=Outcome.NOT_ANALYSED)
+    earlier(store, 4, day="20260220")  # ten days before
+    earlier(store, 5, day="20260401")  # later
+    queue(store, TODAY, day="20260301")
+    lease = claim(store)
+    assert lease.inputs.prior is not None
+    assert lease.inputs.prior.inputs.ct == tuple(slices_of(judged))
+    assert lease.inputs.prior.judged == {"2.25.1"}
+    assert sorted(lease.paths) == ["1.2.2.1.0", "1.2.2.1.1", "1.2.99.1.0", "1.2.99.1.1"]
+
+
+NOT_SURELY_OF_THE_PATIENT: tuple[dict[str, str], ...] = (
+    {"patient_id": "4712"},
+    {"patient_id": ""},
+    {"issuer_of_patient_id": "TOWN"},
+    {"issuer_of_patient_id": ""},
+    {"patient_birth_date": "19500103"},
+    {"patient_sex": "M"},
+    {"day": ""},
+)
+
+
+def test_a_study_that_is_not_surely_an_earlier_one_of_the_patient_is_not_compared_with(
+    store: Store,
+) -> None:
+    for number, said in enumerate(NOT_SURELY_OF_THE_PATIENT):
+        earlier(store, number, **{"day": "20250101", **said})
+    queue(store, TODAY, day="20260301")
+    assert claim(store).inputs.prior is None
+    queue(store, StudyInstanceUID("1.2.98"), day="20260301", patient_id="")
+    assert claim(store).inputs.prior is None
+
+
+def test_what_comes_between_two_tries_changes_nothing(store: Store) -> None:
+    first = earlier(store, 1, day="20240101")
+    queue(store, TODAY, day="20260301")
+    store.retry(claim(store), error="no memory", not_before=NOON, now=NOON)
+    queue(store, StudyInstanceUID("1.2.7"), day="20250101")
+    again = claim(store)
+    assert again.study_instance_uid == TODAY
+    assert again.inputs.prior is not None
+    assert again.inputs.prior.inputs.study_instance_uid == first
+
+
+def test_a_report_stays_as_it_is_when_the_earlier_ct_comes_later(store: Store) -> None:
+    queue(store, TODAY, day="20260301")
+    finish(store, claim(store))
+    earlier(store, 1, day="20250101")
+    inputs = replace(
+        inputs_of(*slices_of(TODAY), study=TODAY), intent=Intent.ANALYSE, missing=frozenset()
+    )
+    terms = JobTerms(analysis_id=MODEL, max_attempts=3)
+    assert store.enqueue(inputs, digest=inputs_digest(inputs), terms=terms, now=NOON) is None
+
+
+def test_of_an_earlier_ct_that_is_erased_nothing_is_left_and_nothing_else_takes_its_place(
+    store: Store,
+) -> None:
+    gone = earlier(store, 1, day="20250101")
+    queue(store, TODAY, day="20260301")
+    store.retry(claim(store), error="no memory", not_before=NOON, now=NOON)
+    store.erase_study(gone, by="test", forced=True, now=NOON)
+    # whose job may have the number that the erased one had
+    queue(store, StudyInstanceUID("1.2.8"), day="20250201", patient_id="somebody else")
+    leases = [claim(store), claim(store)]
+    assert {lease.study_instance_uid for lease in leases} == {TODAY, "1.2.8"}
+    assert [lease.inputs.prior for lease in leases] == [None, None]
