@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from pydicom.sr.coding import Code
 
 from m3net import consistency, measurements
-from sr_templates import codes
+from node.core.prior import FEWEST_DAYS
+from sr_templates import codes, growth
 from sr_templates.probability import LEAST_TOLD, MOST_TOLD
 
 Rows = list[tuple[str, str, str]]
@@ -43,6 +44,19 @@ def content_of_a_nodule() -> Rows:
             f"{outlined}; in slices of {consistency.THICKEST_MM:g} mm or less, from "
             f"{consistency.LEAST_MM3:g} mm3 on, and only where it is clear and no air lies within "
             "(m3net/consistency.py, m3net/cavities.py)",
+        ),
+        (
+            "change in volume",
+            _named([codes.VOLUME_CHANGE]),
+            "against the latest earlier CT of the patient that is held here, with priors.enabled: "
+            "where the nodule is marked in both at the same place of the lung, as their pixels "
+            f"have it, in slices of one thickness, {FEWEST_DAYS} days apart or more; inferred from "
+            "a slice of the earlier CT, which is Pertinent Other Evidence",
+        ),
+        (
+            "doubling time",
+            _named([codes.VOLUME_DOUBLING_TIME]),
+            f"where the volume has grown by {growth.ERROR_PERCENT} % or more",
         ),
         (
             "a diameter alone",
