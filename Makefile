@@ -20,6 +20,9 @@ WORKERS ?= 3
 # point pip to an index or folder of CPU wheels: PIP_INSTALL_FLAGS="--find-links DIR".
 PIP_INSTALL_FLAGS ?=
 
+# Where Python may not keep what it has compiled, each process that the tests start compiles all.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test lint format types contracts unit soak docs wheel viewers mutants clean
 .DELETE_ON_ERROR:
 

@@ -26,11 +26,12 @@ from node.core.digest import analysis_id
 from node.core.errors import ConfigError
 from node.core.retry import LONGEST_ASKED_S
 from node.logs import event
-from node.persistence.database import Change, parsed_url, sqlite_file
+from node.persistence.database import parsed_url, sqlite_file
 from node.persistence.private import make_folder, tighten
 from node.persistence.rows import JobTerms, Outbox
 from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store
+from node.persistence.upgrading import Change
 from node.process import life, orphans
 from node.process.supervisor import EX_CONFIG
 from node.watch.pulse import BEATS, Moved, Pulse

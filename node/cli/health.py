@@ -48,7 +48,7 @@ def _signs(config: "NodeConfig", now: datetime) -> "tuple[Sign, ...]":
 
     from node.app import open_node_store
     from node.core.errors import NodeError
-    from node.persistence.database import Change
+    from node.persistence.upgrading import Change
     from node.watch.moment import moment
     from node.watch.signs import in_order, signs, unreachable
     from node.words import in_words

@@ -41,8 +41,8 @@ def ingest(paths: tuple[Path, ...], config_path: Path | None) -> None:
     from node.core.errors import Refused
     from node.core.sender import Sender, SenderKind
     from node.inbound.files import files_below
-    from node.persistence.database import Change
     from node.persistence.process_identity import this_process
+    from node.persistence.upgrading import Change
     from node.words import in_words_with_place
 
     config = loaded(config_path)

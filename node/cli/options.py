@@ -99,7 +99,7 @@ def loaded_or_default(config_path: Path | None) -> "NodeConfig":
 def opened_store(config: "NodeConfig") -> Iterator["Store"]:
     """The store of a node that has run before; a mistyped path makes no empty database."""
     from node.app import open_node_store
-    from node.persistence.database import Change
+    from node.persistence.upgrading import Change
 
     store = open_node_store(config, change=Change.NONE)
     try:
@@ -112,8 +112,8 @@ def opened_store(config: "NodeConfig") -> Iterator["Store"]:
 def made_store(config: "NodeConfig") -> Iterator["Store"]:
     """The store of a node that may run for the first time only after this."""
     from node.app import open_node_store
-    from node.persistence.database import Change
     from node.persistence.private import OTHERS, make_folder
+    from node.persistence.upgrading import Change
 
     os.umask(OTHERS)
     make_folder(config.storage.directory)

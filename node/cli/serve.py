@@ -27,8 +27,8 @@ def serve(config_path: Path | None) -> None:
     from node.config.reloading import changed, needs_restart
     from node.core.errors import ConfigError
     from node.operator.people import require_users
-    from node.persistence.database import Change
     from node.persistence.private import OTHERS, make_folder, tighten
+    from node.persistence.upgrading import Change
     from node.process.supervisor import Supervisor, port_is_free
     from node.watch.roles import roles_of
     from node.words import in_words

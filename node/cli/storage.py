@@ -68,7 +68,7 @@ def restore(directory: Path, config_path: Path | None) -> None:
 
     from node.app import open_database
     from node.keeping.restore import restore as put_back
-    from node.persistence.database import Change
+    from node.persistence.upgrading import Change
 
     config = loaded(config_path)
     with _locked(config), _progress() as bar:
@@ -131,7 +131,7 @@ def rebuild(config_path: Path | None) -> int:
     from node.keeping import identity
     from node.keeping.rebuild import Identified
     from node.keeping.rebuild import rebuild as make_again
-    from node.persistence.database import Change
+    from node.persistence.upgrading import Change
 
     config = loaded(config_path)
     with _locked(config), _progress() as bar:

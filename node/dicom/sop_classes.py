@@ -8,7 +8,6 @@ from typing import Literal
 
 from pydicom._uid_dict import UID_dictionary
 from pydicom.uid import UID
-from pynetdicom.sop_class import _STORAGE_CLASSES
 
 from m3net.annotations.kinds import READABLE, UNSUPPORTED
 from m3net.ct.enhanced import ENHANCED_CT
@@ -33,6 +32,15 @@ _NOT_OF_A_STUDY = frozenset(
     }
 )
 """Named storage, but of no patient's study: nothing to file them under."""
+_NEWER = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.9.100.1",  # Waveform Presentation State Storage
+        "1.2.840.10008.5.1.4.1.1.9.100.2",  # Waveform Acquisition Presentation State Storage
+        "1.2.840.10008.5.1.4.1.1.66.7",  # Label Map Segmentation Storage
+        "1.2.840.10008.5.1.4.1.1.66.8",  # Height Map Segmentation Storage
+    }
+)
+"""Storage of the Standard that pydicom's dictionary does not have yet (PS3.6 Table A-1)."""
 
 
 def names_study(sop_class_uid: str) -> bool:
@@ -50,7 +58,7 @@ def standard_storage() -> frozenset[UID]:
         for uid, (name, kind, *_) in UID_dictionary.items()
         if kind == "SOP Class" and "Storage" in name
     }
-    return frozenset(UID(uid) for uid in (named | set(_STORAGE_CLASSES.values())) - _NOT_OF_A_STUDY)
+    return frozenset(UID(uid) for uid in (named | _NEWER) - _NOT_OF_A_STUDY)
 
 
 def interpreted() -> frozenset[UID]:

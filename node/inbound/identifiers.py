@@ -15,11 +15,11 @@ from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 from m3net.attributes import PARSER_ERRORS
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
 from node.core.errors import CANNOT_UNDERSTAND, Refused
-from node.core.inputs import StudyIdentity
+from node.core.inputs import InstanceFacts, StudyIdentity
 from node.dicom.described import date_of
 from node.dicom.elements import Header, header_at, walk
 from node.dicom.header_text import is_uid, text_of
-from node.inbound.encoded import parsed
+from node.inbound.encoded import Parts, parsed
 from sr_templates.character_sets import assume
 
 _CLASS, _INSTANCE, _STUDY, _SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
@@ -129,6 +129,22 @@ def identifiers_of(dataset: Dataset, assumed_character_set: str | None) -> Ident
     """
     uids = {keyword: text_of(dataset, keyword) for keyword in _UIDS.values()}
     return _identifiers(uids, identity_of(dataset, assumed_character_set))
+
+
+def amiss(parts: Parts, ids: InstanceFacts | Identifiers) -> tuple[str, ...]:
+    """What is wrong with the header of a file, a sentence each."""
+    if not parts.meta:
+        return ("no File Meta Information; taken as the Data Set that follows",)
+    words = []
+    if not parts.is_file:
+        words.append("no preamble")
+    if not parts.transfer_syntax_uid:
+        words.append("File Meta names no transfer syntax; it was guessed")
+    if parts.sop_instance_uid != ids.sop_instance_uid:
+        words.append("File Meta names another SOP Instance; the Data Set's was taken")
+    if parts.sop_class_uid != ids.sop_class_uid:
+        words.append("File Meta names another SOP Class; the Data Set's was taken")
+    return tuple(words)
 
 
 def _identifiers(uids: Mapping[str, str], identity: StudyIdentity) -> Identifiers:

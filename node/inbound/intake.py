@@ -43,8 +43,7 @@ from node.inbound.encoded import (
     readable,
     take_apart,
 )
-from node.inbound.identifiers import Identifiers, identifiers_of, leading_identifiers
-from node.inbound.received import amiss
+from node.inbound.identifiers import Identifiers, amiss, identifiers_of, leading_identifiers
 from node.logs import event
 from node.persistence.group_commit import GroupCommit
 from node.persistence.rows import Arrival, ReceivedInstance

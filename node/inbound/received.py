@@ -10,7 +10,6 @@ from node.core.errors import CANNOT_UNDERSTAND, Refused
 from node.core.inputs import InstanceFacts, StudyIdentity
 from node.dicom.header_text import text_of
 from node.inbound.encoded import (
-    Parts,
     Readable,
     file_head,
     looks_like_dicom,
@@ -19,7 +18,7 @@ from node.inbound.encoded import (
     take_apart,
 )
 from node.inbound.facts import needs_whole, read_facts
-from node.inbound.identifiers import Identifiers
+from node.inbound.identifiers import amiss
 from sr_templates.character_sets import assume
 
 
@@ -96,22 +95,6 @@ def header_of_file(
     header = _parsed(readable(parts.data, syntax=syntax, whole=False, max_bytes=max_bytes))
     assume(header, assumed_character_set)
     return header, syntax
-
-
-def amiss(parts: Parts, ids: InstanceFacts | Identifiers) -> tuple[str, ...]:
-    """What is wrong with the header of a file, a sentence each."""
-    if not parts.meta:
-        return ("no File Meta Information; taken as the Data Set that follows",)
-    words = []
-    if not parts.is_file:
-        words.append("no preamble")
-    if not parts.transfer_syntax_uid:
-        words.append("File Meta names no transfer syntax; it was guessed")
-    if parts.sop_instance_uid != ids.sop_instance_uid:
-        words.append("File Meta names another SOP Instance; the Data Set's was taken")
-    if parts.sop_class_uid != ids.sop_class_uid:
-        words.append("File Meta names another SOP Class; the Data Set's was taken")
-    return tuple(words)
 
 
 def _parsed(readable: Readable) -> Dataset:

@@ -14,9 +14,8 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from node.core.errors import CANNOT_UNDERSTAND, Refused
 from node.inbound.encoded import looks_like_dicom, take_apart
-from node.inbound.identifiers import Identifiers
+from node.inbound.identifiers import Identifiers, amiss
 from node.inbound.intake import LEADING, Incoming, Intake
-from node.inbound.received import amiss
 from node.logs import event
 from node.persistence.spool import Part
 

@@ -5,39 +5,19 @@ writer waits at its beginning, never in the middle).  PostgreSQL: as it comes.
 """
 
 from contextlib import ExitStack
-from enum import Enum
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from node.core.errors import ConfigError, DatabaseBehind
-from node.logs import event as event_logged
 from node.persistence.private import make_file, make_folder, tighten
 from node.persistence.same_file import tell_damage
+from node.persistence.upgrading import READ_ONLY, Change, migrate
 
-READ_ONLY = "m3node_read_only"
-"""Execution option: on SQLite the transaction takes no write lock."""
 BUSY_TIMEOUT_S = 60
-_MIGRATIONS = Path(__file__).parent / "migrations"
-_MIGRATION_LOCK = 0x6D33_6E6F_6465
-"""Key of PostgreSQL's advisory lock: "m3node"."""
-
-
-class Change(Enum):
-    """What may be done to a database so that it has the newest schema."""
-
-    NONE = "none"
-    """Nothing, not even make it: for whoever looks."""
-    MAKE = "make"
-    """One without a table gets them; one of an earlier version may be in use by its program."""
-    UPGRADE = "upgrade"
 
 
 def open_engine(
@@ -83,7 +63,7 @@ def open_engine(
     tell_damage(engine)
     with ExitStack() as on_failure:
         on_failure.callback(engine.dispose)
-        _migrate(engine, change)
+        migrate(engine, change)
         on_failure.pop_all()
     return engine
 
@@ -140,72 +120,3 @@ def _configure_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) 
 def _begin_sqlite(connection: Connection) -> None:
     read_only = connection.get_execution_options().get(READ_ONLY, False)
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
-
-
-def _migrate(engine: Engine, change: Change) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    script = ScriptDirectory.from_config(config)
-    # Looked at first without any lock: nearly always there is nothing to do, and whoever only
-    # reads must not wait for a writer.
-    with engine.execution_options(**{READ_ONLY: True}).connect() as connection:
-        if _is_newest(connection, script):
-            return
-        _require_allowed(change, connection, script)
-    with engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            # To change a table SQLite copies it; what refers to it must not notice.
-            _execute_outside(connection, "PRAGMA foreign_keys = OFF")
-        try:
-            # On SQLite the transaction itself is the lock (BEGIN IMMEDIATE).
-            with connection.begin():
-                if engine.dialect.name == "postgresql":
-                    lock = text("SELECT pg_advisory_xact_lock(:key)")
-                    connection.execute(lock, {"key": _MIGRATION_LOCK})
-                if not _is_newest(connection, script):
-                    _require_allowed(change, connection, script)
-                    config.attributes["connection"] = connection
-                    present = MigrationContext.configure(connection).get_current_revision()
-                    newest = script.get_current_head()
-                    if present is not None:  # one killed on the way has changed nothing
-                        event_logged("database.upgrading", present=present, newest=newest)
-                    command.upgrade(config, "head")
-                    if present is not None:
-                        event_logged("database.upgraded", present=present, newest=newest)
-        finally:
-            if engine.dialect.name == "sqlite":
-                _execute_outside(connection, "PRAGMA foreign_keys = ON")
-
-
-def _is_newest(connection: Connection, script: ScriptDirectory) -> bool:
-    """Whether there is nothing to do.  Raises ConfigError for the schema of a newer program."""
-    newest = script.get_current_head()
-    present = MigrationContext.configure(connection).get_current_revision()
-    if present is not None and present not in {r.revision for r in script.walk_revisions()}:
-        raise ConfigError(
-            f"the database is at schema {present}, this program knows up to {newest}; "
-            "install the newer program again, or restore the backup made before it"
-        )
-    return present == newest
-
-
-def _require_allowed(change: Change, connection: Connection, script: ScriptDirectory) -> None:
-    """Raises DatabaseBehind if the database needs a change that may not be made."""
-    present = MigrationContext.configure(connection).get_current_revision()
-    if present is None and change is Change.NONE:
-        raise DatabaseBehind(
-            "the database has no tables yet; `m3node serve` or `m3node ingest` make them"
-        )
-    if present is not None and change is not Change.UPGRADE:
-        raise DatabaseBehind(
-            f"the database is at schema {present}, of an earlier version, and this program is at "
-            f"{script.get_current_head()}: make a backup, then start `m3node serve` anew: it "
-            "upgrades the database"
-        )
-
-
-def _execute_outside(connection: Connection, statement: str) -> None:
-    """On SQLite, where some settings cannot be changed within a transaction."""
-    cursor = connection.connection.cursor()
-    cursor.execute(statement)
-    cursor.close()

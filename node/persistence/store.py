@@ -29,7 +29,7 @@ Read `schema` for what is kept, `work` for how it is held and settled, and then,
 from node.persistence.arrivals import Arrivals
 from node.persistence.copying import Copying
 from node.persistence.counting import Counting
-from node.persistence.database import Change, open_engine
+from node.persistence.database import open_engine
 from node.persistence.deliveries import Deliveries
 from node.persistence.describing import Describing
 from node.persistence.erasure import Erasures
@@ -49,6 +49,7 @@ from node.persistence.search import Searches
 from node.persistence.set_back import SetBack
 from node.persistence.standing import StandingSigns
 from node.persistence.storage import StorageIdentity
+from node.persistence.upgrading import Change
 from node.persistence.watching import Watching
 from node.persistence.work_items import WorkItems
 

@@ -11,9 +11,9 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from node.core.errors import DatabaseLost
-from node.persistence.database import READ_ONLY
 from node.persistence.same_file import SameFile
 from node.persistence.schema import Base, EventLog, Study
+from node.persistence.upgrading import READ_ONLY
 
 
 class Transactions:

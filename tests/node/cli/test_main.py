@@ -23,11 +23,31 @@ def test_help_imports_nothing_heavy() -> None:
     assert "ingest" in done.stdout
 
 
-def test_listing_needs_no_torch_and_no_network() -> None:
-    script = (
-        "import sys\nfrom node.cli import main\nmain(['job', 'list', '--config', 'none.toml'])\n"
-        "sys.exit(', '.join({'torch', 'pynetdicom'} & set(sys.modules)) or 0)\n"
-    )
+def test_every_process_of_the_node_loads_what_it_uses_and_no_more() -> None:
+    """One after the other in one process, whoever needs least first."""
+    script = """
+import sys
+from importlib import import_module
+
+NEVER_BUT_IN_THE_WORKER = {"torch", "SimpleITK", "reportlab", "alembic", "matplotlib", "pandas"}
+
+def loads(modules, unneeded):
+    for module in modules.split():
+        import_module(module)
+    found = (NEVER_BUT_IN_THE_WORKER | unneeded) & set(sys.modules)
+    if found:
+        sys.exit(f"{modules}: {found}")
+
+little = {"pynetdicom", "highdicom", "scipy", "starlette", "apscheduler", "jinja2", "rich"}
+loads("node.cli.serve node.app node.operator.people node.process.supervisor", little)
+loads("node.cli.study node.listed.studies", little)
+loads("node.inbound.dimse.receiver node.inbound.intake", little)
+loads("node.watch.watcher node.watch.telling", little - {"apscheduler"})
+loads("node.pull.puller", little - {"apscheduler", "pynetdicom"})
+loads("node.outbound.deliverer", {"scipy", "starlette", "jinja2", "rich"})
+loads("node.web.application node.web.server node.watch.look", {"scipy", "rich"})
+loads("node.work.scheduler node.work.planner node.inbound.reading node.keeping.retention", {"rich"})
+"""
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )

@@ -19,10 +19,10 @@ from node.core.errors import ConfigError, DatabaseBehind, NotAllowed
 from node.core.inputs import Role
 from node.dicom.searchable import ATTRIBUTES, Described, Level
 from node.persistence import database
-from node.persistence.database import Change
 from node.persistence.matching import OneOf
 from node.persistence.search import Search
 from node.persistence.store import Store, open_store
+from node.persistence.upgrading import MIGRATIONS, Change
 from tests.node.core.facts_of import STUDY
 from tests.node.persistence.filling import NOON, SCANNER
 
@@ -219,7 +219,7 @@ ROWS["delivered"] = [{"delivery_id": 3, "artifact_id": 2, "status": 0xB000, "at"
 def before(url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A database as the version before left it."""
     with monkeypatch.context() as patched:
-        patched.setattr(database, "_migrate", _migrate_to_before)
+        patched.setattr(database, "migrate", _migrate_to_before)
         engine = database.open_engine(url)
     with engine.begin() as connection:
         for table, rows in ROWS.items():
@@ -231,7 +231,7 @@ def before(url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def _migrate_to_before(engine: Engine, _change: Change) -> None:
     config = Config()
-    config.set_main_option("script_location", str(database._MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, BEFORE)

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, insert, inspect, text
 from sqlalchemy.exc import IntegrityError
 
@@ -16,6 +18,7 @@ from node.core.errors import ConfigError
 from node.core.states import LEASED, SETTLED, State
 from node.persistence.database import open_engine
 from node.persistence.schema import Base, Instance, Job, Study
+from node.persistence.upgrading import MIGRATIONS, revisions
 from tests.node.persistence.filling import NOON
 
 pytestmark = pytest.mark.usefixtures("migrates")
@@ -74,6 +77,14 @@ def accepted(engine: Engine, row: dict[str, Any]) -> bool:
 def test_the_migrations_make_exactly_the_tables_that_the_program_uses(engine: Engine) -> None:
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_the_names_of_the_steps_are_their_revisions_in_order() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    walked = [each.revision for each in ScriptDirectory.from_config(config).walk_revisions()]
+    assert walked == revisions()[::-1]
+    assert walked[-1] == "0001"
 
 
 def test_the_migrations_make_exactly_the_checks_that_the_program_relies_on(
