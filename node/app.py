@@ -95,7 +95,7 @@ def open_node_store(
     with ExitStack() as on_failure:
         store = open_database(config.database, patience_s=patience_s, change=change)
         on_failure.callback(store.close)
-        if change is Change.NONE:
+        if change in (Change.NONE, Change.LEAVE):
             identity.require_same(store, directory)
         else:
             identity.adopt(store, directory, now=now_utc())

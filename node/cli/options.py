@@ -96,12 +96,15 @@ def loaded_or_default(config_path: Path | None) -> "NodeConfig":
 
 
 @contextmanager
-def opened_store(config: "NodeConfig") -> Iterator["Store"]:
-    """The store of a node that has run before; a mistyped path makes no empty database."""
+def opened_store(config: "NodeConfig", *, of_any_version: bool = False) -> Iterator["Store"]:
+    """The store of a node that has run before; a mistyped path makes no empty database.
+
+    of_any_version : an earlier schema than this program's will do, since no row is looked at
+    """
     from node.app import open_node_store
     from node.persistence.upgrading import Change
 
-    store = open_node_store(config, change=Change.NONE)
+    store = open_node_store(config, change=Change.LEAVE if of_any_version else Change.NONE)
     try:
         yield store
     finally:

@@ -37,13 +37,14 @@ def backup(directory: Path, config_path: Path | None) -> None:
 
     The database at one moment, as a file of SQLite (of PostgreSQL's rows too: no pg_dump of the
     server's version is needed, and it can be restored into either), and every file that it names,
-    linked where DIR is on the same disk.  SHA256SUMS lists all: `sha256sum -c` checks it.
+    linked where DIR is on the same disk.  SHA256SUMS lists all: `sha256sum -c` checks it.  What an
+    earlier version has written in SQLite is saved as it is, before this one upgrades it.
     """
     from node.app import open_spool
     from node.keeping.backup import back_up
 
     config = loaded(config_path)
-    with opened_store(config) as store, _progress() as bar:
+    with opened_store(config, of_any_version=True) as store, _progress() as bar:
         task = bar.add_task("copying", total=None)
         files = back_up(
             store,

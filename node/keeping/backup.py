@@ -9,14 +9,17 @@ that came meanwhile.
 import errno
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from node.core.errors import ConfigError
+from node.core.errors import ConfigError, DatabaseBehind
 from node.keeping import identity, manifest
-from node.persistence.private import FILE, make_folder, tighten
+from node.persistence.database import files_of_sqlite
+from node.persistence.private import FILE, make_file, make_folder, tighten
 from node.persistence.spool import FOLDERS, Spool, fsync_directory
 from node.persistence.store import Store, open_store
+from node.persistence.upgrading import Change
 
 DATABASE = "m3node.sqlite"
 SPOOL = "spool"
@@ -44,16 +47,13 @@ def back_up(
             _take(spool, path, target)
     store.copy_to(target / DATABASE)
     digests: dict[str, str] = {}
-    copy = open_store(f"sqlite:///{target / DATABASE}")
-    try:
-        missing = []
+    missing = []
+    with _rows_of(target / DATABASE) as copy:
         for file in copy.kept_files():
             if not (target / SPOOL / file.path).exists() and not _take(spool, file.path, target):
                 missing.append(file.path)
             digests[f"{SPOOL}/{file.path}"] = file.sha256
             told(len(digests))
-    finally:
-        copy.close()
     if missing:
         raise ConfigError(
             f"{len(missing)} files are missing that the database names, {missing[0]} among them; "
@@ -67,6 +67,26 @@ def back_up(
     identity.give(target, known)
     manifest.write(target, {DATABASE: manifest.digest_of(target / DATABASE), **digests})
     return len(digests)
+
+
+@contextmanager
+def _rows_of(copy: Path) -> Iterator[Store]:
+    """The copy is read, and stays of the version that it is of: that one restores it too."""
+    try:
+        store = open_store(f"sqlite:///{copy}", change=Change.NONE)
+    except DatabaseBehind:
+        upgraded = copy.with_suffix(".upgraded")
+        make_file(upgraded)
+        shutil.copyfile(copy, upgraded)
+        store = open_store(f"sqlite:///{upgraded}")
+    else:
+        upgraded = None
+    try:
+        yield store
+    finally:
+        store.close()
+        for file in files_of_sqlite(upgraded) if upgraded is not None else ():
+            file.unlink(missing_ok=True)
 
 
 def _take(spool: Spool, path: str, target: Path) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, Table, func, select, text
 
 from node.core.errors import ConfigError
 from node.persistence.database import open_engine
@@ -79,17 +79,38 @@ def copy_rows(
         )
         for some in rows.mappings().partitions(_AT_ONCE):
             target.execute(table.insert(), [dict(row) for row in some])
-        key = table.primary_key.columns
-        if target.dialect.name == "postgresql" and [column.name for column in key] == ["id"]:
-            last = target.execute(select(func.max(table.c.id))).scalar_one()
-            sequence = target.execute(
-                select(func.pg_get_serial_sequence(table.name, "id"))
-            ).scalar_one()
-            if last is not None and sequence is not None:
-                target.execute(
-                    text("SELECT setval(CAST(:sequence AS regclass), :last)"),
-                    {"sequence": sequence, "last": last},
-                )
+        if [column.name for column in table.primary_key.columns] == ["id"]:
+            _go_on_after(target, table, _last_number(source, table))
+
+
+def _last_number(source: Connection, table: Table) -> int | None:
+    """The highest number that was ever given, as far as it is known; None if none was."""
+    highest = source.execute(select(func.max(table.c.id))).scalar_one()
+    if source.dialect.name == "sqlite":
+        given = source.execute(
+            text("SELECT seq FROM sqlite_sequence WHERE name = :table"), {"table": table.name}
+        ).scalar_one_or_none()
+    else:
+        given = source.execute(
+            text("SELECT pg_sequence_last_value(pg_get_serial_sequence(:table, 'id')::regclass)"),
+            {"table": table.name},
+        ).scalar_one()
+    return max((number for number in (highest, given) if number is not None), default=None)
+
+
+def _go_on_after(target: Connection, table: Table, last: int | None) -> None:
+    """A number that was given before is not given again."""
+    if last is None:
+        return
+    values = {"table": table.name, "last": last}
+    if target.dialect.name == "sqlite":
+        if table.dialect_options["sqlite"]["autoincrement"]:
+            target.execute(text("DELETE FROM sqlite_sequence WHERE name = :table"), values)
+            target.execute(text("INSERT INTO sqlite_sequence VALUES (:table, :last)"), values)
+    else:
+        target.execute(
+            text("SELECT setval(pg_get_serial_sequence(:table, 'id')::regclass, :last)"), values
+        )
 
 
 def _require_empty(connection: Connection) -> None:

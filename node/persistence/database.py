@@ -37,7 +37,7 @@ def open_engine(
     parsed, file = parsed_url(url), sqlite_file(url)
     match parsed.get_backend_name(), file:
         case "sqlite", Path():
-            if change is Change.NONE and not file.exists():
+            if change in (Change.NONE, Change.LEAVE) and not file.exists():
                 raise DatabaseBehind(
                     f"no database at {file} yet; `m3node serve` or `m3node ingest` make it"
                 )

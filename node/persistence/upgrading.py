@@ -17,6 +17,11 @@ READ_ONLY = "m3node_read_only"
 MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x6D33_6E6F_6465
 """Key of PostgreSQL's advisory lock: "m3node"."""
+_BACKUP = {
+    "sqlite": "m3node backup DIR",
+    "postgresql": "pg_dump, and a copy of storage.directory",
+}
+"""What saves one of an earlier version."""
 
 
 class Change(Enum):
@@ -24,6 +29,8 @@ class Change(Enum):
 
     NONE = "none"
     """Nothing, not even make it: for whoever looks."""
+    LEAVE = "leave"
+    """Nothing, and one of an earlier version will do: for whoever copies it as it is."""
     MAKE = "make"
     """One without a table gets them; one of an earlier version may be in use by its program."""
     UPGRADE = "upgrade"
@@ -43,7 +50,7 @@ def migrate(engine: Engine, change: Change) -> None:
     # Looked at first without any lock: nearly always there is nothing to do, and whoever only
     # reads must not wait for a writer.
     with engine.execution_options(**{READ_ONLY: True}).connect() as connection:
-        if _is_newest(connection):
+        if _is_newest(connection) or _may_stay(change, connection):
             return
         _require_allowed(change, connection)
     with engine.connect() as connection:
@@ -98,18 +105,24 @@ def _is_newest(connection: Connection) -> bool:
     return present == known[-1]
 
 
+def _may_stay(change: Change, connection: Connection) -> bool:
+    """Of PostgreSQL rows are copied, and those of an earlier version are not known here."""
+    copied_as_it_is = connection.engine.dialect.name == "sqlite"
+    return change is Change.LEAVE and copied_as_it_is and _present(connection) is not None
+
+
 def _require_allowed(change: Change, connection: Connection) -> None:
     """Raises DatabaseBehind if the database needs a change that may not be made."""
     present = _present(connection)
-    if present is None and change is Change.NONE:
+    if present is None and change in (Change.NONE, Change.LEAVE):
         raise DatabaseBehind(
             "the database has no tables yet; `m3node serve` or `m3node ingest` make them"
         )
     if present is not None and change is not Change.UPGRADE:
         raise DatabaseBehind(
             f"the database is at schema {present}, of an earlier version, and this program is at "
-            f"{revisions()[-1]}: make a backup, then start `m3node serve` anew: it upgrades the "
-            "database"
+            f"{revisions()[-1]}: make a backup ({_BACKUP[connection.engine.dialect.name]}), then "
+            "start `m3node serve` anew: it upgrades the database"
         )
 
 

@@ -79,6 +79,16 @@ class Bed:
 
     def start(self) -> None:
         """The node serves, in a process group of its own, and listens."""
+        self.launch()
+        wait_until(
+            lambda: self.serve.poll() is not None or listens(self.port),
+            "the node listens",
+            PATIENCE_S,
+        )
+        assert self.serve.poll() is None, self.log.read_text()
+
+    def launch(self) -> None:
+        """The same has begun."""
         with self.log.open("ab") as log:
             self.serve = subprocess.Popen(
                 [sys.executable, "-m", "node", "serve", "--config", str(self.config)],
@@ -87,12 +97,6 @@ class Bed:
                 env=self._environment,
                 start_new_session=True,
             )
-        wait_until(
-            lambda: self.serve.poll() is not None or listens(self.port),
-            "the node listens",
-            PATIENCE_S,
-        )
-        assert self.serve.poll() is None, self.log.read_text()
 
     def stop(self) -> int:
         """SIGTERM, and the exit status."""
@@ -137,9 +141,9 @@ class Bed:
         assert done.returncode == 0, f"m3node {' '.join(words)}: {done.stdout}\n{done.stderr}"
         return done.stdout
 
-    def asked(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """`m3node WORDS --config ...` at its end, whatever that was."""
-        return self._m3node(*words, "--config", str(self.config))
+    def asked(self, *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        """`m3node WORDS --config ...` at its end, whatever that was; `typed` is its input."""
+        return self._m3node(*words, "--config", str(self.config), typed=typed)
 
     def json(self, *words: str) -> Any:
         """The same with --json, read."""
@@ -153,9 +157,10 @@ class Bed:
         assert done.exit_code == 0, done.output
         return json.loads(done.stdout)
 
-    def _m3node(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def _m3node(self, *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "node", *words],
+            input=typed,
             capture_output=True,
             text=True,
             env=self._environment,

@@ -1,20 +1,26 @@
 """A day in the life: what goes wrong is seen on the page, in /metrics, by `m3node health` and in
-one alert; and once it is over, that is told too."""
+one alert; and once it is over, that is told too.  An upgrade keeps all that the node knows."""
 
 import json
 import re
+import sqlite3
+import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any, Self
 from urllib.request import urlopen
 
 import pytest
 
+from node.persistence.upgrading import revisions
 from tests.acceptance import studies
-from tests.acceptance.bed import PATIENCE_S, Bed
+from tests.acceptance.bed import PATIENCE_S, Bed, bed
 from tests.certificates import authority
+from tests.node.persistence.earlier import make_earlier, revision_of
 from tests.node.watch.listeners import Heard, webhook
 from tests.peers import free_port, wait_until
 
@@ -76,6 +82,85 @@ def test_what_goes_wrong_in_a_day_is_seen_everywhere_and_told_once(tmp_path: Pat
         assert told["begun", "destination_down", "pacs"] == 1
         assert told["over", "destination_down", "pacs"] == 1
         assert not [body for body in heard.bodies if "PHANTOM" in str(body)]
+
+
+EARLIER = "0009"
+
+
+def test_a_node_of_an_earlier_version_is_upgraded_with_all_that_it_knows(tmp_path: Path) -> None:
+    phantom = studies.phantom("upgrade")
+    uid = studies.study_uid(phantom)
+    with bed(tmp_path) as node:
+        file = node.config.parent / "data" / "m3node.sqlite"
+        node.start()
+        node.send(studies.marked(phantom))
+        (report,) = node.wait_for_reports(uid)
+        added = node.asked(
+            "user", "add", "anna", "--role", "viewer", typed="a long sentence, it is"
+        )
+        assert added.returncode == 0, added.stderr
+        known = Known.of(node, uid)
+        assert [user["name"] for user in known.users] == ["anna"]
+        began = time.monotonic()
+        assert node.stop() == 0
+        assert time.monotonic() - began < 2, "nothing is under way: SIGTERM ends it at once"
+
+        make_earlier(file, EARLIER)
+        for verb in (["study", "list"], ["health"], ["why", uid], ["verify"]):
+            told = node.asked(*verb)
+            assert told.returncode == 1
+            says = "make a backup (m3node backup DIR), then start `m3node serve`"
+            assert says in told.stderr + told.stdout, verb
+        node.cli("backup", str(tmp_path / "backup"))
+        assert revision_of(tmp_path / "backup" / "m3node.sqlite") == EARLIER
+
+        node.launch()
+        wait_until(
+            lambda: "database.upgrading" in node.log.read_text(), "the upgrade begins", PATIENCE_S
+        )
+        node.kill(group=True)
+        assert revision_of(file) in (EARLIER, revisions()[-1]), "all of it, or nothing"
+        node.start()
+        assert revision_of(file) == revisions()[-1]
+        assert f"database.upgraded       present={EARLIER} newest={revisions()[-1]}" in (
+            node.log.read_text()
+        )
+        assert Known.of(node, uid) == known
+        assert node.cli("verify") == "every file is as it was written\n"
+        node.cli("job", "requeue", "--study", uid)
+        again = node.wait_for_reports(uid, 2)
+        assert {ds.SOPInstanceUID for ds in again} == {report.SOPInstanceUID}, "none is made anew"
+        other = studies.phantom("after")
+        node.send(studies.marked(other))
+        assert node.wait_for_reports(studies.study_uid(other))
+        assert node.stop() == 0
+
+        with closing(sqlite3.connect(file)) as database, database:
+            database.execute("UPDATE alembic_version SET version_num = '9999'")
+        refused = node.asked("serve")
+        assert refused.returncode == 1
+        assert "install the newer program again, or restore the backup" in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What a node tells of a study, and of its users."""
+
+    study: Any
+    deliveries: Any
+    diary: Any
+    users: Any
+
+    @classmethod
+    def of(cls, node: Bed, uid: str) -> Self:
+        """As it is asked now."""
+        return cls(
+            study=node.json("study", "show", uid),
+            deliveries=node.json("delivery", "list"),
+            diary=node.json("why", uid),
+            users=node.json("user", "list"),
+        )
 
 
 class Look:

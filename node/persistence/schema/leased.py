@@ -33,6 +33,7 @@ class LeasedWork(Base):
 
     A kind of work is a table of this; `node.persistence.work` does its steps.
 
+    id         : told to people; never given again, not even after an erasure
     attempt    : the fencing token; grows with every claim, for ever
     tries      : claims since it was made or requeued; bounded by max_attempts
     not_before : the end of the pause after a failed try
@@ -82,6 +83,7 @@ class LeasedWork(Base):
             Index(f"ix_{name}_state", "state", "id"),
             Index(f"ix_{name}_created_at", "created_at"),
             *cls.further_table_args(),
+            {"sqlite_autoincrement": True},
         )
 
     @classmethod

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import pytest
 
-from node.core.errors import ConfigError
+from node.core.errors import ConfigError, DatabaseBehind
 from node.core.keeping import Files
 from node.core.people import Role
 from node.core.states import State
@@ -22,8 +22,10 @@ from node.keeping.verify import verify
 from node.persistence.people import AccountKind
 from node.persistence.spool import Spool
 from node.persistence.store import Store, open_store
+from node.persistence.upgrading import Change
 from tests.node.keeping.bench import Bench
 from tests.node.keeping.conftest import on_both
+from tests.node.persistence.earlier import make_earlier, revision_of
 from tests.node.watch.seen import pulse
 
 
@@ -81,6 +83,27 @@ def test_a_backup_is_whole_and_a_restore_is_the_same_with_nothing_going_on(
     assert store.studies_to_judge(now()) == ["1.2.3.3"]
     again.study(4)  # numbers are drawn on after those of the backup
     store.close()
+
+
+def test_what_an_earlier_version_wrote_is_saved_before_it_is_upgraded(
+    kept: Bench, saved: Path, tmp_path: Path
+) -> None:
+    kept.store.close()
+    file = tmp_path / "m3node.sqlite"
+    make_earlier(file, "0009")
+    with pytest.raises(DatabaseBehind, match=r"make a backup \(m3node backup DIR\), then start"):
+        open_store(f"sqlite:///{file}", change=Change.NONE)
+    store = open_store(f"sqlite:///{file}", change=Change.LEAVE)
+    assert back_up(store, kept.spool, tmp_path / "before") == 10
+    store.close()
+    assert revision_of(file) == revision_of(tmp_path / "before" / "m3node.sqlite") == "0009"
+    assert {path.name for path in (tmp_path / "before").iterdir()} == {
+        path.name for path in saved.iterdir()
+    }
+    files, held = restore(
+        tmp_path / "before", tmp_path / "restored", opener(tmp_path), by="alice", now=now()
+    )
+    assert (files, held) == (10, 1), "and by this version it is restored too"
 
 
 def test_a_restore_overwrites_nothing_and_takes_nothing_damaged(

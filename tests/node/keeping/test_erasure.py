@@ -11,9 +11,14 @@ from node.core.diary import Kind
 from node.core.errors import NotAllowed, UnknownEntry
 from node.core.inputs import InstanceFacts
 from node.dicom.searchable import NOTHING_SAID
+from node.keeping import identity
+from node.keeping.backup import back_up
 from node.keeping.erasure import erase
+from node.keeping.restore import restore
 from node.persistence.rows import ReadInstance, ReceivedInstance
 from node.persistence.schema import Base
+from node.persistence.spool import Spool
+from node.persistence.store import Store, open_store
 from tests.node.keeping.bench import LONG_AGO, Bench
 from tests.node.keeping.conftest import on_both
 from tests.node.persistence.filling import IDENTITY
@@ -73,6 +78,32 @@ def test_nothing_tells_of_an_erased_study_but_that_one_was_erased(
         kept.store.find_study(study)
     with pytest.raises(UnknownEntry):
         erase(kept.store, kept.spool, study, by="alice", now=now())
+
+
+@on_both
+def test_the_numbers_of_an_erased_study_are_never_given_to_another(
+    kept: Bench, tmp_path: Path
+) -> None:
+    kept.study(1)
+    erased = kept.study(2)
+    told = [row.job_id for row in kept.store.list_jobs()]
+    erase(kept.store, kept.spool, erased, by="alice", now=now())
+    kept.study(3)
+    assert max(told) == 2
+    assert [row.job_id for row in kept.store.list_jobs()] == [3, 1]
+    assert [row.delivery_id for row in kept.store.list_deliveries()] == [3, 1]
+    erase(kept.store, kept.spool, StudyInstanceUID("1.2.3.3"), by="alice", now=now())
+    identity.adopt(kept.store, tmp_path, now=now())
+    back_up(kept.store, kept.spool, tmp_path / "backup")
+
+    def opened() -> Store:
+        return open_store(f"sqlite:///{tmp_path / 'restored.sqlite'}")
+
+    restore(tmp_path / "backup", tmp_path / "restored", opened, by="alice", now=now())
+    restored = Bench(opened(), Spool(tmp_path / "restored" / "spool"))
+    restored.study(4)
+    assert [row.job_id for row in restored.store.list_jobs()] == [4, 1]
+    restored.store.close()
 
 
 def test_what_is_not_delivered_is_erased_by_force_only(kept: Bench) -> None:
