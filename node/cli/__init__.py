@@ -38,7 +38,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "health": ("node.cli.health:health", "What is wrong with the running node, if anything."),
     "alert": ("node.cli.alert:alert", "Who is told of what is wrong: test."),
     "echo": ("node.cli.echo:echo", "Ask a destination whether it answers."),
-    "user": ("node.cli.user:user", "Who may log in to the page: add, list, passwd, remove."),
+    "user": ("node.cli.user:user", "Who may log in to the page: add, list, role, passwd, ..."),
     "token": ("node.cli.token:token", "By which machines are let in: add, list, remove."),
     "model": ("node.cli.model:model", "The network's weights: show, verify, import."),
     "demo": ("node.demo.command:demo", "A phantom study all the way, into a folder of pictures."),

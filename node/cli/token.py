@@ -11,6 +11,7 @@ from node.cli.options import (
     loaded,
     made_store,
     opened_store,
+    person,
     show_json,
     show_table,
 )
@@ -53,6 +54,7 @@ def add(name: str, role: str, days: int | None, config_path: Path | None) -> Non
             secret=digest_of(secret, purpose=TOKEN_PURPOSE),
             now=now,
             ends_at=ends_at,
+            by=person(),
         )
     until = "until it is removed" if ends_at is None else f"until {ends_at.astimezone():%Y-%m-%d}"
     click.echo(f"{name} may come in as {role} {until}, by this token, shown only now:", err=True)
@@ -96,5 +98,5 @@ def remove(name: str, config_path: Path | None) -> None:
     from node.persistence.people import AccountKind
 
     with opened_store(loaded(config_path)) as store:
-        store.remove_account(AccountKind.TOKEN, name)
+        store.remove_account(AccountKind.TOKEN, name, now=datetime.now(UTC), by=person())
     click.echo(f"{name} is removed")

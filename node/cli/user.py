@@ -1,5 +1,6 @@
 """`m3node user`: who may log in to the page, and as what."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from node.cli.options import (
     loaded,
     made_store,
     opened_store,
+    person,
     show_json,
     show_table,
 )
@@ -19,6 +21,8 @@ from node.core.people import Role
 
 if TYPE_CHECKING:
     from node.persistence.people import AccountRow
+
+_NO_OPERATOR = "none is an operator now: nobody can act on the page"
 
 role_option = click.option(
     "--role",
@@ -30,7 +34,7 @@ role_option = click.option(
 
 @click.group()
 def user() -> None:
-    """Who may log in to the page: add, list, passwd, remove."""
+    """Who may log in to the page: add, list, role, passwd, remove, history."""
 
 
 @user.command("add")
@@ -57,7 +61,12 @@ def add(name: str, role: str, no_password: bool, config_path: Path | None) -> No
     secret = None if no_password else hashed(asked_password(name))
     with made_store(config) as store:
         store.add_account(
-            AccountKind.USER, name, role=Role(role), secret=secret, now=datetime.now(UTC)
+            AccountKind.USER,
+            name,
+            role=Role(role),
+            secret=secret,
+            now=datetime.now(UTC),
+            by=person(),
         )
     click.echo(f"{name} may log in as {role}")
 
@@ -90,8 +99,41 @@ def passwd(name: str, config_path: Path | None) -> None:
 
     with opened_store(loaded(config_path)) as store:
         secret = hashed(asked_password(name))
-        store.set_password(name, secret, now=datetime.now(UTC))
+        store.set_password(name, secret, now=datetime.now(UTC), by=person())
     click.echo(f"{name} has a new password, and is logged in nowhere")
+
+
+@user.command("role")
+@click.argument("name")
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+@config_option
+def change_role(name: str, role: str, config_path: Path | None) -> None:
+    """Another role, and the same password; wherever the user is logged in, that is over."""
+    with opened_store(loaded(config_path)) as store:
+        changed = store.set_role(name, Role(role), now=datetime.now(UTC), by=person())
+        operator = store.has_operator()
+    if changed:
+        click.echo(f"{name} is {role} now, and is logged in nowhere")
+    else:
+        click.echo(f"{name} was {role} before; nothing has changed")
+    if not operator:
+        click.echo(_NO_OPERATOR, err=True)
+
+
+@user.command("history")
+@json_option
+@config_option
+def history(as_json: bool, config_path: Path | None) -> None:
+    """What was done to users and tokens, when and by whom, the newest first."""
+    with opened_store(loaded(config_path)) as store:
+        rows = store.account_changes()
+    if as_json:
+        show_json([asdict(row) for row in rows])
+    else:
+        show_table(
+            ["at", "by", "kind", "name", "what", "role"],
+            [(row.at, row.by, row.kind, row.name, row.did, row.role) for row in rows],
+        )
 
 
 @user.command("remove")
@@ -103,9 +145,11 @@ def remove(name: str, config_path: Path | None) -> None:
 
     config = loaded(config_path)
     with opened_store(config) as store:
-        store.remove_account(AccountKind.USER, name)
-        anybody = store.has_users()
+        store.remove_account(AccountKind.USER, name, now=datetime.now(UTC), by=person())
+        anybody, operator = store.has_users(), store.has_operator()
     click.echo(f"{name} is removed")
+    if anybody and not operator:
+        click.echo(_NO_OPERATOR, err=True)
     if not anybody:
         click.echo(
             "there is no user left: the page is for whoever reaches this machine's own port, and "

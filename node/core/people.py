@@ -12,6 +12,8 @@ from node.core.errors import Unsuitable
 LONGEST_NAME = 64
 LOCAL = "local"
 """What everyone is called who reaches a node that has no users; nobody else may be called so."""
+AN_ADMINISTRATOR = "an administrator"
+"""Who changed it, if it is not known who of them."""
 _MARKS = "._-@"
 
 

@@ -1,14 +1,16 @@
-"""Users, tokens and sessions: kept here, so that all machines of a node know the same people."""
+"""Who asks: users, tokens and sessions, as a request finds them (`accounts`: who makes them).
+
+They are kept in the database, so that all machines of a node know the same people.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, Row, delete, exists, insert, select, update
 
-from node.core.errors import NotAllowed, UnknownEntry
+from node.core.errors import NotAllowed
 from node.core.people import Role, name_key
 from node.persistence.schema import Account, Session
 from node.persistence.transactions import Transactions
@@ -42,64 +44,6 @@ class AccountRow:
 
 class People(Transactions):
     """Who may come in, and who is in."""
-
-    # -- what an administrator does --------------------------------------------------------------
-
-    def add_account(
-        self,
-        kind: AccountKind,
-        name: str,
-        *,
-        role: Role,
-        secret: str | None,
-        now: datetime,
-        ends_at: datetime | None = None,
-    ) -> None:
-        """There is one more.  Raises NotAllowed if the name is taken."""
-        values = {
-            "kind": kind.value,
-            "name": name,
-            "name_key": name_key(name),
-            "role": role.value,
-            "secret": secret,
-            "created_at": now,
-            "ends_at": ends_at,
-        }
-        try:
-            with self._write() as connection:
-                connection.execute(insert(Account).values(values))
-        except IntegrityError:
-            raise NotAllowed(f"there is a user or a token called {name} already") from None
-
-    def accounts(self, kind: AccountKind) -> list[AccountRow]:
-        """All of the kind, by name."""
-        with self._read() as connection:
-            rows = connection.execute(
-                select(*Account.__table__.columns)
-                .where(Account.kind == kind.value)
-                .order_by(Account.name_key)
-            ).all()
-        return [_account(row) for row in rows]
-
-    def remove_account(self, kind: AccountKind, name: str) -> None:
-        """It is gone, and its sessions with it.  Raises UnknownEntry."""
-        with self._write() as connection:
-            number = _number(connection, kind, name)
-            connection.execute(delete(Session).where(Session.account_id == number))
-            connection.execute(delete(Account).where(Account.id == number))
-
-    def set_password(self, name: str, secret: str, *, now: datetime) -> None:
-        """The user has another password, and is logged in nowhere.  Raises UnknownEntry."""
-        with self._write() as connection:
-            number = _number(connection, AccountKind.USER, name)
-            connection.execute(update(Account).where(Account.id == number).values(secret=secret))
-            connection.execute(
-                update(Session)
-                .where(Session.account_id == number, Session.ended_at.is_(None))
-                .values(ended_at=now)
-            )
-
-    # -- what a request asks ---------------------------------------------------------------------
 
     def has_users(self) -> bool:
         """Whether anybody has to log in."""
@@ -171,7 +115,7 @@ class People(Transactions):
                     Session.seen_at > now - idle,
                 )
             ).one_or_none()
-        return None if row is None else (_account(row), row.seen_at)
+        return None if row is None else (account_of(row), row.seen_at)
 
     def session_seen(self, digest: str, *, before: datetime, now: datetime) -> None:
         """The user has asked for something; it is noted once a minute."""
@@ -212,19 +156,11 @@ class People(Transactions):
             row = connection.execute(
                 select(*Account.__table__.columns).where(*conditions)
             ).one_or_none()
-        return None if row is None else _account(row)
+        return None if row is None else account_of(row)
 
 
-def _number(connection: Connection, kind: AccountKind, name: str) -> int:
-    number = connection.execute(
-        select(Account.id).where(Account.kind == kind.value, Account.name_key == name_key(name))
-    ).scalar_one_or_none()
-    if number is None:
-        raise UnknownEntry(f"there is no {kind} of that name; see `m3node {kind} list`")
-    return int(number)
-
-
-def _account(row: Row[*tuple[Any, ...]]) -> AccountRow:
+def account_of(row: Row[*tuple[Any, ...]]) -> AccountRow:
+    """Of a row with all columns of the table."""
     return AccountRow(
         number=row.id,
         kind=AccountKind(row.kind),

@@ -18,7 +18,7 @@ Read `schema` for what is kept, `work` for how it is held and settled, and then,
 - `erasure`: studies of which nothing stays (operator)
 - `kept_files`, `copying`, `holding`: backup, restore, rebuild (operator)
 - `storage`: which storage directory it is of (whoever opens both)
-- `people`: users, tokens, sessions (web, administrator)
+- `people`: who asks: users, tokens, sessions (web); `accounts`: who makes them (administrator)
 - `set_back`: what a clock that was set back would delay (scheduler)
 - `counting`: how much of everything there is (web)
 - `watching`: pulses of processes, and what signs of trouble are read from (all)
@@ -26,6 +26,7 @@ Read `schema` for what is kept, `work` for how it is held and settled, and then,
 - `lists`: lists and the diary (operator)
 """
 
+from node.persistence.accounts import Accounts
 from node.persistence.arrivals import Arrivals
 from node.persistence.copying import Copying
 from node.persistence.counting import Counting
@@ -74,6 +75,7 @@ class Store(
     Holding,
     StorageIdentity,
     People,
+    Accounts,
     SetBack,
     Counting,
     Watching,

@@ -122,9 +122,8 @@ def test_a_node_of_an_earlier_version_is_upgraded_with_all_that_it_knows(tmp_pat
         assert revision_of(file) in (EARLIER, revisions()[-1]), "all of it, or nothing"
         node.start()
         assert revision_of(file) == revisions()[-1]
-        assert f"database.upgraded       present={EARLIER} newest={revisions()[-1]}" in (
-            node.log.read_text()
-        )
+        upgraded = rf"database\.upgraded +present={EARLIER} newest={revisions()[-1]}"
+        assert re.search(upgraded, node.log.read_text())
         assert Known.of(node, uid) == known
         assert node.cli("verify") == "every file is as it was written\n"
         node.cli("job", "requeue", "--study", uid)

@@ -22,7 +22,7 @@ from node.persistence.schema.leased import (
     RUNNING,
     LeasedWork,
 )
-from node.persistence.schema.people import Account, Session
+from node.persistence.schema.people import Account, AccountChange, Session
 from node.persistence.schema.received import (
     EXPIRED,
     FOUND,
@@ -68,6 +68,7 @@ __all__ = [
     "UNREAD",
     "WAITING",
     "Account",
+    "AccountChange",
     "Artifact",
     "Base",
     "Contribution",

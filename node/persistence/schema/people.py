@@ -60,3 +60,21 @@ class Session(Base):
     ended_at: Mapped[datetime | None]
 
     __table_args__ = (Index(None, "account_id", "address"), Index(None, "ends_at"))
+
+
+class AccountChange(Base):
+    """What was done to a user or a token, and by whom; it stays when they are gone.
+
+    did  : "added", "new role", "new password" or "removed"
+    role : the one that was given, if one was
+    """
+
+    __tablename__ = "account_change"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    by: Mapped[str]
+    kind: Mapped[str]
+    name: Mapped[str]
+    did: Mapped[str]
+    role: Mapped[str | None]

@@ -67,7 +67,20 @@ def test_users_are_added_listed_given_another_password_and_removed(
     again = store.user_of_name("anna")
     assert again is not None
     assert is_password("another long one", again.secret)
-    assert cli("user", "remove", "anna", *at).err == ""
+    changed = cli("user", "role", "anna", "viewer", *at)
+    assert changed.out == "anna is viewer now, and is logged in nowhere\n"
+    assert changed.err == "none is an operator now: nobody can act on the page\n"
+    assert cli("user", "role", "anna", "viewer", *at).out.endswith("nothing has changed\n")
+    assert cli("user", "role", "anna", "root", *at).status == 2
+    assert cli("user", "role", "bob", "viewer", *at).status == 1
+    assert cli("user", "role", "anna", "operator", *at).err == ""
+    assert "none is an operator" in cli("user", "remove", "anna", *at).err
+    history = cli("user", "history", "--json", *at).json()
+    assert [(row["name"], row["did"]) for row in history][:2] == [
+        ("Anna", "removed"),
+        ("Anna", "new role"),
+    ]
+    assert history[0]["by"].endswith("(command line)")
     last = cli("user", "remove", "zoë", *at)
     assert "there is no user left" in last.err
     assert not store.has_users()

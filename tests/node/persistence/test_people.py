@@ -44,7 +44,7 @@ def test_nobody_has_to_log_in_until_there_is_a_user(store: Store) -> None:
     assert not store.has_users()
     anna(store)
     assert store.has_users()
-    store.remove_account(USER, "anna")
+    store.remove_account(USER, "anna", now=NOON)
     assert not store.has_users()
 
 
@@ -55,7 +55,7 @@ def test_a_name_is_one_persons_however_it_is_spelt_and_of_a_token_too(store: Sto
             store.add_account(kind, name, role=Role.VIEWER, secret="other", now=NOON)
     assert [(row.name, row.role) for row in store.accounts(USER)] == [("Anna", Role.OPERATOR)]
     with pytest.raises(UnknownEntry, match="m3node token list"):
-        store.remove_account(TOKEN, "anna")
+        store.remove_account(TOKEN, "anna", now=NOON)
 
 
 def test_a_session_ends_when_nothing_is_asked_for_and_in_any_case(store: Store) -> None:
@@ -74,6 +74,31 @@ def test_when_a_user_was_seen_is_written_once_a_minute(store: Store) -> None:
     assert store.holder_of_session("d", now=NOON, idle=IDLE) == (store.user_of_name("anna"), NOON)
 
 
+def test_another_role_counts_at_once_and_who_gave_it_is_kept(store: Store) -> None:
+    log_in(store, anna(store))
+    assert not store.set_role("ANNA", Role.OPERATOR, now=NOON, by="root")
+    assert holder(store) is not None, "nothing has changed"
+    assert store.has_operator()
+    assert store.set_role("ANNA", Role.VIEWER, now=NOON, by="root")
+    assert not store.has_operator()
+    assert holder(store) is None
+    user = store.user_of_name("anna")
+    assert user is not None
+    assert user.role is Role.VIEWER
+    log_in(store, user, "d2")
+    assert holder(store, "d2") == user
+    with pytest.raises(UnknownEntry, match="m3node user list"):
+        store.set_role("bob", Role.VIEWER, now=NOON)
+    store.set_password("anna", "hash 2", now=NOON, by="carl")
+    store.remove_account(USER, "anna", now=NOON, by="carl")
+    assert [(row.by, row.name, row.did.value, row.role) for row in store.account_changes()] == [
+        ("carl", "Anna", "removed", None),
+        ("carl", "Anna", "new password", None),
+        ("root", "Anna", "new role", Role.VIEWER),
+        ("an administrator", "Anna", "added", Role.OPERATOR),
+    ]
+
+
 def test_a_session_is_over_after_logging_out_a_new_password_and_removal(store: Store) -> None:
     user = anna(store)
     log_in(store, user)
@@ -88,7 +113,7 @@ def test_a_session_is_over_after_logging_out_a_new_password_and_removal(store: S
     again = store.user_of_name("anna")
     assert again is not None
     log_in(store, again, "d4")
-    store.remove_account(USER, "anna")
+    store.remove_account(USER, "anna", now=NOON)
     assert holder(store, "d4") is None
     store.add_account(USER, "Anna", role=Role.OPERATOR, secret="hash", now=NOON)
     assert holder(store, "d4") is None
@@ -104,7 +129,7 @@ def test_a_token_is_of_use_until_it_ends_or_is_removed(store: Store) -> None:
     assert store.holder_of_token("hash", now=NOON) is None
     store.token_used(row, now=NOON)
     assert store.accounts(TOKEN)[0].used_at == NOON
-    store.remove_account(TOKEN, "PACS")
+    store.remove_account(TOKEN, "PACS", now=NOON)
     assert store.holder_of_token("t", now=NOON) is None
 
 
