@@ -27,7 +27,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "study": ("node.cli.study:study", "What has been received, and what came of it."),
     "job": ("node.cli.job:job", "Analyses: list, show, requeue, cancel."),
-    "delivery": ("node.cli.delivery:delivery", "What is sent where: list, requeue."),
+    "delivery": ("node.cli.delivery:delivery", "What is sent where: list, requeue, cancel."),
     "fetch": ("node.cli.fetch:fetch", "Ask a source for a study; list what was asked."),
     "backup": ("node.cli.storage:backup", "The whole storage into a folder, while the node runs."),
     "restore": ("node.cli.storage:restore", "A backup becomes the storage again."),

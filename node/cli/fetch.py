@@ -11,6 +11,7 @@ from node.cli.options import (
     json_option,
     loaded,
     opened_store,
+    person,
     show_json,
 )
 from node.cli.rows import show_fetches
@@ -79,6 +80,7 @@ def fetch(
                     Wanted(scope=Scope.STUDY, content="asked for by a person"),
                     max_attempts=config.pull.max_attempts,
                     now=now,
+                    by=person(),
                 ),
                 "study_instance_uid": each,
                 "source": source.name,
@@ -115,7 +117,7 @@ def cancel(numbers: tuple[int, ...], config_path: Path | None) -> None:
     with opened_store(loaded(config_path)) as store:
 
         def cancelled(number: int) -> str:
-            store.cancel_fetch(number, now=datetime.now(UTC))
+            store.cancel_fetch(number, now=datetime.now(UTC), by=person())
             return f"fetch {number} cancelled"
 
         for_each("fetch", numbers, cancelled, past="cancelled")

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli.many import for_each, require_choice, say_nothing_requeued
+from node.cli.many import for_each, require_choice, say_nothing_done
 from node.cli.options import (
     config_option,
     json_option,
     loaded,
     opened_store,
+    person,
     show_fields,
     show_json,
     since_option,
@@ -123,13 +124,13 @@ def requeue(
             rows = _latest(store, _jobs(store, states=chosen, study=study, since=since))
         if dry_run or not rows:
             show_jobs(rows)
-            say_nothing_requeued("job", len(rows))
+            say_nothing_done("job", len(rows), verb="requeue", past="requeued")
             return
         analysis_id = analysis_id_of(config)
 
         def requeued(job_id: int) -> str:
             now = datetime.now(UTC)
-            return store.requeue_job(job_id, analysis_id=analysis_id, now=now).sentence
+            return store.requeue_job(job_id, analysis_id=analysis_id, now=now, by=person()).sentence
 
         for_each("job", [row.job_id for row in rows], requeued, past="requeued")
 
@@ -142,7 +143,7 @@ def cancel(ids: tuple[int, ...], config_path: Path | None) -> None:
     with opened_store(loaded(config_path)) as store:
 
         def cancelled(job_id: int) -> str:
-            store.cancel_job(job_id, now=datetime.now(UTC))
+            store.cancel_job(job_id, now=datetime.now(UTC), by=person())
             return f"job {job_id} cancelled"
 
         for_each("job", ids, cancelled, past="cancelled")

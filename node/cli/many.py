@@ -47,9 +47,12 @@ def require_known(
         raise click.UsageError(f"no {noun} {name!r} is configured; there are: {there}")
 
 
-def say_nothing_requeued(noun: str, number: int) -> None:
-    """What a dry run would have done, or that there is nothing to do."""
-    click.echo(f"{number} would be requeued" if number else f"no {noun} to requeue")
+def say_nothing_done(noun: str, number: int, *, verb: str, past: str) -> None:
+    """What a dry run would have done, or that there is nothing to do.
+
+    verb, past : "requeue", "requeued"
+    """
+    click.echo(f"{number} would be {past}" if number else f"no {noun} to {verb}")
 
 
 def for_each(noun: str, numbers: Iterable[int], act: Callable[[int], str], *, past: str) -> None:

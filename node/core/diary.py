@@ -48,6 +48,7 @@ class Kind(StrEnum):
     DELIVERY_VARIANT = "delivery.variant"
     DELIVERY_LEFT_OUT = "delivery.left_out"
     DELIVERY_REJECTS = "delivery.rejects"
+    DELIVERY_CANCELLED_BY = "delivery.cancelled_by"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +134,7 @@ _SENTENCES: Mapping[str, str] = {
     "fetch.done": "{work} done: {says}",
     "fetch.dead": "{work} given up, the study goes on without it: {error}",
     "delivery.cancelled": "{work} withdrawn: {error}",
+    Kind.DELIVERY_CANCELLED_BY: "{work} cancelled by {by}: what had not been sent is not sent",
 }
 """What has words of its own."""
 

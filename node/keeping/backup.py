@@ -72,20 +72,18 @@ def back_up(
 @contextmanager
 def _rows_of(copy: Path) -> Iterator[Store]:
     """The copy is read, and stays of the version that it is of: that one restores it too."""
+    upgraded = copy.with_suffix(".upgraded")
     try:
         store = open_store(f"sqlite:///{copy}", change=Change.NONE)
     except DatabaseBehind:
-        upgraded = copy.with_suffix(".upgraded")
         make_file(upgraded)
         shutil.copyfile(copy, upgraded)
         store = open_store(f"sqlite:///{upgraded}")
-    else:
-        upgraded = None
     try:
         yield store
     finally:
         store.close()
-        for file in files_of_sqlite(upgraded) if upgraded is not None else ():
+        for file in files_of_sqlite(upgraded):
             file.unlink(missing_ok=True)
 
 

@@ -307,6 +307,28 @@ class Deliveries(Leases):
                 raise NotAllowed(f"delivery {delivery_id} is {row.state} already")
             return delivery_id
 
+    def cancel_delivery(self, delivery_id: int, *, now: datetime, by: str = AN_OPERATOR) -> None:
+        """What had not been sent is not sent, unless somebody requeues it.
+
+        Raises UnknownEntry, and NotAllowed for one that is done or cancelled.
+
+        by : who asks, for the diary
+        """
+        with self._write() as connection:
+            row = _delivery(connection, delivery_id)
+            if not work.cancel_one(
+                connection,
+                row,
+                Delivery,
+                error=f"cancelled by {by}",
+                now=now,
+                line=work.Line({"by": by}, entry=Kind.DELIVERY_CANCELLED_BY),
+            ):
+                raise NotAllowed(
+                    f"delivery {delivery_id} is {row.state}; only what is queued, running or dead "
+                    "can be cancelled"
+                )
+
 
 def _mark(
     connection: Connection,

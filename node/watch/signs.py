@@ -231,8 +231,8 @@ def _unclaimed(
         of = f" for {queue.name}" if queue.name else ""
         yield error(
             Name.WORK_UNCLAIMED,
-            f"{_many(queue.queued, queue.kind)}{of} wait and the {role} takes none of them; "
-            f"`m3node {what}` names them, the log of the {role} says why",
+            f"{_many(queue.queued, queue.kind)}{of} {_wait(queue.queued)} and the {role} takes none "
+            f"of them; `m3node {what}` names them, the log of the {role} says why",
             subject=f"{role} {queue.name}".rstrip(),
             since=queue.due_since,
         )
@@ -282,8 +282,9 @@ def _destinations(seen: Watched, config: NodeConfig, now: Moment) -> Iterator[Si
         if queue.name not in named and queue.queued:
             yield warning(
                 Name.DESTINATION_UNKNOWN,
-                f"{_many(queue.queued, 'delivery')} wait for {queue.name}, which no "
-                "[[destinations]] names: nothing sends them until one does",
+                f"{_many(queue.queued, 'delivery')} {_wait(queue.queued)} for {queue.name}, which "
+                "no [[destinations]] names: nothing sends them until one does; "
+                f"`m3node delivery cancel --destination {queue.name}` ends them",
                 subject=queue.name,
             )
         elif queue.name in named and queue.failing_from is not None:
@@ -297,7 +298,7 @@ def _down(queue: QueueRow, since: datetime) -> Sign:
     return error(
         Name.DESTINATION_DOWN,
         f"{queue.name} has taken nothing since {_when(since)}, and "
-        f"{_many(waiting, 'delivery')} wait for it; `m3node echo {queue.name}` and "
+        f"{_many(waiting, 'delivery')} {_wait(waiting)} for it; `m3node echo {queue.name}` and "
         f"`m3node delivery list --state queued` say why",
         subject=queue.name,
         since=since,
@@ -320,7 +321,7 @@ def _dead(seen: Watched) -> Iterator[Sign]:
         )
         says = (
             f"{_many(dead.number, dead.kind)}{where} {'is' if dead.number == 1 else 'are'} dead "
-            f"and wait{'s' if dead.number == 1 else ''} for a person: {do}"
+            f"and {_wait(dead.number)} for a person: {do}"
         )
         make = warning if dead.kind == "fetch" else error
         yield make(name[dead.kind], says, subject=dead.name, since=dead.since)
@@ -331,6 +332,10 @@ _PLURAL = {"study": "studies", "delivery": "deliveries", "fetch": "fetches"}
 
 def _many(number: int, noun: str) -> str:
     return f"{number} {noun if number == 1 else _PLURAL.get(noun, f'{noun}s')}"
+
+
+def _wait(number: int) -> str:
+    return "waits" if number == 1 else "wait"
 
 
 def _long(seconds: float) -> str:

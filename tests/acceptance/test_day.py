@@ -16,6 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from node.demo.receiving_scp import ReceivingSCP
 from node.persistence.upgrading import revisions
 from tests.acceptance import studies
 from tests.acceptance.bed import PATIENCE_S, Bed, bed
@@ -82,6 +83,60 @@ def test_what_goes_wrong_in_a_day_is_seen_everywhere_and_told_once(tmp_path: Pat
         assert told["begun", "destination_down", "pacs"] == 1
         assert told["over", "destination_down", "pacs"] == 1
         assert not [body for body in heard.bodies if "PHANTOM" in str(body)]
+
+
+def test_destinations_come_change_and_go_while_the_node_runs(tmp_path: Path) -> None:
+    """By `m3node reload`, and what waits for one that is gone is told of until somebody ends it."""
+    first, second = studies.phantom("reload"), studies.phantom("reload2")
+    with (
+        bed(tmp_path, settings={"M3NODE_DELIVERY__RETRY_CAP_S": "1"}) as node,
+        ReceivingSCP(tmp_path / "ris", ae_title="RIS") as ris,
+    ):
+        node.start()
+        receiver = node.role("receiver")
+        path, before = node.config, node.config.read_text()
+
+        path.write_text(before + _destination("ris", free_port()))
+        refused = node.asked("reload")
+        assert refused.returncode == 1, "nobody answers there: it is said, and nothing is done"
+        assert "nothing has been changed; --force does it all the same" in refused.stderr
+        assert "taken over: destinations" in node.cli("reload", "--force")
+        node.send(studies.marked(first))
+        wait_until(lambda: _tried(node) == ["ris"], "what was added is tried", PATIENCE_S)
+
+        path.write_text(before + _destination("ris", ris.port))
+        assert "taken over: destinations" in node.cli("reload")
+        node.wait_for_reports(studies.study_uid(first))
+        assert len(ris.received("SR")) == 1, "what was changed gets what has waited for it"
+
+        path.write_text(before + _destination("ris", free_port()))
+        node.cli("reload", "--force")
+        node.send(studies.marked(second))
+        wait_until(lambda: _tried(node) == ["ris"], "one that is down is tried", PATIENCE_S)
+        path.write_text(before)
+        assert "taken over: destinations" in node.cli("reload")
+        health = node.asked("health").stdout
+        assert "1 delivery waits for ris, which no [[destinations]] names" in health
+        cancelled = node.cli("delivery", "cancel", "--destination", "ris")
+        assert re.fullmatch(r"delivery \d cancelled\n", cancelled)
+        assert "ris" not in node.asked("health").stdout
+        node.wait_for_reports(studies.study_uid(second))
+
+        path.write_text(before.replace("[receiver]", "[receivers]"))
+        assert "receivers" in node.asked("reload").stderr
+        assert node.role("receiver") == receiver, "who sends has noticed none of it"
+
+
+def _destination(name: str, port: int) -> str:
+    return (
+        f'\n[[destinations]]\nname = "{name}"\nkind = "dimse"\nhost = "127.0.0.1"\n'
+        f'port = {port}\nae_title = "RIS"\n'
+    )
+
+
+def _tried(node: Bed) -> list[str]:
+    rows = node.json("delivery", "list", "--state", "queued")
+    return [row["destination"] for row in rows if row["tries"]]
 
 
 EARLIER = "0009"

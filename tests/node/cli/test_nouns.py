@@ -8,6 +8,7 @@ import pytest
 
 from m3net.uids import StudyInstanceUID
 from node.cli.rows import show_nodules
+from node.core.errors import LeaseLost
 from node.core.fetching import Scope, Wanted
 from node.core.states import State
 from node.persistence.store import Store
@@ -283,6 +284,32 @@ def test_deliveries_are_listed_and_requeued(
     assert said.out.splitlines()[-1] == "no delivery to requeue"
     said = cli("delivery", "requeue", "4711", "--config", config_file)
     assert (said.status, said.err) == (1, "error: there is no delivery 4711\n")
+
+
+def test_deliveries_to_a_destination_that_is_no_more_are_cancelled(
+    cli: Cli, store: Store, job: int, config_file: Path
+) -> None:
+    finish(store)
+    at = ("--destination", "pacs", "--config", config_file)
+    assert "1 would be cancelled" in cli("delivery", "cancel", "--dry-run", *at).out
+    assert cli("delivery", "cancel", *at).out == "delivery 1 cancelled\n"
+    assert "no delivery to cancel" in cli("delivery", "cancel", *at).out
+    why = cli("why", STUDY, "--config", config_file).out
+    assert "(command line): what had not been sent is not sent" in why
+    assert cli("delivery", "requeue", 1, "--config", config_file).status == 0
+    lease = store.claim_delivery(
+        destination="pacs", owner="node:1:1", lease_s=30, now=datetime.now(UTC)
+    )
+    assert lease is not None
+    assert cli("delivery", "cancel", 1, "--config", config_file).status == 0, "while it runs"
+    with pytest.raises(LeaseLost):
+        store.finish_delivery(lease, now=datetime.now(UTC))
+    again = cli("delivery", "cancel", 1, "--config", config_file)
+    assert again.err == (
+        "delivery 1 not cancelled: delivery 1 is cancelled; only what is queued, running or dead "
+        "can be cancelled\n"
+    )
+    assert cli("delivery", "cancel", "--config", config_file).status == 2
 
 
 def test_a_delivery_that_failed_says_why_it_waits_and_when_it_is_tried_again(
