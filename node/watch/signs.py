@@ -231,8 +231,8 @@ def _unclaimed(
         of = f" for {queue.name}" if queue.name else ""
         yield error(
             Name.WORK_UNCLAIMED,
-            f"{_many(queue.queued, queue.kind)}{of} {_wait(queue.queued)} and the {role} takes none "
-            f"of them; `m3node {what}` names them, the log of the {role} says why",
+            f"{_many(queue.queued, queue.kind)}{of} {_wait(queue.queued)} and the {role} takes "
+            f"none of them; `m3node {what}` names them, the log of the {role} says why",
             subject=f"{role} {queue.name}".rstrip(),
             since=queue.due_since,
         )
