@@ -14,14 +14,14 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from node.persistence import database
-from node.persistence.database import Change
+from node.persistence.upgrading import Change, migrate
 
 
 class _Copies:
-    """In place of `node.persistence.database._migrate`; what it finds empty it fills first."""
+    """In place of `node.persistence.database.migrate`; what it finds empty it fills first."""
 
     def __init__(self) -> None:
-        self._migrate = database._migrate
+        self._migrate = migrate
         self._lock = threading.RLock()
         self._migrated = b""
         self.on = True
@@ -58,4 +58,4 @@ class _Copies:
 
 
 COPIES = _Copies()
-database._migrate = COPIES
+vars(database)["migrate"] = COPIES
