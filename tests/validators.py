@@ -88,6 +88,14 @@ def render(path: Path, target: Path, *, frame: int = 1) -> Path:
     return target
 
 
+def render_state(state: Path, image: Path, target: Path) -> tuple[Path, str]:
+    """The image as dcmtk shows it through a presentation state, a PGM, and what it is to draw."""
+    done = _run(require_binary("dcmp2pgm", "dcmtk"), "-v", "-p", state, image, target)
+    if done.returncode != 0:
+        pytest.fail(f"dcmp2pgm ended with {done.returncode}: {done.stderr}")
+    return target, done.stdout + done.stderr
+
+
 def _run(
     program: Path, *arguments: str | Path, timeout_s: float = 60
 ) -> subprocess.CompletedProcess[str]:

@@ -1,5 +1,6 @@
 """What stands beside report and captures: of the same nodules and study, and of the CT alone."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
@@ -9,7 +10,9 @@ from typing import Any
 import highdicom as hd
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 from pydicom import Dataset, dcmread
+from scipy import ndimage
 
 from node.core import companions
 from node.core.results import COMPANIONS, ArtifactKind
@@ -102,6 +105,36 @@ def test_the_outline_lies_where_the_report_draws_it(objects: dict[str, Dataset])
     )
     assert drawn == scoords
     assert len(drawn) == 2
+
+
+@pytest.mark.peers
+def test_dcmtk_shows_the_ct_in_the_lung_window_and_draws_the_outline_about_the_nodule(
+    objects: dict[str, Dataset], phantom: list[Dataset], tmp_path: Path
+) -> None:
+    """It writes no graphics into the picture; what it would draw, and on which pixels, it says."""
+    by_uid = {str(ds.SOPInstanceUID): ds for ds in phantom}
+    state = objects["presentation_state.dcm"]
+    state.save_as(tmp_path / "state.dcm", enforce_file_format=True)
+    for annotation in state.GraphicAnnotationSequence:
+        ct = by_uid[annotation.ReferencedImageSequence[0].ReferencedSOPInstanceUID]
+        ct.save_as(tmp_path / "ct.dcm", enforce_file_format=True)
+        picture, told = validators.render_state(
+            tmp_path / "state.dcm", tmp_path / "ct.dcm", tmp_path / "ct.pgm"
+        )
+        shown = np.asarray(Image.open(picture)).astype(float)
+        hu = ct.pixel_array * float(ct.RescaleSlope) + float(ct.RescaleIntercept)
+        lung_window = np.clip((hu + 1350) / 1500 * 255, 0, 255)
+        assert np.abs(shown - lung_window).max() <= 2
+        drawn = re.findall(r"type=polyline filled=no units=pixel\n.*coordinates: (.*)", told)
+        assert len(drawn) == 1, told
+        outline = [tuple(map(float, at.split("\\"))) for at in drawn[0].split(", ") if at.strip()]
+        canvas = Image.new("1", shown.shape[::-1])
+        ImageDraw.Draw(canvas).polygon([(x - 0.5, y - 0.5) for x, y in outline], fill=1)
+        inside = np.asarray(canvas)
+        beyond = ndimage.binary_dilation(inside, iterations=4)
+        beyond &= ~ndimage.binary_dilation(inside, iterations=2)
+        assert inside.sum() > 20
+        assert np.median(shown[inside]) > np.median(shown[beyond]) + 80
 
 
 def _items(dataset: Dataset, value_type: str) -> Iterator[Dataset]:
