@@ -16,6 +16,7 @@ from node.core.results import ArtifactKind
 from node.core.uids import is_own_series
 from node.persistence.schema import IN_FORCE, Artifact, Instance
 from node.persistence.transactions import Transactions
+from sr_templates.findings import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +41,12 @@ class Held:
 class ResultInForce:
     """One result of this node that is handed out.
 
+    outcome          : the job's, or a technical failure
     number_of_frames : of an image; else None
     """
 
     job_id: int
+    outcome: Outcome
     kind: ArtifactKind
     series_instance_uid: SeriesInstanceUID
     sop_instance_uid: SOPInstanceUID
@@ -65,6 +68,7 @@ class HeldObjects(Transactions):
         return [
             ResultInForce(
                 job_id=row.job_id,
+                outcome=Outcome(row.outcome),
                 kind=ArtifactKind(row.kind),
                 series_instance_uid=SeriesInstanceUID(row.series_instance_uid),
                 sop_instance_uid=SOPInstanceUID(row.sop_instance_uid),

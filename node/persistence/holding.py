@@ -25,6 +25,8 @@ from node.persistence.transactions import Transactions, record
 
 HELD = "held: "
 """So begins the error of what is held: nobody decided against it."""
+UNTIL_SENT_AGAIN = "for somebody to send it again, or any object of it"
+"""So begins what a study waits for that is held."""
 
 
 class Holding(Transactions):
@@ -65,7 +67,7 @@ class Holding(Transactions):
             )
             open_ = or_(Study.judge_at.is_not(None), Study.waiting_for.is_not(None))
             held = list(connection.execute(select(Study.study_instance_uid).where(open_)).scalars())
-            reason = f"for somebody to send it again, or any object of it: {because}"
+            reason = f"{UNTIL_SENT_AGAIN}: {because}"
             connection.execute(
                 update(Study)
                 .where(open_)

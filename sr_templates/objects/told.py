@@ -71,8 +71,9 @@ class Told:
 
     identity : the UID of what a RIS knows as one report: the study's, of whatever revision; a
                technical failure has one of its own, since it must not take the place of a result
-    lines    : the headline; for research use; what it replaces, the nodules by risk; what was not
-               analysed; remarks
+    headline : what happened, in one line
+    summary  : what it replaces; of several nodules one line each, by risk
+    refused  : which nodules were not analysed, and why
     evidence : the slices that findings are drawn on, and the captures
     revision : 1, 2, ... within the study
     header   : whose report it is: the report's own attributes
@@ -81,12 +82,21 @@ class Told:
     identity: str
     report: ToldInstance
     evidence: tuple[ToldInstance, ...]
-    lines: tuple[str, ...]
+    headline: str
+    summary: tuple[str, ...]
+    refused: tuple[str, ...]
+    remarks: tuple[str, ...]
     findings: tuple[ToldFinding, ...]
     revision: int
     replaces: bool
     at: datetime
     header: Dataset
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All of it, line by line."""
+        research = f"{RESEARCH_USE}."
+        return (self.headline, research, *self.summary, *self.refused, *self.remarks)
 
 
 def told(report: Dataset) -> Told:
@@ -108,13 +118,10 @@ def told(report: Dataset) -> Told:
             sop_instance_uid=str(report.SOPInstanceUID),
         ),
         evidence=tuple(_evidence(report)),
-        lines=(
-            summaries[0],
-            f"{RESEARCH_USE}.",
-            *summaries[1:],
-            *(f"{each.tracking_id}: {each.sentence}" for each in refused),
-            *remarks,
-        ),
+        headline=summaries[0],
+        summary=tuple(summaries[1:]),
+        refused=tuple(f"{each.tracking_id}: {each.sentence}" for each in refused),
+        remarks=tuple(remarks),
         findings=(*map(_finding, groups), *refused),
         revision=int(report.InstanceNumber),
         replaces="PredecessorDocumentsSequence" in report,

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from node.core.standing import Standing
 from node.core.states import State
+from node.listed.cautions import Name as CautionName
 from node.persistence.rows import DeliveryRow, FetchRow, JobRow
 from node.watch.sign import Severity
 from node.web.actions import Target
@@ -74,9 +75,22 @@ class EventAnswer(Answer):
     sentence: str
 
 
-class WholeStudyAnswer(StudyAnswer):
-    """One study with all that belongs to it; the patient is named."""
+class CautionAnswer(Answer):
+    """Why the report in force may not be all that there is to say of its study."""
 
+    name: CautionName
+    says: str
+
+
+class WholeStudyAnswer(StudyAnswer):
+    """One study with all that belongs to it; the patient is named.
+
+    job_in_force : whose results are handed out; null if there are none
+    cautions     : what a reader of its report has to know beside it
+    """
+
+    job_in_force: int | None
+    cautions: list[CautionAnswer]
     patient_id: str
     patient_name: str
     study_date: str

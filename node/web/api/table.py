@@ -7,6 +7,7 @@ from typing import Any
 
 from node.core.errors import Ambiguous, UnknownEntry
 from node.core.people import Role
+from node.listed.cautions import cautions
 from node.listed.diary import event_json
 from node.listed.studies import series_json, study_json
 from node.persistence import asked as lists
@@ -87,11 +88,16 @@ def _study(services: Services, request: Request) -> Any:
     except (UnknownEntry, Ambiguous) as error:
         raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
     uid = row.study_instance_uid
+    results = store.results_in_force(uid)
+    jobs = store.jobs(lists.WorkAsked(study=uid)).rows
+    deliveries = store.deliveries(lists.DeliveriesAsked(study=uid)).rows
     return {
         **study_json(row, phi=True),
+        "job_in_force": results[0].job_id if results else None,
+        "cautions": [asdict(each) for each in cautions(row, results, jobs, deliveries)],
         "series": series_json(store.list_series(uid)),
-        "job_list": store.jobs(lists.WorkAsked(study=uid)).rows,
-        "deliveries": store.deliveries(lists.DeliveriesAsked(study=uid)).rows,
+        "job_list": jobs,
+        "deliveries": deliveries,
         "fetches": store.list_fetches(uid),
         "events": [event_json(event) for event in store.diary(uid)],
     }

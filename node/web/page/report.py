@@ -13,7 +13,6 @@ from node.logs import event
 from node.persistence.held import ResultInForce
 from node.persistence.spool import Spool
 from sr_templates import codes
-from sr_templates.envelope import RESEARCH_USE
 from sr_templates.objects.told import NOT_TOLD, Told, ToldFinding, told
 from sr_templates.probability import UNTRAINED, percent_text
 
@@ -44,11 +43,13 @@ class ShownReport:
     """What the report says.
 
     headline : its first line
-    lines    : the others, without those that `findings` say again
+    summary  : what it replaces, and of several nodules one line each
+    remarks  : what else it says; what it refuses is said by `findings`
     """
 
     headline: str
-    lines: Sequence[str]
+    summary: Sequence[str]
+    remarks: Sequence[str]
     findings: Sequence[ShownFinding]
     revision: int
 
@@ -70,15 +71,10 @@ def read_report(results: Sequence[ResultInForce], spool: Spool) -> ShownReport |
 
 
 def _shown(report: Told) -> ShownReport:
-    headline, *others = report.lines
-    names = tuple(f"{each.tracking_id}: " for each in report.findings)
     return ShownReport(
-        headline=headline,
-        lines=[
-            line
-            for line in others
-            if not line.startswith(RESEARCH_USE) and not line.startswith(names)
-        ],
+        headline=report.headline,
+        summary=report.summary,
+        remarks=report.remarks,
         findings=[
             ShownFinding(
                 name=each.tracking_id, probability=_probability(each), sentence=each.sentence

@@ -7,6 +7,7 @@ from typing import Any
 
 from m3net.uids import StudyInstanceUID
 from node.core.states import State
+from node.listed.cautions import cautions
 from node.listed.diary import folded
 from node.persistence.asked import DeliveriesAsked, WorkAsked
 from node.persistence.rows import DeliveryRow, FetchRow, JobRow, StudyRow
@@ -59,9 +60,8 @@ def study(services: Services, row: StudyRow, person: Person) -> Mapping[str, Any
     """What the page of one study shows; it names the patient, as no list does."""
     acts = Acts(services, person)
     uid, store = row.study_instance_uid, services.store
-    jobs = store.jobs(WorkAsked(study=uid)).rows
     results = store.results_in_force(uid)
-    in_force = results[0].job_id if results else None
+    jobs = store.jobs(WorkAsked(study=uid)).rows
     deliveries = store.deliveries(DeliveriesAsked(study=uid)).rows
     fetches = store.list_fetches(uid)
     return {
@@ -73,7 +73,7 @@ def study(services: Services, row: StudyRow, person: Person) -> Mapping[str, Any
         "series": store.list_series(uid),
         "report": read_report(results, services.spool),
         "has_results": bool(results),
-        "newer": [job.job_id for job in jobs if in_force is not None and job.job_id > in_force],
+        "cautions": cautions(row, results, jobs, deliveries),
         "pictures": pictures_of(results),
         "jobs": [shown_job(job, acts) for job in jobs],
         "deliveries": [shown_delivery(each, acts) for each in deliveries],

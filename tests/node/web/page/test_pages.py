@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from m3net.uids import SeriesInstanceUID, StudyInstanceUID
+from node.core.diary import Kind
 from node.core.inputs import StudyIdentity
 from node.core.people import Role
 from node.credentials import TOKEN_PURPOSE, digest_of
@@ -120,6 +121,31 @@ def test_the_study_names_the_patient_and_tells_its_diary(filled: Filled) -> None
     assert "2026-03-01</dd>" in page
     assert "job 1 done: No annotation received, nothing was assessed" in page
     assert "delivery 1 of job 1 to pacs queued" in page
+
+
+def test_newer_objects_are_told_of_at_the_top_of_the_study_and_to_programs(
+    tmp_path: Path,
+) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'node.sqlite'}")
+    queued(store, 0)
+    finish(store, claimed(store))
+    arrive(store, ct_slice(5))
+    waits = "Newer objects of this study wait: for 3 slices."
+    with serving(tmp_path, store=store) as served:
+        assert "have not been judged yet" in served.get(f"/study/{STUDY}").text
+        store.note_judgement(
+            store.study_snapshot(STUDY),
+            kind=Kind.STUDY_WAITS,
+            reason="for 3 slices",
+            look_again_at=None,
+            now=at(9),
+        )
+        page = served.get(f"/study/{STUDY}").text
+        told = served.get(f"/api/studies/{STUDY}").json()
+    assert page.index("<h1>") < page.index(waits) < page.index('id="report"')
+    assert told["job_in_force"] == 1
+    assert [each["name"] for each in told["cautions"]] == ["waiting"]
+    assert waits in told["cautions"][0]["says"]
 
 
 def test_a_report_that_cannot_be_read_is_not_passed_over(filled: Filled) -> None:

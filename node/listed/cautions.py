@@ -1,0 +1,199 @@
+"""What a reader has to know beside the report in force: whether it is the last word on its study.
+
+A report stands while newer objects of its study come, wait and are judged; whoever reads it
+meanwhile would take it for the whole.  So each way in which it may not be is said.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from node.core.states import SETTLED, State
+from node.listed.diary import in_local_time
+from node.persistence.held import ResultInForce
+from node.persistence.holding import HELD, UNTIL_SENT_AGAIN
+from node.persistence.planning import SUPERSEDED
+from node.persistence.rows import DeliveryRow, JobRow, StudyRow
+from sr_templates.findings import Outcome
+
+_MAY_FOLLOW = "A revised report may follow."
+_UNKNOWN_TO_IT = "The report that stands knows nothing of them"
+
+
+class Name(StrEnum):
+    """Why the report in force may not be all that there is to say."""
+
+    ARRIVING = "arriving"
+    NOT_JUDGED = "not_judged"
+    WAITING = "waiting"
+    EXPIRED = "expired"
+    HELD = "held"
+    UNDER_WAY = "under_way"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    REPORTED = "reported"
+    """A newer one has been made since the report was looked up."""
+    WITHDRAWN = "withdrawn"
+    REVISED = "revised"
+    EARLIER_ELSEWHERE = "earlier_elsewhere"
+    """A destination holds the report that this one replaces, and not this one."""
+    NOT_HERE = "not_here"
+    """A report was made, and this node cannot show it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caution:
+    """One of them, in a sentence."""
+
+    name: Name
+    says: str
+
+
+def cautions(
+    row: StudyRow,
+    results: Sequence[ResultInForce],
+    jobs: Sequence[JobRow],
+    deliveries: Sequence[DeliveryRow],
+) -> list[Caution]:
+    """Everything that a reader of the study's report has to know beside it; the latest first.
+
+    They are to have been looked up in this order: then nothing that happens meanwhile is passed
+    over.
+
+    results    : those in force
+    jobs       : all of the study
+    deliveries : all of the study
+    """
+    by_number = {job.job_id: job for job in jobs}
+    if not results:
+        return list(_without_report(jobs))
+    in_force = by_number.get(results[0].job_id)
+    if in_force is None:
+        return []  # the study is just being erased
+    failed = results[0].outcome is Outcome.TECHNICAL_FAILURE
+    return [
+        *_of_what_came(row),
+        *_of_later_jobs(in_force, jobs),
+        *_of_earlier_jobs(in_force, jobs, failed=failed),
+        *_elsewhere(in_force, by_number, deliveries),
+    ]
+
+
+def _without_report(jobs: Sequence[JobRow]) -> Iterator[Caution]:
+    done = [job for job in jobs if job.state is State.DONE]
+    if done:
+        last = max(done, key=lambda job: job.revision)
+        yield Caution(
+            name=Name.NOT_HERE,
+            says=f"A report was made ({_named(last)}) and is not shown: its files were freed, or "
+            "have not been read since an upgrade; the diary says which. Destinations keep what "
+            "they were sent.",
+        )
+
+
+def _of_what_came(row: StudyRow) -> Iterator[Caution]:
+    waits = row.waiting_for
+    if row.open_senders:
+        says = f"Objects of this study are arriving now. {_UNKNOWN_TO_IT}. {_MAY_FOLLOW}"
+        yield Caution(name=Name.ARRIVING, says=says)
+    elif waits is None and row.look_again_at is not None:
+        yield Caution(
+            name=Name.NOT_JUDGED,
+            says=f"Objects of this study came at {in_local_time(row.last_arrival_at)} and have not "
+            f"been judged yet. {_UNKNOWN_TO_IT}, if they are new. {_MAY_FOLLOW}",
+        )
+    elif waits is not None and waits.startswith(UNTIL_SENT_AGAIN):
+        yield Caution(
+            name=Name.HELD,
+            says=f"This study is held; it waits {waits}. The report that stands may be out of "
+            "date, and no other follows by itself.",
+        )
+    elif waits is not None and row.expired_at is not None:
+        yield Caution(
+            name=Name.EXPIRED,
+            says=f"Newer objects of this study have waited for too long: {waits}. "
+            f"{_UNKNOWN_TO_IT}, and no revised report follows by itself.",
+        )
+    elif waits is not None:
+        yield Caution(
+            name=Name.WAITING,
+            says=f"Newer objects of this study wait: {waits}. {_UNKNOWN_TO_IT}. {_MAY_FOLLOW}",
+        )
+
+
+def _of_later_jobs(in_force: JobRow, jobs: Sequence[JobRow]) -> Iterator[Caution]:
+    if in_force.state not in SETTLED:
+        says = f"The analysis that failed is tried again ({_named(in_force)}). {_MAY_FOLLOW}"
+        yield Caution(name=Name.UNDER_WAY, says=says)
+    for job in sorted(jobs, key=lambda job: -job.revision):
+        if job.revision <= in_force.revision or job.error == SUPERSEDED:
+            continue
+        again = job.input_digest == in_force.input_digest
+        what = "This study, by another model or other settings," if again else "What came since"
+        if job.state not in SETTLED:
+            yield Caution(
+                name=Name.UNDER_WAY, says=f"{what} is being judged ({_named(job)}). {_MAY_FOLLOW}"
+            )
+        elif job.state is State.DEAD:
+            yield Caution(
+                name=Name.FAILED,
+                says=f"{what} could not be judged ({_named(job)}): {job.error}. The report that "
+                "stands is of an earlier analysis.",
+            )
+        elif job.state is State.DONE:
+            says = f"A newer report has just been made ({_named(job)}): load this again."
+            yield Caution(name=Name.REPORTED, says=says)
+        else:
+            held = (job.error or "").startswith(HELD)
+            yield Caution(
+                name=Name.HELD if held else Name.CANCELLED,
+                says=f"{what} is not judged: {_named(job)}, {job.error}. The report that stands is "
+                "of an earlier analysis, and no other follows unless the job is requeued.",
+            )
+
+
+def _of_earlier_jobs(
+    in_force: JobRow, jobs: Sequence[JobRow], *, failed: bool
+) -> Iterator[Caution]:
+    earlier = [job for job in jobs if job.revision < in_force.revision and job.state is State.DONE]
+    if not earlier:
+        return
+    last = max(earlier, key=lambda job: job.revision)
+    if failed:
+        yield Caution(
+            name=Name.WITHDRAWN,
+            says=f"The earlier report ({_named(last)}) is withdrawn: what came since could not be "
+            "judged. No probability stands.",
+        )
+    else:
+        yield Caution(
+            name=Name.REVISED,
+            says=f"This is a revised report ({_named(in_force)}): it replaces that of "
+            f"{_named(last)}.",
+        )
+
+
+def _elsewhere(
+    in_force: JobRow, by_number: Mapping[int, JobRow], deliveries: Sequence[DeliveryRow]
+) -> Iterator[Caution]:
+    for destination in sorted({each.destination for each in deliveries}):
+        there = [each for each in deliveries if each.destination == destination]
+        arrived = [by_number[e.job_id].revision for e in there if e.state is State.DONE]
+        if not arrived or max(arrived) >= in_force.revision:
+            continue
+        own = [each for each in there if each.job_id == in_force.job_id]
+        last = max(own, key=lambda each: each.delivery_id, default=None)
+        how = "is not to be sent there" if last is None else f"is {last.state} for there"
+        number = "" if last is None else f" (delivery {last.delivery_id})"
+        yield Caution(
+            name=Name.EARLIER_ELSEWHERE,
+            says=f"{destination} holds the earlier report, revision {max(arrived)}, still: the one "
+            f"that stands {how}{number}.",
+        )
+
+
+def _named(job: JobRow) -> str:
+    """ "job 3, revision 2, queued", or when it was done."""
+    done = job.state is State.DONE and job.settled_at is not None
+    how = f"of {in_local_time(job.settled_at)}" if done and job.settled_at else job.state.value
+    return f"job {job.job_id}, revision {job.revision}, {how}"
