@@ -7,9 +7,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
-from node.web import api, dicomweb, health, metrics, page, viewer
+from node.web import api, dicomweb, health, metrics, viewer
 from node.web.access import login
 from node.web.access.entry import DICOMWEB, HEALTH, Access, is_below
+from node.web.page.routes import routes as pages
 from node.web.problems import Guarded, Problem, answer_problem
 from node.web.services import Services
 
@@ -27,7 +28,7 @@ def application(services: Services) -> Starlette:
             *login.routes(services),
             Mount(DICOMWEB, routes=dicomweb.routes(services)),
             Mount("/api", routes=api.routes(services)),
-            *page.routes(services),
+            *pages(services),
             *viewer.routes(services),
         ],
         middleware=[

@@ -1,4 +1,6 @@
-"""What an error answer looks like: one sentence, as JSON or as text, and nothing of the request.
+"""What an error answer looks like: one sentence, on a page for a person and in JSON for a program.
+
+Nothing of the request stands in it.
 
 What a client sent may name a patient, or be made to be shown to somebody: so it is never echoed.
 Whoever answers a request raises `Problem`; everything else that is raised is logged, and answered
@@ -7,21 +9,24 @@ with 500 and without a trace.
 
 import logging
 from collections.abc import Mapping
+from enum import Enum, auto
 from http import HTTPStatus
 
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from node.core.errors import NodeError
 from node.logs import event
+from node.web.page.bare import bare_page
 
 _SAID: Mapping[int, str] = {
     HTTPStatus.NOT_FOUND: "there is nothing at this address",
     HTTPStatus.METHOD_NOT_ALLOWED: "this method is not for this address",
 }
+_OF_PROGRAMS = ("/api/", "/dicom-web/", "/metrics/", "/healthz/", "/readyz/")
 
 
 class Problem(NodeError):
@@ -41,18 +46,42 @@ class Problem(NodeError):
         self.headers = headers or {}
 
 
+class Form(Enum):
+    """What an answer looks like to whoever asks."""
+
+    PAGE = auto()
+    TEXT = auto()
+    JSON = auto()
+
+
+def form_of_answer(request: HTTPConnection) -> Form:
+    """As Accept says; where it says nothing of that, as the address does: most are of pages.
+
+    Browsers ask for text/html by name when a person goes to an address, and then never for JSON.
+    """
+    asked = request.headers.get("accept", "").lower()
+    for name, form in (("json", Form.JSON), ("text/html", Form.PAGE), ("text/plain", Form.TEXT)):
+        if name in asked:
+            return form
+    of_programs = f"{request.scope['path']}/".startswith(_OF_PROGRAMS)
+    return Form.JSON if of_programs else Form.PAGE
+
+
 def answer_to(request: Request, problem: Problem) -> Response:
-    """The answer: `{"status": ..., "error": ...}`, or the sentence where text is asked for."""
-    asked = request.headers.get("accept", "")
-    if "text/plain" in asked and "json" not in asked:
-        return PlainTextResponse(
-            f"{problem.says}\n", status_code=problem.status, headers=problem.headers
-        )
-    return JSONResponse(
-        {"status": int(problem.status), "error": problem.says},
-        status_code=problem.status,
-        headers=problem.headers,
-    )
+    """The answer: a page, the sentence, or `{"status": ..., "error": ...}`."""
+    status, says = problem.status, problem.says
+    answer: Response
+    match form_of_answer(request):
+        case Form.PAGE:
+            said = {"title": status.phrase, "says": says}
+            answer = bare_page(request, "problem.html", status=status, **said)
+        case Form.TEXT:
+            answer = PlainTextResponse(f"{says}\n", status)
+        case Form.JSON:
+            answer = JSONResponse({"status": int(status), "error": says}, status)
+    answer.headers["Cache-Control"] = "no-store"  # it tells of the present
+    answer.headers.update(problem.headers)
+    return answer
 
 
 async def answer_problem(request: Request, error: Exception) -> Response:

@@ -26,8 +26,8 @@ nobody may send.  A route then says whom it is for::
   is an event stream: it does not keep a session open.
 - **Templates** get `person` (None on the log-in page) and show `person.name`, `person.role`, and,
   where `person.can_log_out`, a form to `/logout`.
-- Refused: a page is answered with 303 to `/login`, what a program asks with 401 or 403 as JSON.
-  `Problem(403)` is raised by `required`; whoever makes pages gives it their look.
+- Refused: a person is led to `/login` with 303, a program gets 401 or 403 as JSON; which of them
+  asks, says `node.web.problems.form_of_answer`, of every error alike.
 - **The policy of scripts** (`headers`): every answer outside `/dicom-web` forbids what is not
   of this server.  A mount that needs more says so::
 

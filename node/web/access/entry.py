@@ -23,7 +23,8 @@ from node.web.access.headers import OF_OBJECTS, OF_PAGES, Policy
 from node.web.access.hosts import NOT_KNOWN, is_known
 from node.web.access.identified import Identified, bearer_of, is_from
 from node.web.access.person import SCOPE_KEY, VISIT_CSRF_KEY, Means
-from node.web.access.required import LOGIN, ROOT_KEY, require
+from node.web.access.required import LOGIN, require
+from node.web.page.bare import set_root
 from node.web.problems import Problem, answer_to
 from node.web.services import Services
 
@@ -55,7 +56,7 @@ class Access:
 
     async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        scope[ROOT_KEY] = self._config.root
+        set_root(request, self._config.root)
         path = scope["path"]
         try:
             if path in HEALTH or path.startswith(_STATIC):

@@ -25,9 +25,10 @@ from node.web.access.cookies import forget_session, session_cookie, set_session
 from node.web.access.entry import LOGOUT
 from node.web.access.forms import field_of
 from node.web.access.identified import address_of
-from node.web.access.login_form import show_form
 from node.web.access.person import VISIT_CSRF_KEY, Means, person_of
 from node.web.access.required import LOGIN
+from node.web.page.bare import bare_page
+from node.web.problems import Form, Problem, answer_to, form_of_answer
 from node.web.services import Services
 
 WRONG = "This name and this password do not belong together."
@@ -144,9 +145,12 @@ class _Login:
             self._store.end_session(digest, now=self._services.clock())
 
     def _again(self, request: Request, status: HTTPStatus, says: str) -> Response:
+        if status >= HTTPStatus.BAD_REQUEST and form_of_answer(request) is not Form.PAGE:
+            return answer_to(request, Problem(status, says))
         next_ = field_of(request, "next") or request.query_params.get("next", "")
-        return show_form(
+        return bare_page(
             request,
+            "login.html",
             status=status,
             csrf_token=request.scope[VISIT_CSRF_KEY],
             next=_local(next_),

@@ -12,13 +12,12 @@ from starlette.responses import Response
 
 from node.core.people import Role
 from node.web.access.person import Person, person_of
-from node.web.problems import Problem
+from node.web.page.bare import root_of
+from node.web.problems import Form, Problem, form_of_answer
 
 E = TypeVar("E", bound=Callable[..., Any])
 
 LOGIN = "/login"
-ROOT_KEY = "m3node.root"
-_OF_PROGRAMS = ("/api/", "/dicom-web/", "/metrics/")
 
 
 def required(role: Role) -> Callable[[E], E]:
@@ -64,22 +63,17 @@ def require(request: HTTPConnection, role: Role) -> Person:
 
 def _stranger(request: HTTPConnection) -> Problem:
     shows_token = request.headers.get("authorization", "").lower().startswith("bearer ")
-    if is_a_page(request) and not shows_token:
+    if form_of_answer(request) is Form.PAGE and not shows_token:
         method, query = request.scope["method"], request.url.query
         back = request.url.path + (f"?{query}" if query else "")
         next_ = f"?next={quote(back, safe='/')}" if method in ("GET", "HEAD") else ""
         return Problem(
             HTTPStatus.SEE_OTHER,
             "log in first",
-            headers={"Location": f"{request.scope.get(ROOT_KEY, '')}{LOGIN}{next_}"},
+            headers={"Location": f"{root_of(request)}{LOGIN}{next_}"},
         )
     return Problem(
         HTTPStatus.UNAUTHORIZED,
         "log in, or send the token of a machine, one that has not ended, as Authorization: Bearer",
         headers={"WWW-Authenticate": 'Bearer realm="m3node"'},
     )
-
-
-def is_a_page(request: HTTPConnection) -> bool:
-    """Whether a person looks at what is answered, and no program."""
-    return not f"{request.scope['path']}/".startswith(_OF_PROGRAMS)

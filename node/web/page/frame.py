@@ -63,6 +63,7 @@ def _frame(services: Services, request: Request) -> Mapping[str, Any]:
     now = services.clock().astimezone()
     wrong, word = _now(services)
     return {
+        "is_bare": False,
         "root": services.config.web.root,
         "person": person_of(request),
         "nav": [

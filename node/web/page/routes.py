@@ -28,7 +28,7 @@ from node.web.page.studies import studies
 from node.web.page.study import study
 from node.web.page.system import system
 from node.web.page.wrong import UNREADABLE
-from node.web.problems import Problem
+from node.web.problems import Form, Problem, form_of_answer
 from node.web.services import Services
 
 Gather = Callable[[Request, Person], Mapping[str, Any]]
@@ -117,9 +117,11 @@ def _root(services: Services) -> str:
 
 
 def _as_page(services: Services, endpoint: Endpoint) -> Endpoint:
-    """The endpoint's errors look like pages; a database that is away is said in red."""
+    """The endpoint's errors look like pages, to people; a database that is away is said in red."""
 
     def looking_like_one(request: Request) -> Response:
+        if form_of_answer(request) is not Form.PAGE:
+            return endpoint(request)
         try:
             return endpoint(request)
         except Problem as problem:
