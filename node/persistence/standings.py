@@ -6,7 +6,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, Select, TextClause, exists, select, text, union
+from sqlalchemy import ColumnElement, Select, TextClause, and_, exists, select, text, union
 from sqlalchemy.orm import aliased
 
 from node.core.standing import Standing
@@ -35,21 +35,29 @@ def stands(standings: Collection[Standing]) -> ColumnElement[bool]:
         Standing.WAITING: (text(WAITING), Study.expired_at.is_(None)),
         Standing.EXPIRED: (text(WAITING), text(EXPIRED)),
         Standing.IGNORED: (text(IGNORED), Study.waiting_for.is_(None), ~_has_job()),
+        # Few, and looked up first: in whatever order a list is, it is not walked for them.
         Standing.RECEIVED: (
-            Study.judge_at > BEFORE_ALL,
-            Study.waiting_for.is_(None),
-            Study.ignored_because.is_(None),
-            ~_has_job(),
+            uid.in_(
+                select(uid).where(
+                    Study.judge_at > BEFORE_ALL,
+                    Study.waiting_for.is_(None),
+                    Study.ignored_because.is_(None),
+                    ~_has_job(),
+                )
+            ),
         ),
     }
-    ways = [select(uid).where(*conditions[each], calm) for each in standings if each in conditions]
+    ways: list[ColumnElement[bool]] = [
+        and_(*conditions[each], calm) for each in standings if each in conditions
+    ]
     if Standing.RECEIVING in standings:
-        ways.append(_received_now())
+        ways.append(uid.in_(_received_now()))
     if states := {_JOBS[each] for each in standings if each in _JOBS}:
-        latest = _with_latest_job(states)
-        ways.append(select(uid).where(uid.in_(latest), Study.waiting_for.is_(None), calm))
+        ways.append(and_(uid.in_(_with_latest_job(states)), Study.waiting_for.is_(None), calm))
+    if len(ways) == 1:
+        return ways[0]
     # One list made of all, each along its own index; alternatives of one condition have none.
-    return uid.in_(union(*ways))
+    return uid.in_(union(*(select(uid).where(way) for way in ways)))
 
 
 def has_delivery(states: Collection[State]) -> ColumnElement[bool]:

@@ -3,9 +3,19 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, insert, update
 
-from node.persistence.schema import Artifact, Instance, Job, Series, Study
+from node.persistence.schema import (
+    Artifact,
+    Contribution,
+    Delivery,
+    EventLog,
+    Instance,
+    Job,
+    Sender,
+    Series,
+    Study,
+)
 from tests.node.persistence.filling import NOON
 
 FAMILIES = ("Abel", "Becker", "Chevalier", "Doe", "Eriksson", "Fischer", "García", "Huber", "Ito")
@@ -32,6 +42,35 @@ def fill_archive(engine: Engine, studies: int, *, slices: int, at_once: int = 1_
             done = [number for number in numbers if "SR" in _modalities(number)]
             connection.execute(insert(Job), [_job(number) for number in done])
             connection.execute(insert(Artifact), [_report(number) for number in done])
+
+
+def fill_work(engine: Engine, studies: int, *, at_once: int = 1_000) -> None:
+    """What came of the studies of `fill_archive`: who sent them, what waits, where results went.
+
+    Of four in five the report went to two destinations, one in five hundred of them in vain.  Half
+    of the others wait for an annotation, a quarter has died, and a quarter is of no concern.
+    """
+    with engine.begin() as connection:
+        connection.execute(insert(Sender), [_sender(each) for each in range(1, 21)])
+        for start in range(1, studies + 1, at_once):
+            numbers = range(start, min(start + at_once, studies + 1))
+            connection.execute(insert(Contribution), [_contribution(each) for each in numbers])
+            done = [number for number in numbers if number % 5]
+            deliveries = [_delivery(n, name) for n in done for name in ("archive", "pacs")]
+            connection.execute(insert(Delivery), deliveries)
+            others = [number for number in numbers if not number % 5]
+            for number in others:
+                connection.execute(
+                    update(Study)
+                    .where(Study.study_instance_uid == uid_of(number))
+                    .values(
+                        waiting_for="for an annotation" if number % 10 else None,
+                        ignored_because="nothing is for this node" if number % 20 == 10 else None,
+                    )
+                )
+            died = [number for number in others if number % 20 == 0]
+            connection.execute(insert(Job), [_dead_job(number) for number in died])
+            connection.execute(insert(EventLog), [_event(n, kind) for n in done for kind in _DIARY])
 
 
 def uid_of(number: int) -> str:
@@ -161,4 +200,72 @@ def _report(number: int) -> dict[str, Any]:
         "size": 1,
         "in_force": True,
         "instance_number": 1,
+    }
+
+
+_DIARY = ("study.complete", "job.queued", "job.claimed", "job.done")
+
+
+def _dead_job(number: int) -> dict[str, Any]:
+    return {**_job(number), "outcome": None, "headline": None, "state": "dead", "error": "x"}
+
+
+def _sender(number: int) -> dict[str, Any]:
+    return {
+        "id": number,
+        "kind": "dimse",
+        "name": f"CT{number}",
+        "called": "M3NODE",
+        "peer": "10.0.0.7",
+        "owner": "host:1:1",
+        "opened_at": NOON,
+        "alive_at": NOON,
+        "closed_at": NOON,
+    }
+
+
+def _contribution(number: int) -> dict[str, Any]:
+    return {
+        "sender_id": 1 + number % 20,
+        "study_instance_uid": uid_of(number),
+        "new": 1,
+        "same": 0,
+        "newer": 0,
+    }
+
+
+def _delivery(number: int, destination: str) -> dict[str, Any]:
+    dead = destination == "archive" and number % 500 == 1
+    return {
+        "study_instance_uid": uid_of(number),
+        "job_id": number,
+        "destination": destination,
+        "outcome": "analysed",
+        "round": 1,
+        "state": "dead" if dead else "done",
+        "attempt": 1,
+        "tries": 1,
+        "max_attempts": 3,
+        "not_before": NOON,
+        "created_at": NOON,
+        "settled_at": NOON,
+        "error": "refused" if dead else None,
+    }
+
+
+def _event(number: int, kind: str) -> dict[str, Any]:
+    return {
+        "at": NOON,
+        "study_instance_uid": uid_of(number),
+        "job_id": number,
+        "kind": kind,
+        "details": {
+            "reason": "all is here",
+            "because": "all is here",
+            "revision": 1,
+            "owner": "host:1:1",
+            "tries": 1,
+            "max_attempts": 3,
+            "headline": "1 of 1 nodule analysed",
+        },
     }
