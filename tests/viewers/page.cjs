@@ -1,5 +1,5 @@
 // The node's own page in one browser: log-in, search, keyboard, live, actions, widths, axe.
-// node page.cjs REQUEST.json: { playwright, axe, base, out, name, password, accession }
+// node page.cjs REQUEST.json: { playwright, axe, base, out, name, viewer, password, accession, erased }
 const fs = require('node:fs');
 const { withPage } = require('./browser.cjs');
 
@@ -15,6 +15,13 @@ async function tabTo(page, text) {
     if (at.startsWith(text)) return;
   }
   throw new Error(`the keyboard does not get to ${text}`);
+}
+
+async function logIn(page, name) {
+  await page.keyboard.type(name);
+  await page.keyboard.press('Tab');
+  await page.keyboard.type(asked.password);
+  await page.keyboard.press('Enter');
 }
 
 const outlined = page => page.evaluate(() =>
@@ -50,10 +57,7 @@ withPage(asked.playwright, async newPage => {
   await page.goto(`${asked.base}/`);
   told.first = new URL(page.url()).pathname;
   await examine(page, 'login');
-  await page.keyboard.type(asked.name);
-  await page.keyboard.press('Tab');
-  await page.keyboard.type(asked.password);
-  await page.keyboard.press('Enter');
+  await logIn(page, asked.name);
   await page.waitForSelector('#rows tbody tr');
   told.listed = await page.locator('#rows tbody tr').count();
   await examine(page, 'studies');
@@ -93,6 +97,43 @@ withPage(asked.playwright, async newPage => {
   await other.waitForFunction(by => document.querySelector('#diary').innerText.includes(by),
     `${asked.name} (operator) asked for job`);
   told.live = await other.locator('#announcer').innerText();
+
+  await page.goto(`${asked.base}/?q=${asked.erased}`);
+  await tabTo(page, asked.erased);
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('#diary');
+  await tabTo(page, 'Delete');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('main form');
+  told.takes = await page.locator('main').innerText();
+  await examine(page, 'delete');
+  await tabTo(page, 'Delete');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.said[role=status]');
+  told.erased = await page.locator('.said[role=status]').innerText();
+  told.left = await page.locator('#rows').innerText();
+
+  // Somebody who may only look sees no button, and is refused at whatever address.
+  const context = await page.context().browser().newContext({ viewport: { width: 1280, height: 800 } });
+  const viewer = await context.newPage();
+  await viewer.goto(`${asked.base}/study/${asked.accession}`);
+  await logIn(viewer, asked.viewer);
+  await viewer.waitForSelector('#diary');
+  told.cautions = await viewer.locator('.said.look').allInnerTexts();
+  told.offered = await viewer.locator('a[href*="/act/"]').count();
+  await viewer.goto(`${asked.base}/act/delete-study/${asked.accession}`);
+  told.refused = await viewer.locator('main').innerText();
+  await examine(viewer, 'refused');
+  told.posted = await viewer.evaluate(async () => {
+    const token = document.querySelector('input[name=csrf_token]').value; // of the way out
+    const body = new URLSearchParams({ csrf_token: token });
+    return (await fetch(location.href, { method: 'POST', body })).status;
+  });
+  await viewer.locator('text=Log out').click();
+  await viewer.waitForSelector('#password');
+  await viewer.goBack(); // a browser that kept the page would show it now
+  await viewer.waitForSelector('#password');
+  told.after = new URL(viewer.url()).pathname;
 
   for (const name of ['queue', 'destinations', 'model', 'system']) {
     await page.goto(`${asked.base}/${name}`);

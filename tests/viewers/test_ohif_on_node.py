@@ -1,7 +1,7 @@
-"""OHIF 3.12 pointed at the node itself: what it holds is found, opened and drawn from there alone.
+"""OHIF 3.12 on what the node itself holds: it is found, opened and drawn from there alone.
 
-The page lies under another origin than the node, as a viewer's does, so `web.allowed_origins` is
-shown too.
+The list is shown by pages of another origin, as a viewer's are, so `web.allowed_origins` is shown
+too; the study by the node's own (`web.ohif_directory`).
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from tests.node.web.serving import serving
 from tests.peers import free_port
 from tests.viewers import tour
 from tests.viewers.conftest import Seen, Studies, of_kind, once, shared_folder
-from tests.viewers.packages import require_packages
+from tests.viewers.packages import OHIF, require_packages
 from tests.viewers.pages import served
 from tests.viewers.test_ohif import PIXEL_MM, slice_at
 
@@ -36,12 +36,13 @@ def _show(answered: Studies, shared: Path) -> None:
     store = open_store(f"sqlite:///{study.storage / 'm3node.sqlite'}")
     port = free_port()
     with served(dicomweb=f"http://127.0.0.1:{port}/dicom-web") as base:
-        web = {"port": port, "allowed_origins": [base]}
+        web = {"port": port, "allowed_origins": [base], "ohif_directory": OHIF.folder / "dist"}
         with serving(study.storage, store=store, web=web):
-            tour.visit(_visits(answered, base), shared, timeout_s=_TOUR_S)
+            own = f"http://127.0.0.1:{port}"
+            tour.visit(_visits(answered, base, own), shared, timeout_s=_TOUR_S)
 
 
-def _visits(answered: Studies, base: str) -> list[Mapping[str, object]]:
+def _visits(answered: Studies, base: str, own: str) -> list[Mapping[str, object]]:
     ct = answered["judged"].given.ct[0]
     return [
         {
@@ -53,7 +54,7 @@ def _visits(answered: Studies, base: str) -> list[Mapping[str, object]]:
         {
             "name": "ohif-on-node",
             "viewer": "ohif",
-            "base": base,
+            "base": own,
             "study": str(ct.StudyInstanceUID),
             "marks": r"SEG\s*Nodule segmentation",
         },
