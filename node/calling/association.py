@@ -5,11 +5,9 @@ said in one sentence each: refused, rejected, silent, too slow, not DICOM.
 """
 
 import socket
-import ssl
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, cast
 
 from pydicom.uid import UID
@@ -20,10 +18,10 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
 from node.calling.guard import LARGEST_ANSWER, Guard, allowed_s
+from node.calling.secured import CalledHost, secured
 from node.calling.unreached import unreached
 from node.calling.watched_socket import CallingAE, WatchedSocket
 from node.core.errors import (
-    ConfigError,
     DestinationError,
     DestinationNotReady,
     DestinationUnreachable,
@@ -31,7 +29,7 @@ from node.core.errors import (
 )
 from node.dicom.compression import PLAIN
 from node.dicom.pynetdicom_fixes import prepare
-from node.dicom.tls import calling, failures_of
+from node.dicom.tls import failures_of
 
 Context = tuple[str, tuple[UID, ...]]
 """A SOP class, and the transfer syntaxes of which the peer chooses one."""
@@ -39,7 +37,7 @@ Context = tuple[str, tuple[UID, ...]]
 _REJECTED_PERMANENT = 1
 
 
-class CalledAE(Protocol):
+class CalledAE(CalledHost, Protocol):
     """What the sections of all application entities that are called say alike."""
 
     @property
@@ -48,48 +46,8 @@ class CalledAE(Protocol):
         ...
 
     @property
-    def host(self) -> str:
-        """Host name or address."""
-        ...
-
-    @property
-    def port(self) -> int:
-        """TCP port."""
-        ...
-
-    @property
     def calling_ae_title(self) -> str:
         """The title under which this node calls."""
-        ...
-
-    @property
-    def tls(self) -> bool:
-        """Whether it is called over TLS."""
-        ...
-
-    @property
-    def ca_file(self) -> Path | None:
-        """Who signs its certificate."""
-        ...
-
-    @property
-    def certificate_file(self) -> Path | None:
-        """The certificate that is shown to it."""
-        ...
-
-    @property
-    def key_file(self) -> Path | None:
-        """The private key of that."""
-        ...
-
-    @property
-    def server_name(self) -> str | None:
-        """The name that its certificate has to be of."""
-        ...
-
-    @property
-    def timeout_s(self) -> float:
-        """Longest silence."""
         ...
 
     @property
@@ -191,8 +149,8 @@ def _request(
     ae.connection_timeout = ae.acse_timeout = config.timeout_s
     ae.dimse_timeout = ae.network_timeout = config.timeout_s
     where = f"{config.ae_title} at {config.host}:{config.port}"
-    secured = _secured(config)
-    failures = [] if secured is None else failures_of(secured[0])
+    how = secured(config)
+    failures = [] if how is None else failures_of(how.context)
     rejections: list[A_ASSOCIATE] = []
     try:
         with guard.within(2 * config.timeout_s):
@@ -202,7 +160,8 @@ def _request(
                 contexts=[build_context(uid, list(syntaxes)) for uid, syntaxes in contexts],
                 ae_title=config.ae_title,
                 ext_neg=[build_role(uid, scp_role=True) for uid in stored_here],
-                tls_args=secured,
+                # pynetdicom hands it on to wrap_socket()
+                tls_args=None if how is None else (how.context, cast(str, how.name)),
                 evt_handlers=[
                     (evt.EVT_CONN_OPEN, _limit_socket, [guard, config.timeout_s]),
                     (evt.EVT_PDU_RECV, _keep_rejection, [rejections]),
@@ -240,23 +199,6 @@ def _unaccepted(
     else:
         why = f"accepts the connection, but was silent for {config.timeout_s:g} s after"
     return DestinationUnreachable(f"{where} {why} the association request")
-
-
-def _secured(config: CalledAE) -> tuple[ssl.SSLContext, str] | None:
-    """How it is called over TLS, and by which name; read anew, since files change."""
-    if not config.tls:
-        return None
-    name = config.host if config.server_name is None else config.server_name
-    try:
-        context = calling(
-            ca_file=config.ca_file,
-            certificate_file=config.certificate_file,
-            key_file=config.key_file,
-            compares_name=bool(name),
-        )
-    except ConfigError as error:  # they may be about to be replaced
-        raise DestinationUnreachable(f"cannot be called over TLS: {error}") from error
-    return context, name or cast(str, None)  # pynetdicom hands it on to wrap_socket()
 
 
 def _rejected(where: str, answer: A_ASSOCIATE, config: CalledAE) -> DestinationError:

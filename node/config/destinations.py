@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from node.config.peers import DimsePeer, Peer, WebPeer
+from node.config.peers import DimsePeer, HostPeer, Peer, WebPeer
 from node.config.profiles import PROFILES, CompanionName, Compression, Profile, ProfileName
 from node.config.section import Port, WebAddress
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
@@ -109,8 +109,8 @@ class FhirDestination(_ToldDestination):
 HL7Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=180)]
 
 
-class Hl7Destination(_ToldDestination):
-    """A RIS that is told the report in HL7 v2 over MLLP: an ORU^R01, unencrypted."""
+class Hl7Destination(_ToldDestination, HostPeer):
+    """A RIS that is told the report in HL7 v2 over MLLP: an ORU^R01."""
 
     kind: Literal["hl7"] = "hl7"
     """ORU^R01 2.5.1."""

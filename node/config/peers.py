@@ -26,19 +26,13 @@ class Peer(Section):
     at that pace, and timeout_s for each of request and answer."""
 
 
-class DimsePeer(Peer):
-    """An application entity."""
+class HostPeer(Peer):
+    """Somebody who is called at a TCP port, in the clear or over TLS."""
 
-    kind: Literal["dimse"] = "dimse"
-    """Over DICOM's own protocol."""
     host: Annotated[str, StringConstraints(min_length=1)] = Field(examples=["pacs.example"])
     """Host name or address."""
     port: Port = Field(examples=[104])
     """TCP port."""
-    ae_title: AETitle = Field(examples=["PACS"])
-    """Its AE title."""
-    calling_ae_title: AETitle = "M3NODE"
-    """The title under which this node calls; where it is left out, receiver.ae_title."""
     tls: bool = Field(default=False, examples=[True])
     """Whether it is called over TLS; false where it is left out."""
     ca_file: Path | None = Field(default=None, examples=["hospital-ca.pem"])
@@ -61,6 +55,17 @@ class DimsePeer(Peer):
         if self.key_file is not None and self.certificate_file is None:
             raise ValueError("key_file is of no use without certificate_file")
         return self
+
+
+class DimsePeer(HostPeer):
+    """An application entity."""
+
+    kind: Literal["dimse"] = "dimse"
+    """Over DICOM's own protocol."""
+    ae_title: AETitle = Field(examples=["PACS"])
+    """Its AE title."""
+    calling_ae_title: AETitle = "M3NODE"
+    """The title under which this node calls; where it is left out, receiver.ae_title."""
 
 
 class WebPeer(Peer):

@@ -10,11 +10,10 @@ from urllib.parse import urlsplit
 from node.config import (
     DicomwebDestination,
     DicomwebSource,
-    DimseDestination,
-    DimseSource,
     FhirDestination,
     ReceiverTLSConfig,
 )
+from node.config.peers import HostPeer
 from node.core.errors import ConfigError
 from node.dicom import tls
 from node.dicom.tls import Certificate
@@ -46,8 +45,8 @@ def receiver_tls(config: ReceiverTLSConfig) -> Iterator[Finding]:
     yield from _authorities(what, config.ca_file)
 
 
-def dimse_tls(what: str, config: DimseDestination | DimseSource) -> Iterator[Finding]:
-    """What this node shows to an application entity and trusts; then what that shows."""
+def host_tls(what: str, config: HostPeer) -> Iterator[Finding]:
+    """What this node shows to a peer at a TCP port and trusts; then what that shows."""
     if not config.tls:
         return
     if config.certificate_file is not None:

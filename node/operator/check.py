@@ -30,7 +30,7 @@ from node.core.errors import DatabaseBehind, NodeError
 from node.core.states import State
 from node.keeping import identity
 from node.operator import kept
-from node.operator.certificates import dimse_tls, https, receiver_tls
+from node.operator.certificates import host_tls, https, receiver_tls
 from node.operator.findings import Finding, fail, ok, warn
 from node.operator.people import people
 from node.operator.web import web_server
@@ -90,11 +90,12 @@ def check_node(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
                 checks.append((what, partial(https, what, destination)))
             case DimseDestination():
                 checks.append((what, partial(_profile, destination)))
-                checks.append((what, partial(dimse_tls, what, destination)))
+                checks.append((what, partial(host_tls, what, destination)))
             case FhirDestination():
                 checks.append((what, partial(https, what, destination)))
             case Hl7Destination():
-                checks.append((what, partial(_in_the_clear, what)))
+                checks.append((what, partial(_in_the_clear, what, destination)))
+                checks.append((what, partial(host_tls, what, destination)))
     for source in config.sources:
         what = f"source {source.name}"
         checks.append((what, partial(_source, source, reach)))
@@ -102,7 +103,7 @@ def check_node(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
             case DicomwebSource():
                 checks.append((what, partial(https, what, source)))
             case DimseSource():
-                checks.append((what, partial(dimse_tls, what, source)))
+                checks.append((what, partial(host_tls, what, source)))
     for what, check in checks:
         try:
             yield from check()
@@ -233,8 +234,9 @@ def _profile(config: DimseDestination | DicomwebDestination) -> Iterator[Finding
     yield ok(f"profile of {config.name}", f"{config.profile}: {says}")
 
 
-def _in_the_clear(what: str) -> Iterator[Finding]:
-    yield warn(what, "is told over MLLP: results and the patient's name travel in the clear")
+def _in_the_clear(what: str, config: Hl7Destination) -> Iterator[Finding]:
+    if not config.tls:
+        yield warn(what, "is told over MLLP: results and the patient's name travel in the clear")
 
 
 def _destination(config: DestinationConfig, reach: Reach) -> Iterator[Finding]:

@@ -20,7 +20,8 @@ def told_in_words() -> list[str]:
                 (
                     "message",
                     "FHIR R4: transaction Bundle, POST to `url`, of one DiagnosticReport",
-                    "HL7 2.5.1 ORU^R01 over MLLP, UTF-8, unencrypted",
+                    "HL7 2.5.1 ORU^R01 over MLLP, UTF-8; over TLS with `tls = true`, and with a "
+                    "certificate of this node's if there is a `certificate_file`",
                 ),
                 (
                     "a nodule",

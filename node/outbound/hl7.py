@@ -1,9 +1,13 @@
-"""An HL7 v2 interface that is told what the report says, over MLLP (HL7 2.5.1, LLP release 1)."""
+"""An HL7 v2 interface that is told what the report says, over MLLP (HL7 2.5.1, LLP release 1).
+
+In the clear, or over TLS as IHE ITI asks for (ATNA, 3.19), with the peer's certificate or both.
+"""
 
 import socket
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 from node.calling.guard import LARGEST_ANSWER, Guard, allowed_s
+from node.calling.secured import secured
 from node.calling.unreached import unreached
 from node.config import Hl7Destination
 from node.core.errors import DestinationNotReady, DestinationUnreachable
@@ -30,7 +34,8 @@ class Hl7Interface(ToldDestination):
 
     def verify(self) -> None:
         """Something listens there; HL7 v2 has no question that changes nothing."""
-        with closing(Guard()) as guard, self._connected(guard):
+        seconds = 2 * self._config.timeout_s
+        with closing(Guard()) as guard, guard.within(seconds), self._connected(guard):
             pass
 
     def _require_accepted(
@@ -83,15 +88,22 @@ class Hl7Interface(ToldDestination):
         return (body[2] if body[1] else body[0]).decode(errors="replace")
 
     def _connected(self, guard: Guard) -> socket.socket:
-        config = self._config
+        """Over TLS where it is configured: whoever listens there has shown who it is."""
+        config, how = self._config, secured(self._config)
         try:
             connection = socket.create_connection(
                 (config.host, config.port), timeout=config.timeout_s
             )
+            guard.watch(connection)
+            if how is None:
+                return connection
+            with ExitStack() as on_failure:
+                on_failure.callback(connection.close)
+                wrapped = how.context.wrap_socket(connection, server_hostname=how.name)
+                on_failure.pop_all()
+            return wrapped
         except OSError as error:
             raise unreached(self._where(), error, timeout_s=config.timeout_s) from error
-        guard.watch(connection)
-        return connection
 
     def _where(self) -> str:
         return f"{self._config.name} at {self._config.host}:{self._config.port}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from node.config import FhirDestination, NodeConfig
-from node.config.peers import DimsePeer, Peer, WebPeer
+from node.config.peers import HostPeer, Peer, WebPeer
 from node.core.errors import ConfigError
 from node.dicom import tls
 from node.watch.sign import Name, Sign, error, warning
@@ -39,7 +39,7 @@ def _own(
         yield "web", web.certificate_file, web.key_file, "server"
     for key, peer in _peers(config):
         match peer:
-            case DimsePeer(certificate_file=Path() as certificate_file, key_file=key_file):
+            case HostPeer(certificate_file=Path() as certificate_file, key_file=key_file):
                 yield key, certificate_file, key_file, "client"
 
 
@@ -49,7 +49,7 @@ def _trusted(config: NodeConfig) -> Iterator[tuple[str, Path]]:
         yield "receiver.tls.ca_file", receiver.ca_file
     for key, peer in _peers(config):
         match peer:
-            case DimsePeer(ca_file=Path() as ca_file) | WebPeer(ca_file=Path() as ca_file):
+            case HostPeer(ca_file=Path() as ca_file) | WebPeer(ca_file=Path() as ca_file):
                 yield f"{key} ca_file", ca_file
             case FhirDestination(ca_file=Path() as ca_file):
                 yield f"{key} ca_file", ca_file

@@ -1,8 +1,10 @@
 """What a RIS is told in HL7 v2: what the report says, valid in 2.5.1; its answer is read."""
 
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hl7apy.consts import VALIDATION_LEVEL
@@ -12,11 +14,13 @@ from pydicom import Dataset
 from node.config import Hl7Destination
 from node.core.errors import DestinationError, DestinationNotReady, DestinationUnreachable
 from node.core.results import Artifact, ArtifactKind
+from node.dicom.tls import accepting
 from node.outbound.connect import connect
 from node.outbound.destination import OutgoingObject
 from node.outbound.hl7_message import Acknowledgement, Envelope, acknowledgement, number, oru, text
 from sr_templates.findings import Outcome
 from sr_templates.objects.told import told
+from tests.certificates import Authority, authority
 from tests.node.outbound.answering import outgoing
 from tests.node.outbound.raw import drip, keeps_silent, speaking
 from tests.node.outbound.test_fhir import PREDECESSOR
@@ -255,3 +259,109 @@ def test_whether_something_listens_is_asked() -> None:
 
 def test_pictures_are_not_told(picture: OutgoingObject) -> None:
     connect(ris(free_port())).send([picture], lambda *_: None)
+
+
+@pytest.fixture(scope="module")
+def hospital(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return authority(tmp_path_factory.mktemp("hospital"))
+
+
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return authority(tmp_path_factory.mktemp("stranger"))
+
+
+def over_tls(
+    talk: Callable[[socket.socket], None], context: ssl.SSLContext
+) -> Callable[[socket.socket], None]:
+    """The same peer behind TLS."""
+
+    def secured(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as wrapped:
+            talk(wrapped)
+
+    return secured
+
+
+def listens(
+    hospital: Authority, *, name: str = "127.0.0.1", wants_certificate: bool = False
+) -> ssl.SSLContext:
+    """How a RIS of that name listens, signed for by the hospital."""
+    holder = hospital.issue(f"ris {name}", hosts=[name])
+    return accepting(
+        certificate_file=holder.certificate_file,
+        key_file=holder.key_file,
+        ca_file=hospital.ca_file,
+        client_certificate="required" if wants_certificate else "none",
+        minimum_version="1.2",
+    )
+
+
+def trusting(authority: Authority, port: int, **more: object) -> Hl7Destination:
+    return Hl7Destination.model_validate(
+        {**ris(port).model_dump(), "tls": True, "ca_file": authority.ca_file, **more}
+    )
+
+
+def test_a_ris_that_shows_who_it_is_is_told_over_tls(
+    artifact: OutgoingObject, hospital: Authority
+) -> None:
+    confirmed: list[int] = []
+    with speaking(over_tls(acknowledges("AA"), listens(hospital))) as port:
+        connect(trusting(hospital, port)).send([artifact], lambda _, s: confirmed.append(s))
+    elsewhere = listens(hospital, name="ris.example")
+    with speaking(over_tls(acknowledges("AA"), elsewhere)) as port:
+        by_name = trusting(hospital, port, server_name="ris.example")
+        connect(by_name).send([artifact], lambda _, s: confirmed.append(s))
+    assert confirmed == [0x0000, 0x0000]
+
+
+def test_a_ris_that_asks_who_tells_is_shown_a_certificate(
+    artifact: OutgoingObject, hospital: Authority
+) -> None:
+    node, confirmed = hospital.issue("node"), []
+    with speaking(over_tls(acknowledges("AA"), listens(hospital, wants_certificate=True))) as port:
+        shown = trusting(
+            hospital, port, certificate_file=node.certificate_file, key_file=node.key_file
+        )
+        connect(shown).send([artifact], lambda _, status: confirmed.append(status))
+        with pytest.raises(DestinationError, match=r"agree on no TLS connection|reset"):
+            connect(trusting(hospital, port)).send([artifact], lambda *_: None)
+    assert confirmed == [0x0000]
+
+
+def test_a_ris_that_is_not_surely_itself_is_told_nothing(
+    artifact: OutgoingObject, hospital: Authority, stranger: Authority
+) -> None:
+    told: list[bytes] = []
+
+    def listens_in(connection: socket.socket) -> None:
+        told.append(connection.recv(1 << 16))
+
+    for peer, says in (
+        (over_tls(listens_in, listens(stranger)), "its certificate is not trusted"),
+        (over_tls(listens_in, listens(hospital, name="other")), "its certificate is not trusted"),
+        (lambda c: c.sendall(b"\x0bMSH|^~\\&|RIS\r\x1c\r"), "does not speak TLS there"),
+    ):
+        with speaking(peer) as port:
+            there = connect(trusting(hospital, port))
+            with pytest.raises(DestinationNotReady, match=says):
+                there.send([artifact], lambda *_: None)
+            with pytest.raises(DestinationNotReady, match=says):
+                there.verify()
+    assert told == []
+
+
+def test_a_ris_that_waits_for_words_in_the_clear_is_given_up(
+    artifact: OutgoingObject, hospital: Authority
+) -> None:
+    with speaking(keeps_silent) as port, pytest.raises(DestinationUnreachable, match="silent"):
+        connect(trusting(hospital, port, timeout_s=0.3)).send([artifact], lambda *_: None)
+
+
+def test_certificates_that_cannot_be_read_are_waited_for(
+    artifact: OutgoingObject, hospital: Authority, tmp_path: Path
+) -> None:
+    gone = trusting(hospital, free_port(), ca_file=tmp_path / "gone.pem")
+    with pytest.raises(DestinationUnreachable, match=r"cannot be called over TLS: .*gone\.pem"):
+        connect(gone).send([artifact], lambda *_: None)
