@@ -1,8 +1,9 @@
 """Whether the maps of where the network looked say something of the nodule, measured.
 
 A map is worth showing if its heat lies on the nodule and not at the border of what was shown, if
-the decision moves when what is hot is taken away, if it stays when the patch is cut a little aside,
-and if a network that knows nothing draws another one (Adebayo et al. 2018).
+the decision moves when what is hot is taken away and returns when it alone is put back (deletion
+and insertion, Petsiuk et al. 2018), if it stays when the patch is cut a little aside, and if a
+network that knows nothing draws another one (Adebayo et al. 2018).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -25,7 +26,7 @@ from training.data.voi import Cutout
 
 LUNG_HU = -850.0
 DELETED = 0.05
-"""Share of what was shown that the deletion test takes away."""
+"""Share of what was shown that the deletion test takes away, and the insertion test puts back."""
 ASIDE_MM = (1.0, 1.0, 0.0)
 """LPS, by which the patch's centre is moved to see whether the map stays."""
 
@@ -38,8 +39,12 @@ class MapQuality:
     nodule_share   : share of what was shown that is nodule: what heat spread evenly would have
     peak_on_nodule : 1 if the maximum lies on the nodule, or next to it
     peak_at_border : 1 if it lies in the outermost voxels of what was shown, away from the nodule
+    heat_at_border : share of the heat that lies in those voxels, away from the nodule
+    border_share   : share of what was shown that they are: what heat spread evenly would have
     deletion       : how far the log odds move, either way, if the hottest voxels become lung
     random_deletion: the same for as many voxels drawn at random
+    insertion      : how far they move if, of lung alone, the hottest voxels become what they were
+    random_insertion: the same for as many voxels drawn at random
     moved_aside    : correlation with the map of a patch that was cut ASIDE_MM away
     random_weights : correlation with the map that random weights draw
     """
@@ -48,8 +53,12 @@ class MapQuality:
     nodule_share: float
     peak_on_nodule: float
     peak_at_border: float
+    heat_at_border: float
+    border_share: float
     deletion: float
     random_deletion: float
+    insertion: float
+    random_insertion: float
     moved_aside: float
     random_weights: float
 
@@ -91,9 +100,8 @@ def _of_one(
             patch=patches.scales[scale],
             aside=aside[scale],
             blind=blind[scale],
-            moves=lambda hot, scale=scale: abs(  # type: ignore[misc]  # bound now
-                _log_odds(classifier.predict(_without(patches, scale, hot)).probability)
-                - _log_odds(prediction.probability)
+            log_odds=lambda cold, scale=scale: _log_odds(  # type: ignore[misc]  # bound now
+                classifier.predict(_without(patches, scale, cold)).probability
             ),
             rng=rng,
         )
@@ -108,24 +116,30 @@ def _quality(
     patch: Patch,
     aside: HeatMap,
     blind: HeatMap,
-    moves: Callable[[NDArray[np.bool_]], float],
+    log_odds: Callable[[NDArray[np.bool_]], float],
     rng: np.random.Generator,
 ) -> MapQuality:
-    """moves : how far the decision moves without these voxels (D, H, W)."""
+    """log_odds : the decision with lung in place of these voxels (D, H, W)."""
     assert patch.mask is not None, "the model was told an outline"  # noqa: S101
     values, shown = heat.values, patch.valid
     nodule = patch.mask > 0.5
     beside = ndimage.binary_dilation(nodule, np.ones((3, 3, 3)))
     border = shown & ~ndimage.binary_erosion(shown, border_value=0)
     peak = np.unravel_index(int(values.argmax()), values.shape)
+    hot, drawn = _highest(values, shown), _highest(rng.random(shown.shape), shown)
+    whole, nothing = log_odds(np.zeros_like(shown)), log_odds(shown)
     again = np.nan_to_num(heat_map_on_grid(aside, affine=heat.affine, shape=patch.hu.shape))
     return MapQuality(
         heat_on_nodule=float(values[nodule].sum() / values.sum()),
         nodule_share=float(nodule.sum() / shown.sum()),
         peak_on_nodule=float(beside[peak]),
         peak_at_border=float(border[peak] and not beside[peak]),
-        deletion=moves(_highest(values, shown)),
-        random_deletion=moves(_highest(rng.random(shown.shape), shown)),
+        heat_at_border=float(values[border & ~beside].sum() / values.sum()),
+        border_share=float((border & ~beside).sum() / shown.sum()),
+        deletion=abs(log_odds(hot) - whole),
+        random_deletion=abs(log_odds(drawn) - whole),
+        insertion=abs(log_odds(shown & ~hot) - nothing),
+        random_insertion=abs(log_odds(shown & ~drawn) - nothing),
         moved_aside=_correlation(values[shown], again[shown]),
         random_weights=_correlation(values[shown], blind.values[shown]),
     )

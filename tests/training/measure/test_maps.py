@@ -41,7 +41,7 @@ def quality_of(values: np.ndarray, *, blind: np.ndarray | None = None) -> MapQua
         patch=patch,
         aside=heat(values),
         blind=heat(values if blind is None else blind),
-        moves=lambda hot: float((hot & NODULE).sum()),
+        log_odds=lambda cold: float((~cold & NODULE).sum()),
         rng=np.random.default_rng(0),
     )
 
@@ -51,8 +51,10 @@ def test_a_map_of_the_nodule_alone_is_as_good_as_can_be() -> None:
     assert quality.heat_on_nodule == 1.0
     assert quality.nodule_share == pytest.approx(8 / 216)
     assert (quality.peak_on_nodule, quality.peak_at_border) == (1.0, 0.0)
-    assert quality.deletion == 8.0
+    assert (quality.heat_at_border, quality.border_share) == (0.0, pytest.approx(152 / 216))
+    assert quality.deletion == quality.insertion == 8.0
     assert quality.random_deletion < 8.0
+    assert quality.random_insertion < 8.0
     assert quality.moved_aside == pytest.approx(1.0)
 
 
@@ -62,6 +64,7 @@ def test_a_map_whose_maximum_lies_at_the_border_is_told() -> None:
     quality = quality_of(values)
     assert (quality.peak_on_nodule, quality.peak_at_border) == (0.0, 1.0)
     assert quality.heat_on_nodule == pytest.approx(8 / 11)
+    assert quality.heat_at_border == pytest.approx(3 / 11)
 
 
 def test_random_weights_that_draw_the_same_map_are_told() -> None:
