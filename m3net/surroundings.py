@@ -4,7 +4,7 @@ A mark of something else (a rib, a lymph node, the liver, the table) would get a
 nodule.  The network cannot know better: it has seen nothing but nodules in lung.
 
 - What is marked must not reach further than the largest nodule.
-- In it: nothing but air is no nodule, nor is bone or contrast that goes on well beyond the mark.
+- In it: what is mostly air is no nodule, nor is bone or contrast that goes on well beyond the mark.
 - It must be denser than the lung about it: an outline on nothing would get a number as well.
 - About it: the share of lung, between -1000 and -500 HU, in a shell from 2 to 8 mm beyond its
   surface.  Air outside the body is no lung: it joins the image's border.
@@ -131,7 +131,10 @@ def why_no_nodule(found: Surroundings) -> str | None:
     ):
         return "it is marked outside the body or at its surface, not in the lung"
     if found.air > 0.5:
-        return "nothing but air is marked; a nodule's cavity is judged if the nodule is outlined"
+        return (
+            "most of what is marked is air, as in a cyst, a bulla or an airway; a nodule's cavity "
+            "is judged if the nodule is outlined"
+        )
     if found.dense >= DENSE_FROM and found.further < DENSE_IN_LUNG_FROM:
         return "what is marked is bone or contrast that goes on beyond it, not a nodule in the lung"
     if found.further < NO_LUNG_BELOW:

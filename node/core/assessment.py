@@ -14,6 +14,7 @@ from m3net.placed import PlacedNodule
 from m3net.prediction import Classifier, Prediction
 from m3net.surroundings import check_surroundings
 from m3net.uids import SOPInstanceUID
+from m3net.unlearnt import check_learnt
 from m3net.volume import CTVolume, why_not_whole
 from node.core.inputs import StudyInputs
 from node.core.limits import limits_of
@@ -110,13 +111,13 @@ def assess(
             "study; look whether they are meant, and raise annotations.max_nodules if so"
         )
     whole, incomplete = _with_context(found.nodules, volume, inputs, classifier)
-    in_lung, elsewhere = _in_lung(whole, volume, max_diameter_mm)
-    refused = (*found.refused, *incomplete, *elsewhere)
-    nodules = [placed.nodule for placed, _ in in_lung]
+    judgeable, others = _judgeable(whole, volume, max_diameter_mm)
+    refused = (*found.refused, *incomplete, *others)
+    nodules = [placed.nodule for placed, _ in judgeable]
     predictions = classifier.classify(volume, nodules, on_nodule=on_nodule) if nodules else []
     return Assessment(
         outcome=_outcome(judged=len(nodules), failed=len(refused) + len(unread)),
-        judged=_by_risk(_judged(in_lung, predictions, volume, inputs, classifier), classifier),
+        judged=_by_risk(_judged(judgeable, predictions, volume, inputs, classifier), classifier),
         refused=refused,
         unread=unread,
         remarks=(
@@ -152,16 +153,20 @@ def _with_context(
     return whole, incomplete
 
 
-def _in_lung(
+def _judgeable(
     nodules: Sequence[Nodule], volume: CTVolume, max_diameter_mm: float
 ) -> tuple[list[tuple[PlacedNodule, str | None]], list[RefusedNodule]]:
-    """Part the nodules by whether they can be one in the lung; those that can, with the doubt."""
+    """Part the nodules by whether one in the lung is there, of a kind that the model can judge.
+
+    Those that are judged come with the doubt.
+    """
     kept: list[tuple[PlacedNodule, str | None]] = []
     refused: list[RefusedNodule] = []
     for nodule in nodules:
         placed = PlacedNodule(nodule=nodule, volume=volume)
         try:
             doubt = check_surroundings(placed, max_diameter_mm=max_diameter_mm)
+            check_learnt(placed)
         except NoduleUnusable as reason:
             refused.append(_refusal(nodule, str(reason)))
         else:
@@ -170,17 +175,17 @@ def _in_lung(
 
 
 def _judged(
-    in_lung: Sequence[tuple[PlacedNodule, str | None]],
+    judgeable: Sequence[tuple[PlacedNodule, str | None]],
     predictions: Sequence[Prediction],
     volume: CTVolume,
     inputs: StudyInputs,
     classifier: Classifier,
 ) -> list[JudgedNodule]:
     """What the model says of each, with what was measured."""
-    lungs = find_lungs(volume) if in_lung else None
+    lungs = find_lungs(volume) if judgeable else None
     thickness_mm = slice_thickness_mm(inputs)
     judged = []
-    for (placed, doubt), prediction in zip(in_lung, predictions, strict=True):
+    for (placed, doubt), prediction in zip(judgeable, predictions, strict=True):
         measured = measure(placed, thickness_mm=thickness_mm)
         site, contradiction = locate(placed.nodule, lungs)
         limits = limits_of(

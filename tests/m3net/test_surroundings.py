@@ -173,7 +173,8 @@ def test_an_airway_is_no_nodule_and_a_mark_that_holds_much_of_one_is_doubtful() 
     hu = body()
     hu[:, 60:69, 60:69] = AIR
     assert verdict(at((20, 64, 64), hu=hu)) == (
-        "refused: nothing but air is marked; a nodule's cavity is judged if the nodule is outlined"
+        "refused: most of what is marked is air, as in a cyst, a bulla or an airway; a nodule's "
+        "cavity is judged if the nodule is outlined"
     )
     ball(hu, (20, 64, 74), 5.0, TISSUE)
     said = verdict(at((20, 64, 70), diameter_mm=18.0, hu=hu))
@@ -218,7 +219,9 @@ def test_a_point_and_a_small_circle_may_stand_in_a_large_nodule() -> None:
 def test_a_point_in_a_small_airway_is_refused_whatever_lies_further_away() -> None:
     hu = body()
     ball(hu, (20, 64, 64), 7.0, AIR)
-    assert verdict(at((20, 64, 64), diameter_mm=None, hu=hu)).startswith("refused: nothing but air")
+    assert verdict(at((20, 64, 64), diameter_mm=None, hu=hu)).startswith(
+        "refused: most of what is marked is air"
+    )
 
 
 def test_about_a_circle_what_is_larger_than_it_may_be_the_nodule_and_nothing_smaller() -> None:
@@ -383,7 +386,7 @@ SOUND = Surroundings(
         ({"outside": 0.1, "lung": 0.349}, "outside the body or at its surface"),
         ({"outside": 0.1, "lung": 0.35}, None),
         ({"outside": 0.099, "lung": 0.349}, None),
-        ({"air": 0.51}, "nothing but air is marked"),
+        ({"air": 0.51}, "most of what is marked is air"),
         ({"air": 0.5}, None),
         ({"dense": 0.25, "further": 0.549}, "bone or contrast that goes on beyond it"),
         ({"dense": 0.25, "further": 0.55}, None),

@@ -2,7 +2,8 @@
 
 Each case is a density in HU at every place, sampled finely and averaged over voxels, then blurred
 as a kernel blurs, with noise.  `expected` is the range of p that a radiologist would sign for such
-a picture; None: no p may be given, since it is no nodule in lung.  They are idealised: what holds
+a picture; None: no p may be given, since it is no nodule in lung or none of a kind that was
+learnt.  They are idealised: what holds
 of them need not hold of patients, but what is absurd of them is absurd.
 
 Places are (z, y, x) in mm from the middle; all is in the middle of a block of lung.
@@ -163,8 +164,14 @@ CASES: Mapping[str, Case] = {
     "popcorn, 16 mm": _case(
         _over(_ball(8, TISSUE), _grains(8, CALCIUM, count=7, seed=3)), 8, (0.0, 0.4)
     ),
-    "hamartoma of fat, 12 mm": _case(_ball(6, FAT), 6, (0.0, 0.4)),
-    "thin-walled cyst, 16 mm": _case(_over(_ball(8, TISSUE), _ball(7, AIR)), 8, (0.0, 0.4)),
+    "hamartoma of fat, 12 mm": _case(_ball(6, FAT), 6, None),
+    "fat in the middle, 16 mm": _case(_over(_ball(8, TISSUE), _ball(5, FAT)), 8, None),
+    "fat and popcorn, 16 mm": _case(
+        _over(_ball(8, FAT), _grains(8, CALCIUM, count=4, seed=3)), 8, None
+    ),
+    "thin-walled cyst, 10 mm": _case(_over(_ball(5, TISSUE), _ball(4, AIR)), 5, None),
+    "thin-walled cyst, 16 mm": _case(_over(_ball(8, TISSUE), _ball(7, AIR)), 8, None),
+    "bulla, 40 mm": _case(_over(_ball(20, TISSUE), _ball(19.5, AIR)), 20, None),
     "thick-walled cavity, 24 mm": _case(_over(_ball(12, TISSUE), _ball(6, AIR)), 12, (0.6, 1.0)),
     "perifissural, 6 mm": Case(
         density=_over(_sheet(1, 0.6, -600.0), _ball(3, TISSUE, (1.0, 0.55, 1.0))),

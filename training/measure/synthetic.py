@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from m3net.errors import NoduleUnusable
 from m3net.placed import PlacedNodule
 from m3net.surroundings import check_surroundings
+from m3net.unlearnt import check_learnt
 from training.data.synthetic import Acquisition, Case, drawn
 from training.measure.evaluate import Predictor
 
@@ -27,6 +28,7 @@ def say(model: Predictor, case: Case, acquired: Acquisition) -> Said:
     try:
         placed = PlacedNodule(nodule=nodule, volume=volume)
         check_surroundings(placed, max_diameter_mm=MAX_DIAMETER_MM)
+        check_learnt(placed)
     except NoduleUnusable as error:
         return Said(p=None, reason=str(error), signed=case.expected is None)
     p = model.probability(volume, nodule)

@@ -144,6 +144,24 @@ def test_a_mark_in_tissue_is_refused_and_a_doubtful_one_says_so_first(
     assert "Nodule 3" not in results.headline.partition("DOUBTFUL")[2]
 
 
+def test_a_nodule_of_fat_is_refused_beside_one_that_is_judged(
+    tmp_path: Path, classifier: TorchClassifier
+) -> None:
+    density = np.full(SHAPE, -850)
+    density[10:15, 6:18, 6:18] = -80
+    density[40:43, 10:14, 6:10] = 40
+    ct = synthetic.ct_series(shape=SHAPE, hu=density)
+    fat = mask(slice(10, 15), slice(6, 18), slice(6, 18))
+    seg = synthetic.segmentation(ct, [fat, mask(slice(40, 43))])
+    results = run(files(tmp_path, ct, seg), classifier)
+    reason = (
+        "fat lies in it (-80 HU), as in a hamartoma or in fat beside the lung; the model has "
+        "learnt from hardly any such nodule, so no probability is given"
+    )
+    assert [nodule.reason for nodule in results.nodules] == [None, reason]
+    assert f"1 of 2 nodules analysed. NOT analysed: Nodule 1: {reason}." in results.headline
+
+
 OPTIONAL = [
     *("AcquisitionNumber", "InstanceNumber", "SliceThickness", "KVP", "ConvolutionKernel"),
     *("AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime", "ContentDate", "ContentTime"),

@@ -1,0 +1,103 @@
+"""Of which nodules no number is given, since the model is known to be wrong about their kind."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from m3net.errors import NoduleUnusable
+from m3net.nodule import Mask
+from m3net.placed import PlacedNodule
+from m3net.unlearnt import check_learnt
+from tests.m3net.test_cavities import hollow
+from tests.m3net.test_measurements import GLASS_HU, LUNG_HU, SOLID_HU, body
+
+FAT_HU, CALCIUM_HU = -85, 500
+
+
+def why(placed: PlacedNodule) -> str:
+    """The reason for which it is refused; empty if it is not."""
+    try:
+        check_learnt(placed)
+    except NoduleUnusable as reason:
+        return str(reason)
+    return ""
+
+
+def with_core(core_mm: float, core_hu: int, *, outer_mm: float, hu: int) -> PlacedNodule:
+    return hollow(outer_mm=outer_mm, inner_mm=core_mm, hu=hu, air_hu=core_hu)
+
+
+def test_a_nodule_of_fat_gets_a_reason_instead_of_a_number() -> None:
+    assert why(body((12.0, 12.0, 12.0), hu=FAT_HU)) == (
+        "fat lies in it (-85 HU), as in a hamartoma or in fat beside the lung; the model has "
+        "learnt from hardly any such nodule, so no probability is given"
+    )
+
+
+def test_a_cyst_gets_a_reason_instead_of_a_number() -> None:
+    assert why(hollow(outer_mm=16.0, inner_mm=14.0)) == (
+        "it is air in a thin wall, as a cyst or a bulla is; the model has learnt from hardly any "
+        "such nodule, so no probability is given"
+    )
+
+
+@pytest.mark.parametrize("core_hu", [-60, -85, -100])
+@pytest.mark.parametrize(("core_mm", "outer_mm"), [(8.0, 12.0), (10.0, 16.0)])
+def test_fat_in_the_middle_is_fat(core_mm: float, outer_mm: float, core_hu: int) -> None:
+    assert why(with_core(core_mm, core_hu, outer_mm=outer_mm, hu=SOLID_HU)).startswith("fat lies")
+
+
+@pytest.mark.parametrize("core_hu", [SOLID_HU, CALCIUM_HU, GLASS_HU])
+@pytest.mark.parametrize("hu", [SOLID_HU, GLASS_HU, -200])
+def test_edges_that_pass_through_the_densities_of_fat_are_none(hu: int, core_hu: int) -> None:
+    """A solid core in ground glass, calcium in tissue, and each alone."""
+    for outer_mm in (8.0, 14.0):
+        assert not why(with_core(0.6 * outer_mm, core_hu, outer_mm=outer_mm, hu=hu))
+
+
+@pytest.mark.parametrize("outer_mm", [5.0, 6.0])
+def test_of_so_small_a_nodule_it_is_not_told(outer_mm: float) -> None:
+    assert not why(body((outer_mm,) * 3, hu=FAT_HU))
+
+
+@pytest.mark.parametrize(("outer_mm", "inner_mm"), [(14.0, 6.0), (22.0, 13.0)])
+def test_a_cavity_with_a_thick_wall_is_judged(outer_mm: float, inner_mm: float) -> None:
+    assert not why(hollow(outer_mm=outer_mm, inner_mm=inner_mm))
+
+
+@pytest.mark.parametrize(("outer_mm", "inner_mm"), [(8.0, 6.0), (18.0, 14.5)])
+@pytest.mark.parametrize("wall_only", [False, True])
+def test_a_thin_wall_is_one_whether_or_not_the_outline_takes_the_air_in(
+    outer_mm: float, inner_mm: float, wall_only: bool
+) -> None:
+    cyst = hollow(outer_mm=outer_mm, inner_mm=inner_mm)
+    if wall_only:
+        mask = cyst.nodule.mask
+        assert mask is not None
+        walls = Mask(voxels=mask.voxels & (cyst.volume.hu > -700), affine=mask.affine)
+        cyst = replace(cyst, nodule=replace(cyst.nodule, mask=walls))
+    assert why(cyst).startswith("it is air in a thin wall")
+
+
+@pytest.mark.parametrize("diameter_mm", [12.0, 18.0, 24.0, None])
+def test_fat_is_seen_in_a_circle_drawn_generously_and_about_a_point(
+    diameter_mm: float | None,
+) -> None:
+    fat = body((12.0, 12.0, 12.0), hu=FAT_HU)
+    told = replace(fat, nodule=replace(fat.nodule, mask=None, diameter_mm=diameter_mm))
+    assert why(told).startswith("fat lies in it")
+    solid = body((12.0, 12.0, 12.0), hu=SOLID_HU)
+    told = replace(solid, nodule=replace(solid.nodule, mask=None, diameter_mm=diameter_mm))
+    assert not why(told)
+
+
+def test_the_half_filled_slices_at_the_ends_of_a_nodule_are_no_fat() -> None:
+    """On slices of 5 mm, half tissue and half lung may come out as fat does."""
+    solid = body((20.0, 20.0, 20.0), spacing_mm=(5.0, 0.7, 0.7))
+    assert solid.nodule.mask is not None
+    (slices,) = np.nonzero(solid.nodule.mask.voxels.any(axis=(1, 2)))
+    hu = solid.volume.hu.copy()
+    ends = hu[[slices[0], slices[-1]]]
+    hu[[slices[0], slices[-1]]] = np.where(ends > LUNG_HU + 100, FAT_HU, ends)
+    assert not why(replace(solid, volume=replace(solid.volume, hu=hu)))
