@@ -1,6 +1,6 @@
 """The model card: who a set of weights is, what it was made from and what it may be used for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -14,6 +14,8 @@ class ModelCard:
     meaning        : what the probability means, in one sentence for a radiologist
     in_short       : the same in a few words that follow a probability; may be empty
     preprocessing  : in words; the settings themselves are in `config`
+    panel          : bands of the measurements' estimate, ascending: from where each goes on, the
+                     range of panels' mean ratings in it (`m3net.panel`), and of how many nodules
     temperature    : the logits are divided by it before the softmax; fitted, else 1
     config         : `M3NetConfig.to_json()` of the network that the weights belong to
     weights_sha256 : hex, of the safetensors file
@@ -29,6 +31,7 @@ class ModelCard:
     training_data: str
     licence: str
     metrics: Mapping[str, float] = field(default_factory=dict)
+    panel: Sequence[Mapping[str, float]] = ()
     in_short: str = ""
     attribution: str = ""
     temperature: float = 1.0

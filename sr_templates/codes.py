@@ -55,6 +55,14 @@ VOLUME_DOUBLING_TIME = Code("DOUBLING_TIME", PRIVATE_SCHEME, "Volume doubling ti
 in size and in location, and no rate."""
 DAY = Code("d", "UCUM", "day")
 
+RATED_FROM = Code(
+    "RATED_FROM", PRIVATE_SCHEME, "Rated from, of nodules that measure alike (1 to 5)"
+)
+RATED_TO = Code("RATED_TO", PRIVATE_SCHEME, "Rated to, of nodules that measure alike (1 to 5)")
+"""Between which at least nine in ten panels of radiologists rated such nodules for suspicion.  Two
+numbers, and not one with TID 310's range of uncertainty: pixelmed's validator takes any number
+below a number for what it was inferred from."""
+
 TEXTURE = Code("C41144", "NCIt", "Texture")
 SOLID = Code("RID50151", "RADLEX", "Solid pulmonary nodule")
 PART_SOLID = Code("RID50152", "RADLEX", "Part-solid pulmonary nodule")

@@ -161,6 +161,19 @@ class EarlierImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RatedAlike:
+    """What panels of radiologists rated nodules that measure alike, 1 to 5 for suspicion.
+
+    low, high : at least nine in ten panels' means lay from the one to the other
+    middle    : the median
+    """
+
+    low: float
+    middle: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoduleFinding:
     """One nodule of the report.
 
@@ -172,6 +185,7 @@ class NoduleFinding:
     limits      : what the number must be read with: thick slices, an outline that is none ...
     growth      : since an earlier CT; None: not known, which is not "none"
     earlier     : on what its growth rests
+    rated_alike : the scatter that the probability hides; None: not known
     """
 
     tracking_uid: str
@@ -186,6 +200,7 @@ class NoduleFinding:
     limits: tuple[str, ...] = ()
     growth: Growth | None = None
     earlier: EarlierImage | None = None
+    rated_alike: RatedAlike | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

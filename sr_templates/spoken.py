@@ -4,9 +4,9 @@ Lengths are told in whole millimetres, halves up (Bankier et al. 2017, Radiology
 is taken before it is rounded.
 """
 
-from math import floor
+from math import ceil, floor
 
-from sr_templates.findings import Location, Measurements
+from sr_templates.findings import Location, Measurements, RatedAlike
 
 
 def size_in_words(measured: Measurements) -> str:
@@ -37,6 +37,20 @@ def measured_in_words(measured: Measurements) -> str:
     ]
     told = ", ".join(part for part in parts if part)
     return f"{told} (measured from the mark)" if told else ""
+
+
+def rated_in_words(rated: RatedAlike | None) -> str:
+    """ "of 10 nodules that measure alike, radiologists rated 9 from 2 to 3.5 of 5"; empty of None.
+
+    To one decimal, rounded outwards.
+    """
+    if rated is None:
+        return ""
+    low, high = floor(10 * rated.low) / 10, ceil(10 * rated.high) / 10
+    return (
+        f"of 10 nodules that measure alike, radiologists rated 9 from {low:g} to {high:g} of 5 "
+        "for suspicion"
+    )
 
 
 def lung_in_words(location: Location) -> str:

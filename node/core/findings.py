@@ -9,6 +9,7 @@ from pydicom import Dataset
 
 from m3net import attributes
 from m3net.card import ModelCard
+from m3net.panel import rated_alike
 from m3net.prediction import Prediction
 from m3net.uids import SOPInstanceUID
 from node.core.assessment import Assessment, JudgedNodule
@@ -25,6 +26,7 @@ from sr_templates.findings import (
     Measurements,
     NoduleFinding,
     Outcome,
+    RatedAlike,
     RefusedFinding,
     ReportContent,
     Side,
@@ -36,7 +38,12 @@ from sr_templates.pictures.orientation import letters
 from sr_templates.pictures.overlay import render_capture
 from sr_templates.pictures.study_page import Listed, render_study
 from sr_templates.probability import UNTRAINED, percent_text
-from sr_templates.spoken import image_in_words, lung_in_words, measured_in_words
+from sr_templates.spoken import (
+    image_in_words,
+    lung_in_words,
+    measured_in_words,
+    rated_in_words,
+)
 
 _NUMBER = re.compile(r"(?:^|(?<! of)[\sA-Za-z_#])(\d{1,3}(?: \(\d+\)|, part \d+ of \d+)?)$")
 """The number that ends a tracking identifier, with the part that it is of."""
@@ -95,6 +102,7 @@ def describe_nodule(
         *prediction.notes,
     )
     measurements, diameter_mm = _measurements(judged), _diameter_mm(judged)
+    rated = _rated_alike(judged, card)
     location = Location(
         side=None if judged.site.side is None else Side(judged.site.side.value),
         lobe=None if judged.site.lobe is None else Lobe(judged.site.lobe.value),
@@ -118,7 +126,7 @@ def describe_nodule(
         revision=look.revision,
         at=look.at,
         grounds=grounds_of(prediction.evidence, cut=bool(judged.measured.cut_by)),
-        notes=(*warnings, *notes),
+        notes=(*warnings, *([_sentence(rated_in_words(rated))] if rated else ()), *notes),
     )
     finding = NoduleFinding(
         tracking_uid=nodule.tracking_uid,
@@ -128,13 +136,20 @@ def describe_nodule(
         diameter_mm=diameter_mm,
         region=drawn.region(key_header),
         comment=_comment(
-            judged, card, band=band, measurements=measurements, location=location, notes=notes
+            judged,
+            card,
+            band=band,
+            measurements=measurements,
+            location=location,
+            rated=rated,
+            notes=notes,
         ),
         measurements=measurements,
         location=location,
         limits=judged.limits,
         growth=judged.growth,
         earlier=judged.earlier,
+        rated_alike=rated,
     )
     return DescribedNodule(
         judged=judged,
@@ -268,6 +283,7 @@ def nodule_rows(
                 limits=judged.limits,
                 growth=judged.growth,
                 no_growth=judged.no_growth,
+                rated_alike=each.finding.rated_alike,
             )
         )
     _, names = names_of(assessment, subject)
@@ -344,6 +360,17 @@ def _blank_maps(prediction: Prediction) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def _rated_alike(judged: JudgedNodule, card: ModelCard) -> RatedAlike | None:
+    """Not of untrained weights, nor of a nodule that is cut off and measured in part."""
+    evidence = judged.prediction.evidence
+    if evidence is None or judged.measured.cut_by or not card.trained:
+        return None
+    rated = rated_alike(card, evidence.estimate)
+    return (
+        None if rated is None else RatedAlike(low=rated.low, middle=rated.middle, high=rated.high)
+    )
+
+
 def _comment(
     judged: JudgedNodule,
     card: ModelCard,
@@ -351,6 +378,7 @@ def _comment(
     band: Band | None,
     measurements: Measurements,
     location: Location,
+    rated: RatedAlike | None,
     notes: Sequence[str],
 ) -> str:
     """The finding in one line: the number, where and how large, its limits, what else is noted."""
@@ -364,6 +392,7 @@ def _comment(
     )
     sentences = [
         "; ".join(part for part in first if part),
+        *([_sentence(rated_in_words(rated)).rstrip(".")] if rated else ()),
         *([f"Limits: {'; '.join(judged.limits)}"] if judged.limits else ()),
         *_growth_in_words(judged),
         *(_sentence(note).rstrip(".") for note in notes),

@@ -17,6 +17,7 @@ from sr_templates.findings import (
     Location,
     Measurements,
     Outcome,
+    RatedAlike,
 )
 
 
@@ -100,6 +101,7 @@ class NoduleResult:
     """Since an earlier CT of the patient; None: not known."""
     no_growth: str | None = None
     """Why it is not known although there is an earlier CT; None where there is none."""
+    rated_alike: RatedAlike | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

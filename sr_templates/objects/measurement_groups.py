@@ -18,6 +18,7 @@ from sr_templates.findings import (
     Location,
     NoduleFinding,
     Polyline,
+    RatedAlike,
     RefusedFinding,
     Side,
 )
@@ -38,7 +39,12 @@ def nodule_group(nodule: NoduleFinding, algorithm: Algorithm, pictures: Sequence
         referenced_region=_region(nodule.region),
         finding_type=codes.NODULE,
         finding_sites=[_site(nodule.location)],
-        measurements=[_probability(nodule, algorithm), *_sizes(nodule), *_growth(nodule)],
+        measurements=[
+            _probability(nodule, algorithm),
+            *_rated_alike(nodule.rated_alike),
+            *_sizes(nodule),
+            *_growth(nodule),
+        ],
         qualitative_evaluations=_evaluations(nodule),
     )
     group[0].ContentSequence.extend(
@@ -64,6 +70,16 @@ def _probability(nodule: NoduleFinding, algorithm: Algorithm) -> hd.sr.Measureme
             family=codes.ARTIFICIAL_INTELLIGENCE,
         ),
     )
+
+
+def _rated_alike(rated: RatedAlike | None) -> list[hd.sr.Measurement]:
+    """Both ends of what nine in ten panels of radiologists rated nodules that measure alike."""
+    if rated is None:
+        return []
+    return [
+        hd.sr.Measurement(name=name, value=round(value, 2), unit=codes.NO_UNITS)
+        for name, value in ((codes.RATED_FROM, rated.low), (codes.RATED_TO, rated.high))
+    ]
 
 
 def _sizes(nodule: NoduleFinding) -> list[hd.sr.Measurement]:

@@ -22,6 +22,8 @@ _FINDING_SITE = Code("363698007", "SCT", "Finding Site")
 _LATERALITY = Code("272741003", "SCT", "Laterality")
 _FAILURE = SERIES_DESCRIPTIONS[Outcome.TECHNICAL_FAILURE].partition(" (")[0]
 _PROBABILITIES = frozenset({codes.PROBABILITY_OF_CANCER, codes.UNTRAINED_OUTPUT})
+_RANGES = frozenset({codes.RATED_FROM, codes.RATED_TO})
+"""Neither says anything without the other: the sentence tells both."""
 
 NOT_TOLD = (LookupError, AttributeError, ValueError, TypeError, StopIteration)
 """What reading a report that a version before wrote otherwise may raise."""
@@ -141,7 +143,7 @@ def _finding(group: Dataset) -> ToldFinding:
         tracking_uid=str(next(_named(group, codes.TRACKING_UID)).UID),
         tracking_id=str(next(_named(group, codes.TRACKING_ID)).TextValue),
         probability=next((each for each in numbers if each.name in _PROBABILITIES), None),
-        sizes=tuple(each for each in numbers if each.name not in _PROBABILITIES),
+        sizes=tuple(each for each in numbers if each.name not in _PROBABILITIES | _RANGES),
         texture=_coded(next(_named(group, codes.TEXTURE), None)),
         site=_coded(site),
         side=None if site is None else _coded(next(_named(site, _LATERALITY), None)),

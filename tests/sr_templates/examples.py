@@ -21,6 +21,7 @@ from sr_templates.findings import (
     ObjectIdentity,
     Outcome,
     Polyline,
+    RatedAlike,
     RefusedFinding,
     ReportContent,
     Side,
@@ -86,6 +87,7 @@ OUTLINED = NoduleFinding(
         side=Side.LEFT, lobe=Lobe.LOWER, series_number=4, image_number=43, images=133
     ),
     limits=("slices of 2.5 mm", "one annotation's outline"),
+    rated_alike=RatedAlike(low=1.0, middle=2.33, high=3.5),
 )
 GROWN = replace(
     OUTLINED,

@@ -2,12 +2,13 @@
 
 import pytest
 
-from sr_templates.findings import Consistency, Lobe, Location, Measurements, Side
+from sr_templates.findings import Consistency, Lobe, Location, Measurements, RatedAlike, Side
 from sr_templates.spoken import (
     counted,
     image_in_words,
     lung_in_words,
     measured_in_words,
+    rated_in_words,
     size_in_words,
     volume_in_words,
 )
@@ -76,3 +77,11 @@ def test_the_key_slice_has_the_numbers_that_a_pacs_shows(
 )
 def test_a_noun_is_in_the_plural_but_for_one(number: int, words: str) -> None:
     assert counted(number, "slice") == words
+
+
+def test_what_was_rated_alike_is_told_to_one_decimal_rounded_outwards() -> None:
+    assert rated_in_words(None) == ""
+    assert rated_in_words(RatedAlike(low=2.33, middle=3.25, high=4.25)) == (
+        "of 10 nodules that measure alike, radiologists rated 9 from 2.3 to 4.3 of 5 for suspicion"
+    )
+    assert "from 1 to 3 of 5" in rated_in_words(RatedAlike(low=1.0, middle=2.0, high=3.0))

@@ -70,7 +70,7 @@ def ask(
         patients=tuple(cutout.label.patient_id for cutout in cutouts),
         folds=asked.folds,
         scores=tuple(cutout.label.scores for cutout in cutouts),
-        long_axes_mm=np.array([_long_axis_mm(cutout) for cutout in cutouts]),
+        long_axes_mm=np.array([long_axis_mm(cutout) for cutout in cutouts]),
         margins={OURS: asked.margins, **ours, **theirs, **others},
     )
 
@@ -111,7 +111,7 @@ def one_slice_more(cutout: Cutout, *, first: bool) -> Cutout:
     return replace(cutout, mask=mask)
 
 
-def _long_axis_mm(cutout: Cutout) -> float:
+def long_axis_mm(cutout: Cutout) -> float:
     """On the slice where most of it is marked."""
     widest = int(np.argmax(cutout.mask.sum(axis=(1, 2))))
     return axes_mm(cutout.mask[widest], cutout.spacing_mm[1:])[0]

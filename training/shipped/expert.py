@@ -54,8 +54,14 @@ def expert_out_of_fold(
     targets: Floats,
     patients: Sequence[str],
     folds: NDArray[np.int_],
+    *,
+    asked: Floats | None = None,
 ) -> NDArray[np.float64]:
-    """The margin of each nodule by the expert that did not see its fold: (N,)."""
+    """The margin of each nodule by the expert that did not see its fold: (N,).
+
+    asked : (N, 66) as the nodules are told when they are asked about; None: as they were learnt
+    """
+    told = descriptions if asked is None else asked
     margins = np.full(len(folds), np.nan)
     for fold in np.unique(folds):
         test = folds == fold
@@ -64,5 +70,5 @@ def expert_out_of_fold(
             descriptions[train], targets[train], [patients[i] for i in train.tolist()]
         )
         with torch.no_grad():
-            margins[test] = expert(torch.from_numpy(descriptions[test])).numpy()
+            margins[test] = expert(torch.from_numpy(told[test])).numpy()
     return margins

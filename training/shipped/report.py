@@ -21,8 +21,8 @@ from training.measure.calibration import (
 from training.shipped.out_of_fold import MOVED, OURS, Floats, OutOfFold
 
 WITHOUT_MEAN_3 = f"{OURS}_without_mean_3"
-OTHERS = ("map_", "acquired_")
-"""Before the card's numbers that are of the finished weights: `m3train maps`, `robustness`."""
+OTHERS = ("map_", "acquired_", "panel_")
+"""Before the card's numbers that are not of this table: `m3train maps`, `robustness`, `panel`."""
 CARDS_BASELINES = ("size_alone", "gradient_boosting", "plain_resnet18")
 """Of the rows beside ours, those that the model card tells."""
 

@@ -9,6 +9,7 @@ import m3net.consistency
 import m3net.nodule
 from m3net.borders import Border
 from m3net.card import ModelCard
+from m3net.evidence import Evidence
 from m3net.measurements import Measured
 from m3net.nodule import Nodule, RefusedNodule
 from m3net.placed import PlacedNodule
@@ -28,7 +29,15 @@ from node.core.findings import (
 )
 from node.core.pictured import Look
 from sr_templates.band import Band
-from sr_templates.findings import Consistency, Lobe, Location, Measurements, Outcome, Side
+from sr_templates.findings import (
+    Consistency,
+    Lobe,
+    Location,
+    Measurements,
+    Outcome,
+    RatedAlike,
+    Side,
+)
 from sr_templates.pictures.capture_view import BEYOND_HU, MapStyle
 from tests.node.core.test_drawn import headers, masked, nodule, volume
 
@@ -43,6 +52,7 @@ def described(
     card: ModelCard | None = None,
     band: Band | None = None,
     said: dict[str, object] | None = None,
+    evidence: Evidence | None = None,
 ) -> DescribedNodule:
     """said : more of what was found of the judged nodule"""
     maps = HeatMap(
@@ -55,7 +65,9 @@ def described(
     return describe_nodule(
         JudgedNodule(
             placed=PlacedNodule(nodule=mark, volume=ct),
-            prediction=Prediction(probability=probability, heat_maps={Scale.MICRO: maps}),
+            prediction=Prediction(
+                probability=probability, heat_maps={Scale.MICRO: maps}, evidence=evidence
+            ),
             **(said or {}),
         ),
         name="Nodule 1",
@@ -108,6 +120,35 @@ def test_the_first_line_says_how_likely_where_how_large_and_with_which_limits() 
         side=Side.LEFT, lobe=Lobe.LOWER, image_number=495, images=None
     )
     assert it.finding.limits == ("slices of 2.5 mm", "one annotation's outline")
+
+
+def test_what_radiologists_rated_alike_stands_beside_the_probability_everywhere() -> None:
+    ct = volume()
+    mark = masked(ct, (4, 9, 14), (3, 3, 3))
+    band = {"from": 0.0, "low": 2.33, "middle": 3.25, "high": 4.5, "nodules": 174.0}
+    trained = replace(load_card("untrained"), trained=True, panel=(band,))
+    evidence = Evidence(images=0.1, measurements=0.2, estimate=0.51, of_usual=0.4)
+    it = described(ct, mark, card=trained, evidence=evidence)
+    rated = RatedAlike(low=2.33, middle=3.25, high=4.5)
+    sentence = (
+        "Of 10 nodules that measure alike, radiologists rated 9 from 2.3 to 4.5 of 5 for suspicion."
+    )
+    assert it.finding.comment == f"Probability of malignancy 50 %; Im 495. {sentence}"
+    assert it.finding.rated_alike == rated
+    assert it.listed.legend.notes == (sentence,)
+    (row,) = nodule_rows(Assessment(outcome=Outcome.ANALYSED, judged=[it.judged]), [it], Dataset())
+    assert row.rated_alike == rated
+    cut = {"measured": Measured(cut_by=frozenset({Border.IMAGE}), at_least_mm=30.4)}
+    no_expert = replace(evidence, estimate=None)
+    for other in (
+        described(ct, mark, card=trained, evidence=evidence, said=cut),
+        described(ct, mark, card=trained, evidence=no_expert),
+        described(ct, mark, card=trained),
+        described(ct, mark, card=replace(trained, panel=()), evidence=evidence),
+        described(ct, mark, card=replace(trained, trained=False), evidence=evidence),
+    ):
+        assert other.finding.rated_alike is None
+        assert "radiologists" not in other.finding.comment
 
 
 def test_of_a_nodule_that_the_image_cuts_no_size_is_told_but_a_least_one() -> None:
