@@ -60,6 +60,7 @@ def card_in_words(card: ModelCard) -> str:
         f"{metrics['long_axis_mm_least']:g} to {metrics['long_axis_mm_most']:g} mm; of others the "
         "report says so.",
         "",
+        *_panel(card),
         "## How much the number moves",
         "",
         "Outlines are a matter of taste. How far the probability moves if the outline has a slice "
@@ -102,6 +103,33 @@ def card_in_words(card: ModelCard) -> str:
         f"Licence: {card.licence}. SHA-256 of the weights: `{card.weights_sha256}`.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _panel(card: ModelCard) -> list[str]:
+    if not card.panel:
+        return []
+    held, low, high = (card.metrics[f"panel_coverage{end}"] for end in ("", "_low", "_high"))
+    return [
+        "## What radiologists rated alike",
+        "",
+        "Beside the probability of an outlined nodule stands a range: between what panels of three "
+        "or four radiologists rated nodules that measure alike, 1 to 5 for suspicion. Of nodules "
+        f"that were not counted, {100 * held:.1f} % [{100 * low:.1f}, {100 * high:.1f}] lay "
+        "within; nine in ten are promised.",
+        "",
+        *table(
+            ("Estimate from the measurements", "nodules", "from", "median", "to"),
+            [
+                (
+                    f"{band['from']:g} and above",
+                    f"{band['nodules']:.0f}",
+                    *(f"{band[key]:g}" for key in ("low", "middle", "high")),
+                )
+                for band in card.panel
+            ],
+        ),
+        "",
+    ]
 
 
 def _paragraph(title: str, text: str) -> list[str]:

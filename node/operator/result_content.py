@@ -23,6 +23,12 @@ def content_of_a_nodule() -> Rows:
             f'{MOST_TOLD} % only "< {LEAST_TOLD} %" and "> {MOST_TOLD} %"',
         ),
         (
+            "what radiologists rated nodules that measure alike",
+            _named([codes.RATED_FROM, codes.RATED_TO]),
+            f"{outlined}; where the model's card has such ranges: nine in ten panels' means, 1 to "
+            "5 for suspicion, lay between both",
+        ),
+        (
             "long and short axis, their mean",
             _named([codes.LONG_AXIS, codes.SHORT_AXIS, codes.DIAMETER, codes.MEAN]),
             f"{outlined}; on the key slice, where most is marked; from "

@@ -33,7 +33,7 @@ def test_the_shipped_ranges_rise_and_hold_in_nine_of_ten_cases() -> None:
     ends = [(rated.low, rated.middle, rated.high) for rated in bands if rated is not None]
     assert ends == sorted(ends)
     assert all(1 <= low < middle < high <= 5 for low, middle, high in ends)
-    assert rated_alike(card, 0.95) == Rated(low=3.0, middle=4.0, high=5.0)
+    assert rated_alike(card, 0.95) == Rated(low=3.0, middle=4.5, high=5.0)
     assert card.metrics["panel_coverage_low"] >= 0.9
     by_size = [value for key, value in card.metrics.items() if "panel_coverage_from" in key]
     assert len(by_size) == 5

@@ -94,4 +94,4 @@ def coverage(
 def _bands(estimates: Floats) -> NDArray[np.bool_]:
     """In which band each is: (bands, N)."""
     number = np.maximum(np.digitize(estimates, FROM) - 1, 0)
-    return np.arange(len(FROM))[:, None] == number
+    return np.asarray(np.arange(len(FROM))[:, None] == number)
