@@ -23,6 +23,8 @@ from sr_templates.uids import derive_uid
 
 _NAMES = {"n": "http://www.nih.gov"}
 _MESSAGE = "{http://www.nih.gov}LidcReadMessage"
+_AIM = b"gme://caCORE.caCORE/"
+"""The namespace of Annotation and Image Markup, all versions."""
 _LARGEST_BYTES = 10_000_000
 """A study of LIDC-IDRI has half a megabyte; nested tags take a hundred times their bytes."""
 _LARGEST_IMAGE = 1 << 16
@@ -69,11 +71,20 @@ class _Outline:
 
 
 def is_lidc_xml(path: Path) -> bool:
-    """Whether the file says that it is such a message."""
+    """Whether the file says that it is such a message.
+
+    Raises AnnotationUnusable of an AIM file: it marks something, and nobody is to take it for read.
+    """
     if path.suffix.lower() != ".xml":
         return False
     with path.open("rb") as stream:
-        return b"<LidcReadMessage" in stream.read(4096)
+        begins = stream.read(4096)
+    if _AIM in begins:
+        raise AnnotationUnusable(
+            "an AIM file is not read; export its annotation as a DICOM Segmentation or a TID 1500 "
+            "structured report"
+        )
+    return b"<LidcReadMessage" in begins
 
 
 def segmentations_of(path: Path) -> LidcObjects:

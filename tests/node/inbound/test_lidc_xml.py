@@ -101,6 +101,18 @@ def test_what_is_no_whole_message_beside_its_ct_gives_a_reason(
         segmentations_of(written(tmp_path, text, slices=slices))
 
 
+def test_an_aim_file_is_refused_and_what_to_send_instead_is_said(tmp_path: Path) -> None:
+    version = "gme://caCORE.caCORE/4.4/edu.northwestern.radiology.AIM"
+    aim = tmp_path / "annotation.xml"
+    aim.write_text(f'<?xml version="1.0"?><ImageAnnotationCollection xmlns="{version}"/>')
+    with pytest.raises(AnnotationUnusable) as refused:
+        is_lidc_xml(aim)
+    assert str(refused.value) == (
+        "an AIM file is not read; export its annotation as a DICOM Segmentation or a TID 1500 "
+        "structured report"
+    )
+
+
 @pytest.mark.lidc
 def test_the_four_readers_of_0001_mark_the_published_place(lidc_0001: lidc.LidcStudy) -> None:
     path = next(lidc_0001.ct[0].parent.glob("*.xml"))
