@@ -1,4 +1,4 @@
-"""What is freed, when and why: by age, and above the watermark the oldest first.
+"""What is freed, when and why: by age, and above the watermark the oldest first of each kind.
 
 `plan` says it beforehand; `run` does it; the scheduler does it in small steps (`Keeper`).  What may
 not go at all is known to the database (`node.persistence.retention`).
@@ -18,6 +18,13 @@ from node.persistence.store import Store
 
 BY_ITSELF = "retention"
 """Who freed it, in the diary, if nobody asked."""
+_ABOVE_THE_WATERMARK = (
+    (Files.RECEIVED, True),
+    (Files.RECEIVED, False),
+    (Files.RESULTS, None),
+)
+"""Whose report has been delivered loses nothing without its CT; one that was given up before could
+not be judged any more without having it sent again."""
 _PAGE = 50
 _PLAN_EVERY_S = 10.0
 _REST = 100.0
@@ -51,11 +58,11 @@ def plan(store: Store, config: RetentionConfig, *, now: datetime) -> Iterator[Pl
             planned.add((each.study_instance_uid, what))
             excess -= each.size
             yield Planned(files=each, because=because)
-    for what in Files:
+    for what, answered in _ABOVE_THE_WATERMARK:
         if excess <= 0:
             return
         because = f"more than {config.watermark_gb:g} GB were stored (retention.watermark_gb)"
-        for each in _all(store, what):
+        for each in _all(store, what, answered=answered):
             if (each.study_instance_uid, what) not in planned:
                 yield Planned(files=each, because=because)
                 excess -= each.size
@@ -122,8 +129,10 @@ def _free(store: Store, planned: Planned, *, by: str, now: datetime) -> Planned 
     return Planned(files=freed, because=planned.because)
 
 
-def _all(store: Store, what: Files, *, before: datetime | None = None) -> Iterator[Freeable]:
+def _all(
+    store: Store, what: Files, *, before: datetime | None = None, answered: bool | None = None
+) -> Iterator[Freeable]:
     after: Freeable | None = None
-    while page := store.freeable(what, before=before, most=_PAGE, after=after):
+    while page := store.freeable(what, before=before, answered=answered, most=_PAGE, after=after):
         yield from page
         after = page[-1]

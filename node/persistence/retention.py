@@ -89,11 +89,14 @@ class Retention(Transactions):
         what: Files,
         *,
         before: datetime | None = None,
+        answered: bool | None = None,
         most: int,
         after: Freeable | None = None,
     ) -> list[Freeable]:
         """Studies whose files of that kind may be freed, the oldest first.
 
+        answered : only those of which there was nothing to say, or it has been said; False: only
+                   those that were given up before: expired, or their analysis cancelled or held
         before : only what has been here for as long, and nothing was settled of it since: what a
                  restore holds is there for somebody to ask for it
         after  : only those that come after this one
@@ -102,6 +105,8 @@ class Retention(Transactions):
         """
         with self._read() as connection:
             query = _may_go(what)
+            if answered is not None:
+                query = query.where(_given_up() if not answered else ~_given_up())
             if before is not None:
                 # Nothing is sent before it came: an index finds those that came after.
                 query = query.where(
@@ -319,19 +324,29 @@ def _calm_since(before: datetime) -> list[ColumnElement[bool]]:
     ]
 
 
-def _may_go(what: Files) -> Select[*tuple[Any, ...]]:
-    """Studies of which nothing is under way, and which have files of that kind."""
-    table, later = _TABLES[what], aliased(Job)
-    of_study = Study.study_instance_uid
-    newest_is_dead = exists().where(
-        Job.study_instance_uid == of_study,
-        in_states(Job.state, {State.DEAD}),
+def _without_a_result_since(state: State) -> ColumnElement[bool]:
+    """A job of the study has come to that, and none after it to a result."""
+    later = aliased(Job)
+    return exists().where(
+        Job.study_instance_uid == Study.study_instance_uid,
+        in_states(Job.state, {state}),
         ~exists().where(
-            later.study_instance_uid == of_study,
+            later.study_instance_uid == Study.study_instance_uid,
             later.revision > Job.revision,
             in_states(later.state, {State.DONE}),
         ),
     )
+
+
+def _given_up() -> ColumnElement[bool]:
+    """Something was still to be said of the study, and will be only if somebody asks for it."""
+    return or_(Study.expired_at.is_not(None), _without_a_result_since(State.CANCELLED))
+
+
+def _may_go(what: Files) -> Select[*tuple[Any, ...]]:
+    """Studies of which nothing is under way, and which have files of that kind."""
+    table = _TABLES[what]
+    of_study = Study.study_instance_uid
     being_sent = exists().where(
         Contribution.study_instance_uid == of_study,
         Contribution.sender_id == Sender.id,
@@ -346,7 +361,7 @@ def _may_go(what: Files) -> Select[*tuple[Any, ...]]:
         ~exists().where(Instance.study_instance_uid == of_study, text(UNREAD)),
         ~being_sent,
         ~exists().where(Job.study_instance_uid == of_study, is_open(Job)),
-        ~newest_is_dead,
+        ~_without_a_result_since(State.DEAD),
         ~exists().where(
             Delivery.study_instance_uid == of_study,
             in_states(Delivery.state, {State.QUEUED, State.RUNNING, State.DEAD}),

@@ -187,6 +187,24 @@ def test_above_the_watermark_the_oldest_go_first_and_results_last(kept: Bench) -
     assert kept.files() == set()
 
 
+@on_both
+def test_above_the_watermark_what_was_reported_goes_before_what_was_given_up(kept: Bench) -> None:
+    """However old: without its CT nobody could take up again what a restore holds, or expired."""
+    kept.study(1, until="queued")
+    kept.study(2, until="received")
+    hold(kept)
+    for number in (4, 3):
+        kept.study(number)
+    assert planned(kept, RetentionConfig(watermark_gb=1e-9)) == [
+        "1.2.3.3 received",
+        "1.2.3.4 received",
+        "1.2.3.1 received",
+        "1.2.3.2 received",
+        "1.2.3.3 results",
+        "1.2.3.4 results",
+    ]
+
+
 def test_for_ever_is_for_ever(kept: Bench) -> None:
     kept.study(1)
     config = RetentionConfig(keep="forever", received_days=0, results_days=0, watermark_gb=1e-9)
