@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from node.config.peers import DimsePeer, HostPeer, Peer, WebPeer
 from node.config.profiles import PROFILES, CompanionName, Compression, Profile, ProfileName
-from node.config.section import Port, WebAddress
+from node.config.section import Host, Port, WebAddress
 from node.core.results import ArtifactKind, CaptureVariant, ReportVariant
 from node.core.variants import Wishes
 
@@ -114,7 +114,7 @@ class Hl7Destination(_ToldDestination, HostPeer):
 
     kind: Literal["hl7"] = "hl7"
     """ORU^R01 2.5.1."""
-    host: Annotated[str, StringConstraints(min_length=1)] = Field(examples=["ris.example"])
+    host: Host = Field(examples=["ris.example"])
     """Host name or address."""
     port: Port = Field(examples=[2575])
     """TCP port."""

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-from node.config.section import AETitle, Port, Seconds, Section, WebAddress, formed
+from node.config.section import AETitle, Host, Port, Seconds, Section, WebAddress, formed
 
 
 class Peer(Section):
@@ -29,7 +29,7 @@ class Peer(Section):
 class HostPeer(Peer):
     """Somebody who is called at a TCP port, in the clear or over TLS."""
 
-    host: Annotated[str, StringConstraints(min_length=1)] = Field(examples=["pacs.example"])
+    host: Host = Field(examples=["pacs.example"])
     """Host name or address."""
     port: Port = Field(examples=[104])
     """TCP port."""

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic.networks import IPvAnyNetwork
 
 from node.config.destinations import DimseDestination
-from node.config.section import AETitle, Port, Seconds, Section
+from node.config.section import AETitle, Host, Port, Seconds, Section
 from sr_templates.character_sets import is_known
 
 
@@ -54,7 +54,7 @@ class ReceiverConfig(Section):
 
     ae_title: AETitle = "M3NODE"
     """AE title under which this node answers; 16 characters at most."""
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     """Address to listen on; 0.0.0.0 listens on every IPv4 interface."""
     port: Annotated[int, Field(ge=0, le=65535)] = 11112
     """TCP port to listen on; 0: none, where receiver.tls has one."""
@@ -115,7 +115,7 @@ class ReceiverConfig(Section):
 
 def as_destination(receiver: ReceiverConfig) -> DimseDestination:
     """This node's own receiver as a destination, called as somebody whom it lets in."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(receiver.host, receiver.host)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(receiver.host, receiver.host)
     tls = None if receiver.port else receiver.tls
     asked = tls is not None and tls.client_certificate != "none"
     return DimseDestination(

@@ -1,6 +1,7 @@
 """What all sections have in common, and the types of keys that several of them have."""
 
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -35,6 +36,32 @@ AETitle = Annotated[
 ]
 
 
+def _host(text: str) -> str:
+    """It is one, and nothing beside it, which DNS would be asked for in vain."""
+    try:
+        ip_address(text)
+    except ValueError:
+        if re.fullmatch(r"\w[\w.-]{0,252}", text) is None:
+            raise ValueError(
+                "must be a host name or an address alone, such as pacs.example or 10.1.2.3; a port "
+                "has a key of its own"
+            ) from None
+    return text
+
+
+Host = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_host)]
+
+
+def _with_a_host(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+        _host(parts.hostname or "")
+        _ = parts.port
+    except ValueError:
+        raise ValueError("must name a host, and a port as a number if one at all") from None
+    return address
+
+
 def _without_secrets(address: str) -> str:
     """No password stands in it, nor a token: addresses are said in errors, logs and the diary."""
     parts = urlsplit(address)
@@ -50,6 +77,7 @@ WebAddress = Annotated[
     str,
     formed(r"https?://\S+", "an address such as https://pacs.example/dicom-web"),
     AfterValidator(_without_secrets),
+    AfterValidator(_with_a_host),
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -77,11 +105,18 @@ class Section(BaseModel):
         return _beside(info.context, value)
 
 
+def written_out(path: Path) -> Path:
+    """The path, in which nothing waits to be replaced: it would become a folder of that name."""
+    if any(part.startswith("$") for part in path.parts) or str(path).startswith("~"):
+        raise ValueError(f"must be written out: nothing is put in place of what {path} begins with")
+    return path
+
+
 def _beside(folder: object, value: object) -> object:
     """The value with its relative paths put into the folder, whichever key it is of."""
     match folder, value:
         case Path(), Path():
-            return folder / value
+            return folder / written_out(value)
         case Path(), tuple():
             return tuple(_beside(folder, item) for item in value)
         case _:

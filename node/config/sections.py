@@ -23,7 +23,16 @@ from pydantic.networks import IPvAnyNetwork
 
 from node.config.destinations import DestinationConfig, DicomDestination
 from node.config.receiver import ReceiverConfig
-from node.config.section import Attempts, Lease, Port, Seconds, Section, formed
+from node.config.section import (
+    Attempts,
+    Host,
+    Lease,
+    Port,
+    Seconds,
+    Section,
+    formed,
+    written_out,
+)
 from node.config.sources import PullConfig, SourceConfig
 from node.config.watch import AlertsConfig, WatchConfig
 from node.core.retry import FailureKind, RetryPolicy
@@ -53,7 +62,7 @@ _SQLITE = "sqlite:///"
 def _database_beside(url: str, info: ValidationInfo) -> str:
     if not isinstance(info.context, Path) or not url.startswith(_SQLITE) or ":memory:" in url:
         return url
-    return _SQLITE + str(info.context / url.removeprefix(_SQLITE))
+    return _SQLITE + str(info.context / written_out(Path(url.removeprefix(_SQLITE))))
 
 
 DatabaseURL = Annotated[str, AfterValidator(_database_beside)]
@@ -65,7 +74,7 @@ class WebConfig(Section):
 
     enabled: bool = True
     """Whether it is served."""
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     """Address to listen on; 0.0.0.0 listens on every IPv4 interface. Another than this machine's
     own is refused until there is a user: `m3node user add NAME --role operator`."""
     port: Port = 8105

@@ -9,6 +9,7 @@ import difflib
 import json
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,8 @@ def load_config(path: Path | None, environ: Mapping[str, str]) -> NodeConfig:
 
 def _read(path: Path) -> Tree:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        # Some editors begin UTF-8 with a byte order mark.
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(
             f"no configuration at {path}; make one with `m3node init DIR`, "
@@ -93,8 +95,26 @@ def _read(path: Path) -> Tree:
         ) from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no TOML: {error}") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(
+            f"{path} is not written in UTF-8 (line {line}): save it as UTF-8"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is no TOML: {_toml_words(str(error))}") from None
+
+
+def _toml_words(said: str) -> str:
+    """What the parser says, in the words of who wrote the file."""
+    what, at, place = said.partition(" (at ")
+    for begins, words in (
+        ("Cannot declare", "the heading stands twice; put the keys of both below one"),
+        ("Cannot overwrite", "the key stands twice"),
+        ("Invalid value", 'no value; text stands in quotation marks: "..."'),
+    ):
+        if what.startswith(begins):
+            return f"{words}{at}{place}"
+    return said
 
 
 def _keys_of(name: str) -> list[str]:
@@ -111,6 +131,7 @@ def _overlay(tree: Tree, environ: Mapping[str, str]) -> dict[tuple[str, ...], st
     for name in sorted(environ):
         keys = _keys_of(name)
         if not keys:
+            _require_not_meant(name)
             continue
         set_by[tuple(keys)] = name
         at: Any = tree
@@ -120,6 +141,21 @@ def _overlay(tree: Tree, environ: Mapping[str, str]) -> dict[tuple[str, ...], st
             raise ConfigError(f"{name}: what stands in that list is a table; name one of its keys")
         at[keys[-1]] = _value(name, environ[name])
     return set_by
+
+
+def _require_not_meant(name: str) -> None:
+    """It is no key with one "_" too few, which would be passed over.  Raises ConfigError."""
+    section, _, key = name.removeprefix(_PREFIX).lower().partition("_")
+    if name.startswith(_PREFIX) and key in _keys_in(section):
+        raise ConfigError(
+            f"{name} sets nothing; did you mean {_PREFIX}{section.upper()}__{key.upper()}?"
+        )
+
+
+def _keys_in(section: str) -> list[str]:
+    """The keys of a section; of what is none, none."""
+    found = getattr(NodeConfig(), section, None) if section in NodeConfig.model_fields else None
+    return list(type(found).model_fields) if isinstance(found, BaseModel) else []
 
 
 def _child(at: Any, key: str, name: str, *, of: str) -> Any:
@@ -185,10 +221,15 @@ def _mistake(
         case "extra_forbidden":
             close = difflib.get_close_matches(path[-1], _known(tree, path), n=1)
             parent = "" if path[0] in _LISTS else ".".join([*path[:-1], ""])
-            advice = f"did you mean {parent}{close[0]}?" if close else "remove it"
-            return place, f"unknown key; {advice}"
+            if close:
+                return place, f"unknown key; did you mean {parent}{close[0]}?"
+            homes = [name for name in NodeConfig.model_fields if path[-1] in _keys_in(name)]
+            where = " or ".join(f"[{name}]" for name in homes if [name] != path[:-1])
+            return place, f"unknown key; it belongs below {where}" if where else (
+                "unknown key; remove it"
+            )
         case "missing":
-            table = path[0].removesuffix("s") if path[0] in _LISTS else ".".join(path[:-1])
+            table = path[0].removesuffix("s") if path[0] in _LISTS else f"[{'.'.join(path[:-1])}]"
             return place, f"missing; every {table} needs it"
         case "union_tag_not_found" | "union_tag_invalid":
             *kinds, last = (json.dumps(kind) for kind in _LISTS[path[0]])
@@ -203,6 +244,10 @@ def _mistake(
                 place,
                 f"must be a list of tables, [[{key}]]" if key in _LISTS else "must be a list",
             )
+        case "literal_error" | "enum":
+            return place, f"must be {error['ctx']['expected']}".replace("'", '"')
+        case "ip_any_network" if (network := _network_of(error["input"])) is not None:
+            return place, f"{error['input']} is an address within a network; write {network}"
         case kind if kind in _IN_WORDS:
             bounds = error.get("ctx") or {}
             whole = {
@@ -232,6 +277,14 @@ _IN_WORDS: Mapping[str, str] = {
 """What is wrong with a value, in the words of who wrote it; no text has to be longer than one."""
 
 
+def _network_of(written: object) -> str | None:
+    """The network of an address with a prefix; None if that is not what was written."""
+    try:
+        return str(ip_network(written, strict=False)) if isinstance(written, str) else None
+    except ValueError:
+        return None
+
+
 def _key_path(location: tuple[str | int, ...]) -> list[str]:
     """The key, and in a list the number; without the branches of a union that pydantic names."""
     kinds = _LISTS.get(str(location[0])) if location else None
@@ -247,7 +300,7 @@ def _key_path(location: tuple[str | int, ...]) -> list[str]:
 def _said(tree: Tree, path: list[str]) -> str:
     """The key in words: of several tables the one of that name, or the second, counted from 1."""
     if len(path) < 2 or path[0] not in _LISTS:
-        return ".".join(path) or "the file"
+        return _numbered(path) or "the file"
     table = path[0].removesuffix("s")
     entry = tree[path[0]][int(path[1])]
     name = entry.get("name") if isinstance(entry, dict) else None
@@ -256,7 +309,14 @@ def _said(tree: Tree, path: list[str]) -> str:
         if isinstance(name, str) and name
         else f"{table} number {int(path[1]) + 1}"
     )
-    return ": ".join([which, ".".join(path[2:])]) if path[2:] else which
+    return ": ".join([which, _numbered(path[2:])]) if path[2:] else which
+
+
+def _numbered(path: list[str]) -> str:
+    """The key; what stands in a list by its number, counted from 1."""
+    if len(path) > 1 and path[-1].isdecimal():
+        return f"{'.'.join(path[:-1])}, number {int(path[-1]) + 1}"
+    return ".".join(path)
 
 
 def _or(whats: list[str]) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from node.config.section import AETitle, Port, Seconds, Section, WebAddress, formed
+from node.config.section import AETitle, Host, Port, Seconds, Section, WebAddress, formed
 
 MailAddress = Annotated[
     str, formed(r"[^\s@<>,;]+@[^\s@<>,;]+", "an address such as pacs@site.example")
@@ -51,7 +51,7 @@ class WebhookConfig(Section):
 class MailConfig(Section):
     """A mail server that takes one mail for each alert."""
 
-    host: Annotated[str, StringConstraints(min_length=1)] = Field(examples=["smtp.example"])
+    host: Host = Field(examples=["smtp.example"])
     """Host name or address."""
     port: Port = 587
     """TCP port."""

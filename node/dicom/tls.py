@@ -128,13 +128,21 @@ def _load_chain(context: ssl.SSLContext, certificate_file: Path, key_file: Path 
             case "KEY_VALUES_MISMATCH" | "KEY_TYPE_MISMATCH" | "NO_CERTIFICATE_ASSIGNED":
                 words = f"the key in {key_file} is not of the certificate in {certificate_file}"
             case "NO_START_LINE" | None:
-                words = (
-                    f"{certificate_file} and {key_file} have to hold a certificate and its key "
-                    "in PEM, the key without a passphrase"
-                )
+                words = _no_pair(certificate_file, key_file)
             case reason:
                 words = f"{certificate_file} with {key_file} cannot be used ({_spoken(reason)})"
         raise ConfigError(words) from error
+
+
+def _no_pair(certificate_file: Path, key_file: Path) -> str:
+    """What the two files are, if not a certificate and its key."""
+    if b"PRIVATE KEY" in certificate_file.read_bytes() and (
+        b"CERTIFICATE" in key_file.read_bytes() and key_file != certificate_file
+    ):
+        return f"{certificate_file} holds a key and {key_file} a certificate: they are swapped"
+    if b"ENCRYPTED" in key_file.read_bytes():
+        return f"the key in {key_file} has a passphrase; write it without one"
+    return f"{certificate_file} and {key_file} have to hold a certificate and its key in PEM"
 
 
 def _load_authorities(context: ssl.SSLContext, ca_file: Path) -> None:

@@ -75,7 +75,13 @@ def sqlite_file(url: str) -> Path | None:
         return None
     if not parsed.database or parsed.database == ":memory:":
         raise ConfigError("database url names no file; write sqlite:///path/m3node.sqlite")
-    return Path(parsed.database)
+    file = Path(parsed.database)
+    if file.is_dir():
+        raise ConfigError(
+            f"{file} is a folder, and database.url has to name a file: write "
+            f"sqlite:///{file}/m3node.sqlite"
+        )
+    return file
 
 
 def parsed_url(url: str) -> URL:

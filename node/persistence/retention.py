@@ -33,6 +33,7 @@ from sqlalchemy.orm import aliased
 
 from m3net.uids import StudyInstanceUID
 from node.core.diary import Kind
+from node.core.inputs import Role
 from node.core.keeping import Files, Freeable
 from node.core.states import State
 from node.persistence.conditions import in_states, is_open
@@ -141,14 +142,16 @@ class Retention(Transactions):
             if row is None:
                 return None
             freed = _freeable(connection, row, what)
-            its_own = select(table.path).where(
-                table.study_instance_uid == study, table.freed_at.is_(None)
+            its_own = [
+                table.study_instance_uid == study,
+                table.freed_at.is_(None),
+                *_expendable(what),
+            ]
+            paths = list(
+                connection.execute(select(table.path).where(*its_own).distinct()).scalars()
             )
-            paths = list(connection.execute(its_own.distinct()).scalars())
             connection.execute(
-                update(table)
-                .where(table.study_instance_uid == study, table.freed_at.is_(None))
-                .values({"freed_at": now, **_NOT_FOUND[what]})
+                update(table).where(*its_own).values({"freed_at": now, **_NOT_FOUND[what]})
             )
             note_removals(connection, paths, now)
             recount(connection, study)
@@ -239,9 +242,12 @@ def note_removals(connection: Connection, paths: Collection[str], now: datetime)
 
 
 def files_of(
-    connection: Connection, study: str, tables: Collection[type[Instance] | type[Artifact]]
+    connection: Connection,
+    study: str,
+    tables: Collection[type[Instance] | type[Artifact]],
+    *only: ColumnElement[bool],
 ) -> tuple[int, int]:
-    """How many files of the study no other needs, and their bytes."""
+    """How many files of the study, or `only` which of them, no other needs, and their bytes."""
     files = size = 0
     for table in tables:
         others = [
@@ -258,6 +264,7 @@ def files_of(
                 table.study_instance_uid == study,
                 table.freed_at.is_(None),
                 *(~each for each in others),
+                *only,
             )
             .distinct()
         ).all()
@@ -266,7 +273,7 @@ def files_of(
 
 
 def _freeable(connection: Connection, row: Any, what: Files) -> Freeable:
-    files, size = files_of(connection, row.study_instance_uid, [_TABLES[what]])
+    files, size = files_of(connection, row.study_instance_uid, [_TABLES[what]], *_expendable(what))
     return Freeable(
         study_instance_uid=StudyInstanceUID(row.study_instance_uid),
         what=what,
@@ -324,6 +331,19 @@ def _calm_since(before: datetime) -> list[ColumnElement[bool]]:
     ]
 
 
+def _expendable(what: Files) -> list[ColumnElement[bool]]:
+    """Of what was received all but results of this node that it does not know to have made: a
+    rebuild found them, and nobody knows whether anybody else has them.
+    """
+    if what is Files.RESULTS:
+        return []
+    known = exists().where(
+        Artifact.study_instance_uid == Instance.study_instance_uid,
+        Artifact.sop_instance_uid == Instance.sop_instance_uid,
+    )
+    return [or_(Instance.role != Role.OWN_RESULT, known)]
+
+
 def _without_a_result_since(state: State) -> ColumnElement[bool]:
     """A job of the study has come to that, and none after it to a result."""
     later = aliased(Job)
@@ -357,7 +377,9 @@ def _may_go(what: Files) -> Select[*tuple[Any, ...]]:
     ).where(
         Study.judge_at.is_(None),
         or_(Study.waiting_for.is_(None), Study.expired_at.is_not(None)),
-        exists().where(table.study_instance_uid == of_study, table.freed_at.is_(None)),
+        exists().where(
+            table.study_instance_uid == of_study, table.freed_at.is_(None), *_expendable(what)
+        ),
         ~exists().where(Instance.study_instance_uid == of_study, text(UNREAD)),
         ~being_sent,
         ~exists().where(Job.study_instance_uid == of_study, is_open(Job)),

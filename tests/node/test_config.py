@@ -197,9 +197,9 @@ def test_a_value_of_none_of_the_kinds_that_a_key_takes_is_one_mistake(minimal: P
     with pytest.raises(ConfigError) as raised:
         load_config(minimal, {})
     assert str(raised.value).splitlines() == [
-        f"{minimal}: model.weights: must be 'default' or 'untrained' or a path",
-        f"{minimal}: destination pacs: report: must be 'auto' or 'comprehensive_3d' or "
-        "'comprehensive'",
+        f'{minimal}: model.weights: must be "default" or "untrained" or a path',
+        f'{minimal}: destination pacs: report: must be "auto" or "comprehensive_3d" or '
+        '"comprehensive"',
     ]
 
 
@@ -213,6 +213,47 @@ def test_broken_toml_is_told_with_its_place(tmp_path: Path) -> None:
     path.write_text("[receiver\n")
     with pytest.raises(ConfigError, match=r"no TOML.*line 1"):
         load_config(path, {})
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("[receiver]\nport = 1\nport = 2\n", r"the key stands twice \(at line 3"),
+        ("[web]\n[receiver]\n[web]\n", r"the heading stands twice.*\(at line 3"),
+        ("[receiver]\nae_title = CT1\n", r"text stands in quotation marks.*\(at line 2"),
+        ("# für\n[receiver]\n# Gerät\n".encode("latin-1"), r"not written in UTF-8 \(line 1\)"),
+        ("[web]\n".encode("utf-16"), r"not written in UTF-8 \(line 1\): save it as UTF-8"),
+    ],
+)
+def test_what_is_no_toml_is_told_in_words(tmp_path: Path, written: str | bytes, words: str) -> None:
+    path = tmp_path / "node.toml"
+    path.write_bytes(written if isinstance(written, bytes) else written.encode())
+    with pytest.raises(ConfigError, match=words):
+        load_config(path, {})
+
+
+def test_a_byte_order_mark_and_ends_of_lines_of_another_system_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_bytes(b"\xef\xbb\xbf[receiver]\r\nport = 21999\r\n")
+    assert load_config(path, {}).receiver.port == 21999
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("M3NODE_RECEIVER_PORT", "M3NODE_RECEIVER__PORT"),
+        ("M3NODE_STUDY_QUIET_PERIOD_S", "M3NODE_STUDY__QUIET_PERIOD_S"),
+        ("M3NODE_WEB_TLS", ""),
+        ("M3NODE_TRACEBACK", ""),
+        ("M3NODE_CONFIG", ""),
+    ],
+)
+def test_a_variable_with_an_underscore_too_few_is_not_passed_over(name: str, meant: str) -> None:
+    if meant:
+        with pytest.raises(ConfigError, match=f"^{name} sets nothing; did you mean {meant}"):
+            load_config(None, {name: "1"})
+    else:
+        assert load_config(None, {name: "1"}) == load_config(None, {})
 
 
 def test_the_environment_overrides_the_file(minimal: Path) -> None:
@@ -417,7 +458,7 @@ def test_tls_beside_the_plain_port_or_instead_of_it(tmp_path: Path) -> None:
     [
         ("[receiver.tls]", "[study]", "receiver: port = 0 leaves no port to listen on"),
         ("port = 0", "port = 2762", "receiver: port and tls.port are the same"),
-        ('"none"', '"always"', r"receiver\.tls\.client_certificate: must be 'required'"),
+        ('"none"', '"always"', r"receiver\.tls\.client_certificate: must be \"required\""),
         ('"none"', '"optional"', r'receiver\.tls: client_certificate = "optional" needs a ca_file'),
         ('certificate_file = "own.pem"', "", r"receiver\.tls\.certificate_file: missing; every"),
         ("certificate_file", "certificat_file", r"did you mean receiver\.tls\.certificate_file\?"),
@@ -462,6 +503,41 @@ def test_nobody_believes_that_results_are_encrypted_when_they_are_not(
         ('[web]\npublic_url = "https://a/"', 'must be an address such as .*, without "/" at'),
         ('[model]\ndevice = "gpu"', 'must be "auto", "cpu", "cuda" or "cuda:1"'),
         (MINIMAL.replace('"dimse"', '"dicomweb"\nurl = "pacs"'), r"url: must be an address such"),
+        ('ae_title = "CT1"', r"ae_title: unknown key; it belongs below \[receiver\]"),
+        (
+            "[study]\nport = 1",
+            r"study\.port: .* below \[receiver\] or \[web\]",
+        ),
+        ("[log]\nfrobnicate = 1", r"log\.frobnicate: unknown key; remove it"),
+        (
+            '[alerts.mail]\nhost = "mail"',
+            r"mail\.to: missing; every \[alerts\.mail\] needs",
+        ),
+        ('[storage]\ndirectory = "~/data"', "storage.directory: must be written out"),
+        ('[web]\nkey_file = "$HOME/key"', "web.key_file: must be written out"),
+        ('[database]\nurl = "sqlite:///~/x"', "database.url: must be written out"),
+        (
+            '[receiver]\nallowed_peers = ["::1", "10.0.0.1/24"]',
+            r"peers, number 2: .*write 10\.0\.0\.0/24",
+        ),
+        ('[receiver]\nhost = "0.0.0.0:104"', "receiver.host: must be a host name or an address"),
+        ('[web]\nhost = ""', "web.host: must be a host name or an address alone"),
+        *(
+            (MINIMAL.replace('"10.1.1.1"', f'"{host}"'), "host: must be a host name or an addr")
+            for host in ("my pacs", "pacs:104", "http://pacs", "pacs/", "10.1.2.3:104", "[::1]")
+        ),
+        *(
+            (
+                MINIMAL.replace('"dimse"', f'"dicomweb"\nurl = "{url}"'),
+                "url: must name a host, and a port as a number if one at all",
+            )
+            for url in (
+                "http:///dicom-web",
+                "http://pacs:dicom/",
+                "http://:80/",
+                "http://pacs:99999",
+            )
+        ),
         (MINIMAL + 'calling_ae_title = "A\\\\B"', "must be ASCII without a backslash"),
     ],
 )

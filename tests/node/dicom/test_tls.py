@@ -69,7 +69,8 @@ def test_what_cannot_be_used_is_said_with_its_file(tmp_path: Path, ca: Authority
         ),
         Holder(empty, mine.key_file): "have to hold a certificate and its key in PEM",
         Holder(mine.certificate_file, empty): "have to hold a certificate and its key in PEM",
-        sealed: "the key without a passphrase",
+        Holder(mine.key_file, mine.certificate_file): "a certificate: they are swapped",
+        sealed: "has a passphrase; write it without one",
     }
     for holder, words in said.items():
         with pytest.raises(ConfigError) as raised:

@@ -205,6 +205,26 @@ def test_above_the_watermark_what_was_reported_goes_before_what_was_given_up(kep
     ]
 
 
+@on_both
+def test_results_that_a_rebuild_found_are_kept_since_nobody_else_may_have_them(
+    kept: Bench,
+) -> None:
+    (ct, report) = kept.slices(1)
+    own = replace(report, role=Role.OWN_RESULT)
+    for facts in (ct, own):
+        kept.receive(facts, now=LONG_AGO)
+    hold(kept)
+    late = now() + timedelta(days=8)
+    (ct_only,) = plan(kept.store, AFTER_A_WEEK, now=late)
+    assert (ct_only.files.files, len(kept.files())) == (1, 2)
+    study = ct_only.files.study_instance_uid
+    assert kept.store.free(study, Files.RECEIVED, because="x", by="y", now=now())
+    remove_marked(kept.store, kept.spool)
+    assert len(kept.files()) == 1
+    assert planned(kept, AFTER_A_WEEK, at=late) == [], "and nothing else of it is freed"
+    assert kept.store.free(study, Files.RECEIVED, because="x", by="y", now=now()) is None
+
+
 def test_for_ever_is_for_ever(kept: Bench) -> None:
     kept.study(1)
     config = RetentionConfig(keep="forever", received_days=0, results_days=0, watermark_gb=1e-9)

@@ -192,6 +192,7 @@ def test_sqlite_keeps_a_commit_through_a_power_cut(tmp_path: Path) -> None:
         ("postgresql://anna:hunter2@db:port/m3node", "is no URL"),
         ("postgresql://anna:@hunter2@db/m3node", 'has an "@" in its password'),
         ("sqlite://", "names no file"),
+        ("sqlite:////usr", "/usr is a folder, and database.url has to name a file"),
         ("mysql+pymysql://localhost/m3node", "is of a kind that is not supported"),
     ],
 )
