@@ -14,6 +14,7 @@ from m3net.prediction import Prediction
 from m3net.uids import SOPInstanceUID
 from node.core.assessment import Assessment, JudgedNodule
 from node.core.drawn import NOMINAL_RADIUS_MM, count_in_viewers, draw, number_in_viewers
+from node.core.limits import outside_learnt_sizes
 from node.core.not_judged import count_passed_over
 from node.core.pictured import Look, grounds_of, meaning_in_short, method_of
 from node.core.results import NoduleResult
@@ -361,9 +362,17 @@ def _blank_maps(prediction: Prediction) -> tuple[str, ...]:
 
 
 def _rated_alike(judged: JudgedNodule, card: ModelCard) -> RatedAlike | None:
-    """Not of untrained weights, nor of a nodule that is cut off and measured in part."""
+    """Not of untrained weights, nor of what is unlike the nodules that were counted.
+
+    Those were measured whole, lay in lung for certain, and were of sizes that were learnt.
+    """
     evidence = judged.prediction.evidence
-    if evidence is None or judged.measured.cut_by or not card.trained:
+    unlike = (
+        judged.doubt is not None
+        or judged.measured.cut_by
+        or outside_learnt_sizes(judged.measured, card) is not None
+    )
+    if evidence is None or unlike or not card.trained:
         return None
     rated = rated_alike(card, evidence.estimate)
     return (

@@ -38,7 +38,7 @@ def limits_of(
     found = (
         doubt,
         _no_outline(placed.nodule),
-        _range(measured, card),
+        outside_learnt_sizes(measured, card),
         _cut(measured),
         _beside(ends_beside(needed, placed.volume) - measured.cut_by),
         _incomplete(placed.volume, not_received),
@@ -55,7 +55,8 @@ def _no_outline(nodule: Nodule) -> str | None:
     return "a point, no outline" if nodule.diameter_mm is None else "a circle, no outline"
 
 
-def _range(measured: Measured, card: ModelCard) -> str | None:
+def outside_learnt_sizes(measured: Measured, card: ModelCard) -> str | None:
+    """That it is smaller or larger than whatever the model learnt from; None if it is not."""
     least, most = card.metrics.get(LEAST_AXIS), card.metrics.get(MOST_AXIS)
     long_mm = measured.long_axis_mm
     if long_mm is None or least is None or most is None:

@@ -140,7 +140,12 @@ def test_what_radiologists_rated_alike_stands_beside_the_probability_everywhere(
     assert row.rated_alike == rated
     cut = {"measured": Measured(cut_by=frozenset({Border.IMAGE}), at_least_mm=30.4)}
     no_expert = replace(evidence, estimate=None)
+    doubtful = {"doubt": "bone or contrast in it goes on beyond it: it may be a rib or a vessel"}
+    sizes = replace(trained, metrics={"long_axis_mm_least": 4.4, "long_axis_mm_most": 59.9})
+    large = {"measured": Measured(long_axis_mm=64.0, short_axis_mm=50.0)}
     for other in (
+        described(ct, mark, card=trained, evidence=evidence, said=doubtful),
+        described(ct, mark, card=sizes, evidence=evidence, said=large),
         described(ct, mark, card=trained, evidence=evidence, said=cut),
         described(ct, mark, card=trained, evidence=no_expert),
         described(ct, mark, card=trained),
