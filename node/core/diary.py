@@ -153,7 +153,17 @@ _BY_NAME = dict([_QUEUED, *_STEPS.values()])
 
 
 def sentence(event: Event) -> str:
-    """The event in words, without its time."""
+    """The event in words, without its time.
+
+    One line that another version wrote, and this one cannot read, hides no other.
+    """
+    try:
+        return _in_words(event)
+    except (LookupError, ValueError, TypeError):
+        return f"{event.kind}, for which this version has no words"
+
+
+def _in_words(event: Event) -> str:
     work, _, what = event.kind.partition(".")
     by = event.details.get("by")
     values = {

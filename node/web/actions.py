@@ -16,6 +16,7 @@ from node.core.states import State
 from node.dicom.header_text import is_uid
 from node.keeping.erasure import erase
 from node.persistence.asked import DeliveriesAsked
+from node.persistence.rows import DeliveryRow, JobRow
 from node.web.problems import Problem
 from node.web.services import Services
 
@@ -69,30 +70,34 @@ class Action:
 
 
 def _requeue(services: Services, target: str, by: str) -> Done:
-    number = _number(target)
-    study = services.store.job(number).study_instance_uid
+    job = _job(services, target)
     requeued = services.store.requeue_job(
-        number, analysis_id=services.analysis_id(), now=services.clock(), by=by
+        job.job_id, analysis_id=services.analysis_id(), now=services.clock(), by=by
     )
-    return Done(sentence=requeued.sentence, study=study)
+    return Done(sentence=requeued.sentence, study=job.study_instance_uid)
 
 
 def _cancel(services: Services, target: str, by: str) -> Done:
-    number = _number(target)
-    study = services.store.job(number).study_instance_uid
-    services.store.cancel_job(number, now=services.clock(), by=by)
-    return Done(sentence=f"job {number} is cancelled", study=study)
+    job = _job(services, target)
+    services.store.cancel_job(job.job_id, now=services.clock(), by=by)
+    return Done(sentence=f"job {job.job_id} is cancelled", study=job.study_instance_uid)
 
 
 def _send_again(services: Services, target: str, by: str) -> Done:
-    number = _number(target)
-    rows = services.store.deliveries(DeliveriesAsked(ids=[number])).rows
-    if not rows:
-        raise UnknownEntry(f"there is no delivery {number}")
-    queued = services.store.requeue_delivery(number, now=services.clock(), by=by)
+    row = _delivery(services, target)
+    queued = services.store.requeue_delivery(row.delivery_id, now=services.clock(), by=by)
     return Done(
-        sentence=f"delivery {queued} to {rows[0].destination} is queued",
-        study=rows[0].study_instance_uid,
+        sentence=f"delivery {queued} to {row.destination} is queued",
+        study=row.study_instance_uid,
+    )
+
+
+def _cancel_delivery(services: Services, target: str, by: str) -> Done:
+    row = _delivery(services, target)
+    services.store.cancel_delivery(row.delivery_id, now=services.clock(), by=by)
+    return Done(
+        sentence=f"delivery {row.delivery_id} to {row.destination} is cancelled",
+        study=row.study_instance_uid,
     )
 
 
@@ -184,6 +189,14 @@ ACTIONS: Mapping[str, Action] = {
             act=_send_again,
         ),
         Action(
+            name="cancel-delivery",
+            target=Target.DELIVERY,
+            title="Cancel",
+            asks="What delivery {target} has not sent yet is not sent, unless it is sent again.",
+            done="Cancelled.",
+            act=_cancel_delivery,
+        ),
+        Action(
             name="send-dead-again",
             target=Target.DESTINATION,
             title="Send all dead again",
@@ -232,8 +245,12 @@ def perform(action: Action, services: Services, target: str, by: str) -> Done:
 
 
 def taken_by(action: Action, services: Services, target: str) -> Sequence[str]:
-    """What the action would take away, in sentences.  Raises Problem as `perform` does."""
+    """What the action would take away, in sentences.  Raises Problem as `perform` does.
+
+    The target is there: what an address says instead of one is not put into a question.
+    """
     with _refusals():
+        _REQUIRED[action.target](services, target)
         return action.takes(services, target)
 
 
@@ -253,6 +270,26 @@ def _number(target: str) -> int:
     return int(target)
 
 
+def _job(services: Services, target: str) -> JobRow:
+    return services.store.job(_number(target))
+
+
+def _delivery(services: Services, target: str) -> DeliveryRow:
+    number = _number(target)
+    for row in services.store.deliveries(DeliveriesAsked(ids=[number])).rows:
+        return row
+    raise UnknownEntry(f"there is no delivery {number}")
+
+
 def _require_destination(services: Services, name: str) -> None:
     if name not in {each.name for each in services.config.destinations}:
         raise UnknownEntry("no destination of that name is configured")
+
+
+_REQUIRED: Mapping[Target, Callable[[Services, str], object]] = {
+    Target.JOB: _job,
+    Target.DELIVERY: _delivery,
+    Target.STUDY: lambda services, target: services.store.find_study(target),
+    Target.DESTINATION: _require_destination,
+}
+"""Raise UnknownEntry of a target that is not there."""

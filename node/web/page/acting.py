@@ -13,12 +13,15 @@ from node.web.access.person import Person
 from node.web.actions import ACTIONS, Action, Done, Target, taken_by
 from node.web.services import Services
 
+_MAY_BE_CANCELLED = frozenset({State.QUEUED, State.RUNNING, State.DEAD})
 _OF_JOB: Mapping[str, frozenset[State]] = {
     "requeue-job": SETTLED,
-    "cancel-job": frozenset({State.QUEUED, State.DEAD}),
+    "cancel-job": _MAY_BE_CANCELLED,
 }
-_OF_DELIVERY: Mapping[str, frozenset[State]] = {"send-again": SETTLED}
-
+_OF_DELIVERY: Mapping[str, frozenset[State]] = {
+    "send-again": SETTLED,
+    "cancel-delivery": _MAY_BE_CANCELLED,
+}
 
 _BACK: Mapping[Target, str] = {
     Target.JOB: "/queue",

@@ -68,6 +68,17 @@ def test_an_event_is_told_in_its_own_words_or_in_those_of_its_step(
     assert said(kind, **details) == words
 
 
-def test_what_has_no_number_and_no_words_is_a_fault_of_the_program() -> None:
-    with pytest.raises(KeyError):
-        said("some_work.queued")
+@pytest.mark.parametrize(
+    ("kind", "details"),
+    [
+        ("study.complete", {}),
+        ("job.retried", {"not_before": "soon", "error": "x"}),
+        ("job.retried", {"not_before": 7}),
+        ("job.dreamt", {}),
+        ("from another version", {}),
+    ],
+)
+def test_a_line_of_another_version_is_shown_as_one_and_hides_no_other(
+    kind: str, details: dict[str, object]
+) -> None:
+    assert said(kind, **details) == f"{kind}, for which this version has no words"

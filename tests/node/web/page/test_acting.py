@@ -35,9 +35,13 @@ class Browser:
 
     def press(self, path: str) -> requests.Response:
         """The button of the question at the path is pressed; where that leads is not followed."""
-        token = re.search(r'name="csrf_token" value="([^"]+)"', self.get(path))
-        assert token is not None
-        return self.post(path, {"csrf_token": token[1]})
+        return self.post(path, {"csrf_token": self.token(path)})
+
+    def token(self, path: str) -> str:
+        """What forms of the page at the path carry."""
+        found = re.search(r'name="csrf_token" value="([^"]+)"', self.get(path))
+        assert found is not None
+        return found[1]
 
     def post(self, path: str, form: dict[str, str]) -> requests.Response:
         """The form is sent, as a browser sends it from our page."""
@@ -85,6 +89,14 @@ def test_a_done_job_is_requeued_and_its_delivery_sent_again(browser: Browser) ->
     )
 
 
+def test_what_is_still_to_be_sent_is_cancelled(browser: Browser) -> None:
+    finish(browser.store, claimed(browser.store))
+    assert "/act/cancel-delivery/1" in browser.get(f"/study/{STUDY}")
+    assert browser.press("/act/cancel-delivery/1").status_code == 303
+    assert "delivery 1 to pacs cancelled by local (operator)" in browser.diary()[-1]
+    assert "/act/cancel-delivery/1" not in browser.get(f"/study/{STUDY}")
+
+
 def test_what_the_state_does_not_allow_is_refused_in_words_and_offers_no_button(
     browser: Browser,
 ) -> None:
@@ -98,8 +110,16 @@ def test_what_the_state_does_not_allow_is_refused_in_words_and_offers_no_button(
     "path",
     ["/act/cancel-job/99", "/act/cancel-job/x", "/act/send-again/1", "/act/echo/archive"],
 )
-def test_what_is_not_there_is_not_acted_on(browser: Browser, path: str) -> None:
-    assert browser.press(path).status_code == 404
+def test_what_is_not_there_is_neither_asked_nor_acted_on(browser: Browser, path: str) -> None:
+    browser.get(path, status=404)
+    token = browser.token("/act/cancel-job/1")
+    assert browser.post(path, {"csrf_token": token}).status_code == 404
+
+
+def test_an_address_cannot_put_words_into_a_question(browser: Browser) -> None:
+    for action in ("cancel-job", "send-again", "delete-study", "fetch", "echo"):
+        page = browser.get(f"/act/{action}/Call%20555%20at%20once", status=404)
+        assert "555" not in page
 
 
 def test_an_action_that_is_none_is_not_asked(browser: Browser) -> None:
