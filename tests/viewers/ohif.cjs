@@ -12,6 +12,8 @@ async function look(page, { base, study, marks, shot }) {
   await page.waitForFunction(() => m3.instance() || m3.text(), null, { timeout: 60000 });
   await page.waitForFunction(() => document.querySelector('[data-cy^="study-browser-thumbnail"]'));
   await shot('opened');
+  const research = page.locator('[data-cy="confirm-and-hide-button"]'); // the node's own pages ask
+  if (await research.count()) await research.click();
   return {
     opened: await page.evaluate(() => m3.shown()),
     series: await page.evaluate(() => m3.series()),

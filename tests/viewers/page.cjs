@@ -93,7 +93,7 @@ withPage(asked.playwright, async newPage => {
   await page.keyboard.press('Enter');
   await page.waitForSelector('.said[role=status]');
   told.done = await page.locator('.said[role=status]').innerText();
-  told.diary = await page.locator('.diary li').first().innerText();
+  told.diary = await page.locator('.diary').innerText();
   await other.waitForFunction(by => document.querySelector('#diary').innerText.includes(by),
     `${asked.name} (operator) asked for job`);
   told.live = await other.locator('#announcer').innerText();

@@ -21,7 +21,7 @@ from node.credentials import hashed
 from node.persistence.people import AccountKind
 from node.persistence.store import Store, open_store
 from tests.node.core.facts_of import STUDY, ct_slice
-from tests.node.persistence.filling import arrive, claimed, finish, queued
+from tests.node.persistence.filling import arrive
 from tests.node.web.serving import serving
 from tests.viewers.conftest import Studies, once, shared_folder
 from tests.viewers.packages import AXE, PLAYWRIGHT, require_packages
@@ -111,9 +111,8 @@ def _one_waits_again(store: Store) -> None:
 
 
 def _one_may_be_erased(store: Store) -> None:
-    queued(store)
-    finish(store, claimed(store), destinations=())
-    _judged(store, STUDY, Kind.STUDY_COMPLETE, "all is here")
+    arrive(store, ct_slice(0))
+    _judged(store, STUDY, Kind.STUDY_IGNORED, "nothing in it is for this node")
 
 
 def _judged(store: Store, study: StudyInstanceUID, kind: Kind, reason: str) -> None:
@@ -155,12 +154,13 @@ def test_a_connection_that_is_lost_is_said(seen: SeenPage) -> None:
 
 
 def test_newer_objects_that_wait_are_told_of_beside_the_report(seen: SeenPage) -> None:
-    (caution,) = seen.told["cautions"]
-    assert "Newer objects of this study wait: for 3 slices." in caution
+    waits, is_judged_again = seen.told["cautions"]
+    assert "Newer objects of this study wait: for 3 slices." in waits
+    assert "by another model or other settings, is being judged" in is_judged_again
 
 
 def test_a_study_is_erased_by_keyboard_after_it_is_said_what_that_takes(seen: SeenPage) -> None:
-    assert "2 objects received and 2 made" in seen.told["takes"]
+    assert "1 objects received and 0 made" in seen.told["takes"]
     assert "The study is erased." in seen.told["erased"]
     assert "A-judged" in seen.told["left"]
     assert "A17" not in seen.told["left"]
