@@ -29,5 +29,16 @@ class Lookout:
         try:
             return self._look.seen()
         except TimeoutError:
-            late = f"disk or database have not answered within {self._look.within_s:g} s"
-            return (unreachable(late),)
+            return self._late
+
+    async def signs_soon(self) -> tuple[Sign, ...]:
+        """The same for whoever waits in an event loop, and so keeps no thread waiting."""
+        try:
+            return await self._look.seen_soon()
+        except TimeoutError:
+            return self._late
+
+    @property
+    def _late(self) -> tuple[Sign, ...]:
+        late = f"disk or database have not answered within {self._look.within_s:g} s"
+        return (unreachable(late),)

@@ -19,18 +19,20 @@ from node.web.services import Services
 def routes(services: Services) -> list[BaseRoute]:
     """`/healthz`: the web process answers, and says what is wrong.  `/readyz`: an object that came
     now would be kept.
+
+    They take no thread: those may all be waiting for what is wrong.
     """
 
-    def alive(request: Request) -> Response:
+    async def alive(request: Request) -> Response:
         del request
-        signs = services.lookout.signs()
+        signs = await services.lookout.signs_soon()
         return JSONResponse({"status": worst(signs) or "ok", "signs": _named(signs)})
 
-    def ready(request: Request) -> Response:
+    async def ready(request: Request) -> Response:
         del request
         amiss = [
             sign
-            for sign in services.lookout.signs()
+            for sign in await services.lookout.signs_soon()
             if sign.name in NOT_READY and sign.severity is Severity.ERROR
         ]
         status = HTTPStatus.SERVICE_UNAVAILABLE if amiss else HTTPStatus.OK

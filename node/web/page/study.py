@@ -28,6 +28,10 @@ STATE_KINDS: Mapping[State, str] = {
 """Which shape and colour stand for the state of a piece of work."""
 
 
+MOST_LINES = 300
+"""Of the diary that are shown: the page is made again whenever something changes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiaryLine:
     """One sentence; without a time it tells of now."""
@@ -64,6 +68,7 @@ def study(services: Services, row: StudyRow, person: Person) -> Mapping[str, Any
     jobs = store.jobs(WorkAsked(study=uid)).rows
     deliveries = store.deliveries(DeliveriesAsked(study=uid)).rows
     fetches = store.list_fetches(uid)
+    diary = _diary(services, uid, row, deliveries, fetches)
     return {
         "study": shown_study(row),
         "row": row,
@@ -78,7 +83,8 @@ def study(services: Services, row: StudyRow, person: Person) -> Mapping[str, Any
         "jobs": [shown_job(job, acts) for job in jobs],
         "deliveries": [shown_delivery(each, acts) for each in deliveries],
         "fetches": [shown_fetch(each) for each in fetches],
-        "diary": _diary(services, uid, row, deliveries, fetches),
+        "diary": diary[:MOST_LINES],
+        "lines_left_out": len(diary) - MOST_LINES,
     }
 
 

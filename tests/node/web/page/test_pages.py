@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from m3net.uids import SeriesInstanceUID, StudyInstanceUID
 from node.core.diary import Kind
@@ -15,6 +16,7 @@ from node.core.inputs import StudyIdentity
 from node.core.people import Role
 from node.credentials import TOKEN_PURPOSE, digest_of
 from node.persistence.people import AccountKind
+from node.persistence.schema import EventLog
 from node.persistence.store import Store, open_store
 from node.watch.pulse import Pulse
 from tests.node.core.facts_of import STUDY, ct_slice
@@ -146,6 +148,22 @@ def test_newer_objects_are_told_of_at_the_top_of_the_study_and_to_programs(
     assert told["job_in_force"] == 1
     assert [each["name"] for each in told["cautions"]] == ["waiting"]
     assert waits in told["cautions"][0]["says"]
+
+
+def test_of_a_long_diary_the_last_is_shown_and_how_much_is_not(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'node.sqlite'}")
+    arrive(store, ct_slice(0))
+    with store._engine.begin() as connection:
+        waits = {"at": NOON, "study_instance_uid": STUDY, "kind": "study.waits"}
+        connection.execute(
+            insert(EventLog),
+            [{**waits, "details": {"reason": f"for slice {number}"}} for number in range(5000)],
+        )
+    with serving(tmp_path, store=store) as served:
+        page = served.get(f"/study/{STUDY}").text
+    assert page.index("for slice 4999") < page.index("for slice 4700")
+    assert "for slice 4699<" not in page
+    assert "4700 earlier lines are not shown: m3node why tells them all." in page
 
 
 def test_a_report_that_cannot_be_read_is_not_passed_over(filled: Filled) -> None:
