@@ -15,6 +15,7 @@ from node.core.fetching import Scope, Wanted
 from node.core.states import State
 from node.dicom.header_text import is_uid
 from node.keeping.erasure import erase
+from node.listed.diary import in_local_time
 from node.persistence.asked import DeliveriesAsked
 from node.persistence.rows import DeliveryRow, JobRow
 from node.web.problems import Problem
@@ -139,9 +140,11 @@ def _delete(services: Services, target: str, by: str) -> Done:
 
 
 def _what_deleting_takes(services: Services, target: str) -> Sequence[str]:
-    study = services.store.find_study(target).study_instance_uid
-    taken = services.store.what_erasing_takes(study)
+    row = services.store.find_study(target)
+    taken = services.store.what_erasing_takes(row.study_instance_uid)
     return [
+        f"accession number {row.identity.accession_number or 'none'}, last arrival "
+        f"{in_local_time(row.last_arrival_at)}",
         f"{taken.objects} objects received and {taken.results} made: {taken.files} files, "
         f"{taken.size / 1e6:.1f} MB",
         *(f"not delivered: {each}" for each in taken.undelivered),

@@ -120,7 +120,7 @@ def shown_job(row: JobRow, acts: Acts) -> ShownWork:
     """The job, in words."""
     return ShownWork(
         number=row.job_id,
-        of=f"revision {row.revision}",
+        of=str(row.revision),
         state=row.state.value,
         kind=STATE_KINDS[row.state],
         tries=f"{row.tries} of {row.max_attempts}",

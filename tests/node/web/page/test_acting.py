@@ -164,6 +164,7 @@ def test_a_study_is_erased_after_it_was_said_what_that_takes(browser: Browser) -
     assert f"/act/delete-study/{STUDY}" in browser.get(f"/study/{STUDY}")
     asked = browser.get(f"/act/delete-study/{STUDY}")
     assert "cannot be brought back" in asked
+    assert "accession number A17, last arrival 2026-03-01" in asked
     assert "2 objects received and 2 made" in asked
     said = browser.press(f"/act/delete-study/{STUDY}")
     assert (said.status_code, said.headers["Location"]) == (303, "/?done=delete-study")
