@@ -49,6 +49,6 @@ class ModelCard:
         if unknown := sorted(set(data) - known):
             raise ValueError(f"a model card has no {', '.join(unknown)}")
         try:
-            return cls(**data)
+            return cls(**{**data, "panel": tuple(data.get("panel", ()))})
         except TypeError as error:
             raise ValueError(f"the model card is incomplete: {error}") from error

@@ -118,10 +118,10 @@ def test_only_outlines_that_could_be_redrawn_count_as_moved(report: dict[str, An
 def test_the_card_tells_ours_and_three_baselines_under_the_names_of_the_shipped_one(
     report: dict[str, Any],
 ) -> None:
-    """What maps and robustness measure of the finished weights is not the report's."""
+    """What maps, robustness and panel measure is not the report's."""
     shipped = load_card("default")
     card = card_of(report, version="1")
-    others = {key for key in shipped.metrics if key.startswith(("map_", "acquired_"))}
+    others = {key for key in shipped.metrics if key.startswith(("map_", "acquired_", "panel_"))}
     assert card.metrics.keys() == shipped.metrics.keys() - others
     assert shipped.metrics["acquired_slices_5_mm_percentile_90"] == 0.1875
     assert (card.metrics["long_axis_mm_least"], card.metrics["long_axis_mm_most"]) == (4.4, 59.9)
