@@ -28,3 +28,13 @@ def may_be_of_ct(image_classes: Iterable[SOPClassUID]) -> bool:
     """Whether what refers to these may be drawn on a CT: it names one, or no image at all."""
     images = {uid for uid in image_classes if not uid.startswith(_NO_IMAGES)}
     return not images or not images.isdisjoint(CT)
+
+
+def said_of_other_images(image_classes: Iterable[SOPClassUID]) -> tuple[str, ...]:
+    """What is to be said of a mark that was drawn on these, if it was not drawn on a CT."""
+    if may_be_of_ct(image_classes):
+        return ()
+    return (
+        "It was drawn on other images than the CT, such as a PET: on the CT it may lie and end "
+        "elsewhere.",
+    )

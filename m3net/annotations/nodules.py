@@ -9,10 +9,11 @@
 """
 
 import itertools
+import json
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from m3net.annotations.identity import derived_uid
 from m3net.annotations.joining import join_objects
 from m3net.annotations.labels import name_of
 from m3net.annotations.merging import Candidate, merge, say_neighbours, say_refused
@@ -22,6 +23,8 @@ from m3net.errors import NoduleUnusable
 from m3net.nodule import AnnotationSource, Nodule, RefusedNodule
 from m3net.uids import is_uid
 from m3net.volume import CTVolume
+
+_NAMESPACE = uuid.UUID("6c1d3a52-9f5e-5d0c-8a57-0c6f2f2d9b11")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +110,14 @@ def _tracking(marking: Marking, part: tuple[int, int]) -> tuple[str, str]:
     if count > 1:
         label = f"{label or 'Nodule'}, part {rank} of {count}"
     return (uid if rank == 1 else derived_uid("piece", uid, str(rank))), label
+
+
+def derived_uid(*parts: str) -> str:
+    """A UID that is the same whenever the parts are (PS3.5 B.2, UUID version 5).
+
+    The parts are encoded as a JSON list, so that ("a", "b") and ("ab",) differ.
+    """
+    return f"2.25.{uuid.uuid5(_NAMESPACE, json.dumps(parts)).int}"
 
 
 def _own_uid(marking: Marking) -> str | None:

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from m3net.annotations.image_classes import is_needed
+from m3net.annotations.image_classes import is_needed, said_of_other_images
+from m3net.annotations.image_references import class_of
 from m3net.annotations.meaning import Meaning
 from m3net.annotations.reader import AnnotationReader, Scope
-from m3net.annotations.segmentation_frames import Frames, frame_sources, read_frames
+from m3net.annotations.segmentation_frames import Frame, Frames, frame_sources, read_frames
 from m3net.annotations.segmentation_masks import centre_of, mask_of, read_planes
 from m3net.annotations.segmentation_places import contradiction, frame_of_reference
 from m3net.annotations.segments import (
@@ -50,17 +51,15 @@ from m3net.uids import (
 def _references(dataset: Dataset) -> References:
     nodules = {s.number for s in segments_of(dataset) if s.reading.meaning is Meaning.NODULE}
     marked: set[FrameReference] = set()
-    named: dict[SOPInstanceUID, SOPClassUID] = {}
+    named = _named(dataset)
     for group in dataset.get("PerFrameFunctionalGroupsSequence") or []:
         sources = frame_sources(group)
-        for derivation in group.get("DerivationImageSequence") or []:
-            named |= _named(derivation.get("SourceImageSequence"))
         if is_labelmap(dataset) or segment_number(dataset, group) in nodules:
             marked |= sources
-    series = set()
-    for item in dataset.get("ReferencedSeriesSequence") or []:
-        series.add(SeriesInstanceUID(str(item.SeriesInstanceUID)))
-        named |= _named(item.get("ReferencedInstanceSequence"))
+    series = {
+        SeriesInstanceUID(str(item.SeriesInstanceUID))
+        for item in dataset.get("ReferencedSeriesSequence") or []
+    }
     frame_uid = dataset.get("FrameOfReferenceUID")
     centres: tuple[Point, ...] = ()
     if "PixelData" in dataset:
@@ -80,14 +79,32 @@ def _references(dataset: Dataset) -> References:
     )
 
 
-def _named(references: Sequence[Dataset] | None) -> dict[SOPInstanceUID, SOPClassUID]:
-    """The images that the items refer to, each with its SOP Class, which may be left out."""
+def _named(dataset: Dataset) -> dict[SOPInstanceUID, SOPClassUID]:
+    """The images that the object refers to, each with its SOP Class, which may be left out."""
+    derivations = (
+        derivation
+        for group in dataset.get("PerFrameFunctionalGroupsSequence") or []
+        for derivation in group.get("DerivationImageSequence") or []
+    )
+    references = (
+        *(each.get("SourceImageSequence") for each in derivations),
+        *(
+            each.get("ReferencedInstanceSequence")
+            for each in dataset.get("ReferencedSeriesSequence") or []
+        ),
+    )
     return {
-        SOPInstanceUID(str(image.ReferencedSOPInstanceUID)): SOPClassUID(
-            str(image.get("ReferencedSOPClassUID") or "")
-        )
-        for image in references or ()
+        SOPInstanceUID(str(image.ReferencedSOPInstanceUID)): class_of(image)
+        for images in references
+        for image in images or ()
     }
+
+
+def _drawn_on(frames: Sequence[Frame], dataset: Dataset) -> set[SOPClassUID]:
+    """The kinds of the images that the frames name, else of those that the object refers to."""
+    named = _named(dataset)
+    sources = {source.sop_instance_uid for frame in frames for source in frame.sources}
+    return {named[uid] for uid in sources if uid in named} or set(named.values())
 
 
 def _read(dataset: Dataset, planes: Planes) -> Annotation:
@@ -155,7 +172,7 @@ def _marking(
         or text_of(segment.described, "SegmentLabel"),
         frame_of_reference_uid=lies_in,
         mask=mask,
-        notes=notes,
+        notes=(*notes, *said_of_other_images(_drawn_on(named, dataset))),
         site=segment.site(),
         unchecked_grid=(
             None

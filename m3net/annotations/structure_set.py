@@ -9,6 +9,7 @@ reference that it names itself; the object's own is absent from most.
 from pydicom import Dataset
 
 from m3net.annotations.attributes import items, points, uid
+from m3net.annotations.image_classes import said_of_other_images
 from m3net.annotations.image_references import class_of, frames_named, is_of_ct
 from m3net.annotations.meaning import Meaning
 from m3net.annotations.reader import AnnotationReader, Scope
@@ -119,6 +120,9 @@ def _marking(roi: ROI, source: AnnotationSource, planes: Planes) -> Marking:
     try:
         drawn = drawn_of(roi)
         frame, notes = _where(roi, planes)
+        images = [
+            image for contour in roi.contours for image in items(contour, "ContourImageSequence")
+        ]
     except (AnnotationUnusable, NoduleUnusable) as error:
         return Marking(
             source=source,
@@ -136,7 +140,7 @@ def _marking(roi: ROI, source: AnnotationSource, planes: Planes) -> Marking:
         contours_mm=() if is_point else tuple(drawn),
         overlap=Overlap.EXCLUSIVE,
         centre_mm=middle_of(drawn) if is_point else None,
-        notes=notes,
+        notes=(*notes, *said_of_other_images(map(class_of, images))),
     )
 
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 
-from m3net.annotations.identity import derived_uid
-from m3net.annotations.nodules import Found, find_nodules
+from m3net.annotations.nodules import Found, derived_uid, find_nodules
 from m3net.annotations.types import Annotation, Marking
 from m3net.ct.series import read_series
 from m3net.nodule import AnnotationSource, Mask

@@ -165,6 +165,21 @@ def test_a_mask_that_names_no_slices_is_used_and_it_is_said() -> None:
     )
 
 
+def test_of_a_mask_that_was_drawn_on_a_pet_it_is_said() -> None:
+    ct = synthetic.ct_series()
+    pet = synthetic.ct_series(series="pet")
+    for ds in pet:
+        ds.SOPClassUID, ds.Modality = "1.2.840.10008.5.1.4.1.1.128", "PT"
+    (nodule,) = found(ct, synthetic.segmentation(pet, [box()])).nodules
+    assert nodule.centre_mm == pytest.approx(BOX_CENTRE_MM)
+    assert (
+        "It was drawn on other images than the CT, such as a PET: on the CT it may lie and end "
+        "elsewhere."
+    ) in nodule.notes
+    (on_ct,) = found(ct, synthetic.segmentation(ct, [box()])).nodules
+    assert on_ct.notes == ()
+
+
 def test_a_lost_slice_of_the_ct_leaves_the_mask_in_place() -> None:
     ct = synthetic.ct_series()
     seg = synthetic.segmentation(ct, [box()])

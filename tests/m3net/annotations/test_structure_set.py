@@ -105,6 +105,22 @@ def test_a_region_without_a_frame_of_reference_is_in_the_only_one_that_is_named(
     assert len(found(CT, as_received(rt)).nodules) == 1
 
 
+def test_of_contours_that_were_drawn_on_a_pet_it_is_said() -> None:
+    contours = [outline(z) for z in (2, 3, 4)]
+    rt = structure_set(CT, [nodule(*contours)])
+    for roi in rt.ROIContourSequence:
+        for contour in roi.ContourSequence:
+            (image,) = contour.ContourImageSequence
+            image.ReferencedSOPClassUID = "1.2.840.10008.5.1.4.1.1.128"
+            image.ReferencedSOPInstanceUID = "1.2.3"
+    (read,) = found(CT, as_received(rt)).nodules
+    assert read.centre_mm == pytest.approx(BOX_CENTRE_MM, abs=0.1)
+    assert read.notes == (
+        "It was drawn on other images than the CT, such as a PET: on the CT it may lie and end "
+        "elsewhere.",
+    )
+
+
 def test_a_frame_of_its_own_gives_way_to_the_slices_that_its_contours_name() -> None:
     own = ROI(name="Nodule", contours=[outline(z) for z in (2, 3, 4)], frame_of_reference="1.2.3.4")
     (got,) = found(CT, as_received(structure_set(CT, [own]))).nodules
