@@ -35,6 +35,9 @@ class WatchConfig(Section):
     """Calling AE titles that send a CT every day, such as "CT1"."""
     expect_ct_within_h: Annotated[float, Field(gt=0)] = 24.0
     """After so many hours without a CT from one of them something is wrong."""
+    expect_annotations: bool = False
+    """Whether every CT that comes is to be annotated: then those that have expired without, during
+    the last day, are told of. Where whole lists are routed here, most expire, and none is."""
 
 
 class WebhookConfig(Section):

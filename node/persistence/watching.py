@@ -9,9 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, exists, func, insert, select
+from sqlalchemy.orm import aliased
 
 from node.core.states import State
 from node.persistence.conditions import in_states, is_open
+from node.persistence.holding import FOR_SOMEBODY
 from node.persistence.process_identity import is_dead_here, is_of_this_host
 from node.persistence.schema import (
     Contribution,
@@ -82,6 +84,7 @@ class Watched:
     ct_from : of each asked calling AE title, when it last began an association that brought a CT
     unread  : stored objects that nobody has read yet, and since when the oldest waits
     judged_late : studies whose time to be judged is over, and since when the first one's is
+    expired : studies that have expired after the asked moment, and when the first one did
     """
 
     pulses: Sequence[PulseRow]
@@ -92,6 +95,8 @@ class Watched:
     unread_since: datetime | None
     judged_late: int
     judge_due_since: datetime | None
+    expired: int = 0
+    expired_since: datetime | None = None
 
 
 class Watching(Transactions):
@@ -126,8 +131,14 @@ class Watching(Transactions):
                 if is_dead_here(row.owner) or (on_own_disk and not is_of_this_host(row.owner)):
                     _forget(connection, host=row.host, role=row.role)
 
-    def watched(self, *, ct_expected_from: Sequence[str], now: datetime) -> Watched:
-        """One look at everything."""
+    def watched(
+        self,
+        *,
+        ct_expected_from: Sequence[str],
+        expired_after: datetime | None = None,
+        now: datetime,
+    ) -> Watched:
+        """One look at everything; at what has expired only if it is asked since when."""
         with self._read() as connection:
             unread = connection.execute(
                 select(func.count(), func.min(Instance.received_at)).where(Instance.facts.is_(None))
@@ -135,7 +146,10 @@ class Watching(Transactions):
             late = connection.execute(
                 select(func.count(), func.min(Study.judge_at)).where(Study.judge_at <= now)
             ).one()
+            expired = (0, None) if expired_after is None else _expired(connection, expired_after)
             return Watched(
+                expired=expired[0],
+                expired_since=expired[1],
                 pulses=[
                     PulseRow(**row._asdict())
                     for row in connection.execute(select(*ProcessPulse.__table__.columns))
@@ -146,9 +160,9 @@ class Watching(Transactions):
                     *_queues(connection, Fetching, Fetching.source, now),
                 ],
                 dead=[
-                    *_dead(connection, Job, None),
+                    *_dead(connection, Job, None, may_be_overtaken=True),
                     *_dead(connection, Delivery, Delivery.destination),
-                    *_dead(connection, Fetching, Fetching.source),
+                    *_dead(connection, Fetching, Fetching.source, may_be_overtaken=True),
                 ],
                 ct_from={name: _last_ct(connection, name) for name in ct_expected_from},
                 unread=unread[0],
@@ -227,12 +241,27 @@ def _last_done(
     ).scalar_one_or_none()
 
 
-def _dead(connection: Connection, work: type[LeasedWork], name: Any) -> list[DeadRow]:
+def _dead(
+    connection: Connection, work: type[LeasedWork], name: Any, *, may_be_overtaken: bool = False
+) -> list[DeadRow]:
+    """What waits for a person: not what a later one of the same study has made good.
+
+    may_be_overtaken : whether that can be; of outdated deliveries none stays dead
+    """
+    later = aliased(work)
     query = select(
         func.count().label("number"),
         func.min(work.settled_at).label("since"),
         *([] if name is None else [name.label("name")]),
     ).where(work.state == State.DEAD)
+    if may_be_overtaken:
+        query = query.where(
+            ~exists().where(
+                later.study_instance_uid == work.study_instance_uid,
+                later.id > work.id,
+                later.state == State.DONE,
+            )
+        )
     query = query.group_by(name) if name is not None else query
     return [
         DeadRow(
@@ -244,6 +273,16 @@ def _dead(connection: Connection, work: type[LeasedWork], name: Any) -> list[Dea
         for row in connection.execute(query).all()
         if row.number
     ]
+
+
+def _expired(connection: Connection, after: datetime) -> tuple[int, datetime | None]:
+    """What a restore holds has not: it waits for a person."""
+    row = connection.execute(
+        select(func.count(), func.min(Study.expired_at)).where(
+            Study.expired_at > after, ~Study.waiting_for.startswith(FOR_SOMEBODY)
+        )
+    ).one()
+    return row[0], row[1]
 
 
 def _last_ct(connection: Connection, calling_ae: str) -> datetime | None:

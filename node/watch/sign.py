@@ -40,6 +40,7 @@ class Name(StrEnum):
     DELIVERIES_DEAD = "deliveries_dead"
     FETCHES_DEAD = "fetches_dead"
     NO_CT = "no_ct"
+    STUDIES_EXPIRED = "studies_expired"
     CERTIFICATE = "certificate"
     ALERTS_UNHEARD = "alerts_unheard"
 

@@ -30,7 +30,11 @@ def signs(config: NodeConfig, store: Store, *, now: Moment) -> tuple[Sign, ...]:
         *ending(config, now=now.at, days=config.watch.certificate_days),
     ]
     try:
-        seen = store.watched(ct_expected_from=config.watch.expect_ct_from, now=now.at)
+        seen = store.watched(
+            ct_expected_from=config.watch.expect_ct_from,
+            expired_after=now.at - _RECENTLY if config.watch.expect_annotations else None,
+            now=now.at,
+        )
         standing = store.standing_since()
     except (SQLAlchemyError, NodeError) as failed:
         found.append(unreachable(in_words(failed)))
@@ -67,6 +71,7 @@ def signs_in(seen: Watched, config: NodeConfig, *, now: Moment) -> Iterator[Sign
         yield from _no_ct(seen, config.watch, now)
     yield from _destinations(seen, config, now)
     yield from _dead(seen)
+    yield from _expired(seen)
 
 
 def _since(sign: Sign, standing: datetime | None) -> Sign:
@@ -271,6 +276,21 @@ def _no_ct(seen: Watched, watch: WatchConfig, now: Moment) -> Iterator[Sign]:
                 subject=title,
                 since=since,
             )
+
+
+_RECENTLY = timedelta(days=1)
+"""So long it is told that a study has expired."""
+
+
+def _expired(seen: Watched) -> Iterator[Sign]:
+    if seen.expired:
+        yield warning(
+            Name.STUDIES_EXPIRED,
+            f"{_many(seen.expired, 'study')} expired during the last day: no annotation came "
+            "within study.unannotated_expires_s; `m3node study list --state expired` names them, "
+            "see that annotations are sent here",
+            since=seen.expired_since,
+        )
 
 
 def _destinations(seen: Watched, config: NodeConfig, now: Moment) -> Iterator[Sign]:

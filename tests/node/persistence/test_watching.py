@@ -6,14 +6,18 @@ import subprocess
 import sys
 from datetime import timedelta
 
+from node.core.diary import Kind
+from node.core.fetching import Findings, Scope, Wanted
 from node.core.sender import Sender, SenderKind
 from node.dicom.searchable import Described
 from node.persistence.process_identity import this_process
 from node.persistence.store import Store
 from node.persistence.watching import DeadRow
-from tests.node.core.facts_of import ct_slice
+from tests.node.core.facts_of import STUDY, ct_slice
 from tests.node.persistence.filling import NOON, arrive, at, claimed, finish, queued
 from tests.node.watch.seen import pulse
+
+WANTED = Wanted(scope=Scope.STUDY, content="asked for by a person")
 
 
 def test_queues_are_seen_with_what_is_due_and_what_fails(store: Store) -> None:
@@ -57,6 +61,49 @@ def test_the_dead_are_seen_by_queue(store: Store) -> None:
     assert store.watched(ct_expected_from=(), now=at(9)).dead == [
         DeadRow(kind="job", name="", number=1, since=at(5))
     ]
+
+
+def test_what_a_later_one_of_the_same_study_has_made_good_is_dead_and_waits_for_nobody(
+    store: Store,
+) -> None:
+    queued(store)
+    store.bury(claimed(store), error="the GPU is on fire", now=at(5))
+    for number, ends in enumerate(("dead", "dead", "done", "dead")):
+        asked = store.ask_for_study(
+            STUDY, "pacs", WANTED, max_attempts=1, now=at(10 * number), by="alice"
+        )
+        lease = store.claim_fetch(source="pacs", owner="h:1:1", lease_s=60, now=at(10 * number + 1))
+        assert lease is not None
+        assert lease.number == asked
+        if ends == "dead":
+            store.bury(lease, error="nobody there", now=at(10 * number + 2))
+        else:
+            store.finish_fetch(lease, Findings(series=()), says="133 of 133", now=at(10 * number))
+    queued(store, 0, 1, 2)
+    job, fetch = store.watched(ct_expected_from=(), now=at(99)).dead
+    assert (job.kind, job.number) == ("job", 1)
+    assert (fetch.kind, fetch.number, fetch.since) == ("fetch", 1, at(32))
+    finish(store, claimed(store, now=at(60)), destinations=(), now=at(61))
+    assert [each.kind for each in store.watched(ct_expected_from=(), now=at(99)).dead] == ["fetch"]
+
+
+def test_studies_that_expired_of_late_are_seen_and_those_that_a_restore_holds_are_not(
+    store: Store,
+) -> None:
+    arrive(store, ct_slice(0))
+    store.note_judgement(
+        store.study_snapshot(STUDY),
+        kind=Kind.STUDY_EXPIRED,
+        reason="for an annotation",
+        look_again_at=None,
+        now=at(5),
+    )
+    seen = store.watched(ct_expected_from=(), expired_after=NOON, now=at(9))
+    assert (seen.expired, seen.expired_since) == (1, at(5))
+    assert store.watched(ct_expected_from=(), now=at(9)).expired == 0, "nobody has asked"
+    assert store.watched(ct_expected_from=(), expired_after=at(5), now=at(9)).expired == 0
+    store.hold_everything(because="restored", by="alice", now=at(7))
+    assert store.watched(ct_expected_from=(), expired_after=NOON, now=at(9)).expired == 0
 
 
 def test_a_process_is_seen_until_it_says_that_it_ends(store: Store) -> None:

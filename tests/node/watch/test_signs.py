@@ -176,6 +176,16 @@ def test_a_scanner_that_sends_nothing_for_a_day_is_told() -> None:
     assert (sign.name, sign.subject, sign.severity) == (Name.NO_CT, "CT2", Severity.WARNING)
 
 
+def test_studies_that_expired_of_late_are_told_where_each_is_to_be_annotated() -> None:
+    (sign,) = found(well(expired=2, expired_since=at(-60)))
+    assert (sign.name, sign.severity, sign.since) == (
+        Name.STUDIES_EXPIRED,
+        Severity.WARNING,
+        at(-60),
+    )
+    assert sign.says.startswith("2 studies expired during the last day: no annotation came within")
+
+
 def test_a_scanner_that_has_never_sent_is_told_when_the_node_has_run_for_long_enough() -> None:
     watch = {"expect_ct_from": ["CT1"], "expect_ct_within_h": 2}
     assert found(well(ct_from={"CT1": None}), watch=watch) == []
