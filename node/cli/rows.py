@@ -47,7 +47,7 @@ def show_nodules(nodules: Sequence[Mapping[str, Any]]) -> None:
                     words.where,
                     words.size or None,
                     words.probability or None,
-                    words.reason,
+                    words.reason or words.growth,
                 ]
                 for n, words in ((n, nodule_words(n)) for n in nodules)
             ],

@@ -107,7 +107,9 @@ def _growth(
     earlier: EarlierCT,
     paths: Mapping[SOPInstanceUID, Path],
 ) -> tuple[Growth, EarlierImage]:
-    """Raises NoduleUnusable where a volume is not known in both CTs."""
+    """Raises NoduleUnusable where it may be none, or a volume is not known in both CTs."""
+    if judged.doubt is not None:
+        raise NoduleUnusable(judged.doubt)
     if mark.tracking_uid not in earlier.judged:
         raise NoduleUnusable("the mark at its place there was not judged")
     placed = PlacedNodule(nodule=mark, volume=earlier.volume)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sr_templates.findings import Lobe, Location, Measurements, Side
+from sr_templates.findings import Growth, Lobe, Location, Measurements, Side
+from sr_templates.growth import growth_in_words
 from sr_templates.probability import percent_text
 from sr_templates.spoken import image_in_words, lung_in_words, size_in_words
 
@@ -14,6 +15,7 @@ class NoduleWords:
     """One nodule; what is not known is empty.
 
     probability : "87 %", "> 95 %"; empty where there is none, and `reason` says why
+    growth      : against an earlier CT, or why none is told; empty where there is none
     """
 
     name: str
@@ -23,6 +25,7 @@ class NoduleWords:
     probability: str
     reason: str
     limits: tuple[str, ...]
+    growth: str
 
     @property
     def where(self) -> str:
@@ -42,7 +45,14 @@ def nodule_words(nodule: Mapping[str, Any]) -> NoduleWords:
         probability="" if probability is None else percent_text(probability),
         reason=nodule["reason"] or "",
         limits=tuple(nodule.get("limits") or ()),
+        growth=_growth(nodule),
     )
+
+
+def _growth(nodule: Mapping[str, Any]) -> str:
+    if told := nodule.get("growth"):
+        return growth_in_words(Growth(**{**told, "limits": tuple(told["limits"])}))
+    return nodule.get("no_growth") or ""
 
 
 def _place(location: Mapping[str, Any]) -> Location:

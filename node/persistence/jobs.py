@@ -26,7 +26,7 @@ from node.persistence.conditions import in_states
 from node.persistence.in_force import hand_out_in_force
 from node.persistence.leases import Leases
 from node.persistence.outdated import reported_after, withdraw_outdated
-from node.persistence.priors import prior_of, with_prior
+from node.persistence.priors import prior_of, with_prior, without_prior
 from node.persistence.queueing import queue_deliveries
 from node.persistence.rows import JobLease, JobResult, Outbox, Predecessor, StoredArtifact
 from node.persistence.schema import Instance, Job, Study
@@ -43,7 +43,8 @@ class Jobs(Leases):
     ) -> JobLease | None:
         """The next job is this owner's for `lease_s`; None if there is none.
 
-        compares : whether it is compared with an earlier CT of the patient, if one is here
+        compares : whether it is compared with an earlier CT of the patient, if one is here; the
+                   last try of several is not, for that may be what the others failed at
 
         The jobs of one study run one at a time, in the order of their revisions.  A job of which
         this version cannot read what is stored is dead, and holds up no other.
@@ -62,7 +63,8 @@ class Jobs(Leases):
                     return None
                 try:
                     inputs = with_prior(connection, row) if compares else row.inputs
-                    lease = _lease(connection, row, inputs)
+                    last = 1 < row.max_attempts <= row.tries
+                    lease = _lease(connection, row, without_prior(inputs) if last else inputs)
                 except UNREADABLE as error:
                     work.bury(
                         connection,

@@ -29,6 +29,7 @@ from tests.sr_templates.examples import (
     ALGORITHM,
     COMPREHENSIVE_3D,
     FULL,
+    GROWN,
     ROUND,
     SLICE,
     identity,
@@ -90,6 +91,19 @@ def test_each_nodule_is_an_observation_that_says_what_the_report_says() -> None:
     assert "valueQuantity" not in third
     assert third["dataAbsentReason"]["coding"][0]["code"] == "not-performed"
     assert third["note"] == [{"text": "Nodule 3: Not analysed: its centre is outside the CT"}]
+
+
+def test_growth_is_told_beside_the_sizes() -> None:
+    grown = replace(FULL, nodules=(ROUND, GROWN))
+    _, second, _ = contained(message(report(grown)), "Observation")
+    told = {each["code"]["text"]: each.get("valueQuantity") for each in second["component"]}
+    assert told["Change in volume since the earlier CT"]["value"] == 52.0
+    assert told["Volume doubling time"] == {
+        "value": 304.6,
+        "unit": "d",
+        "system": "http://unitsofmeasure.org",
+        "code": "d",
+    }
 
 
 def test_the_conclusion_begins_with_what_happened_and_is_for_research_use() -> None:

@@ -25,7 +25,7 @@ from tests.node.outbound.answering import outgoing
 from tests.node.outbound.raw import drip, keeps_silent, speaking
 from tests.node.outbound.test_fhir import PREDECESSOR
 from tests.peers import free_port
-from tests.sr_templates.examples import ALGORITHM, FULL, ROUND, identity
+from tests.sr_templates.examples import ALGORITHM, FULL, GROWN, ROUND, identity
 from tests.sr_templates.objects.test_measurement_report import report, without_nodule
 
 ENVELOPE = Envelope(
@@ -84,6 +84,21 @@ def test_the_report_is_told_line_by_line_and_nodule_by_nodule() -> None:
             "",
             "X",
         )
+    ]
+
+
+def test_growth_is_told_beside_the_sizes() -> None:
+    rows = observations(report(replace(FULL, nodules=(ROUND, GROWN))))
+    assert [row for row in rows if "99M3NODE" in row[1] and row[0] == "NM"] == [
+        (
+            "NM",
+            "VOLUME_CHANGE^Change in volume since the earlier CT^99M3NODE",
+            "2",
+            "52",
+            "%^Percent^UCUM",
+            "P",
+        ),
+        ("NM", "DOUBLING_TIME^Volume doubling time^99M3NODE", "2", "304.6", "d^day^UCUM", "P"),
     ]
 
 

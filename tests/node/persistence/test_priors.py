@@ -128,6 +128,19 @@ def test_what_comes_between_two_tries_changes_nothing(store: Store) -> None:
     assert again.inputs.prior.inputs.study_instance_uid == first
 
 
+def test_the_last_try_compares_nothing_lest_the_earlier_ct_is_what_the_others_failed_at(
+    store: Store,
+) -> None:
+    earlier(store, 1, day="20250101")
+    queue(store, TODAY, day="20260301")
+    compared = []
+    for _ in range(3):
+        lease = claim(store)
+        compared.append(lease.inputs.prior is not None)
+        store.retry(lease, error="killed", not_before=NOON, now=NOON)
+    assert compared == [True, True, False]
+
+
 def test_a_report_stays_as_it_is_when_the_earlier_ct_comes_later(store: Store) -> None:
     queue(store, TODAY, day="20260301")
     finish(store, claim(store))
