@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.measure.bootstrap import Interval, patient_resamples
+from training.shipped.report import SIZES_MM
 
 Floats = NDArray[np.float64]
 
 FROM = (0.0, 0.2, 0.4, 0.6, 0.8)
 """Where the bands of the estimate begin."""
 EACH_SIDE = 0.95
-SIZES_MM = (0.0, 6.0, 8.0, 10.0, 15.0)
-"""Where the sizes begin of which the coverage is told."""
 LEAST, MOST = 1.0, 5.0
 RESAMPLES = 2000
 

@@ -23,12 +23,14 @@ from training.shipped.out_of_fold import MOVED, OURS, Floats, OutOfFold
 WITHOUT_MEAN_3 = f"{OURS}_without_mean_3"
 OTHERS = ("map_", "acquired_", "panel_")
 """Before the card's numbers that are not of this table: `m3train maps`, `robustness`, `panel`."""
+SIZES_MM = (0.0, 6.0, 8.0, 10.0, 15.0)
+"""Where the sizes begin of which sensitivity and specificity are told."""
 CARDS_BASELINES = ("size_alone", "gradient_boosting", "plain_resnet18")
 """Of the rows beside ours, those that the model card tells."""
 
 
 def report_of(found: OutOfFold) -> dict[str, Any]:
-    """The table with intervals, what is lost when less is told, and what a slice does."""
+    """The table with intervals, ours by size, what is lost when less is told or a slice is."""
     table: dict[str, dict[str, object]] = {}
     p = calibrated(found, OURS)
     for key, margins in found.margins.items():
@@ -48,6 +50,7 @@ def report_of(found: OutOfFold) -> dict[str, Any]:
     table[WITHOUT_MEAN_3] = _row(found, p, where=~found.undecided)
     return {
         "table": table,
+        "by_size": _by_size(found, p),
         "moved_by_a_slice": _moved_by_a_slice(found, p),
         "long_axes_mm": found.long_axes_mm.tolist(),
         "temperature": 1 / fit_temperature(found.labels, found.margins[OURS]).slope,
@@ -126,6 +129,25 @@ def _row(found: OutOfFold, p: Floats, *, where: NDArray[np.bool_] | None = None)
         "accuracy": asdict(accuracy),
         "ece": expected_calibration_error(labels, p[here]),
     }
+
+
+def _by_size(found: OutOfFold, p: Floats) -> list[dict[str, Any]]:
+    """Sensitivity and specificity at 0.5 of nodules of each size that there is."""
+    size = np.digitize(found.long_axes_mm, SIZES_MM) - 1
+    rows: list[dict[str, Any]] = []
+    for number, start in enumerate(SIZES_MM):
+        here = size == number
+        labels, called = found.labels[here], p[here] >= 0.5
+        rows.append(
+            {
+                "from_mm": start,
+                "nodules": int(here.sum()),
+                "above_3": int(labels.sum()),
+                "sensitivity": float(called[labels].mean()) if labels.any() else None,
+                "specificity": float((~called[~labels]).mean()) if (~labels).any() else None,
+            }
+        )
+    return rows
 
 
 def _moved_by_a_slice(found: OutOfFold, p: Floats) -> dict[str, dict[str, float]]:

@@ -110,6 +110,21 @@ def test_ours_is_compared_with_each_baseline_on_the_same_patients(found: OutOfFo
     assert compared == ["size_alone", "the same again"]
 
 
+def test_sensitivity_and_specificity_are_told_by_size(
+    found: OutOfFold, report: dict[str, Any]
+) -> None:
+    rows = report["by_size"]
+    assert [row["from_mm"] for row in rows] == [0, 6, 8, 10, 15]
+    assert [row["nodules"] for row in rows] == [2, 1, 1, 4, 32]
+    assert sum(row["above_3"] for row in rows) == found.labels.sum()
+    large = found.long_axes_mm >= 15
+    called, truth = calibrated(found, "ours")[large] >= 0.5, found.labels[large]
+    assert rows[-1]["sensitivity"] == pytest.approx(called[truth].mean())
+    assert rows[-1]["specificity"] == pytest.approx(1 - called[~truth].mean())
+    one = rows[1]
+    assert None in (one["sensitivity"], one["specificity"])
+
+
 def test_only_outlines_that_could_be_redrawn_count_as_moved(report: dict[str, Any]) -> None:
     moved = report["moved_by_a_slice"]
     assert (moved["less"]["outlines"], moved["more"]["outlines"]) == (80, 50)
