@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic.networks import IPvAnyNetwork
 
 from node.config.destinations import DimseDestination
-from node.config.section import AETitle, Host, Port, Seconds, Section
+from node.config.section import AETitle, Host, Port, Seconds, Section, own_address
 from sr_templates.character_sets import is_known
 
 
@@ -115,7 +115,7 @@ class ReceiverConfig(Section):
 
 def as_destination(receiver: ReceiverConfig) -> DimseDestination:
     """This node's own receiver as a destination, called as somebody whom it lets in."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(receiver.host, receiver.host)
+    host = own_address(receiver.host)
     tls = None if receiver.port else receiver.tls
     asked = tls is not None and tls.client_certificate != "none"
     return DimseDestination(

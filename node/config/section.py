@@ -52,6 +52,11 @@ def _host(text: str) -> str:
 Host = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_host)]
 
 
+def own_address(host: str) -> str:
+    """Where this machine reaches what listens there."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
 def _with_a_host(address: str) -> str:
     try:
         parts = urlsplit(address)

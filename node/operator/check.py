@@ -145,15 +145,16 @@ def _database(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
     for destination in sorted(failed.keys() & named):
         yield warn(
             "database",
-            f"{failed[destination]} deliveries to {destination!r} have failed and are tried again: "
-            "m3node delivery list --state queued says why",
+            f"deliveries to {destination!r} have failed and are tried again "
+            f"({failed[destination]}): m3node delivery list --state queued says why",
         )
     waiting = Counter(row.destination for row in queued)
     for destination in sorted(waiting.keys() - named):
         yield warn(
             "database",
-            f"{waiting[destination]} deliveries wait for {destination!r}, which no "
-            "[[destinations]] names: nothing sends them until one does",
+            f"deliveries ({waiting[destination]}) wait for {destination!r}, which no "
+            "[[destinations]] names: nothing sends them until one does; m3node delivery cancel "
+            f"--destination {destination} ends them",
         )
 
 

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Callable, Iterator
 
 from node.config import WebConfig
+from node.config.section import own_address
 from node.dicom import tls
 from node.operator.certificates import valid
 from node.operator.findings import Finding, fail, ok, warn
@@ -48,7 +49,7 @@ def web_server(
 
 def _is_served(config: WebConfig) -> bool:
     """Whether a web server answers there as this node's does."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(config.host, config.host)
+    host = own_address(config.host)
     if config.certificate_file is None:
         connection = http.client.HTTPConnection(host, config.port, timeout=_TIMEOUT_S)
     else:

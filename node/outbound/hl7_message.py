@@ -33,7 +33,9 @@ _ESCAPES = {
     "\n": "\\.br\\",
 }
 _ESCAPED = re.compile(r"\r\n|[\\|^~&\r\n]")
-_CONTROL = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f]")
+_CONTROL = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
+_EIGHT = re.compile(r"[0-9]{8}")
+_PAIRS = re.compile(r"(?:[0-9]{2}){1,3}")
 _NO_NAME = "^^^^^^U"
 _KEPT_OF_A_HASH = 14
 """Letters: with "^M3NODE" the filler order number is no longer than the 22 that OBR-3 has."""
@@ -97,7 +99,7 @@ def oru(told: Told, envelope: Envelope) -> str:
             "",
             _name(header),
             "",
-            text(str(header.get("PatientBirthDate") or "")),
+            _day(header, "PatientBirthDate"),
             text(str(header.get("PatientSex") or "")),
         ),
         _segment(
@@ -217,5 +219,12 @@ def _order(header: Dataset, keyword: str) -> str:
 
 
 def _studied(header: Dataset) -> str:
-    day, time = (str(header.get(keyword) or "") for keyword in ("StudyDate", "StudyTime"))
-    return f"{day}{time[:6]}" if len(day) == 8 and day.isdigit() else ""
+    """DTM: the day, and of the time hours, minutes and seconds as far as they are given."""
+    day, time = _day(header, "StudyDate"), str(header.get("StudyTime") or "").partition(".")[0]
+    return day + (time if day and _PAIRS.fullmatch(time) else "")
+
+
+def _day(header: Dataset, keyword: str) -> str:
+    """Empty unless it is eight digits: of old, and by mistake, days are written in other ways."""
+    day = str(header.get(keyword) or "")
+    return day if _EIGHT.fullmatch(day) else ""

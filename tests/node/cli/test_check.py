@@ -212,7 +212,7 @@ def test_results_that_a_destination_has_not_taken_yet_are_told(
     found = cli("check", "--json", "--config", config_file).json()
     assert findings(found, "database")[-1] == (
         "warn",
-        "1 deliveries to 'pacs' have failed and are tried again: "
+        "deliveries to 'pacs' have failed and are tried again (1): "
         "m3node delivery list --state queued says why",
     )
 
@@ -225,8 +225,8 @@ def test_results_that_wait_for_a_destination_that_is_gone_are_told(
     found = cli("check", "--json", "--config", config_file).json()
     assert findings(found, "database")[-1] == (
         "warn",
-        "1 deliveries wait for 'pacs', which no [[destinations]] names: "
-        "nothing sends them until one does",
+        "deliveries (1) wait for 'pacs', which no [[destinations]] names: nothing sends them "
+        "until one does; m3node delivery cancel --destination pacs ends them",
     )
 
 

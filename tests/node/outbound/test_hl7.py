@@ -134,6 +134,30 @@ def test_a_revision_corrects_the_same_filler_order_number() -> None:
     assert segment(failure, "OBR")[3] != segment(first, "OBR")[3], "it takes no result's place"
 
 
+@pytest.mark.parametrize(
+    ("day", "time", "written"),
+    [
+        ("20260301", "093015.25", "20260301093015"),
+        ("20260301", "0930", "202603010930"),
+        ("20260301", "09", "2026030109"),
+        ("20260301", "093", "20260301"),
+        ("20260301", "", "20260301"),
+    ],
+)
+def test_a_time_is_told_as_far_as_it_is_one(day: str, time: str, written: str) -> None:
+    dataset = report()
+    dataset.StudyDate, dataset.StudyTime = day, time
+    assert segment(dataset, "OBR")[7] == written
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
+@pytest.mark.parametrize("written", ["1956.01.24", "1956", "195601", "\u0661" * 8])
+def test_what_is_no_day_is_left_out(written: str) -> None:
+    dataset = report()
+    dataset.PatientBirthDate = written
+    assert len(segment(dataset, "PID")) <= 8 or segment(dataset, "PID")[7] == ""
+
+
 def test_it_names_patient_order_and_study() -> None:
     dataset = report()
     dataset.PatientName = "Müller^Anna^^Dr."
@@ -162,6 +186,7 @@ def test_a_number_has_no_exponent_and_loses_no_digit(value: float, written: str)
 
 
 def test_what_separates_is_escaped_and_what_frames_is_dropped() -> None:
+    assert text("a\x0bb\x1cc\x85d\u2028e") == "a b c d e"
     assert text("a|b^c&d~e\\f") == "a\\F\\b\\S\\c\\T\\d\\R\\e\\E\\f"
     assert text("one\r\ntwo\nthree") == "one\\.br\\two\\.br\\three"
     assert text("\x0bbegins \x1cends") == " begins  ends"
