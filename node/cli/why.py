@@ -29,7 +29,7 @@ def why(study_or_accession: str, as_json: bool, config_path: Path | None) -> Non
         fetches = store.list_fetches(row.study_instance_uid)
         deliveries = store.list_deliveries(study=row.study_instance_uid, states=(State.QUEUED,))
     waiting = [each for each in deliveries if each.waits]
-    retried = [each for each in fetches if each.state is State.QUEUED and each.error]
+    retried = [each for each in fetches if each.waits]
     if as_json:
         show_json(
             {

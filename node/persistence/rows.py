@@ -317,8 +317,22 @@ class StudyRow:
         return self.ignored_because
 
 
+class Tried:
+    """Work in a list."""
+
+    __slots__ = ()
+    state: State
+    tries: int
+    error: str | None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has failed, and will be tried again at `not_before`."""
+        return self.state is State.QUEUED and self.tries > 0 and self.error is not None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobRow:
+class JobRow(Tried):
     """One job."""
 
     job_id: int
@@ -343,7 +357,7 @@ class JobRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryRow:
+class DeliveryRow(Tried):
     """One job's results for one destination; `round` counts the times they were asked for."""
 
     delivery_id: int
@@ -366,14 +380,9 @@ class DeliveryRow:
     capture_variant: CaptureVariant | None
     error: str | None
 
-    @property
-    def waits(self) -> bool:
-        """Whether it has failed, and will be tried again at `not_before`."""
-        return self.state is State.QUEUED and self.tries > 0 and self.error is not None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FetchRow:
+class FetchRow(Tried):
     """One question to a source; `by_itself` is false where a person asked."""
 
     number: int

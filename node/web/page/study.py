@@ -105,7 +105,7 @@ def _diary(
     now += [
         f"fetch {each.number} from {each.source} waits for its next try: {each.error}"
         for each in fetches
-        if each.state is State.QUEUED and each.error
+        if each.waits
     ]
     return [
         *(DiaryLine(at=None, sentence=each) for each in now),
@@ -118,15 +118,10 @@ def _diary(
 
 def shown_job(row: JobRow, acts: Acts) -> ShownWork:
     """The job, in words."""
-    return ShownWork(
+    return _shown(
+        row,
         number=row.job_id,
         of=str(row.revision),
-        state=row.state.value,
-        kind=STATE_KINDS[row.state],
-        tries=f"{row.tries} of {row.max_attempts}",
-        made_at=row.created_at,
-        settled_at=row.settled_at,
-        next_try=row.not_before if row.state is State.QUEUED and row.tries else None,
         says=(row.headline if row.state is State.DONE else row.error) or "",
         acts=acts.of_job(row.job_id, row.state),
     )
@@ -134,16 +129,11 @@ def shown_job(row: JobRow, acts: Acts) -> ShownWork:
 
 def shown_delivery(row: DeliveryRow, acts: Acts) -> ShownWork:
     """The delivery, in words."""
-    stored = f"{row.delivered} objects stored" if row.state is State.DONE else ""
-    return ShownWork(
+    stored = f"{row.delivered} objects stored"
+    return _shown(
+        row,
         number=row.delivery_id,
         of=row.destination,
-        state="waits" if row.waits else row.state.value,
-        kind="waits" if row.waits else STATE_KINDS[row.state],
-        tries=f"{row.tries} of {row.max_attempts}",
-        made_at=row.created_at,
-        settled_at=row.settled_at,
-        next_try=row.not_before if row.waits else None,
         says=stored if row.state is State.DONE else row.error or "",
         acts=acts.of_delivery(row.delivery_id, row.state),
     )
@@ -151,15 +141,26 @@ def shown_delivery(row: DeliveryRow, acts: Acts) -> ShownWork:
 
 def shown_fetch(row: FetchRow) -> ShownWork:
     """The question to a source, in words."""
-    waits = row.state is State.QUEUED and bool(row.error)
+    return _shown(row, number=row.number, of=row.source, says=row.error or "")
+
+
+def _shown(
+    row: JobRow | DeliveryRow | FetchRow,
+    *,
+    number: int,
+    of: str,
+    says: str,
+    acts: Sequence[Button] = (),
+) -> ShownWork:
     return ShownWork(
-        number=row.number,
-        of=row.source,
-        state="waits" if waits else row.state.value,
-        kind="waits" if waits else STATE_KINDS[row.state],
+        number=number,
+        of=of,
+        state="waits" if row.waits else row.state.value,
+        kind="waits" if row.waits else STATE_KINDS[row.state],
         tries=f"{row.tries} of {row.max_attempts}",
         made_at=row.created_at,
         settled_at=row.settled_at,
-        next_try=row.not_before if waits else None,
-        says=row.error or "",
+        next_try=row.not_before if row.waits else None,
+        says=says,
+        acts=acts,
     )

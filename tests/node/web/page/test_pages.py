@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from m3net.uids import SeriesInstanceUID, StudyInstanceUID
 from node.core.diary import Kind
@@ -16,7 +16,7 @@ from node.core.inputs import StudyIdentity
 from node.core.people import Role
 from node.credentials import TOKEN_PURPOSE, digest_of
 from node.persistence.people import AccountKind
-from node.persistence.schema import EventLog
+from node.persistence.schema import EventLog, Series
 from node.persistence.store import Store, open_store
 from node.watch.pulse import Pulse
 from tests.node.core.facts_of import STUDY, ct_slice
@@ -239,13 +239,39 @@ def test_the_parts_of_the_page_are_there(filled: Filled) -> None:
 def test_hostile_headers_are_shown_as_text(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path / 'node.sqlite'}")
     arrive(store, ct_slice(0), identity=HOSTILE)
+    with store._engine.begin() as connection:
+        described = {"modality": "<b>", "series_description": "<img src=x onerror=alert(1)>"}
+        connection.execute(update(Series).values(described))
     with serving(tmp_path, store=store) as served:
+        assert "&lt;img src=x onerror=alert(1)&gt;" in served.get(f"/study/{STUDY}").text
         for path in ("/", f"/study/{STUDY}"):
             page = served.get(path).text
             assert "<script>a" not in page
             assert "&lt;script&gt;a&lt;/script&gt;\ufffd999" in page
             assert "\u202e" not in page
         assert "&lt;script&gt;alert(1)&lt;/script&gt;\ufffdeod" in page
+
+
+@pytest.mark.parametrize("path", ["/", "/queue", "/queue?kind=delivery", "/study/A17"])
+def test_whatever_an_address_says_a_page_comes_of_it(filled: Filled, path: str) -> None:
+    said = (
+        "page=1.5&sort=date",
+        "page=-1&dir=sideways",
+        "page=99999999999999999999",
+        "page=%D9%A1&state=d%C3%B6ne",
+        "q=%F0%9F%98%80%E2%80%AE&destination=%00",
+        "q=%ED%A0%80",
+        "q=%0d%0aSet-Cookie:%20a=b&done=%0d%0aX:%20y",
+        "q=" + "x" * 5000,
+        "q=%25_%5C'%22--&kind=%F0%9F%98%80",
+        "q=a&q=b&page=1&page=2&state=done&state=dead",
+    )
+    for query in said:
+        answer = filled.served.get(f"{path}{'&' if '?' in path else '?'}{query}")
+        assert answer.status_code == 200
+        assert "<h1>" in answer.text
+        assert "X" not in answer.headers
+        assert "a=b" not in answer.headers.get("Set-Cookie", "")
 
 
 def test_what_is_wrong_stands_at_the_top_of_every_page(tmp_path: Path) -> None:
