@@ -18,6 +18,7 @@ async function tabTo(page, text) {
 }
 
 async function logIn(page, name) {
+  await page.waitForFunction(() => document.activeElement.id === 'name');
   await page.keyboard.type(name);
   await page.keyboard.press('Tab');
   await page.keyboard.type(asked.password);
