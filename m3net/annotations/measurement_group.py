@@ -6,7 +6,7 @@ may hang under a measurement or a code, or in a reference to a segment.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pydicom import Dataset
@@ -14,7 +14,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from m3net.annotations.coding import decisive_finding, decisive_site, first_code
-from m3net.annotations.content_tree import ContentTree, concept, is_named
+from m3net.annotations.content_tree import DEEPEST, ContentTree, concept, is_named
 from m3net.annotations.image_classes import SEGMENTATIONS
 from m3net.annotations.labels import DENIED, Verdict, read_label
 from m3net.annotations.meaning import Meaning, Reading, Said, meaning_of
@@ -80,9 +80,17 @@ class Coordinates:
 class MeasurementGroup:
     """One group of a report's tree."""
 
-    def __init__(self, tree: ContentTree, item: Dataset, number: int) -> None:
+    def __init__(
+        self,
+        tree: ContentTree,
+        item: Dataset,
+        number: int,
+        *,
+        sites_above: Sequence[tuple[Dataset, Code]] = (),
+    ) -> None:
         self._tree = tree
         self._item = item
+        self._sites_above = sites_above
         self.place = f"measurement group {number}"
 
     def reading(self) -> Reading:
@@ -213,12 +221,10 @@ class MeasurementGroup:
     def _sites(self) -> Iterator[Code]:
         return (code for _, code in self._site_items())
 
-    def _site_items(self) -> Iterator[tuple[Dataset, Code]]:
-        for item, _ in self._below(self._item, None):
-            if is_named(item, FINDING_SITE, TARGET_REGION, *BODY_STRUCTURES):
-                code = first_code(item, "ConceptCodeSequence")
-                if code is not None:
-                    yield item, code
+    def _site_items(self) -> Sequence[tuple[Dataset, Code]]:
+        """Its own sites; without any, those of the containers that it stands in."""
+        own = _sites_among(item for item, _ in self._below(self._item, None))
+        return own or self._sites_above
 
     def _codes_of(self, item: Dataset, name: Code) -> list[Code]:
         below = (first_code(each, "ConceptCodeSequence") for each in self._tree.named(item, name))
@@ -243,7 +249,39 @@ def groups_of(tree: ContentTree) -> list[MeasurementGroup]:
     items = [item for item in tree.below(tree.root) if is_named(item, GROUP)]
     if is_named(tree.root, GROUP):  # dwv 0.34: all that is said of a mark hangs under its SCOORD
         items = [_alone(item) for item in tree.children(tree.root) if _is_drawn(item)]
-    return [MeasurementGroup(tree, item, number) for number, item in enumerate(items, start=1)]
+    above = _sites_above(tree)
+    return [
+        MeasurementGroup(tree, item, number, sites_above=above.get(id(item), ()))
+        for number, item in enumerate(items, start=1)
+    ]
+
+
+def _sites_above(tree: ContentTree) -> dict[int, list[tuple[Dataset, Code]]]:
+    """By group, the sites of the innermost container about it that has any.
+
+    A container speaks for all that it holds (PS3.3 C.17.3.2.4); the report's root for too much.
+    """
+    found: dict[int, list[tuple[Dataset, Code]]] = {}
+
+    def walk(container: Dataset, sites: list[tuple[Dataset, Code]], depth: int) -> None:
+        # as written, not as referred to: references may lead round
+        for child in container.get("ContentSequence") or () if depth else ():
+            if is_named(child, GROUP):
+                found[id(child)] = sites
+            elif child.get("ValueType") == "CONTAINER":
+                walk(child, _sites_among(tree.children(child)) or sites, depth - 1)
+
+    walk(tree.root, [], DEEPEST)
+    return found
+
+
+def _sites_among(items: Iterable[Dataset]) -> list[tuple[Dataset, Code]]:
+    return [
+        (item, code)
+        for item in items
+        if is_named(item, FINDING_SITE, TARGET_REGION, *BODY_STRUCTURES)
+        and (code := first_code(item, "ConceptCodeSequence")) is not None
+    ]
 
 
 def _alone(item: Dataset) -> Dataset:

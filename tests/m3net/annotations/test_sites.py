@@ -93,3 +93,26 @@ def test_a_report_and_a_segmentation_carry_side_and_lobe_to_the_nodule() -> None
         annotation = reader.read(read, planes_of(ct))
         (found,) = find_nodules([annotation], read_series(ct)).nodules
         assert found.site == Site(side=Side.LEFT, lobe=Lobe.LOWER)
+
+
+@pytest.mark.parametrize(
+    ("above", "own", "nodules"),
+    [
+        (("10200004", "SCT", "Liver"), None, 0),
+        (("10200004", "SCT", "Liver"), ("39607008", "SCT", "Lung"), 1),
+        (("44029006", "SCT", "Left lung"), None, 1),
+        (("44029006", "SCT", "Left lung"), ("10200004", "SCT", "Liver"), 0),
+    ],
+)
+def test_a_site_of_the_container_is_that_of_every_group_in_it_without_one_of_its_own(
+    above: tuple[str, str, str], own: tuple[str, str, str] | None, nodules: int
+) -> None:
+    ct = synthetic.ct_series()
+    circle = scoord(ct[3], "CIRCLE", [[6.5, 5.5], [9.0, 5.5]])
+    said = [finding(("27925004", "SCT", "Nodule")), *([site(own)] if own else [])]
+    report = viewer_report(ct, [group(tracking("Nodule 1", "1.2.3"), *said, circle)])
+    report.ContentSequence[0].ContentSequence.append(site(above))
+    annotation = MEASUREMENT_REPORT_READER.read(as_received(report), planes_of(ct))
+    assert len(annotation.markings) == nodules
+    if nodules and own is None:
+        assert annotation.markings[0].site == Site(side=Side.LEFT)
