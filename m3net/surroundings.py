@@ -132,8 +132,8 @@ def why_no_nodule(found: Surroundings) -> str | None:
         return "it is marked outside the body or at its surface, not in the lung"
     if found.air > 0.5:
         return (
-            "most of what is marked is air, as in a cyst, a bulla or an airway; a nodule's cavity "
-            "is judged if the nodule is outlined"
+            "most of what is marked is air, as in a cyst, a bulla or an airway; a cavity is judged "
+            "if it is outlined with its whole wall"
         )
     if found.dense >= DENSE_FROM and found.further < DENSE_IN_LUNG_FROM:
         return "what is marked is bone or contrast that goes on beyond it, not a nodule in the lung"

@@ -83,7 +83,7 @@ def _page(
     pen = Pen(picture)
     draw_banner(pen, trained=trained)
     last = first + len(nodules) - 1
-    label = _label(first, last, of)
+    label = _label(first, last, of, not_analysed=len(not_analysed))
     title = f"{label[0].upper()}{label[1:]}"
     pen.text((layout.CENTRE_LEFT, 57), title, size=23)
     order = "by probability of malignancy" if trained else "in the order of the annotation"
@@ -114,10 +114,13 @@ def _above(pen: Pen, warnings: Sequence[str], not_analysed: Sequence[str]) -> st
     return " ".join((*warnings, f"Not analysed: {len(not_analysed)}.")) if not_analysed else text
 
 
-def _label(first: int, last: int, of: int) -> str:
-    if first == 1 and last == of:
-        return f"all {of} nodules" if of > 1 else "1 nodule"
-    return f"nodules {first} to {last} of {of}"
+def _label(first: int, last: int, of: int, *, not_analysed: int) -> str:
+    """Which nodules the page shows; never "all" where some of the study are on no page."""
+    if not (first == 1 and last == of):
+        return f"nodules {first} to {last} of {of}{' analysed' if not_analysed else ''}"
+    if not_analysed:
+        return f"{of} of {of + not_analysed} nodules"
+    return f"all {of} nodules" if of > 1 else "1 nodule"
 
 
 def _draw_row(picture: Image.Image, listed: Listed, top: int) -> None:

@@ -173,8 +173,8 @@ def test_an_airway_is_no_nodule_and_a_mark_that_holds_much_of_one_is_doubtful() 
     hu = body()
     hu[:, 60:69, 60:69] = AIR
     assert verdict(at((20, 64, 64), hu=hu)) == (
-        "refused: most of what is marked is air, as in a cyst, a bulla or an airway; a nodule's "
-        "cavity is judged if the nodule is outlined"
+        "refused: most of what is marked is air, as in a cyst, a bulla or an airway; a cavity "
+        "is judged if it is outlined with its whole wall"
     )
     ball(hu, (20, 64, 74), 5.0, TISSUE)
     said = verdict(at((20, 64, 70), diameter_mm=18.0, hu=hu))

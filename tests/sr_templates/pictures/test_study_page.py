@@ -68,7 +68,7 @@ def test_thirteen_nodules_are_on_three_pages_and_none_is_lost(words):
 
 
 def test_what_was_not_analysed_is_named_above_the_list(words):
-    render_study(
+    (page,) = render_study(
         listed(0.1, 0.9),
         not_analysed=["Nodule 3", "Nodule 4"],
         warnings=["2 of 4 nodules analysed. The report says why."],
@@ -76,6 +76,12 @@ def test_what_was_not_analysed_is_named_above_the_list(words):
     assert (
         "2 of 4 nodules analysed. The report says why. Not analysed: Nodule 3, Nodule 4." in words
     )
+    assert page.label == "2 of 4 nodules"
+    pages = render_study(listed(*(0.1 * n for n in range(1, 8))), not_analysed=["Nodule 8"])
+    assert [page.label for page in pages] == [
+        "nodules 1 to 6 of 7 analysed",
+        "nodules 7 to 7 of 7 analysed",
+    ]
 
 
 def test_more_names_than_find_room_are_counted_and_the_warning_stays(words):
@@ -85,7 +91,7 @@ def test_more_names_than_find_room_are_counted_and_the_warning_stays(words):
         not_analysed=[f"Lesion number {n} of follow up" for n in range(16, 28)],
         warnings=["2 of 14 nodules analysed. Not every annotation was read. The report says why."],
     )
-    (line,) = [text for text in words if text.startswith("2 of 14")]
+    (line,) = [text for text in words if text.startswith("2 of 14 nodules analysed")]
     assert line == (
         "2 of 14 nodules analysed. Not every annotation was read. The report says why. "
         "Not analysed: Lesion number 16 of follow up and 11 more."
