@@ -111,6 +111,8 @@ def test_what_is_said_is_never_the_labels_own_word() -> None:
         ("Bidirectional", ""),
         ("Nodule of Mrs Smith", ""),
         ("IL057_127364", ""),
+        ("Patient 4711 nodule 2", ""),
+        ("Case 12, nodule 3", ""),
         ("1", ""),
         ("", ""),
         (None, ""),
