@@ -33,6 +33,8 @@ _PARTING = (Sense.BREAK, Sense.BESIDE, Sense.AND, Sense.FROM, Sense.LANDMARK)
 _FILLING = (Sense.SKIP, Sense.TOOL, Sense.LEVEL)
 _WITHIN = (*_FILLING, Sense.IN, Sense.LUNG)
 """What may stand between a nodule's word and what it is found in or comes from."""
+_OF_A_NAME = frozenset((*_HEADS, Sense.LUNG, Sense.SKIP, Sense.LEVEL, Sense.IN, Sense.BREAK))
+"""What a nodule's name may be made of."""
 _START = Word(sense=Sense.BREAK)
 _BRACKETS = re.compile(r"\([^)]*\)")
 _DENIED_WITHIN = 5
@@ -105,14 +107,15 @@ def _read_label(text: str, languages: tuple[str, ...]) -> Label:
 
 
 def name_of(identifier: str | None) -> str:
-    """A tracking identifier in words of our table alone, "RUL nodule 2" or "Target 1"; else empty.
+    """A tracking identifier that names a nodule and no more, "RUL nodule 2", "Target 1"; or empty.
 
-    Anything else is a viewer's tool, a key of some database, or words that may name a patient.
+    Anything else is a viewer's tool, a key of some database, or words that may name a patient: Iris
+    and Herz are people too.
     """
     written = (identifier or "")[:LONGEST_TEXT]
     text = " ".join("".join(c if c.isprintable() else " " for c in written).split())
     words = vocabulary().words_of(text)
-    if len(text) > LONGEST_NAME or any(w.sense in (Sense.UNKNOWN, Sense.TOOL) for w in words):
+    if len(text) > LONGEST_NAME or any(word.sense not in _OF_A_NAME for word in words):
         return ""
     names = any(w.sense in (*_HEADS, Sense.LUNG) or w.says == A_MARK for w in words)
     return text if names else ""

@@ -112,6 +112,8 @@ def test_what_is_said_is_never_the_labels_own_word() -> None:
         ("Nodule of Mrs Smith", ""),
         ("IL057_127364", ""),
         ("Patient 4711 nodule 2", ""),
+        ("Nodule Iris", ""),
+        ("Nodule in RUL", "Nodule in RUL"),
         ("Case 12, nodule 3", ""),
         ("1", ""),
         ("", ""),
