@@ -58,5 +58,7 @@ def rooms_there() -> Iterator[str]:
     for package in PACKAGES:
         for path in (ROOT / package).iterdir():
             name = f"{package}/{path.name}"
+            if path.name == "__pycache__":
+                continue
             if path.is_dir() and any(path.glob("*.[pt]*")) and name not in OWN_FILES:
                 yield name
