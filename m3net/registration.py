@@ -165,7 +165,8 @@ class Registration:
         found, alike = _rigid(
             grid.image(cube), there.image(searched), start, mask=grid.image(beside), shrink=(2, 1)
         )
-        if alike < LEAST_ALIKE:
+        found_again = alike >= LEAST_ALIKE  # false of what is no number
+        if not found_again:
             raise NoSuchPlace(f"its surroundings are not found there (correlation {alike:.2f})")
         return transform(found, centre_mm)
 
@@ -207,7 +208,8 @@ def _clearest_shift(cube: Image, beside: NDArray[np.uint8], searched: Image) -> 
     best = np.array(np.unravel_index(int(alike.argmax()), alike.shape))
     away = np.linalg.norm(np.moveaxis(np.indices(alike.shape), 0, -1) - best, axis=-1)
     elsewhere = alike[away * CUBE_STEP_MM > ANOTHER_PLACE_MM].max()
-    if alike.max() - elsewhere < CLEARER_BY:
+    is_clear = alike.max() - elsewhere >= CLEARER_BY  # false of what is no number
+    if not is_clear:
         raise NoSuchPlace("its surroundings look like more than one place there")
     return (best - (np.array(alike.shape) - 1) / 2)[::-1] * CUBE_STEP_MM
 
@@ -227,7 +229,8 @@ def _correlations(
         return np.asarray(fftconvolve(of, kernel[::-1, ::-1, ::-1], mode="valid"))
 
     spread = over(weights, image**2) - over(weights, image) ** 2 / number
-    scale = np.sqrt((values**2).sum() * np.maximum(spread, number))  # 1 HU of noise at least
+    # 1 HU of noise at least: where nothing is seen, nothing is alike
+    scale = np.sqrt(max((values**2).sum(), number) * np.maximum(spread, number))
     return np.asarray(over(values, image) / scale)
 
 
@@ -265,4 +268,5 @@ def _rigid(
     affine = np.eye(4)
     affine[:3, :3] = np.array(found.GetMatrix()).reshape(3, 3)
     affine[:3, 3] = found.TransformPoint((0.0, 0.0, 0.0))
-    return affine, -float(method.GetMetricValue())
+    # SimpleITK's measure is the square of it, negated.
+    return affine, float(np.sqrt(max(-method.GetMetricValue(), 0.0)))

@@ -65,7 +65,7 @@ def with_growth(
         )
         same = same_nodules([each.placed for each in judged], earlier)
         compared = [
-            _compared(each, mark, inputs, earlier, paths)
+            compared_with(each, mark, inputs, earlier, paths)
             for each, mark in zip(judged, same, strict=True)
         ]
     except _NOT_COMPARED as error:
@@ -82,7 +82,7 @@ def _of_one_patient(inputs: StudyInputs, earlier: StudyInputs) -> bool:
     return len(named) == 1 and all(patient for patient, _ in named)
 
 
-def _compared(
+def compared_with(
     judged: JudgedNodule,
     mark: Nodule | NoduleUnusable,
     inputs: StudyInputs,

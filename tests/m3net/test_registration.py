@@ -25,6 +25,7 @@ from node.demo.grid import FIELD_MM, Grid
 from node.demo.phantom import NODULES, PhantomNodule
 
 GRID = Grid(size=128, slices=60)
+NODULE = NODULES[1]
 
 
 def in_volume(hu: NDArray[np.float32]) -> CTVolume:
@@ -45,7 +46,7 @@ def in_volume(hu: NDArray[np.float32]) -> CTVolume:
 
 @cache
 def chest() -> CTVolume:
-    clean = chest_hu(GRID, NODULES, 1)
+    clean = chest_hu(GRID, (NODULE,), 1)
     return in_volume(add_noise(clean, GRID, deviation_hu=20.0, sharp=True, seed=1))
 
 
@@ -101,7 +102,7 @@ def without(nodule: PhantomNodule, volume: CTVolume) -> CTVolume:
 
 
 def test_a_place_is_found_turned_and_a_hand_away_also_where_no_nodule_was_yet() -> None:
-    now, nodule = chest(), NODULES[1]
+    now, nodule = chest(), NODULE
     then, there = moved(without(nodule, now), turned_deg=8.0, shift_mm=(31.0, -22.0, 140.0))
     registration = Registration(now, then)
     found = registration.place_of(placed(nodule, now))
@@ -120,7 +121,7 @@ def test_a_place_that_the_other_scan_does_not_show_is_none(then: str) -> None:
         "somebody else": replace(now, hu=np.ascontiguousarray(now.hu[:, :, ::-1])),
     }[then]
     with pytest.raises(NoSuchPlace):
-        Registration(now, other).place_of(placed(NODULES[3], now))
+        Registration(now, other).place_of(placed(NODULE, now))
 
 
 def _from_slice(volume: CTVolume, z: int) -> NDArray[np.float64]:
@@ -131,6 +132,12 @@ def _from_slice(volume: CTVolume, z: int) -> NDArray[np.float64]:
 
 def test_what_no_lung_surrounds_has_no_place() -> None:
     now = chest()
-    between = replace(NODULES[0], centre_mm=(0.0, -10.0, -200.0))
+    between = replace(NODULE, centre_mm=(0.0, -10.0, -200.0))
     with pytest.raises(NoSuchPlace, match="too little lung about it"):
         Registration(now, now).place_of(placed(between, now))
+
+
+def test_a_chest_in_which_nothing_is_seen_has_no_place() -> None:
+    flat = in_volume(np.full(chest().shape, -850, np.float32))
+    with pytest.raises(NoSuchPlace):
+        Registration(flat, flat).place_of(placed(NODULE, flat))

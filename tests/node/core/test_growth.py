@@ -3,36 +3,36 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 from m3net.errors import NoduleUnusable
-from m3net.measurements import measure
+from m3net.measurements import NOT_MEASURED, measure
 from m3net.nodule import Nodule, Point
 from m3net.placed import PlacedNodule
 from m3net.prediction import Prediction
 from m3net.uids import SOPInstanceUID
 from node.core.assessment import Assessment, JudgedNodule
-from node.core.earlier import same_mark
-from node.core.growth import with_growth
+from node.core.earlier import read_earlier, same_mark
+from node.core.growth import compared_with, with_growth
 from node.core.inputs import PriorStudy, StudyInputs
 from node.core.marks import read_marks, slice_thickness_mm
 from node.demo.annotations import segmentation
-from node.demo.phantom import NODULES, Phantom, PhantomNodule, Subject, chest_phantom
+from node.demo.phantom import NODULES, Phantom, Subject, chest_phantom
 from sr_templates.findings import Outcome
 from tests.node.core.test_pipeline import files
 
 TODAY = datetime(2026, 1, 15, tzinfo=UTC)
 JULY = datetime(2025, 7, 15, tzinfo=UTC)
-SMALLER = tuple(replace(each, diameter_mm=0.8 * each.diameter_mm) for each in NODULES)
+THREE = NODULES[1:4]
+SMALLER = tuple(replace(each, diameter_mm=0.8 * each.diameter_mm) for each in THREE)
 
 
-@cache
-def phantom(study: str, at: datetime, nodules: tuple[PhantomNodule, ...]) -> Phantom:
+def phantom(study: str, at: datetime) -> Phantom:
+    """The same pixels as another study; how large a nodule was, its mark says."""
     subject = Subject(study=study, accession_number=f"A-{study}", at=at)
-    return chest_phantom(size=128, slices=60, subject=subject, nodules=nodules)
+    return chest_phantom(size=128, slices=60, subject=subject, nodules=THREE)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    now, then = phantom("now", TODAY, NODULES), phantom("then", JULY, SMALLER)
+    now, then = phantom("now", TODAY), replace(phantom("then", JULY), nodules=SMALLER)
     today, earlier = (
         files(tmp_path_factory.mktemp("study"), study.ct, segmentation(study, marked))
         for study, marked in (
@@ -103,6 +103,35 @@ def test_growth_is_told_of_what_is_marked_in_both_and_of_nothing_else(pair: Pair
     assert new.no_growth == f"{none}nothing is marked there at its place"
     assert not_judged.no_growth == f"{none}the mark at its place there was not judged"
     assert compared.remarks[-1].startswith("Growth compares the volumes of the marks")
+
+
+@pytest.mark.parametrize(
+    ("changes", "kernel", "limits", "why"),
+    [
+        ({}, "LUNG", (), None),
+        ({}, "SOFT", ("another reconstruction kernel then",), None),
+        ({"doubt": "it touches no lung"}, "LUNG", None, "it touches no lung"),
+        ({"measured": NOT_MEASURED}, "LUNG", None, "its volume is not measured here"),
+    ],
+)
+def test_what_differs_is_a_limit_and_what_is_doubtful_or_not_measured_has_no_growth(
+    pair: Pair,
+    changes: dict[str, object],
+    kernel: str,
+    limits: tuple[str, ...] | None,
+    why: str | None,
+) -> None:
+    assert pair.inputs.prior is not None
+    prior = replace(pair.inputs.prior, **changed_ct(pair, convolution_kernel=kernel))
+    earlier = read_earlier(
+        prior, pair.inputs, paths=pair.paths, judge_unlabelled=False, assumed_character_set=None
+    )
+    judged = replace(pair.assessment.judged[0], **changes)
+    told = compared_with(judged, earlier.nodules[0], pair.inputs, earlier, pair.paths)
+    assert (told.growth.limits if told.growth else None) == limits
+    assert told.no_growth == (
+        None if why is None else f"no growth is told against the CT of 15 Jul 2025: {why}"
+    )
 
 
 def changed_ct(pair: Pair, **facts: object) -> dict[str, object]:
