@@ -55,6 +55,8 @@ VOLUME_DOUBLING_TIME = Code("DOUBLING_TIME", PRIVATE_SCHEME, "Volume doubling ti
 in size and in location, and no rate."""
 DAY = Code("d", "UCUM", "day")
 
+SCORE = Code("{score}", "UCUM", "score")
+"""Some viewers write the unit's value behind the number: "3 1" of no unit would be misread."""
 RATED_FROM = Code(
     "RATED_FROM", PRIVATE_SCHEME, "Rated from, of nodules that measure alike (1 to 5)"
 )

@@ -77,7 +77,7 @@ def _rated_alike(rated: RatedAlike | None) -> list[hd.sr.Measurement]:
     if rated is None:
         return []
     return [
-        hd.sr.Measurement(name=name, value=round(value, 2), unit=codes.NO_UNITS)
+        hd.sr.Measurement(name=name, value=round(value, 2), unit=codes.SCORE)
         for name, value in ((codes.RATED_FROM, rated.low), (codes.RATED_TO, rated.high))
     ]
 
