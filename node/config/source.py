@@ -145,11 +145,12 @@ def _overlay(tree: Tree, environ: Mapping[str, str]) -> dict[tuple[str, ...], st
 
 def _require_not_meant(name: str) -> None:
     """It is no key with one "_" too few, which would be passed over.  Raises ConfigError."""
+    if not name.startswith(_PREFIX):
+        return
     section, _, key = name.removeprefix(_PREFIX).lower().partition("_")
-    if name.startswith(_PREFIX) and key in _keys_in(section):
-        raise ConfigError(
-            f"{name} sets nothing; did you mean {_PREFIX}{section.upper()}__{key.upper()}?"
-        )
+    meant = f"{section}__{key}" if key in _keys_in(section) else f"{section}s"
+    if key in _keys_in(section) or (meant in _LISTS and not key):
+        raise ConfigError(f"{name} sets nothing; did you mean {_PREFIX}{meant.upper()}?")
 
 
 def _keys_in(section: str) -> list[str]:

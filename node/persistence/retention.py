@@ -337,8 +337,10 @@ def _expendable(what: Files) -> list[ColumnElement[bool]]:
     """
     if what is Files.RESULTS:
         return []
+    # By way of the jobs, which have an index by study, and artifacts one by job.
     known = exists().where(
-        Artifact.study_instance_uid == Instance.study_instance_uid,
+        Job.study_instance_uid == Instance.study_instance_uid,
+        Artifact.job_id == Job.id,
         Artifact.sop_instance_uid == Instance.sop_instance_uid,
     )
     return [or_(Instance.role != Role.OWN_RESULT, known)]
@@ -351,7 +353,7 @@ def _without_a_result_since(state: State) -> ColumnElement[bool]:
         Job.study_instance_uid == Study.study_instance_uid,
         in_states(Job.state, {state}),
         ~exists().where(
-            later.study_instance_uid == Study.study_instance_uid,
+            later.study_instance_uid == Job.study_instance_uid,
             later.revision > Job.revision,
             in_states(later.state, {State.DONE}),
         ),

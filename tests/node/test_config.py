@@ -243,6 +243,7 @@ def test_a_byte_order_mark_and_ends_of_lines_of_another_system_are_read(tmp_path
     [
         ("M3NODE_RECEIVER_PORT", "M3NODE_RECEIVER__PORT"),
         ("M3NODE_STUDY_QUIET_PERIOD_S", "M3NODE_STUDY__QUIET_PERIOD_S"),
+        ("M3NODE_DESTINATION", "M3NODE_DESTINATIONS"),
         ("M3NODE_WEB_TLS", ""),
         ("M3NODE_TRACEBACK", ""),
         ("M3NODE_CONFIG", ""),

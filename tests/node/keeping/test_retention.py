@@ -89,6 +89,25 @@ def test_never_what_is_not_yet_delivered(kept: Bench) -> None:
     assert kept.files() == kept.needed()
 
 
+@on_both
+def test_a_dead_analysis_keeps_its_study_whatever_came_of_others(kept: Bench) -> None:
+    kept.study(1, until="queued")
+    lease = kept.store.claim_job(owner=OWNER, lease_s=60, now=LONG_AGO)
+    assert lease is not None
+    kept.store.bury(lease, error="the GPU is on fire", now=LONG_AGO)
+    study = kept.study(2)
+    inputs = inputs_of(*kept.slices(2), study=study)
+    for model in ("model-2", "model-3"):  # revisions later than any that the dead one has
+        kept.store.enqueue(
+            inputs,
+            digest=inputs_digest(inputs),
+            terms=JobTerms(analysis_id=model, max_attempts=3),
+            now=LONG_AGO,
+        )
+        kept.finish(2, until="delivered", now=LONG_AGO)
+    assert planned(kept, AFTER_A_WEEK) == ["1.2.3.2 received"]
+
+
 def hold(kept: Bench) -> None:
     """As a restore does."""
     kept.store.hold_everything(because="restored from a backup", by="alice", now=now())
