@@ -147,8 +147,9 @@ def _of_later_jobs(in_force: JobRow, jobs: Sequence[JobRow]) -> Iterator[Caution
             held = (job.error or "").startswith(HELD)
             yield Caution(
                 name=Name.HELD if held else Name.CANCELLED,
-                says=f"{what} is not judged: {_named(job)}, {job.error}. The report that stands is "
-                "of an earlier analysis, and no other follows unless the job is requeued.",
+                says=f"{what} is not judged (job {job.job_id}, revision {job.revision}): "
+                f"{job.error}. The report that stands is of an earlier analysis, and no other "
+                "follows unless the job is requeued.",
             )
 
 
@@ -177,18 +178,21 @@ def _elsewhere(
     in_force: JobRow, by_number: Mapping[int, JobRow], deliveries: Sequence[DeliveryRow]
 ) -> Iterator[Caution]:
     for destination in sorted({each.destination for each in deliveries}):
-        there = [each for each in deliveries if each.destination == destination]
+        there = [e for e in deliveries if e.destination == destination and e.job_id in by_number]
         arrived = [by_number[e.job_id].revision for e in there if e.state is State.DONE]
         if not arrived or max(arrived) >= in_force.revision:
             continue
         own = [each for each in there if each.job_id == in_force.job_id]
         last = max(own, key=lambda each: each.delivery_id, default=None)
-        how = "is not to be sent there" if last is None else f"is {last.state} for there"
-        number = "" if last is None else f" (delivery {last.delivery_id})"
+        how = (
+            "is not to be sent there"
+            if last is None
+            else f"has not arrived there (delivery {last.delivery_id}, {last.state})"
+        )
         yield Caution(
             name=Name.EARLIER_ELSEWHERE,
-            says=f"{destination} holds the earlier report, revision {max(arrived)}, still: the one "
-            f"that stands {how}{number}.",
+            says=f"{destination} still holds the earlier report, revision {max(arrived)}: the one "
+            f"that stands {how}.",
         )
 
 

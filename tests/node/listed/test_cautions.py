@@ -169,13 +169,13 @@ def freed(store: Store) -> None:
         (running, {"under_way": "What came since is being judged (job 2, revision 2, running)."}),
         (other_model, {"under_way": "by another model or other settings, is being judged"}),
         (dead, {"failed": "could not be judged (job 2, revision 2, dead): the disk is full."}),
-        (cancelled, {"cancelled": "not judged: job 2, revision 2, cancelled"}),
+        (cancelled, {"cancelled": "not judged (job 2, revision 2): cancelled by anna"}),
         (held_job, {"held": "held: restored from a backup"}),
         (
             failed,
             {
                 "withdrawn": "what came since could not be judged. No probability stands.",
-                "earlier_elsewhere": "pacs holds the earlier report, revision 1, still: the one "
+                "earlier_elsewhere": "pacs still holds the earlier report, revision 1: the one "
                 "that stands is not to be sent there.",
             },
         ),
@@ -184,14 +184,14 @@ def freed(store: Store) -> None:
             {
                 "under_way": "The analysis that failed is tried again (job 2, revision 2, queued)",
                 "withdrawn": "is withdrawn",
-                "earlier_elsewhere": "pacs holds the earlier report",
+                "earlier_elsewhere": "pacs still holds the earlier report",
             },
         ),
         (
             revised,
             {
                 "revised": "This is a revised report (job 2, revision 2, of ",
-                "earlier_elsewhere": "the one that stands is queued for there (delivery 2).",
+                "earlier_elsewhere": "has not arrived there (delivery 2, queued).",
             },
         ),
         (revised_and_delivered, {"revised": "it replaces that of job 1, revision 1, of "}),
