@@ -13,9 +13,9 @@ A radiologist knows both at sight, so no number is better than that one.
   with a wall; air is under -850 HU, where a ball of 2 mm fits in, 20 mm3 or more.  The wall is
   thin if shells of these volumes were under 3.5 mm apart.
 
-Of 791 nodules of LIDC-IDRI as outlined none holds so much fat, of the circles about them one takes
-in fat beside the lung; none has so thin a wall: the thinnest about air is 4.7 mm.  A nodule known
-by its place alone is looked at within 4 mm of it.
+Of 791 nodules of LIDC-IDRI, outlined by one reader or by all, none holds so much fat, and of the
+circles about them one takes in fat beside the lung; none has so thin a wall: the thinnest about air
+is 4.7 mm.  A nodule known by its place alone is looked at within 4 mm of it.
 """
 
 import numpy as np
