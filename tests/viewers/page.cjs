@@ -89,7 +89,6 @@ withPage(asked.playwright, async newPage => {
   await tabTo(page, 'Requeue');
   await page.keyboard.press('Enter');
   await page.waitForSelector('main form');
-  await examine(page, 'confirm');
   await tabTo(page, 'Requeue');
   await page.keyboard.press('Enter');
   await page.waitForSelector('.said[role=status]');

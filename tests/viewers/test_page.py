@@ -33,7 +33,6 @@ _PAGES = (
     "login",
     "studies",
     "study",
-    "confirm",
     "delete",
     "refused",
     "queue",
