@@ -58,7 +58,7 @@ HAS_GRANDCHILD = PREAMBLE + (
 )
 
 
-def eventually(true: Callable[[], object], within_s: float = 20.0) -> None:
+def eventually(true: Callable[[], object], within_s: float = 60.0) -> None:
     end = time.monotonic() + within_s
     while not true():
         assert time.monotonic() < end, "did not become true in time"
