@@ -57,10 +57,6 @@ IN_PLACE: NDArray[np.float64] = np.eye(4)
 Image = NDArray[np.float32]
 
 
-class NoSuchPlace(NoduleUnusable):
-    """The nodule's place in the other CT is not found, or not for certain."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Grid:
     """A cube of voxels along the axes of LPS: array index (z, y, x), points (x, y, z) mm."""
@@ -131,7 +127,7 @@ class Registration:
     def _chests(self) -> NDArray[np.float64]:
         """(4, 4), point of `now` -> point of `then`, LPS mm, by the whole chests.
 
-        Raises NoSuchPlace.
+        Raises NoduleUnusable.
         """
         (fixed, centre_mm), (moving, centre_there_mm) = map(_whole, (self.now, self.then))
         start = sitk.Euler3DTransform()
@@ -141,10 +137,10 @@ class Registration:
         return found
 
     def place_of(self, placed: PlacedNodule) -> Point:
-        """Where in `then` the nodule of `now` lies, LPS mm.  Raises NoSuchPlace."""
+        """Where in `then` the nodule of `now` lies, LPS mm.  Raises NoduleUnusable."""
         small, large = (self._place_by(placed, half_mm) for half_mm in CUBES_MM)
         if float(np.linalg.norm(small - large)) > AGREE_MM:
-            raise NoSuchPlace(
+            raise NoduleUnusable(
                 "its surroundings and its wider surroundings are found at different places there"
             )
         x, y, z = (float(mm) for mm in transform(self._chests, small))
@@ -167,7 +163,7 @@ class Registration:
         )
         found_again = alike >= LEAST_ALIKE  # false of what is no number
         if not found_again:
-            raise NoSuchPlace(f"its surroundings are not found there (correlation {alike:.2f})")
+            raise NoduleUnusable(f"its surroundings are not found there (correlation {alike:.2f})")
         return transform(found, centre_mm)
 
 
@@ -182,7 +178,7 @@ def _beside(placed: PlacedNodule, grid: _Grid, cube: Image) -> NDArray[np.uint8]
             away_mm = ndimage.distance_transform_edt(~part, sampling=grid.step_mm)
             left_out |= away_mm <= margin_mm
     if left_out.mean() > 1 - LEAST_LUNG:
-        raise NoSuchPlace("there is too little lung about it")
+        raise NoduleUnusable("there is too little lung about it")
     return (~left_out).astype(np.uint8)
 
 
@@ -194,7 +190,7 @@ def _whole(volume: CTVolume) -> tuple[sitk.Image, NDArray[np.float64]]:
     grid = _Grid.about((low + high) / 2, half_mm=(high - low) / 2, step_mm=CHEST_STEP_MM)
     mass = np.clip(hu, *CLIPPED_HU).astype(np.float32) - np.float32(AIR_HU)
     if not mass.any():
-        raise NoSuchPlace("one of both scans shows nothing")
+        raise NoduleUnusable("one of both scans shows nothing")
     centre = transform(affine, ndimage.center_of_mass(mass))
     return grid.image(grid.lay(mass, affine, fill=0.0)), centre
 
@@ -202,7 +198,7 @@ def _whole(volume: CTVolume) -> tuple[sitk.Image, NDArray[np.float64]]:
 def _clearest_shift(cube: Image, beside: NDArray[np.uint8], searched: Image) -> NDArray[np.float64]:
     """By how many mm (x, y, z) the cube is shifted from the middle of what is searched.
 
-    Every shift by whole voxels is tried.  Raises NoSuchPlace if a second place is nearly as good.
+    Every shift by whole voxels is tried.  Raises NoduleUnusable if another is nearly as good.
     """
     alike = _correlations(cube, beside.astype(np.float64), searched)
     best = np.array(np.unravel_index(int(alike.argmax()), alike.shape))
@@ -210,7 +206,7 @@ def _clearest_shift(cube: Image, beside: NDArray[np.uint8], searched: Image) -> 
     elsewhere = alike[away * CUBE_STEP_MM > ANOTHER_PLACE_MM].max()
     is_clear = alike.max() - elsewhere >= CLEARER_BY  # false of what is no number
     if not is_clear:
-        raise NoSuchPlace("its surroundings look like more than one place there")
+        raise NoduleUnusable("its surroundings look like more than one place there")
     return (best - (np.array(alike.shape) - 1) / 2)[::-1] * CUBE_STEP_MM
 
 
@@ -242,7 +238,7 @@ def _rigid(
     mask: sitk.Image | None,
     shrink: tuple[int, ...],
 ) -> tuple[NDArray[np.float64], float]:
-    """From `start` on, so that both correlate best; and the correlation.  Raises NoSuchPlace.
+    """From `start` on, so that both correlate best; and the correlation.  Raises NoduleUnusable.
 
     returns: (4, 4), point of `fixed` -> point of `moving`, mm
     """
@@ -264,7 +260,7 @@ def _rigid(
     try:
         method.Execute(fixed, moving)
     except RuntimeError as error:  # what SimpleITK raises, whatever it is
-        raise NoSuchPlace("the two scans cannot be laid over each other") from error
+        raise NoduleUnusable("the two scans cannot be laid over each other") from error
     affine = np.eye(4)
     affine[:3, :3] = np.array(found.GetMatrix()).reshape(3, 3)
     affine[:3, 3] = found.TransformPoint((0.0, 0.0, 0.0))

@@ -8,7 +8,9 @@ A radiologist knows both at sight, so no number is better than that one.
   `m3net.consistency`.  A solid nodule's edge is blurred through these values, so only fat counts
   into which a ball of 3 mm fits, and which lies 2 mm deep in what is dense of the mark, not on its
   first or last slice.  There is fat if that is 20 mm3 or more, and either half of all that lies as
-  deep, or so much of it on two slices in the same place that one slice's blur cannot be the cause.
+  deep, or so much of it on two slices in the same place that one slice's blur cannot be the cause;
+  and if less than a tenth of what lies as deep is ground glass: that and a solid core beside it
+  have the density of fat where one voxel holds both.
 - Air in a thin wall: what is denser than -750 HU, and what that encloses on its slice, is a ball
   with a wall; air is under -850 HU, where a ball of 2 mm fits in, 20 mm3 or more.  The wall is
   thin if shells of these volumes were under 3.5 mm apart.
@@ -33,6 +35,7 @@ FAT_HU = (-120, -40)
 FAT_BALL_MM, FAT_DEEP_MM = 3.0, 2.0
 FAT_FROM_MM3 = 20.0
 MOST_IS_FAT_FROM, FAT_ON_TWO_SLICES_FROM = 0.5, 0.06
+GLASS_BELOW_HU, LITTLE_GLASS = -150, 0.1
 DENSE_FROM_HU = -600
 
 WALL_FROM_HU, AIR_BELOW_HU = -750, -850
@@ -85,6 +88,8 @@ def fat_within(
     deep = deep[1:-1, 1:-1, 1:-1]
     found = thick(fat, spacing_mm, FAT_BALL_MM) & deep
     if found.sum() * voxel_mm3 < FAT_FROM_MM3:
+        return nothing
+    if (deep & (smooth < GLASS_BELOW_HU)).sum() >= LITTLE_GLASS * deep.sum():
         return nothing
     on_two = found[:-1] & found[1:]
     sure = (

@@ -9,9 +9,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from m3net.errors import NoduleUnusable
 from m3net.nodule import Nodule, Point
 from m3net.placed import PlacedNodule
-from m3net.registration import NoSuchPlace, Registration
+from m3net.registration import Registration
 from m3net.uids import (
     FrameKey,
     FrameOfReferenceUID,
@@ -120,7 +121,7 @@ def test_a_place_that_the_other_scan_does_not_show_is_none(then: str) -> None:
         ),
         "somebody else": replace(now, hu=np.ascontiguousarray(now.hu[:, :, ::-1])),
     }[then]
-    with pytest.raises(NoSuchPlace):
+    with pytest.raises(NoduleUnusable):
         Registration(now, other).place_of(placed(NODULE, now))
 
 
@@ -133,11 +134,11 @@ def _from_slice(volume: CTVolume, z: int) -> NDArray[np.float64]:
 def test_what_no_lung_surrounds_has_no_place() -> None:
     now = chest()
     between = replace(NODULE, centre_mm=(0.0, -10.0, -200.0))
-    with pytest.raises(NoSuchPlace, match="too little lung about it"):
+    with pytest.raises(NoduleUnusable, match="too little lung about it"):
         Registration(now, now).place_of(placed(between, now))
 
 
 def test_a_chest_in_which_nothing_is_seen_has_no_place() -> None:
     flat = in_volume(np.full(chest().shape, -850, np.float32))
-    with pytest.raises(NoSuchPlace):
+    with pytest.raises(NoduleUnusable):
         Registration(flat, flat).place_of(placed(NODULE, flat))

@@ -56,6 +56,12 @@ def test_edges_that_pass_through_the_densities_of_fat_are_none(hu: int, core_hu:
         assert not why(with_core(0.6 * outer_mm, core_hu, outer_mm=outer_mm, hu=hu))
 
 
+def test_a_small_solid_core_in_ground_glass_is_no_fat_in_coarse_voxels() -> None:
+    placed = hollow(outer_mm=18.0, inner_mm=8.6, hu=-380, air_hu=-80)
+    assert not why(placed)
+    assert why(hollow(outer_mm=18.0, inner_mm=8.6, hu=SOLID_HU, air_hu=-80)).startswith("fat lies")
+
+
 @pytest.mark.parametrize("outer_mm", [5.0, 6.0])
 def test_of_so_small_a_nodule_it_is_not_told(outer_mm: float) -> None:
     assert not why(body((outer_mm,) * 3, hu=FAT_HU))

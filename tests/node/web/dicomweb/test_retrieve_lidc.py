@@ -1,5 +1,6 @@
 """A real chest CT is handed out as fast as a viewer opens it, slice by slice the same."""
 
+import json
 import time
 from collections.abc import Iterator
 from io import BytesIO
@@ -31,13 +32,16 @@ def served(study: lidc.LidcStudy, tmp_path_factory: pytest.TempPathFactory) -> I
         yield served
 
 
-def test_metadata_of_a_series_take_less_than_a_second_of_one_core(
+def test_metadata_of_a_series_take_little_longer_than_pydicom_takes_to_read_them(
     served: Served, study: lidc.LidcStudy
 ) -> None:
     path = address(study.headers[0], "series") + "/metadata"
     before = time.process_time()
+    for image in study.ct:
+        json.dumps(dcmread(image, stop_before_pixels=True).to_json_dict())
+    read = time.process_time()
     said = served.get(path).json()
-    assert time.process_time() - before < 1
+    assert time.process_time() - read < 2 * (read - before)
     assert len(said) == SLICES
     positions = {each["00080018"]["Value"][0]: each["00200032"]["Value"] for each in said}
     for header in study.headers:
