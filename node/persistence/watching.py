@@ -131,6 +131,11 @@ class Watching(Transactions):
                 if is_dead_here(row.owner) or (on_own_disk and not is_of_this_host(row.owner)):
                     _forget(connection, host=row.host, role=row.role)
 
+    def pulses(self) -> Sequence[PulseRow]:
+        """What each process said last."""
+        with self._read() as connection:
+            return _pulses(connection)
+
     def watched(
         self,
         *,
@@ -150,10 +155,7 @@ class Watching(Transactions):
             return Watched(
                 expired=expired[0],
                 expired_since=expired[1],
-                pulses=[
-                    PulseRow(**row._asdict())
-                    for row in connection.execute(select(*ProcessPulse.__table__.columns))
-                ],
+                pulses=_pulses(connection),
                 queues=[
                     *_queues(connection, Job, None, now),
                     *_queues(connection, Delivery, Delivery.destination, now),
@@ -170,6 +172,13 @@ class Watching(Transactions):
                 judged_late=late[0],
                 judge_due_since=late[1],
             )
+
+
+def _pulses(connection: Connection) -> list[PulseRow]:
+    return [
+        PulseRow(**row._asdict())
+        for row in connection.execute(select(*ProcessPulse.__table__.columns))
+    ]
 
 
 def _forget(connection: Connection, *, host: str, role: str) -> None:

@@ -95,7 +95,7 @@ def _processes(services: Services) -> Sequence[ShownProcess]:
             heard=heard(each),
             doing=each.doing or "waits",
         )
-        for each in services.store.watched(ct_expected_from=(), now=now.at).pulses
+        for each in services.store.pulses()
     ]
 
 
