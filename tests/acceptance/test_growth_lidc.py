@@ -8,7 +8,6 @@ the mark in it is the later one's, made smaller about its centre.
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +30,7 @@ from node.work.planner import Planner
 from node.work.worker import Analyst, Worker
 from tests import lidc, synthetic, validators
 from tests.node.core.test_pipeline import SETTINGS
+from tests.taken_in import take_in
 
 pytestmark = [pytest.mark.soak, pytest.mark.lidc, pytest.mark.timeout(900)]
 
@@ -154,15 +154,7 @@ def test_a_real_chest_half_a_year_later(tmp_path: Path, name: str) -> None:
     )
     for objects in (before.objects, today):
         for dataset in objects:
-            buffer = BytesIO()
-            dataset.save_as(buffer, enforce_file_format=True)
-            intake.accept(
-                buffer.getvalue(),
-                sop_class_uid=dataset.SOPClassUID,
-                sop_instance_uid=dataset.SOPInstanceUID,
-                transfer_syntax_uid=dataset.file_meta.TransferSyntaxUID,
-                sender_id=None,
-            )
+            take_in(intake, dataset)
         reading = Reading(store, spool, config=ReceiverConfig())
         reading.read(within_s=600)
         rules = StudyRules(quiet_period_s=0, max_wait_s=0, when_unannotated=WhenUnannotated.WAIT)

@@ -18,6 +18,7 @@ from node.persistence.store import Store, open_store
 from node.work.worker import store_artifact
 from sr_templates.findings import Outcome
 from tests.results import STUDY_UID, OldArtifact, every_variant, one_set
+from tests.taken_in import take_in
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 
@@ -72,13 +73,7 @@ def queue_results(
         for each in objects
     ]
     first = objects[0].dataset
-    intake.accept(
-        _encoded(first),
-        sop_class_uid=str(first.SOPClassUID),
-        sop_instance_uid=str(first.SOPInstanceUID),
-        transfer_syntax_uid=str(first.file_meta.TransferSyntaxUID),
-        sender_id=None,
-    )
+    take_in(intake, first)
     inputs = StudyInputs(
         study_instance_uid=StudyInstanceUID(STUDY_UID),
         intent=Intent.REPORT_NOT_ANNOTATED,

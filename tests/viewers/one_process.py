@@ -1,7 +1,6 @@
 """The node's parts in this process: what is received is planned, analysed and delivered at once."""
 
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +21,7 @@ from node.outbound.deliverer import Courier
 from node.persistence.rows import Outbox
 from node.work.planner import Planner
 from node.work.worker import Analyst, Worker
+from tests.taken_in import take_in
 
 
 def answer(
@@ -43,15 +43,7 @@ def answer(
     store, spool = app.open_database(config.database), app.open_spool(config.storage)
     intake = app.open_intake(config, store)
     for dataset in received:
-        buffer = BytesIO()
-        dataset.save_as(buffer, enforce_file_format=True)
-        intake.accept(
-            buffer.getvalue(),
-            sop_class_uid=dataset.SOPClassUID,
-            sop_instance_uid=dataset.SOPInstanceUID,
-            transfer_syntax_uid=dataset.file_meta.TransferSyntaxUID,
-            sender_id=None,
-        )
+        take_in(intake, dataset)
     reading = app.open_reading(config, store)
     while reading.read(within_s=1):
         pass

@@ -38,8 +38,8 @@ from node.persistence.store import open_store
 from node.pull.puller import Puller
 from node.work.planner import Planner
 from tests import synthetic
-from tests.node.inbound.test_intake import encoded
 from tests.node.outbound.raw import DRIP_S, speaking
+from tests.taken_in import take_in
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CT = synthetic.ct_series()
@@ -86,13 +86,7 @@ class Node:
 
     def receive(self, *objects: Dataset) -> None:
         for each in objects:
-            self.intake.accept(
-                encoded(each),
-                sop_class_uid=str(each.SOPClassUID),
-                sop_instance_uid=str(each.SOPInstanceUID),
-                transfer_syntax_uid=str(each.file_meta.TransferSyntaxUID),
-                sender_id=None,
-            )
+            take_in(self.intake, each)
 
     def plan(self) -> list[int]:
         """Once the study is quiet it is judged."""

@@ -2,7 +2,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
 from pathlib import Path
 from random import Random
 
@@ -31,6 +30,7 @@ from node.work.planner import Planner
 from node.work.worker import Analyst, Worker
 from sr_templates.findings import Outcome
 from tests import synthetic
+from tests.taken_in import take_in
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 SHAPE = (60, 24, 24)
@@ -59,15 +59,7 @@ class Node:
 
     def receive(self, datasets: Sequence[Dataset]) -> None:
         for dataset in datasets:
-            buffer = BytesIO()
-            dataset.save_as(buffer, enforce_file_format=True)
-            self.intake.accept(
-                buffer.getvalue(),
-                sop_class_uid=dataset.SOPClassUID,
-                sop_instance_uid=dataset.SOPInstanceUID,
-                transfer_syntax_uid=dataset.file_meta.TransferSyntaxUID,
-                sender_id=None,
-            )
+            take_in(self.intake, dataset)
 
     def plan(self) -> list[int]:
         rules = StudyRules(quiet_period_s=0, max_wait_s=0, when_unannotated=WhenUnannotated.WAIT)
