@@ -73,8 +73,19 @@ class Call:
         self.association.dimse_timeout = seconds - config.timeout_s
         self.association.network_timeout = seconds
         self.connection.renew_budget(largest)
-        with self.guard.within(seconds):
+        with self.guard.within(seconds), self.standing():
             yield
+
+    @contextmanager
+    def standing(self) -> Iterator[None]:
+        """What is sent in the block goes out; else DestinationUnreachable.
+
+        A peer may end an association at any time, also before anything was asked on it.
+        """
+        try:
+            yield
+        except RuntimeError as error:  # so says pynetdicom
+            raise DestinationUnreachable("closed the association before all was sent") from error
 
     def unanswered(self, what: str) -> DestinationError:
         """The error to raise for a request to which no answer came."""

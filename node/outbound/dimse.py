@@ -11,7 +11,6 @@ from node.config import DimseDestination
 from node.core.errors import (
     DestinationNotReady,
     DestinationRefused,
-    DestinationUnreachable,
     VariantRejected,
 )
 from node.dicom.compression import PLAIN, plain
@@ -84,11 +83,8 @@ class StorageProvider:
         if not syntax.is_encapsulated:
             dataset = plain(dataset)
         write_raw_as_it_is(dataset, implicit_vr=syntax.is_implicit_VR)
-        try:
-            with call.bounded(_size(dataset)):
-                answer = call.association.send_c_store(dataset)
-        except RuntimeError as error:  # pynetdicom: the association is gone
-            raise DestinationUnreachable("closed the association before all was sent") from error
+        with call.bounded(_size(dataset)):
+            answer = call.association.send_c_store(dataset)
         if "Status" not in answer:
             raise call.unanswered(f"a C-STORE of {each.sop_instance_uid}")
         status = int(answer.Status)

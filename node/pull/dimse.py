@@ -185,7 +185,10 @@ class QueryRetrieveProvider:
         call.association.dimse_timeout = None
         call.association.network_timeout = None
         call.connection.renew_budget(largest)
-        with call.guard.within(2 * config.timeout_s, slowest_kb_s=config.slowest_kb_s):
+        with (
+            call.guard.within(2 * config.timeout_s, slowest_kb_s=config.slowest_kb_s),
+            call.standing(),
+        ):
             yield
 
     def _require_sent(self, call: Call, status: int | None, what: str, *, came: bool) -> None:

@@ -2,15 +2,25 @@
 
 import socket
 import threading
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import pytest
 from pynetdicom import transport
+from pynetdicom.association import Association
 
-from node.calling.association import echo
-from node.config import DimseDestination
-from node.core.errors import DestinationNotReady
+from m3net.uids import StudyInstanceUID
+from node.calling import association
+from node.calling.association import Call, associated, echo
+from node.config import DimseDestination, DimseSource
+from node.core.errors import DestinationNotReady, DestinationUnreachable
 from node.inbound.dimse import upper_layer
+from node.pull import dimse
+from node.pull.dimse import QueryRetrieveProvider
+from tests.node.inbound.dimse.senders_of_bytes import A_ABORT
+from tests.node.outbound.raw import speaking
+from tests.peers import wait_until
 
 
 class _Late(threading.Event):
@@ -41,8 +51,13 @@ def test_a_rejection_that_is_faster_than_the_caller_is_a_rejection(
 
     of_pynetdicom = transport.AssociationSocket.__init__
 
-    def made(self: transport.AssociationSocket, *args: object, **kwargs: object) -> None:
-        of_pynetdicom(self, *args, **kwargs)  # type: ignore[arg-type]
+    def made(
+        self: transport.AssociationSocket,
+        assoc: Association,
+        client_socket: socket.socket | None = None,
+        address: transport.AddressInformation | None = None,
+    ) -> None:
+        of_pynetdicom(self, assoc, client_socket, address)
         self._ready = _Late(over)
 
     monkeypatch.setattr(transport.AssociationSocket, "__init__", made)
@@ -55,3 +70,38 @@ def test_a_rejection_that_is_faster_than_the_caller_is_a_rejection(
         with pytest.raises(DestinationNotReady, match="rejected the association: Calling AE"):
             echo(called)
         peer.join()
+
+
+def _echo(port: int) -> None:
+    echo(DimseDestination(name="pacs", host="127.0.0.1", port=port, ae_title="PACS"))
+
+
+def _find(port: int) -> None:
+    pacs = DimseSource(name="pacs", host="127.0.0.1", port=port, ae_title="PACS")
+    QueryRetrieveProvider(pacs).find(StudyInstanceUID("1.2.3"))
+
+
+@pytest.mark.parametrize("ending", [b"", A_ABORT], ids=["closes", "aborts"])
+@pytest.mark.parametrize("ask", [_echo, _find])
+def test_a_peer_that_accepts_and_ends_it_before_anything_is_asked_is_unreachable(
+    monkeypatch: pytest.MonkeyPatch, ask: Callable[[int], None], ending: bytes
+) -> None:
+    def accept(connection: socket.socket) -> None:
+        request = upper_layer.decode_request(memoryview(connection.recv(1 << 16))[6:])
+        (context,) = request.contexts
+        taken = upper_layer.Answered(context_id=context.context_id, result=0)
+        connection.sendall(upper_layer.accept(request, [taken], maximum_length=0) + ending)
+
+    @contextmanager
+    def ended(*args: Any, **kwargs: Any) -> Iterator[Call]:
+        with associated(*args, **kwargs) as call:
+            wait_until(lambda: not call.association.is_established, "it has ended")
+            yield call
+
+    for caller in (association, dimse):
+        monkeypatch.setattr(caller, "associated", ended)
+    with (
+        speaking(accept) as port,
+        pytest.raises(DestinationUnreachable, match=r"closed the association|instead of answering"),
+    ):
+        ask(port)
