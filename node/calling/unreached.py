@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from http.client import BadStatusLine, HTTPException, RemoteDisconnected
 
 from node.core.errors import DestinationError, DestinationNotReady, DestinationUnreachable
+from node.dicom.tls import why
 
 _NO_WAY = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 _NO_TLS_THERE = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
@@ -36,7 +37,7 @@ def unreached(where: str, error: BaseException, *, timeout_s: float) -> Destinat
                 return DestinationNotReady(f"{where} does not speak TLS there: wrong port, or http")
             case ssl.SSLError():
                 return DestinationNotReady(
-                    f"{where} and this node agree on no TLS connection ({cause.reason})"
+                    f"{where} and this node agree on no TLS connection: {why(cause)}"
                 )
             case ConnectionRefusedError():
                 return DestinationUnreachable(

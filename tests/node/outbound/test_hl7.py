@@ -382,6 +382,7 @@ def test_a_ris_that_is_not_surely_itself_is_told_nothing(
         (over_tls(listens_in, listens(stranger)), "its certificate is not trusted"),
         (over_tls(listens_in, listens(hospital, name="other")), "its certificate is not trusted"),
         (lambda c: c.sendall(b"\x0bMSH|^~\\&|RIS\r\x1c\r"), "does not speak TLS there"),
+        (lambda c: c.recv(1 << 16), "it broke off the handshake; is TLS spoken there"),
     ):
         with speaking(peer) as port:
             there = connect(trusting(hospital, port))
