@@ -42,7 +42,7 @@ class HostPeer(Peer):
     """PEM file of the certificate that is shown to it, and those that sign it; absent: none is."""
     key_file: Path | None = Field(default=None, examples=["m3node-key.pem"])
     """PEM file of its private key, without a passphrase; absent: in certificate_file."""
-    server_name: str | None = Field(default=None, examples=["pacs.example"])
+    server_name: Literal[""] | Host | None = Field(default=None, examples=["pacs.example"])
     """The name that its certificate has to be of; absent: host; "": any, for a ca_file that vouches
     for nobody else."""
 

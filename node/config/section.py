@@ -36,12 +36,22 @@ AETitle = Annotated[
 ]
 
 
+def _is_name(text: str) -> bool:
+    """Whether it may be a name in DNS: what ends in a number is an address with a mistake in it."""
+    try:
+        text.encode("idna")  # so does whoever asks DNS
+    except UnicodeError:
+        return False
+    name = re.fullmatch(r"\w[\w.-]{0,252}", text)
+    return name is not None and not text.rpartition(".")[2].isdecimal()
+
+
 def _host(text: str) -> str:
     """It is one, and nothing beside it, which DNS would be asked for in vain."""
     try:
         ip_address(text)
     except ValueError:
-        if re.fullmatch(r"\w[\w.-]{0,252}", text) is None:
+        if not _is_name(text):
             raise ValueError(
                 "must be a host name or an address alone, such as pacs.example or 10.1.2.3; a port "
                 "has a key of its own"
@@ -58,6 +68,7 @@ def own_address(host: str) -> str:
 
 
 def _with_a_host(address: str) -> str:
+    """What is no address at all is not quoted, as urlsplit() would: a password may stand in it."""
     try:
         parts = urlsplit(address)
         _host(parts.hostname or "")
@@ -81,8 +92,8 @@ def _without_secrets(address: str) -> str:
 WebAddress = Annotated[
     str,
     formed(r"https?://\S+", "an address such as https://pacs.example/dicom-web"),
-    AfterValidator(_without_secrets),
     AfterValidator(_with_a_host),
+    AfterValidator(_without_secrets),
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]

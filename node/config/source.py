@@ -7,8 +7,9 @@ Relative paths are relative to the file, or to the working directory where there
 
 import difflib
 import json
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -131,7 +132,7 @@ def _overlay(tree: Tree, environ: Mapping[str, str]) -> dict[tuple[str, ...], st
     for name in sorted(environ):
         keys = _keys_of(name)
         if not keys:
-            _require_not_meant(name)
+            _require_not_meant(name, environ[name])
             continue
         set_by[tuple(keys)] = name
         at: Any = tree
@@ -143,14 +144,33 @@ def _overlay(tree: Tree, environ: Mapping[str, str]) -> dict[tuple[str, ...], st
     return set_by
 
 
-def _require_not_meant(name: str) -> None:
+def _require_not_meant(name: str, text: str) -> None:
     """It is no key with one "_" too few, which would be passed over.  Raises ConfigError."""
-    if not name.startswith(_PREFIX):
+    rest = name.removeprefix(_PREFIX).lower()
+    if rest == name.lower() or _PORT_OF_A_SERVICE.match(text):
         return
-    section, _, key = name.removeprefix(_PREFIX).lower().partition("_")
-    meant = f"{section}__{key}" if key in _keys_in(section) else f"{section}s"
-    if key in _keys_in(section) or (meant in _LISTS and not key):
-        raise ConfigError(f"{name} sets nothing; did you mean {_PREFIX}{meant.upper()}?")
+    if rest in NodeConfig.model_fields:
+        raise ConfigError(f"{name} sets nothing; a key of [{rest}] is set by {name}__KEY")
+    meant = [path for path in _settable() if "_".join(path) == rest]
+    meant += [(f"{rest}s",)] if f"{rest}s" in _LISTS else []
+    meant += [entry.groups()] if (entry := _ENTRY.fullmatch(rest)) else []
+    if meant:
+        raise ConfigError(
+            f"{name} sets nothing; did you mean {_PREFIX}{'__'.join(meant[0]).upper()}?"
+        )
+
+
+_ENTRY = re.compile(rf"({'|'.join(_LISTS)})_([0-9]+)_(.+)")
+_PORT_OF_A_SERVICE = re.compile("(?:tcp|udp|sctp)://")
+"""Kubernetes sets M3NODE_WEB_PORT=tcp://10.0.0.1:8105 for a service that is named m3node-web."""
+
+
+def _settable() -> Iterator[tuple[str, ...]]:
+    """The paths of all keys of sections, and of the tables within these."""
+    for section in NodeConfig.model_fields:
+        yield from ((section, key) for key in _keys_in(section))
+    for table, kind in _TABLES.items():
+        yield from ((*table, key) for key in kind.model_fields)
 
 
 def _keys_in(section: str) -> list[str]:
@@ -163,6 +183,8 @@ def _child(at: Any, key: str, name: str, *, of: str) -> Any:
     if isinstance(at, list):
         if not key.isdecimal() or int(key) >= len(at):
             raise ConfigError(f"{name}: there are {len(at)} {of}, numbered from 0")
+        if not isinstance(at[int(key)], dict):
+            raise ConfigError(f"{name}: number {key} of the {of} is no table, it has no keys")
         return at[int(key)]
     child = at.setdefault(key, {})
     if not isinstance(child, dict | list):

@@ -244,6 +244,9 @@ def test_a_byte_order_mark_and_ends_of_lines_of_another_system_are_read(tmp_path
         ("M3NODE_RECEIVER_PORT", "M3NODE_RECEIVER__PORT"),
         ("M3NODE_STUDY_QUIET_PERIOD_S", "M3NODE_STUDY__QUIET_PERIOD_S"),
         ("M3NODE_DESTINATION", "M3NODE_DESTINATIONS"),
+        ("M3NODE_RECEIVER_TLS_PORT", "M3NODE_RECEIVER__TLS__PORT"),
+        ("M3NODE_ALERTS_MAIL_HOST", "M3NODE_ALERTS__MAIL__HOST"),
+        ("M3NODE_SOURCES_0_HOST", "M3NODE_SOURCES__0__HOST"),
         ("M3NODE_WEB_TLS", ""),
         ("M3NODE_TRACEBACK", ""),
         ("M3NODE_CONFIG", ""),
@@ -255,6 +258,25 @@ def test_a_variable_with_an_underscore_too_few_is_not_passed_over(name: str, mea
             load_config(None, {name: "1"})
     else:
         assert load_config(None, {name: "1"}) == load_config(None, {})
+
+
+def test_a_variable_that_is_a_section_is_not_passed_over_and_not_quoted() -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_config(None, {"M3NODE_DATABASE": "postgresql://m3node:secret@db/m3node"})
+    assert str(raised.value) == (
+        "M3NODE_DATABASE sets nothing; a key of [database] is set by M3NODE_DATABASE__KEY"
+    )
+
+
+def test_the_variables_of_a_service_in_kubernetes_are_none_of_ours() -> None:
+    service = {
+        "M3NODE_WEB_PORT": "tcp://10.96.0.17:8105",
+        "M3NODE_WEB_PORT_8105_TCP_ADDR": "10.96.0.17",
+        "M3NODE_WEB_SERVICE_HOST": "10.96.0.17",
+        "M3NODE_RECEIVER_PORT": "tcp://10.96.0.18:11112",
+        "M3NODE_SERVICE_PORT": "8105",
+    }
+    assert load_config(None, service) == load_config(None, {})
 
 
 def test_the_environment_overrides_the_file(minimal: Path) -> None:
@@ -381,6 +403,13 @@ def test_a_source_is_written_and_mistaken_like_a_destination(tmp_path: Path) -> 
     for said, environ in mistakes.items():
         with pytest.raises(ConfigError, match=re.escape(said)):
             load_config(path, environ)
+
+
+def test_a_key_of_what_is_no_table_is_a_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text('destinations = ["pacs"]\n')
+    with pytest.raises(ConfigError, match="number 0 of the destinations is no table"):
+        load_config(path, {"M3NODE_DESTINATIONS__0__HOST": "10.1.1.1"})
 
 
 def test_the_shipped_example_is_the_generated_one() -> None:
@@ -528,6 +557,14 @@ def test_nobody_believes_that_results_are_encrypted_when_they_are_not(
             for host in ("my pacs", "pacs:104", "http://pacs", "pacs/", "10.1.2.3:104", "[::1]")
         ),
         *(
+            (MINIMAL.replace('"10.1.1.1"', f'"{host}"'), "host: must be a host name or an addr")
+            for host in ("10.1.1.256", "10.1.1", "pacs..example", f"{64 * 'a'}.example")
+        ),
+        *(
+            (f'{MINIMAL}tls = true\nserver_name = "{name}"', 'server_name: must be "" or a host')
+            for name in (".example", "pacs..example", "pacs:104")
+        ),
+        *(
             (
                 MINIMAL.replace('"dimse"', f'"dicomweb"\nurl = "{url}"'),
                 "url: must name a host, and a port as a number if one at all",
@@ -570,6 +607,14 @@ def test_two_servers_that_do_not_meet_may_have_one_port(tmp_path: Path, web: str
 def test_an_address_with_a_secret_in_it_is_refused_and_not_quoted(kind: str, address: str) -> None:
     destination = json.dumps([{"name": "pacs", "kind": kind, "url": address}])
     with pytest.raises(ConfigError, match="destination pacs: url: must be an address") as told:
+        load_config(None, {"M3NODE_DESTINATIONS": destination})
+    assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize("at_host", ["[hunter2]@pacs.example", "hunter2\uff20pacs.example"])
+def test_what_is_no_address_is_not_quoted_either(at_host: str) -> None:
+    destination = json.dumps([{"name": "x", "kind": "fhir", "url": f"https://anna:{at_host}/"}])
+    with pytest.raises(ConfigError, match="destination x: url: must name a host") as told:
         load_config(None, {"M3NODE_DESTINATIONS": destination})
     assert "hunter2" not in str(told.value)
 
