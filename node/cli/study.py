@@ -110,20 +110,25 @@ def list_studies(
 @phi_option
 @config_option
 def show_study(study_or_accession: str, as_json: bool, phi: bool, config_path: Path | None) -> None:
-    """One study: its series, what was fetched, its analyses with their nodules, its deliveries."""
+    """One study: its series, what was fetched, its analyses with their nodules, its deliveries.
+
+    Before them stands why the last report may not be the last word.
+    """
+    from node.listed.cautions import judged
+
     with opened_store(loaded(config_path)) as store:
         row = store.find_study(study_or_accession)
+        came = judged(store, row)
         series = store.list_series(row.study_instance_uid)
-        jobs = store.list_jobs(study=row.study_instance_uid)
-        deliveries = store.list_deliveries(study=row.study_instance_uid)
         fetches = store.list_fetches(row.study_instance_uid)
     if as_json:
         show_json(
             {
                 **study_json(row, phi=phi),
+                "cautions": [asdict(each) for each in came.cautions],
                 "series": series_json(series),
-                "job_list": [asdict(job) for job in jobs],
-                "deliveries": [asdict(delivery) for delivery in deliveries],
+                "job_list": [asdict(job) for job in came.jobs],
+                "deliveries": [asdict(delivery) for delivery in came.deliveries],
                 "fetches": [asdict(each) for each in fetches],
             }
         )
@@ -142,6 +147,8 @@ def show_study(study_or_accession: str, as_json: bool, phi: bool, config_path: P
         "says": row.says,
     }
     show_fields(fields)
+    for each in came.cautions:
+        click.echo(f"caution: {each.says}")
     click.echo()
     show_table(
         ["series", "modality", "description", "objects", "of them", "UID"],
@@ -166,17 +173,17 @@ def show_study(study_or_accession: str, as_json: bool, phi: bool, config_path: P
                 for f in fetches
             ],
         )
-    for job in jobs:
+    for job in came.jobs:
         click.echo()
         click.echo(f"job {job.job_id} ({job.state}, revision {job.revision}): {job.headline or ''}")
         show_nodules(job.summary.get("nodules", ()))
-    if deliveries:
+    if came.deliveries:
         click.echo()
         show_table(
             ["delivery", "job", "destination", "state", "objects", "error"],
             [
                 [d.delivery_id, d.job_id, d.destination, d.state, d.delivered, d.error]
-                for d in deliveries
+                for d in came.deliveries
             ],
         )
 

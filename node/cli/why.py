@@ -1,5 +1,6 @@
 """`m3node why`: the diary of one study, in words."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -19,21 +20,22 @@ from node.cli.options import (
 @json_option
 @config_option
 def why(study_or_accession: str, as_json: bool, config_path: Path | None) -> None:
-    """Say what happened to a study, and what it is waiting for."""
-    from node.core.states import State
+    """Say what happened to a study, what it waits for, and whether its report is the last word."""
+    from node.listed.cautions import judged
     from node.listed.diary import event_json, folded, zone
 
     with opened_store(loaded(config_path)) as store:
         row = store.find_study(study_or_accession)
+        came = judged(store, row)
         events = store.diary(row.study_instance_uid)
         fetches = store.list_fetches(row.study_instance_uid)
-        deliveries = store.list_deliveries(study=row.study_instance_uid, states=(State.QUEUED,))
-    waiting = [each for each in deliveries if each.waits]
+    waiting = [each for each in came.deliveries if each.waits]
     retried = [each for each in fetches if each.waits]
     if as_json:
         show_json(
             {
                 "study_instance_uid": row.study_instance_uid,
+                "cautions": [asdict(each) for each in came.cautions],
                 "waiting_for": row.waiting_for,
                 "look_again_at": row.look_again_at,
                 "deliveries_waiting": [
@@ -65,6 +67,8 @@ def why(study_or_accession: str, as_json: bool, config_path: Path | None) -> Non
     click.echo(f"study {row.study_instance_uid}, times in {zone(row.last_arrival_at)}")
     for line in folded(events):
         click.echo(f"{in_cell(line.until)}  {line.says}")
+    for caution in came.cautions:
+        click.echo(f"caution: {caution.says}")
     if row.waiting_for:
         again = f" (next look {in_cell(row.look_again_at)})" if row.look_again_at else ""
         click.echo(f"now: waiting: {row.waiting_for}{again}")

@@ -14,6 +14,7 @@ from node.persistence.held import ResultInForce
 from node.persistence.holding import HELD, UNTIL_SENT_AGAIN
 from node.persistence.planning import SUPERSEDED
 from node.persistence.rows import DeliveryRow, JobRow, StudyRow
+from node.persistence.store import Store
 from sr_templates.findings import Outcome
 
 _MAY_FOLLOW = "A revised report may follow."
@@ -49,6 +50,38 @@ class Caution:
     says: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What came of one study.
+
+    results    : those in force
+    jobs       : all, newest first
+    deliveries : all, newest first
+    cautions   : everything that a reader of the report has to know beside it; the latest first
+    """
+
+    results: Sequence[ResultInForce]
+    jobs: Sequence[JobRow]
+    deliveries: Sequence[DeliveryRow]
+    cautions: Sequence[Caution]
+
+
+def judged(store: Store, row: StudyRow) -> Judged:
+    """What came of the study of the row.
+
+    What follows on something is looked up after it: nothing that happens meanwhile is passed over.
+    """
+    results = store.results_in_force(row.study_instance_uid)
+    jobs = store.list_jobs(study=row.study_instance_uid)
+    deliveries = store.list_deliveries(study=row.study_instance_uid)
+    return Judged(
+        results=results,
+        jobs=jobs,
+        deliveries=deliveries,
+        cautions=cautions(row, results, jobs, deliveries),
+    )
+
+
 def cautions(
     row: StudyRow,
     results: Sequence[ResultInForce],
@@ -57,12 +90,7 @@ def cautions(
 ) -> list[Caution]:
     """Everything that a reader of the study's report has to know beside it; the latest first.
 
-    They are to have been looked up in this order: then nothing that happens meanwhile is passed
-    over.
-
-    results    : those in force
-    jobs       : all of the study
-    deliveries : all of the study
+    The rest is as in `Judged`, and was looked up in this order.
     """
     by_number = {job.job_id: job for job in jobs}
     if not results:

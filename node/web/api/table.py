@@ -7,7 +7,7 @@ from typing import Any
 
 from node.core.errors import Ambiguous, UnknownEntry
 from node.core.people import Role
-from node.listed.cautions import cautions
+from node.listed.cautions import judged
 from node.listed.diary import event_json
 from node.listed.studies import series_json, study_json
 from node.persistence import asked as lists
@@ -88,16 +88,14 @@ def _study(services: Services, request: Request) -> Any:
     except (UnknownEntry, Ambiguous) as error:
         raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
     uid = row.study_instance_uid
-    results = store.results_in_force(uid)
-    jobs = store.jobs(lists.WorkAsked(study=uid)).rows
-    deliveries = store.deliveries(lists.DeliveriesAsked(study=uid)).rows
+    came = judged(store, row)
     return {
         **study_json(row, phi=True),
-        "job_in_force": results[0].job_id if results else None,
-        "cautions": [asdict(each) for each in cautions(row, results, jobs, deliveries)],
+        "job_in_force": came.results[0].job_id if came.results else None,
+        "cautions": [asdict(each) for each in came.cautions],
         "series": series_json(store.list_series(uid)),
-        "job_list": jobs,
-        "deliveries": deliveries,
+        "job_list": came.jobs,
+        "deliveries": came.deliveries,
         "fetches": store.list_fetches(uid),
         "events": [event_json(event) for event in store.diary(uid)],
     }

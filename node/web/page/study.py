@@ -7,9 +7,8 @@ from typing import Any
 
 from m3net.uids import StudyInstanceUID
 from node.core.states import State
-from node.listed.cautions import cautions
+from node.listed.cautions import judged
 from node.listed.diary import folded
-from node.persistence.asked import DeliveriesAsked, WorkAsked
 from node.persistence.rows import DeliveryRow, FetchRow, JobRow, StudyRow
 from node.web.access.person import Person
 from node.web.page.acting import Acts, Button
@@ -64,11 +63,9 @@ def study(services: Services, row: StudyRow, person: Person) -> Mapping[str, Any
     """What the page of one study shows; it names the patient, as no list does."""
     acts = Acts(services, person)
     uid, store = row.study_instance_uid, services.store
-    results = store.results_in_force(uid)
-    jobs = store.jobs(WorkAsked(study=uid)).rows
-    deliveries = store.deliveries(DeliveriesAsked(study=uid)).rows
+    came = judged(store, row)
     fetches = store.list_fetches(uid)
-    diary = _diary(services, uid, row, deliveries, fetches)
+    diary = _diary(services, uid, row, came.deliveries, fetches)
     return {
         "study": shown_study(row),
         "row": row,
@@ -76,12 +73,12 @@ def study(services: Services, row: StudyRow, person: Person) -> Mapping[str, Any
         "acts": acts.of_study(uid),
         "viewer": link_of(services, uid),
         "series": store.list_series(uid),
-        "report": read_report(results, services.spool),
-        "has_results": bool(results),
-        "cautions": cautions(row, results, jobs, deliveries),
-        "pictures": pictures_of(results),
-        "jobs": [shown_job(job, acts) for job in jobs],
-        "deliveries": [shown_delivery(each, acts) for each in deliveries],
+        "report": read_report(came.results, services.spool),
+        "has_results": bool(came.results),
+        "cautions": came.cautions,
+        "pictures": pictures_of(came.results),
+        "jobs": [shown_job(job, acts) for job in came.jobs],
+        "deliveries": [shown_delivery(each, acts) for each in came.deliveries],
         "fetches": [shown_fetch(each) for each in fetches],
         "diary": diary[:MOST_LINES],
         "lines_left_out": len(diary) - MOST_LINES,

@@ -117,6 +117,25 @@ def test_a_study_is_shown_by_its_accession_number_with_its_nodules(
     assert line.split() == ["7", "CT", "Lung", "1.0", "3", "3", "CT", f"{STUDY}.2"]
 
 
+def test_it_is_said_beside_a_report_that_it_may_not_be_the_last_word(
+    cli: Cli, store: Store, job: int, config_file: Path
+) -> None:
+    finish(store)
+    for verb in (["study", "show"], ["why"]):
+        assert "caution:" not in cli(*verb, STUDY, "--config", config_file).out
+        assert cli(*verb, STUDY, "--json", "--config", config_file).json()["cautions"] == []
+    store.requeue_job(job, analysis_id="another model", now=datetime.now(UTC))
+    bury(store)
+    says = (
+        "This study, by another model or other settings, could not be judged (job 2, revision 2, "
+        "dead): the GPU is on fire. The report that stands is of an earlier analysis."
+    )
+    for verb in (["study", "show"], ["why"]):
+        assert f"\ncaution: {says}\n" in cli(*verb, STUDY, "--config", config_file).out
+        (caution,) = cli(*verb, STUDY, "--json", "--config", config_file).json()["cautions"]
+        assert caution == {"name": "failed", "says": says}
+
+
 def test_an_unknown_study_is_an_error_that_does_not_repeat_the_number(
     cli: Cli, store: Store, config_file: Path
 ) -> None:
