@@ -105,14 +105,16 @@ def _cancel_delivery(services: Services, target: str, by: str) -> Done:
 def _send_dead_again(services: Services, target: str, by: str) -> Done:
     _require_destination(services, target)
     dead = services.store.deliveries(DeliveriesAsked(destination=target, states=[State.DEAD])).rows
-    queued, refused = 0, ""
+    refused: list[str] = []
     for row in dead:
         try:
             services.store.requeue_delivery(row.delivery_id, now=services.clock(), by=by)
-            queued += 1
-        except NotAllowed as error:  # overtaken by a later result; the others are sent all the same
-            refused = f"; {len(dead) - queued} are not: {error}"
-    return Done(sentence=f"{queued} of {len(dead)} dead deliveries are queued{refused}")
+        except (NotAllowed, UnknownEntry) as error:
+            # Overtaken by a later result, or erased: the others are sent all the same.
+            refused.append(str(error))
+    told = f"; {len(refused)} are not: {refused[0]}" if refused else ""
+    queued = len(dead) - len(refused)
+    return Done(sentence=f"{queued} of {len(dead)} dead deliveries are queued{told}")
 
 
 def _fetch(services: Services, target: str, by: str) -> Done:

@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import requests
 
+from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from node.core.diary import sentence
+from node.core.digest import inputs_digest
+from node.persistence.rows import JobTerms
 from node.persistence.store import Store, open_store
-from tests.node.core.facts_of import STUDY
-from tests.node.persistence.filling import claimed, finish, queued
+from tests.node.core.facts_of import STUDY, ct_slice
+from tests.node.persistence.filling import NOON, arrive, claimed, finish, inputs_of, queued
 from tests.node.web.serving import Served, serving
 
 
@@ -155,6 +158,36 @@ def test_all_dead_deliveries_of_a_destination_are_sent_again(browser: Browser) -
     assert "/act/send-dead-again/pacs" in browser.get("/destinations")
     assert browser.press("/act/send-dead-again/pacs").status_code == 303
     assert browser.diary()[-1] == "delivery 1 to pacs requeued by local (operator)"
+
+
+def test_of_dead_deliveries_it_is_said_how_many_are_not_sent_again(browser: Browser) -> None:
+    of_other_study = replace(
+        ct_slice(0),
+        study_instance_uid=StudyInstanceUID("1.9"),
+        series_instance_uid=SeriesInstanceUID("1.9.1"),
+        sop_instance_uid=SOPInstanceUID("1.9.1.1"),
+    )
+    arrive(browser.store, of_other_study)
+    inputs = inputs_of(of_other_study, study=StudyInstanceUID("1.9"))
+    terms = JobTerms(analysis_id="model-1", max_attempts=3)
+    assert browser.store.enqueue(inputs, digest=inputs_digest(inputs), terms=terms, now=NOON) == 2
+    for _ in range(2):
+        finish(browser.store, claimed(browser.store))
+        lease = browser.store.claim_delivery(
+            destination="pacs", owner="a:1:1", lease_s=60, now=NOON
+        )
+        assert lease is not None
+        browser.store.bury(lease, error="refused", now=NOON)
+    with browser.store._engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE artifact SET freed_at = '2026-03-02 12:00:00' WHERE job_id = 2"
+        )
+    path = browser.url("/api/actions/send-dead-again/pacs")
+    assert browser.session.post(path, timeout=30).json()["sentence"] == (
+        "1 of 2 dead deliveries are queued; 1 are not: the results of job 2 cannot be sent again: "
+        "their files were freed from the disk on 2026-03-02; destinations hold them, and m3node "
+        "why says which"
+    )
 
 
 def test_a_study_is_erased_after_it_was_said_what_that_takes(browser: Browser) -> None:
