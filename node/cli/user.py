@@ -68,7 +68,10 @@ def add(name: str, role: str, no_password: bool, config_path: Path | None) -> No
             now=datetime.now(UTC),
             by=person(),
         )
+        operator = store.has_operator()
     click.echo(f"{name} may log in as {role}")
+    if not operator:
+        click.echo(_NO_OPERATOR, err=True)
 
 
 @user.command("list")

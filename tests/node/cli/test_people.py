@@ -164,6 +164,17 @@ def looked(store: Store | None, **web: object) -> list[Finding]:
     return list(people(WebConfig.model_validate(web), store, now=NOON))
 
 
+def test_a_first_user_who_is_no_operator_locks_everybody_out_of_acting_and_that_is_said(
+    cli: Cli, config_file: Path
+) -> None:
+    at = ("--no-password", "--config", config_file)
+    first = cli("user", "add", "zoë", "--role", "viewer", *at)
+    assert (first.status, first.out) == (0, "zoë may log in as viewer\n")
+    assert first.err == "none is an operator now: nobody can act on the page\n"
+    assert cli("user", "add", "anna", "--role", "operator", *at).err == ""
+    assert cli("user", "add", "bob", "--role", "viewer", *at).err == ""
+
+
 def test_check_tells_of_nobody_of_no_operator_and_of_tokens_that_end(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path / 'people.sqlite'}")
     for nobody in (store, None):
