@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def show_jobs(rows: "Sequence[JobRow]", told: str = "") -> None:
-    """One line a job; of a dead one, why."""
+    """One line a job; of one that waits, is dead or cancelled, why."""
     ends = uid_ends([row.study_instance_uid for row in rows])
     show_list(
         ["job", "study", "accession", "rev", "state", "tries", "made", "settled", "says"],
@@ -26,7 +26,7 @@ def show_jobs(rows: "Sequence[JobRow]", told: str = "") -> None:
                 f"{row.tries}/{row.max_attempts}",
                 row.created_at,
                 row.settled_at,
-                row.error if row.state in ("dead", "cancelled") else row.headline,
+                row.says,
             ]
             for row in rows
         ],

@@ -175,7 +175,7 @@ def show_study(study_or_accession: str, as_json: bool, phi: bool, config_path: P
         )
     for job in came.jobs:
         click.echo()
-        click.echo(f"job {job.job_id} ({job.state}, revision {job.revision}): {job.headline or ''}")
+        click.echo(f"job {job.job_id} ({job.state}, revision {job.revision}): {job.says or ''}")
         show_nodules(job.summary.get("nodules", ()))
     if came.deliveries:
         click.echo()

@@ -309,8 +309,10 @@ class StudyRow:
 
     @property
     def says(self) -> str | None:
-        """What there is to say of it."""
+        """What there is to say of it; what it waits for hides nothing of the report that stands."""
         if self.waiting_for is not None:
+            if self.last_headline:
+                return f"{self.waiting_for}; reported before: {self.last_headline}"
             return self.waiting_for
         if self.last_job_state is not None:
             return self.last_error if self.last_job_state is State.DEAD else self.last_headline
@@ -354,6 +356,11 @@ class JobRow(Tried):
     headline: str | None
     summary: Mapping[str, Any]
     error: str | None
+
+    @property
+    def says(self) -> str | None:
+        """How its report begins, or why it waits, has failed or was cancelled."""
+        return self.headline if self.state is State.DONE else self.error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,17 +100,10 @@ def shown_study(row: StudyRow) -> ShownStudy:
         kind=_kind(row),
         deliveries=deliveries_in_words(row.deliveries),
         deliveries_kind=_kind_of_deliveries(row.deliveries),
-        says=_says(row),
+        says=row.says or "",
         senders=", ".join(row.senders),
         instances=row.instances,
     )
-
-
-def _says(row: StudyRow) -> str:
-    """What it waits for hides nothing of the report that stands meanwhile."""
-    if row.waiting_for and row.last_headline:
-        return f"{row.waiting_for}; reported before: {row.last_headline}"
-    return row.says or ""
 
 
 def _kind_of_deliveries(states: Mapping[State, int]) -> str:

@@ -119,7 +119,7 @@ def shown_job(row: JobRow, acts: Acts) -> ShownWork:
         row,
         number=row.job_id,
         of=str(row.revision),
-        says=(row.headline if row.state is State.DONE else row.error) or "",
+        says=row.says or "",
         acts=acts.of_job(row.job_id, row.state),
     )
 

@@ -8,6 +8,7 @@ import pytest
 
 from m3net.uids import StudyInstanceUID
 from node.cli.rows import show_nodules
+from node.core.diary import Kind
 from node.core.errors import LeaseLost
 from node.core.fetching import Scope, Wanted
 from node.core.states import State
@@ -134,6 +135,25 @@ def test_it_is_said_beside_a_report_that_it_may_not_be_the_last_word(
         assert f"\ncaution: {says}\n" in cli(*verb, STUDY, "--config", config_file).out
         (caution,) = cli(*verb, STUDY, "--json", "--config", config_file).json()["cautions"]
         assert caution == {"name": "failed", "says": says}
+    said = cli("study", "show", STUDY, "--config", config_file).out
+    assert "\njob 2 (dead, revision 2): the GPU is on fire\n" in said
+
+
+def test_a_study_that_waits_again_is_listed_with_the_report_that_stands(
+    cli: Cli, store: Store, job: int, config_file: Path
+) -> None:
+    finish(store)
+    store.note_judgement(
+        store.study_snapshot(StudyInstanceUID(STUDY)),
+        kind=Kind.STUDY_WAITS,
+        reason="for 3 slices",
+        look_again_at=None,
+        now=datetime.now(UTC),
+    )
+    says = "for 3 slices; reported before: 1 of 1 nodule analysed"
+    assert says in cli("study", "list", "--config", config_file).out
+    (row,) = cli("study", "list", "--json", "--config", config_file).json()
+    assert (row["says"], row["waiting_for"]) == (says, "for 3 slices")
 
 
 def test_an_unknown_study_is_an_error_that_does_not_repeat_the_number(
