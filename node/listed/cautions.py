@@ -94,7 +94,8 @@ def cautions(
     """
     by_number = {job.job_id: job for job in jobs}
     if not results:
-        return list(_without_report(jobs))
+        done = [job for job in jobs if job.state is State.DONE]
+        return [*_of_what_came(row), _not_here(done)] if done else []
     in_force = by_number.get(results[0].job_id)
     if in_force is None:
         return []  # the study is just being erased
@@ -107,16 +108,14 @@ def cautions(
     ]
 
 
-def _without_report(jobs: Sequence[JobRow]) -> Iterator[Caution]:
-    done = [job for job in jobs if job.state is State.DONE]
-    if done:
-        last = max(done, key=lambda job: job.revision)
-        yield Caution(
-            name=Name.NOT_HERE,
-            says=f"A report was made ({_named(last)}) and is not shown: its files were freed, or "
-            "have not been read since an upgrade; the diary says which. Destinations keep what "
-            "they were sent.",
-        )
+def _not_here(done: Sequence[JobRow]) -> Caution:
+    last = max(done, key=lambda job: job.revision)
+    return Caution(
+        name=Name.NOT_HERE,
+        says=f"A report was made ({_named(last)}) and is not shown: its files were freed, or "
+        "have not been read since an upgrade; the diary says which. Destinations keep what "
+        "they were sent.",
+    )
 
 
 def _of_what_came(row: StudyRow) -> Iterator[Caution]:

@@ -151,6 +151,11 @@ def freed(store: Store) -> None:
         connection.exec_driver_sql("UPDATE artifact SET freed_at = '2026-03-02', in_force = 0")
 
 
+def freed_before_more_came(store: Store) -> None:
+    freed(store)
+    waiting(store)
+
+
 @pytest.mark.parametrize(
     ("happens", "expected"),
     [
@@ -200,6 +205,10 @@ def freed(store: Store) -> None:
             {"revised": "it replaces", "earlier_elsewhere": "is not to be sent there."},
         ),
         (freed, {"not_here": "A report was made (job 1, revision 1, of "}),
+        (
+            freed_before_more_came,
+            {"waiting": "Newer objects of this study wait: for 3 slices.", "not_here": "A report"},
+        ),
     ],
 )
 def test_every_way_in_which_it_may_not_be_the_last_word_is_said(
