@@ -50,10 +50,12 @@ def list_jobs(typed: WorkList, config_path: Path | None) -> None:
 def show_job(job_id: int, as_json: bool, config_path: Path | None) -> None:
     """One job: its state, its nodules and the objects that it wrote."""
     from node.app import spool_directory
+    from node.listed.cautions import judged
 
     config = loaded(config_path)
     with opened_store(config) as store:
         row = store.job(job_id)
+        came = judged(store, store.find_study(row.study_instance_uid))
         artifacts = store.artifacts(job_id)
     files = [
         {
@@ -66,7 +68,7 @@ def show_job(job_id: int, as_json: bool, config_path: Path | None) -> None:
         for a in artifacts
     ]
     if as_json:
-        show_json({**asdict(row), "artifacts": files})
+        show_json({**asdict(row), "job_in_force": came.job_in_force, "artifacts": files})
         return
     show_fields(
         {
@@ -84,6 +86,11 @@ def show_job(job_id: int, as_json: bool, config_path: Path | None) -> None:
             "inputs": row.input_digest,
         }
     )
+    if came.job_in_force == job_id:
+        for caution in came.cautions:
+            click.echo(f"caution: {caution.says}")
+    elif came.job_in_force is not None:
+        click.echo(f"caution: What stands is of another analysis, job {came.job_in_force}.")
     show_nodules(row.summary.get("nodules", ()))
     for file in files:
         forms = [v for v in (file["report_variant"], file["capture_variant"]) if v]

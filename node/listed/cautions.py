@@ -65,6 +65,11 @@ class Judged:
     deliveries: Sequence[DeliveryRow]
     cautions: Sequence[Caution]
 
+    @property
+    def job_in_force(self) -> int | None:
+        """Whose results are handed out; None if there are none."""
+        return self.results[0].job_id if self.results else None
+
 
 def judged(store: Store, row: StudyRow) -> Judged:
     """What came of the study of the row.

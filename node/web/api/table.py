@@ -91,7 +91,7 @@ def _study(services: Services, request: Request) -> Any:
     came = judged(store, row)
     return {
         **study_json(row, phi=True),
-        "job_in_force": came.results[0].job_id if came.results else None,
+        "job_in_force": came.job_in_force,
         "cautions": [asdict(each) for each in came.cautions],
         "series": series_json(store.list_series(uid)),
         "job_list": came.jobs,
