@@ -8,6 +8,7 @@ network that knows nothing draws another one (Adebayo et al. 2018).
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,9 +101,7 @@ def _of_one(
             patch=patches.scales[scale],
             aside=aside[scale],
             blind=blind[scale],
-            log_odds=lambda cold, scale=scale: _log_odds(  # type: ignore[misc]  # bound now
-                classifier.predict(_without(patches, scale, cold)).probability
-            ),
+            log_odds=partial(_log_odds_without, classifier, patches, scale),
             rng=rng,
         )
         for scale, heat in prediction.heat_maps.items()
@@ -159,14 +158,18 @@ def _highest(values: NDArray[np.floating], shown: NDArray[np.bool_]) -> NDArray[
     return chosen.reshape(shown.shape)
 
 
-def _without(patches: Patches, scale: Scale, hot: NDArray[np.bool_]) -> Patches:
-    """The patches with lung where one of them is hot."""
+def _without(patches: Patches, scale: Scale, cold: NDArray[np.bool_]) -> Patches:
+    """The patches with lung in place of these voxels of one of them."""
     patch = patches.scales[scale]
-    cold = replace(patch, hu=np.where(hot, np.float32(LUNG_HU), patch.hu))
-    return replace(patches, scales={**patches.scales, scale: cold})
+    left = replace(patch, hu=np.where(cold, np.float32(LUNG_HU), patch.hu))
+    return replace(patches, scales={**patches.scales, scale: left})
 
 
-def _log_odds(p: float) -> float:
+def _log_odds_without(
+    classifier: TorchClassifier, patches: Patches, scale: Scale, cold: NDArray[np.bool_]
+) -> float:
+    """The decision with lung in place of these voxels of one scale."""
+    p = classifier.predict(_without(patches, scale, cold)).probability
     p = min(max(p, 1e-6), 1 - 1e-6)
     return float(np.log(p / (1 - p)))
 
