@@ -111,7 +111,9 @@ def assess(
             "study; look whether they are meant, and raise annotations.max_nodules if so"
         )
     whole, incomplete = _with_context(found.nodules, volume, inputs, classifier)
-    judgeable, others = _judgeable(whole, volume, max_diameter_mm)
+    judgeable, others = _judgeable(
+        whole, volume, max_diameter_mm, thickness_mm=slice_thickness_mm(inputs)
+    )
     refused = (*found.refused, *incomplete, *others)
     nodules = [placed.nodule for placed, _ in judgeable]
     predictions = classifier.classify(volume, nodules, on_nodule=on_nodule) if nodules else []
@@ -154,7 +156,11 @@ def _with_context(
 
 
 def _judgeable(
-    nodules: Sequence[Nodule], volume: CTVolume, max_diameter_mm: float
+    nodules: Sequence[Nodule],
+    volume: CTVolume,
+    max_diameter_mm: float,
+    *,
+    thickness_mm: float | None,
 ) -> tuple[list[tuple[PlacedNodule, str | None]], list[RefusedNodule]]:
     """Part the nodules by whether one in the lung is there, of a kind that the model can judge.
 
@@ -166,7 +172,7 @@ def _judgeable(
         placed = PlacedNodule(nodule=nodule, volume=volume)
         try:
             doubt = check_surroundings(placed, max_diameter_mm=max_diameter_mm)
-            check_learnt(placed)
+            check_learnt(placed, thickness_mm=thickness_mm)
         except NoduleUnusable as reason:
             refused.append(_refusal(nodule, str(reason)))
         else:

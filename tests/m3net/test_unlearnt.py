@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from m3net.errors import NoduleUnusable
 from m3net.nodule import Mask
@@ -15,10 +16,10 @@ from tests.m3net.test_measurements import GLASS_HU, LUNG_HU, SOLID_HU, body
 FAT_HU, CALCIUM_HU = -85, 500
 
 
-def why(placed: PlacedNodule) -> str:
+def why(placed: PlacedNodule, *, thickness_mm: float = 1.0) -> str:
     """The reason for which it is refused; empty if it is not."""
     try:
-        check_learnt(placed)
+        check_learnt(placed, thickness_mm=thickness_mm)
     except NoduleUnusable as reason:
         return str(reason)
     return ""
@@ -107,3 +108,34 @@ def test_the_half_filled_slices_at_the_ends_of_a_nodule_are_no_fat() -> None:
     ends = hu[[slices[0], slices[-1]]]
     hu[[slices[0], slices[-1]]] = np.where(ends > LUNG_HU + 100, FAT_HU, ends)
     assert not why(replace(solid, volume=replace(solid.volume, hu=hu)))
+
+
+def in_slices(fine: PlacedNodule, *, thickness_mm: float, apart_mm: float) -> PlacedNodule:
+    """A nodule of slices of 0.5 mm, in thicker ones that overlap."""
+    assert fine.nodule.mask is not None
+    count, step = int(thickness_mm / 0.5), int(apart_mm / 0.5)
+    hu, marked = (
+        ndimage.uniform_filter1d(of.astype(np.float64), count, axis=0, mode="nearest")[::step]
+        for of in (fine.volume.hu, fine.nodule.mask.voxels)
+    )
+    affine = fine.volume.affine @ np.diag([step, 1.0, 1.0, 1.0])
+    return replace(
+        fine,
+        volume=replace(fine.volume, hu=hu.round().astype(np.int16), affine=affine),
+        nodule=replace(fine.nodule, mask=Mask(voxels=marked >= 0.3, affine=affine)),
+    )
+
+
+@pytest.mark.parametrize("centre", [20.0, 21.0, 22.0, 23.0, 24.0])
+def test_a_flat_nodule_is_no_fat_on_thick_slices_that_overlap(centre: float) -> None:
+    """Of its slices the middle one, half tissue too, lies between two that are dense enough."""
+
+    def flat(hu: int, height_mm: float) -> PlacedNodule:
+        size = (12.0, 12.0, height_mm)
+        body_of = body(size, hu=hu, spacing_mm=(0.5, 0.7, 0.7), slices=44, centre_slice=centre)
+        return in_slices(body_of, thickness_mm=5.0, apart_mm=2.5)
+
+    for hu in (20, 40, 60, 80):
+        for height_mm in (4.5, 5.0, 6.0):
+            assert not why(flat(hu, height_mm), thickness_mm=5.0)
+    assert why(flat(FAT_HU, 16.0), thickness_mm=5.0).startswith("fat lies")

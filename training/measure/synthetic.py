@@ -28,7 +28,7 @@ def say(model: Predictor, case: Case, acquired: Acquisition) -> Said:
     try:
         placed = PlacedNodule(nodule=nodule, volume=volume)
         check_surroundings(placed, max_diameter_mm=MAX_DIAMETER_MM)
-        check_learnt(placed)
+        check_learnt(placed, thickness_mm=acquired.slice_mm)
     except NoduleUnusable as error:
         return Said(p=None, reason=str(error), signed=case.expected is None)
     p = model.probability(volume, nodule)
