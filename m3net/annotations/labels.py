@@ -177,11 +177,11 @@ def _planned(words: Sequence[Word]) -> str | None:
 def _thing(words: Sequence[Word]) -> tuple[Verdict, str]:
     """What a text without a nodule's word names."""
     for at, word in enumerate(words):
-        near = _follows(words, at, (Sense.BESIDE, Sense.NO))
-        if word.sense is Sense.REMOVAL and not near:
-            return Verdict.OTHER, word.says
-        if word.sense in _THINGS and not near:
-            return Verdict.OTHER if word.sense is Sense.OTHER else Verdict.ELSEWHERE, word.says
+        if word.sense not in (Sense.REMOVAL, *_THINGS):
+            continue
+        if not _follows(words, at, (Sense.BESIDE, Sense.NO)):
+            elsewhere = word.sense in (Sense.ORGAN, Sense.ORIGIN)
+            return Verdict.ELSEWHERE if elsewhere else Verdict.OTHER, word.says
     others = _senses(words) - {Sense.GONE, Sense.BREAK, Sense.LUNG, *_FILLING}
     if not others and any(word.says == EXCLUDED for word in words):
         return Verdict.ELSEWHERE, DENIED

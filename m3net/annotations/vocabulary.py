@@ -21,7 +21,11 @@ LONGEST_TEXT = 10_240
 
 _TARGET_VOLUME = re.compile(r"([GCPI]TV)")
 _ORDINAL = re.compile(r"(?<=\d)(st|nd|rd|th)(?![^\W_])", re.IGNORECASE)
-_DECIMAL = re.compile(r"\d+[.,]\d+")
+_DECIMAL = re.compile(r"(?<!\d)\d+[.,]\d+")
+_SIZE = re.compile(
+    r"(?<!\d)\d{1,3}(?=(?:[ _]*[x×*/-][ _]*\d{1,3}){0,2}[ _]*[mc]m(?![^\W_]))", re.IGNORECASE
+)
+"""No number of anything: "metastase D 8 mm" lies on the right, and not in a vertebra."""
 _WITH = re.compile(r"(?<![a-z])w/(?![a-z])", re.IGNORECASE)
 _SHORTENED = re.compile(r"\b([wrhscz])[/.](?=[a-z])", re.IGNORECASE)
 _INITIALS = re.compile(r"\b([a-z])\. ?([a-z])\.", re.IGNORECASE)
@@ -188,7 +192,7 @@ def _other(token: str) -> Word:
 
 def _tokens(text: str) -> list[str]:
     """Words in small letters without accents; a mark of punctuation where a new thought begins."""
-    text = _DECIMAL.sub("0", _ORDINAL.sub("", text[:LONGEST_TEXT]))
+    text = _SIZE.sub("0", _DECIMAL.sub("0", _ORDINAL.sub("", text[:LONGEST_TEXT])))
     text = _INITIALS.sub(r"\1 \2 ", text)
     text = _SHORTENED.sub(r"\1 ", _WITH.sub("with ", text))
     for pattern in (_HUMP, _TO_DIGIT):

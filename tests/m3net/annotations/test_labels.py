@@ -1,6 +1,7 @@
 """Labels as people write them, in five languages, each with what it makes of a mark."""
 
 from pathlib import Path
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from m3net.annotations.labels import Verdict, name_of, names_lung, read_label
 from m3net.annotations.meaning import Meaning, Said, meaning_of
-from m3net.annotations.vocabulary import LANGUAGES, Sense, vocabulary
+from m3net.annotations.vocabulary import LANGUAGES, LONGEST_TEXT, Sense, vocabulary
 
 TABLE = [
     line.split("\t")
@@ -31,6 +32,14 @@ def test_every_label_means_what_the_table_says() -> None:
         if (read := meaning_of(Said(texts=(label,)))).meaning is not EXPECTED[verdict]
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize("text", ["1 ", "1", "x ", "8 x 6 "])
+def test_a_text_of_numbers_alone_is_read_at_once(text: str) -> None:
+    """What anybody may write at any length must not hold up a process."""
+    begun = process_time()
+    assert read_label(text * (LONGEST_TEXT // len(text))).verdict is Verdict.NOTHING
+    assert process_time() - begun < 1.0
 
 
 def test_case_underscores_and_numbers_change_no_verdict() -> None:
