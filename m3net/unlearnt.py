@@ -69,8 +69,8 @@ def check_learnt(placed: PlacedNodule, *, thickness_mm: float | None) -> None:
     fat = fat_within(smooth, voxels.inside, spacing_mm, thickness_mm=thickness_mm)
     if fat.any():
         raise NoduleUnusable(
-            f"fat lies in it ({smooth[fat].mean():.0f} HU), as in a hamartoma or in fat beside the "
-            f"lung; {_NO_NUMBER}"
+            f"fat lies in it ({smooth[fat].mean():.0f} HU), as in a hamartoma; {_NO_NUMBER}; "
+            "one beside fat is judged if the outline leaves the fat out"
         )
 
 

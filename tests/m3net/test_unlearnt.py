@@ -10,6 +10,7 @@ from m3net.errors import NoduleUnusable
 from m3net.nodule import Mask
 from m3net.placed import PlacedNodule
 from m3net.unlearnt import check_learnt
+from m3net.volume import transform
 from tests.m3net.test_cavities import hollow
 from tests.m3net.test_measurements import GLASS_HU, LUNG_HU, SOLID_HU, body
 
@@ -31,8 +32,9 @@ def with_core(core_mm: float, core_hu: int, *, outer_mm: float, hu: int) -> Plac
 
 def test_a_nodule_of_fat_gets_a_reason_instead_of_a_number() -> None:
     assert why(body((12.0, 12.0, 12.0), hu=FAT_HU)) == (
-        "fat lies in it (-85 HU), as in a hamartoma or in fat beside the lung; the model has "
-        "learnt from hardly any such nodule, so no probability is given"
+        "fat lies in it (-85 HU), as in a hamartoma; the model has learnt from hardly any such "
+        "nodule, so no probability is given; one beside fat is judged if the outline leaves the "
+        "fat out"
     )
 
 
@@ -139,3 +141,23 @@ def test_a_flat_nodule_is_no_fat_on_thick_slices_that_overlap(centre: float) -> 
         for height_mm in (4.5, 5.0, 6.0):
             assert not why(flat(hu, height_mm), thickness_mm=5.0)
     assert why(flat(FAT_HU, 16.0), thickness_mm=5.0).startswith("fat lies")
+
+
+def test_a_nodule_at_the_chest_wall_is_judged_if_its_outline_leaves_the_fat_out() -> None:
+    def outlined(beyond_mm: float) -> PlacedNodule:
+        ball = body((12.0, 12.0, 12.0), hu=SOLID_HU)
+        places = np.moveaxis(np.indices(ball.volume.shape), 0, -1)
+        points = transform(ball.volume.affine, places)
+        away_mm = np.linalg.norm(points, axis=-1)
+        wall = (points[..., 0] >= 3.0) & (away_mm > 6.0)
+        hu = np.where(wall, FAT_HU, ball.volume.hu).astype(np.int16)
+        mask = Mask(voxels=away_mm <= 6.0 + beyond_mm, affine=ball.volume.affine)
+        return replace(
+            ball,
+            volume=replace(ball.volume, hu=hu),
+            nodule=replace(ball.nodule, mask=mask),
+        )
+
+    assert "one beside fat is judged if" in why(outlined(4.0))
+    assert not why(outlined(0.0))
+    assert not why(outlined(1.0))

@@ -155,8 +155,9 @@ def test_a_nodule_of_fat_is_refused_beside_one_that_is_judged(
     seg = synthetic.segmentation(ct, [fat, mask(slice(40, 43))])
     results = run(files(tmp_path, ct, seg), classifier)
     reason = (
-        "fat lies in it (-80 HU), as in a hamartoma or in fat beside the lung; the model has "
-        "learnt from hardly any such nodule, so no probability is given"
+        "fat lies in it (-80 HU), as in a hamartoma; the model has learnt from hardly any such "
+        "nodule, so no probability is given; one beside fat is judged if the outline leaves the "
+        "fat out"
     )
     assert [nodule.reason for nodule in results.nodules] == [None, reason]
     assert f"1 of 2 nodules analysed. NOT analysed: Nodule 1: {reason}." in results.headline
