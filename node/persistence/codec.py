@@ -17,6 +17,8 @@ _FACTS = TypeAdapter(InstanceFacts)
 _WANTED = TypeAdapter(Wanted)
 _FINDINGS = TypeAdapter(Findings)
 
+UNREADABLE = (ValueError, KeyError, TypeError)
+"""What reading a row raises that another version, or nobody, has written."""
 
 _COLUMNS = (
     "study_instance_uid",

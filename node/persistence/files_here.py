@@ -5,8 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, or_, select
 
 from node.core.errors import NotAllowed
-from node.persistence.codec import instance_ids
-from node.persistence.jobs import UNREADABLE
+from node.persistence.codec import UNREADABLE, instance_ids
 from node.persistence.schema import Artifact, Instance
 from sr_templates.findings import Outcome
 

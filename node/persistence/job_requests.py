@@ -12,7 +12,6 @@ from node.persistence import work
 from node.persistence.conditions import in_states
 from node.persistence.files_here import require_inputs, require_results
 from node.persistence.outdated import reported_after
-from node.persistence.priors import without_prior
 from node.persistence.queueing import queue_job, resend
 from node.persistence.rows import JobTerms, Requeued
 from node.persistence.schema import Job
@@ -160,7 +159,7 @@ def _analyse_anew(
         connection,
         study,
         input_digest=job.input_digest,
-        inputs=without_prior(job.inputs),
+        inputs=job.inputs,
         terms=JobTerms(analysis_id=analysis_id, max_attempts=job.max_attempts),
         because=f"{by} asked for job {job.id} again, and the model has changed since",
         now=now,

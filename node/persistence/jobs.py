@@ -1,6 +1,6 @@
 """The worker's transactions: claim, finish, and report what died."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -12,11 +12,12 @@ from sqlalchemy.orm import aliased
 
 from m3net.uids import SOPInstanceUID, StudyInstanceUID
 from node.core.diary import Kind
-from node.core.inputs import Role
+from node.core.inputs import Intent, Role
 from node.core.states import State, Step
 from node.persistence import work
 from node.persistence.artifacts import add_artifacts, results_of
 from node.persistence.codec import (
+    UNREADABLE,
     facts_from_row,
     inputs_from_json,
     instance_ids,
@@ -26,7 +27,7 @@ from node.persistence.conditions import in_states
 from node.persistence.in_force import hand_out_in_force
 from node.persistence.leases import Leases
 from node.persistence.outdated import reported_after, withdraw_outdated
-from node.persistence.priors import prior_of, with_prior, without_prior
+from node.persistence.priors import prior_of
 from node.persistence.queueing import queue_deliveries
 from node.persistence.rows import JobLease, JobResult, Outbox, Predecessor, StoredArtifact
 from node.persistence.schema import Instance, Job, Study
@@ -62,9 +63,8 @@ class Jobs(Leases):
                 if row is None:
                     return None
                 try:
-                    inputs = with_prior(connection, row) if compares else row.inputs
                     last = 1 < row.max_attempts <= row.tries
-                    lease = _lease(connection, row, without_prior(inputs) if last else inputs)
+                    lease = _lease(connection, row, compares=compares and not last)
                 except UNREADABLE as error:
                     work.bury(
                         connection,
@@ -75,8 +75,6 @@ class Jobs(Leases):
                         now=now,
                     )
                     return None
-                if inputs != row.inputs:
-                    connection.execute(update(Job).where(Job.id == row.id).values(inputs=inputs))
                 connection.execute(
                     update(Study)
                     .where(
@@ -146,7 +144,7 @@ class Jobs(Leases):
             for row in dead:
                 # of what cannot be read no report can be made: the diary and `job list` tell of it
                 with suppress(*UNREADABLE):
-                    return _lease(connection, row, row.inputs)
+                    return _lease(connection, row)
             return None
 
     def report_failure(
@@ -183,10 +181,6 @@ class Jobs(Leases):
                 connection, job_id, study=study, outcome=outcome, outbox=outbox, now=now
             )
             return True
-
-
-UNREADABLE = (ValueError, KeyError, TypeError)
-"""What reading a row raises that another version, or nobody, has written."""
 
 
 def _in_turn(candidate: Any) -> list[Any]:
@@ -226,18 +220,22 @@ def _predecessor() -> Any:
 _CLAIMS = work.claims(Job, eligible=_in_turn, predecessor_id=_predecessor())
 
 
-def _lease(connection: Connection, row: Row[Any], stored: Mapping[str, Any]) -> JobLease:
+def _lease(connection: Connection, row: Row[Any], *, compares: bool = False) -> JobLease:
     study = StudyInstanceUID(row.study_instance_uid)
     instances = connection.execute(
         select(*Instance.__table__.columns).where(Instance.study_instance_uid == study)
     ).all()
-    wanted = set(instance_ids(stored))
+    wanted = set(instance_ids(row.inputs))
     used = [instance for instance in instances if instance.id in wanted]
     inputs = inputs_from_json(
-        study, stored, {item.id: facts_from_row(item._asdict()) for item in used}
+        study, row.inputs, {item.id: facts_from_row(item._asdict()) for item in used}
     )
     paths = {SOPInstanceUID(item.sop_instance_uid): item.path for item in used}
-    if found := prior_of(connection, stored.get("prior")):
+    if (
+        compares
+        and inputs.intent is Intent.ANALYSE
+        and (found := prior_of(connection, study)) is not None
+    ):
         prior, paths_there = found
         if paths.keys().isdisjoint(paths_there):  # else which file is meant is not certain
             inputs, paths = replace(inputs, prior=prior), {**paths, **paths_there}

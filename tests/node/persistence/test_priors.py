@@ -1,12 +1,21 @@
-"""Which earlier CT a job compares with, and that what happens to that CT later changes nothing."""
+"""Which earlier CT a job compares with, whatever has happened to that CT since."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import cast
+
+import pytest
+from sqlalchemy import Table, create_engine, update
 
 from m3net.uids import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+from node.core.diary import Kind
 from node.core.digest import inputs_digest
 from node.core.inputs import InstanceFacts, Intent
+from node.core.keeping import Files
 from node.dicom.searchable import Described
 from node.persistence.rows import JobLease, JobResult, JobTerms, Outbox
+from node.persistence.schema import Instance, Job
 from node.persistence.store import Store
 from sr_templates.findings import Outcome
 from tests.node.core.facts_of import ct_slice
@@ -33,7 +42,18 @@ def queue(
     store: Store, study: StudyInstanceUID, *, day: str, patient_id: str = "4711", **said: str
 ) -> None:
     """A job of a study of that day; `said` is what differs from Jane's."""
-    slices = slices_of(study)
+    queue_of(store, study, slices_of(study), day=day, patient_id=patient_id, **said)
+
+
+def queue_of(
+    store: Store,
+    study: StudyInstanceUID,
+    slices: list[InstanceFacts],
+    *,
+    day: str,
+    patient_id: str = "4711",
+    **said: str,
+) -> None:
     identity = replace(IDENTITY, patient_id=patient_id, study_date=day)
     says = Described(study={**JANE, **said}, series={}, instance={})
     for each in slices:
@@ -47,8 +67,8 @@ def queue(
     )
 
 
-def claim(store: Store, *, compares: bool = True) -> JobLease:
-    lease = store.claim_job(owner="host-a:1:1", lease_s=60, now=NOON, compares=compares)
+def claim(store: Store, *, compares: bool = True, now: datetime = NOON) -> JobLease:
+    lease = store.claim_job(owner="host-a:1:1", lease_s=60, now=now, compares=compares)
     assert lease is not None
     return lease
 
@@ -117,15 +137,89 @@ def test_a_study_that_is_not_surely_an_earlier_one_of_the_patient_is_not_compare
     assert claim(store).inputs.prior is None
 
 
-def test_what_comes_between_two_tries_changes_nothing(store: Store) -> None:
-    first = earlier(store, 1, day="20240101")
+LATER = NOON + timedelta(hours=1)
+
+
+def tried_in_vain(store: Store) -> None:
+    """Today's study waits for its second try, and would have been compared with an earlier CT."""
     queue(store, TODAY, day="20260301")
-    store.retry(claim(store), error="no memory", not_before=NOON, now=NOON)
-    queue(store, StudyInstanceUID("1.2.7"), day="20250101")
-    again = claim(store)
-    assert again.study_instance_uid == TODAY
+    lease = claim(store)
+    assert lease.inputs.prior is not None
+    store.retry(lease, error="no memory", not_before=LATER, now=NOON)
+
+
+def test_what_is_judged_between_two_tries_is_compared_with(store: Store) -> None:
+    earlier(store, 1, day="20240101")
+    tried_in_vain(store)
+    closer = earlier(store, 2, day="20250101")
+    again = claim(store, now=LATER)
     assert again.inputs.prior is not None
-    assert again.inputs.prior.inputs.study_instance_uid == first
+    assert again.inputs.prior.inputs.study_instance_uid == closer
+
+
+def test_what_was_judged_otherwise_between_two_tries_is_compared_with_as_it_is_now(
+    store: Store,
+) -> None:
+    study = earlier(store, 1, day="20250101")
+    tried_in_vain(store)
+    queue_of(store, study, slices_of(study)[:1], day="20250101")
+    finish(store, claim(store))
+    again = claim(store, now=LATER)
+    assert again.inputs.prior is not None
+    assert again.inputs.prior.inputs.ct == tuple(slices_of(study)[:1])
+
+
+def test_a_report_that_was_taken_back_between_two_tries_is_not_compared_with(store: Store) -> None:
+    study = earlier(store, 1, day="20250101")
+    tried_in_vain(store)
+    queue_of(store, study, slices_of(study)[:1], day="20250101")
+    finish(store, claim(store), outcome=Outcome.NOT_ANALYSED)
+    assert claim(store, now=LATER).inputs.prior is None
+
+
+def test_what_was_freed_between_two_tries_is_not_compared_with(store: Store) -> None:
+    study = earlier(store, 1, day="20250101")
+    tried_in_vain(store)
+    store.note_judgement(
+        store.study_pulse(study),
+        kind=Kind.STUDY_COMPLETE,
+        reason="test",
+        look_again_at=None,
+        now=NOON,
+    )
+    assert store.free(study, Files.RECEIVED, because="test", by="test", now=NOON) is not None
+    assert claim(store, now=LATER).inputs.prior is None
+
+
+def test_nothing_is_compared_once_that_is_switched_off(store: Store) -> None:
+    earlier(store, 1, day="20250101")
+    tried_in_vain(store)
+    assert claim(store, compares=False, now=LATER).inputs.prior is None
+
+
+FROM_ANOTHER_VERSION: tuple[tuple[Table, Mapping[str, object]], ...] = (
+    (cast(Table, Instance.__table__), {"facts": '{"of": "another version"}'}),
+    (cast(Table, Job.__table__), {"inputs": {"of": "another version"}}),
+    (cast(Table, Job.__table__), {"summary": {"nodules": [{"of": "another version"}]}}),
+)
+
+
+@pytest.mark.parametrize(("table", "stored"), FROM_ANOTHER_VERSION)
+def test_what_another_version_stored_of_an_earlier_ct_holds_up_no_report(
+    store: Store, url: str, table: Table, stored: Mapping[str, object]
+) -> None:
+    readable = earlier(store, 1, day="20240101")
+    unreadable = earlier(store, 2, day="20250101")
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        of_it = table.c.study_instance_uid == unreadable
+        connection.execute(update(table).where(of_it).values(stored))
+    engine.dispose()
+    queue(store, TODAY, day="20260301")
+    lease = claim(store)
+    assert lease.study_instance_uid == TODAY
+    assert lease.inputs.prior is not None
+    assert lease.inputs.prior.inputs.study_instance_uid == readable
 
 
 def test_the_last_try_compares_nothing_lest_the_earlier_ct_is_what_the_others_failed_at(
@@ -152,14 +246,13 @@ def test_a_report_stays_as_it_is_when_the_earlier_ct_comes_later(store: Store) -
     assert store.enqueue(inputs, digest=inputs_digest(inputs), terms=terms, now=NOON) is None
 
 
-def test_of_an_earlier_ct_that_is_erased_nothing_is_left_and_nothing_else_takes_its_place(
+def test_an_earlier_ct_that_was_erased_between_two_tries_is_not_compared_with(
     store: Store,
 ) -> None:
     gone = earlier(store, 1, day="20250101")
     queue(store, TODAY, day="20260301")
     store.retry(claim(store), error="no memory", not_before=NOON, now=NOON)
     store.erase_study(gone, by="test", forced=True, now=NOON)
-    # whose job may have the number that the erased one had
     queue(store, StudyInstanceUID("1.2.8"), day="20250201", patient_id="somebody else")
     leases = [claim(store), claim(store)]
     assert {lease.study_instance_uid for lease in leases} == {TODAY, "1.2.8"}
