@@ -98,7 +98,7 @@ def _sorted(study: StudyInstanceUID, instances: Sequence[InstanceFacts]) -> _Stu
 
 
 def _unannotated(found: _Study) -> Selection:
-    """Nobody has marked anything; whether that is reported is a setting."""
+    """There is CT, and nobody has marked anything; whether that is reported is a setting."""
     choice = choose_series(found.series, ())
     return Selection(inputs=_inputs(found, choice, intent=Intent.REPORT_NOT_ANNOTATED))
 
@@ -204,7 +204,6 @@ def _chosen(found: _Study) -> tuple[SeriesChoice, _OfPatient]:
     voices = found.readable
     while True:
         choice = choose_series(found.series, voices)
-        assert choice is not None, "there is a series"  # noqa: S101
         own = _of_patient(voices, found.series[choice.series_instance_uid])
         if not own.accepted or len(own.accepted) == len(voices):
             return choice, own

@@ -17,14 +17,12 @@ SeriesMap = Mapping[SeriesInstanceUID, Sequence[InstanceFacts]]
 _FOR_ALL = "it has the thinnest slices, and of those the most"
 
 
-def choose_series(series: SeriesMap, annotations: Sequence[InstanceFacts]) -> SeriesChoice | None:
-    """The series to analyse; None if there is none.
+def choose_series(series: SeriesMap, annotations: Sequence[InstanceFacts]) -> SeriesChoice:
+    """The series to analyse, of those there are: one at least.
 
     In this order: most slices that annotations draw on; most slices that they refer to; in their
     frame of reference and covering most of their marks; thinnest; most slices; lowest UID.
     """
-    if not series:
-        return None
     marked = marked_frames(annotations)
 
     def stated(counts: Counter[SeriesInstanceUID], because: str) -> SeriesChoice:

@@ -25,8 +25,6 @@ from node.persistence.transactions import Transactions, record
 
 HELD = "held: "
 """So begins the error of what is held: nobody decided against it."""
-FOR_SOMEBODY = "for somebody to send it again"
-"""So begins what a study waits for that is held."""
 UNTIL_SENT_AGAIN = "for somebody to send it again, or any object of it"
 """So begins what a study waits for that is held."""
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 
 from node.core.states import State
 from node.persistence.conditions import in_states, is_open
-from node.persistence.holding import FOR_SOMEBODY
+from node.persistence.holding import UNTIL_SENT_AGAIN
 from node.persistence.process_identity import is_dead_here, is_of_this_host
 from node.persistence.schema import (
     Contribution,
@@ -288,7 +288,7 @@ def _expired(connection: Connection, after: datetime) -> tuple[int, datetime | N
     """What a restore holds has not: it waits for a person."""
     row = connection.execute(
         select(func.count(), func.min(Study.expired_at)).where(
-            Study.expired_at > after, ~Study.waiting_for.startswith(FOR_SOMEBODY)
+            Study.expired_at > after, ~Study.waiting_for.startswith(UNTIL_SENT_AGAIN)
         )
     ).one()
     return row[0], row[1]
