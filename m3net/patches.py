@@ -73,17 +73,8 @@ def cut_patches(
     Raises NoduleUnusable if the centre is not in the volume.
     Li et al. 2026, eq. 1; pixel to patient: PS3.3 C.7.6.2.1.1.
     """
-    placed = PlacedNodule(nodule=nodule, volume=volume)
-    if not volume.contains(nodule.centre_mm):
-        at = ", ".join(f"{i:.0f}" for i in volume.to_index(nodule.centre_mm))
-        raise NoduleUnusable(
-            f"the nodule's centre lies outside the CT: at slice, row, column {at} of "
-            f"{' x '.join(map(str, volume.shape))}; check the annotation's frame of reference"
-        )
-    low, high = np.zeros(3, dtype=int), np.array(volume.shape) - 1
-    if context is not None:
-        box_low, box_high = context_box(placed, context)
-        low, high = np.maximum(low, box_low), np.minimum(high, box_high)
+    placed = place_inside(volume, nodule)
+    low, high = seen_of(placed, context)
     cut = {
         scale: _cut(placed, spec, low=low, high=high, mask=mask) for scale, spec in scales.items()
     }
@@ -92,6 +83,31 @@ def cut_patches(
         description=describe_placed(placed, low=low, high=high) if described else None,
         notes=_notes(nodule, context) if mask or context or described else (),
     )
+
+
+def place_inside(volume: CTVolume, nodule: Nodule) -> PlacedNodule:
+    """The nodule in the CT.
+
+    Raises NoduleUnusable if its centre is not there.
+    """
+    if not volume.contains(nodule.centre_mm):
+        at = ", ".join(f"{i:.0f}" for i in volume.to_index(nodule.centre_mm))
+        raise NoduleUnusable(
+            f"the nodule's centre lies outside the CT: at slice, row, column {at} of "
+            f"{' x '.join(map(str, volume.shape))}; check the annotation's frame of reference"
+        )
+    return PlacedNodule(nodule=nodule, volume=volume)
+
+
+def seen_of(
+    placed: PlacedNodule, context: ContextBox | None
+) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """First and last voxel (z, y, x) of the CT that may be seen: all, or what the context shows."""
+    low, high = np.zeros(3, dtype=int), np.array(placed.volume.shape) - 1
+    if context is not None:
+        box_low, box_high = context_box(placed, context)
+        low, high = np.maximum(low, box_low), np.minimum(high, box_high)
+    return low, high
 
 
 def box_seen(
@@ -128,7 +144,7 @@ def _reach_of(
     corners = np.moveaxis(np.indices((2, 2, 2)), 0, -1).reshape(-1, 3) * (np.array(spec.size) - 1)
     places = np.concatenate(
         [
-            transform(_grid(placed, grid, low=np.zeros(3, dtype=int), high=ends)[1], corners)
+            transform(patch_grid(placed, grid, low=np.zeros(3, dtype=int), high=ends)[1], corners)
             for grid in (spec, replace(spec, border="pad"))
         ]
     )
@@ -145,7 +161,7 @@ def _cut(
 ) -> Patch:
     """One patch; `low` and `high` are the first and last voxel (z, y, x) that may be seen."""
     volume = placed.volume
-    affine, to_volume = _grid(placed, spec, low=low, high=high)
+    affine, to_volume = patch_grid(placed, spec, low=low, high=high)
     index = np.moveaxis(grid_points(to_volume, spec.size), -1, 0)  # (3, D, H, W)
     valid = np.ones(spec.size, dtype=np.bool_)
     for axis in range(3):
@@ -181,14 +197,17 @@ def _in_padding(index: NDArray[np.int_], volume: CTVolume) -> NDArray[np.bool_]:
     return padded
 
 
-def _grid(
+def patch_grid(
     placed: PlacedNodule,
     spec: ScaleSpec,
     *,
     low: NDArray[np.int_],
     high: NDArray[np.int_],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The patch's affine to LPS mm, and its affine to the volume's index."""
+    """The patch's affine to LPS mm, and its affine to the volume's index.
+
+    low, high : first and last voxel (z, y, x) that may be seen: a window may keep to them
+    """
     volume, size = placed.volume, np.array(spec.size)
     to_volume = np.eye(4)
     if spec.spacing_mm is None:

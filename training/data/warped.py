@@ -6,7 +6,6 @@ context, is air.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +14,17 @@ from scipy import ndimage
 from m3net.config import M3NetConfig
 from m3net.grid import grid_points
 from m3net.nodule import Nodule
-from m3net.patches import Patch, Patches, context_box, describe_placed
+from m3net.patches import (
+    Patch,
+    Patches,
+    describe_placed,
+    patch_grid,
+    place_inside,
+    seen_of,
+)
 from m3net.placed import PlacedNodule
 from m3net.preprocessing import cut_for
-from m3net.scales import Scale
+from m3net.scales import Scale, ScaleSpec
 from m3net.volume import AIR_HU, CTVolume
 from training.data.augment import Warp
 
@@ -42,33 +48,28 @@ def cut_warped(
     if all(each.still for each in of_scale.values()):
         return cut_for(config, volume, nodule)
     wanted = config.preprocessing
-    unmarked = replace(config, preprocessing=replace(wanted, mask=False, description=False))
-    straight = cut_for(unmarked, volume, nodule)
-    placed = PlacedNodule(nodule=nodule, volume=volume)
-    low, high = np.zeros(3, dtype=int), np.array(volume.shape) - 1
-    if wanted.context is not None:
-        box = context_box(placed, wanted.context)
-        low, high = np.maximum(low, box[0]), np.minimum(high, box[1])
-    bent: Mapping[Scale, Patch] = {
-        scale: _bend(
-            patch,
+    placed = place_inside(volume, nodule)
+    low, high = seen_of(placed, wanted.context)
+    bent: dict[Scale, Patch] = {}
+    for scale in config.scales:
+        spec = config.branch(scale).patch
+        bent[scale] = _bend(
+            spec,
             placed,
             of_scale[scale],
-            unit=UNIT_VOXELS if isinstance(warp, Warp) else patch.hu.shape[-1] / 2,
+            unit=UNIT_VOXELS if isinstance(warp, Warp) else spec.size[-1] / 2,
             low=low,
             high=high,
             mask=wanted.mask,
         )
-        for scale, patch in straight.scales.items()
-    }
     numbers = None
     if wanted.description:
         numbers = describe_placed(placed, low=low, high=high, basic=True)
-    return Patches(scales=bent, notes=straight.notes, description=numbers)
+    return Patches(scales=bent, description=numbers)
 
 
 def _bend(
-    patch: Patch,
+    spec: ScaleSpec,
     placed: PlacedNodule,
     warp: Warp,
     *,
@@ -81,16 +82,16 @@ def _bend(
 
     unit : voxels of the CT that are 1 in the places that the warp knows
     """
-    depth, height, width = patch.hu.shape
     volume = placed.volume
-    points_mm = grid_points(patch.affine, (depth, height, width))  # (D, H, W, 3)
+    affine, _ = patch_grid(placed, spec, low=low, high=high)
+    points_mm = grid_points(affine, spec.size)  # (D, H, W, 3)
     if warp.turn is not None:
-        points_mm = _turned(points_mm, patch, placed.nodule, warp.turn)  # (D, H, W, 3)
+        points_mm = _turned(points_mm, affine, placed.nodule, warp.turn)  # (D, H, W, 3)
     index = volume.to_index(points_mm)  # (D, H, W, 3)
     centre = placed.centre_index[1:]  # (2,)
     # One warp for all slices.  They have the same rows and columns of the CT, unless its gantry was
     # tilted; then the nodule's own slice counts.
-    places = (index[depth // 2, ..., 1:] - centre) / unit  # (H, W, 2)
+    places = (index[spec.size[0] // 2, ..., 1:] - centre) / unit  # (H, W, 2)
     index[..., 1:] += (warp(places) - places) * unit
     valid = np.all((index > low - 0.5) & (index < high + 0.5), axis=-1)
     if volume.missing:
@@ -101,14 +102,17 @@ def _bend(
     )
     hu[~valid] = AIR_HU
     share = placed.share_at(index) if mask else None
-    return Patch(hu=hu, valid=valid, mask=share, affine=patch.affine)
+    return Patch(hu=hu, valid=valid, mask=share, affine=affine)
 
 
 def _turned(
-    points_mm: NDArray[np.float64], patch: Patch, nodule: Nodule, turn: NDArray[np.float64]
+    points_mm: NDArray[np.float64],
+    affine: NDArray[np.float64],
+    nodule: Nodule,
+    turn: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """The points (..., 3) LPS turned about the nodule's centre along the patch's own axes."""
-    axes = patch.affine[:3, :3] / np.linalg.norm(patch.affine[:3, :3], axis=0)  # (3, 3) LPS
+    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)  # (3, 3) LPS
     matrix = axes @ turn @ np.linalg.inv(axes)
     centre_mm = np.array(nodule.centre_mm)
     return np.asarray(centre_mm + (points_mm - centre_mm) @ matrix.T)

@@ -123,6 +123,11 @@ class Engine:
             )
         self.experiment, self.run, self.processes = experiment, run, processes
         self.model = experiment.model.to(processes.device)
+        if processes.device.type == "cpu":
+            for layer in self.model.modules():
+                if isinstance(layer, nn.Conv3d):
+                    # a step of `small` takes a fifth less; not measured on a GPU
+                    layer.weight.data = layer.weight.to(memory_format=torch.channels_last_3d)
         self.criterion = experiment.criterion.to(processes.device)
         if processes.shares_norms:
             self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)  # type: ignore[no-untyped-call]  # torch
