@@ -68,7 +68,14 @@ def show_job(job_id: int, as_json: bool, config_path: Path | None) -> None:
         for a in artifacts
     ]
     if as_json:
-        show_json({**asdict(row), "job_in_force": came.job_in_force, "artifacts": files})
+        show_json(
+            {
+                **asdict(row),
+                "job_in_force": came.job_in_force,
+                "cautions": [asdict(each) for each in came.cautions],
+                "artifacts": files,
+            }
+        )
         return
     show_fields(
         {

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from node.core.states import SETTLED, State
 from node.listed.diary import in_local_time
-from node.persistence.held import ResultInForce
+from node.persistence.held import LastReport, ResultInForce
 from node.persistence.holding import HELD, UNTIL_SENT_AGAIN
 from node.persistence.planning import SUPERSEDED
 from node.persistence.rows import DeliveryRow, JobRow, StudyRow
@@ -39,7 +39,7 @@ class Name(StrEnum):
     EARLIER_ELSEWHERE = "earlier_elsewhere"
     """A destination holds the report that this one replaces, and not this one."""
     NOT_HERE = "not_here"
-    """A report was made, and this node cannot show it."""
+    """The report that stands was made, and this node cannot show it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,21 +54,26 @@ class Caution:
 class Judged:
     """What came of one study.
 
-    results    : those in force
+    report     : the one that stands; None if there has been none
     jobs       : all, newest first
     deliveries : all, newest first
     cautions   : everything that a reader of the report has to know beside it; the latest first
     """
 
-    results: Sequence[ResultInForce]
+    report: LastReport | None
     jobs: Sequence[JobRow]
     deliveries: Sequence[DeliveryRow]
     cautions: Sequence[Caution]
 
     @property
+    def results(self) -> Sequence[ResultInForce]:
+        """What is handed out; empty if there is nothing."""
+        return self.report.results if self.report else ()
+
+    @property
     def job_in_force(self) -> int | None:
-        """Whose results are handed out; None if there are none."""
-        return self.results[0].job_id if self.results else None
+        """Whose report stands, be it here or only where it was sent; None if there is none."""
+        return self.report.job_id if self.report else None
 
 
 def judged(store: Store, row: StudyRow) -> Judged:
@@ -76,50 +81,49 @@ def judged(store: Store, row: StudyRow) -> Judged:
 
     What follows on something is looked up after it: nothing that happens meanwhile is passed over.
     """
-    results = store.results_in_force(row.study_instance_uid)
+    report = store.last_report(row.study_instance_uid)
     jobs = store.list_jobs(study=row.study_instance_uid)
     deliveries = store.list_deliveries(study=row.study_instance_uid)
     return Judged(
-        results=results,
+        report=report,
         jobs=jobs,
         deliveries=deliveries,
-        cautions=cautions(row, results, jobs, deliveries),
+        cautions=cautions(row, report, jobs, deliveries),
     )
 
 
 def cautions(
     row: StudyRow,
-    results: Sequence[ResultInForce],
+    report: LastReport | None,
     jobs: Sequence[JobRow],
     deliveries: Sequence[DeliveryRow],
 ) -> list[Caution]:
     """Everything that a reader of the study's report has to know beside it; the latest first.
 
+    Destinations hold it when its files are freed here: nothing of this depends on them.
     The rest is as in `Judged`, and was looked up in this order.
     """
     by_number = {job.job_id: job for job in jobs}
-    if not results:
-        done = [job for job in jobs if job.state is State.DONE]
-        return [*_of_what_came(row), _not_here(done)] if done else []
-    in_force = by_number.get(results[0].job_id)
-    if in_force is None:
-        return []  # the study is just being erased
-    failed = results[0].outcome is Outcome.TECHNICAL_FAILURE
+    in_force = by_number.get(report.job_id) if report else None
+    if report is None or in_force is None:
+        return []  # never reported, or the study is just being erased
+    failed = report.outcome is Outcome.TECHNICAL_FAILURE
     return [
         *_of_what_came(row),
         *_of_later_jobs(in_force, jobs),
         *_of_earlier_jobs(in_force, jobs, failed=failed),
-        *_elsewhere(in_force, by_number, deliveries),
+        *_elsewhere(in_force, by_number, deliveries, failed=failed),
+        *([] if report.results else [_not_here(in_force, failed=failed)]),
     ]
 
 
-def _not_here(done: Sequence[JobRow]) -> Caution:
-    last = max(done, key=lambda job: job.revision)
+def _not_here(in_force: JobRow, *, failed: bool) -> Caution:
+    headline = "a technical failure" if failed else f'"{in_force.headline}"'
     return Caution(
         name=Name.NOT_HERE,
-        says=f"A report was made ({_named(last)}) and is not shown: its files were freed, or "
-        "have not been read since an upgrade; the diary says which. Destinations keep what "
-        "they were sent.",
+        says=f"A report was made ({_named(in_force)}), headed {headline}, and is not shown: its "
+        "files were freed, or have not been read since an upgrade; the diary says which. "
+        "Destinations keep what they were sent.",
     )
 
 
@@ -201,30 +205,42 @@ def _of_earlier_jobs(
     else:
         yield Caution(
             name=Name.REVISED,
-            says=f"This is a revised report ({_named(in_force)}): it replaces that of "
-            f"{_named(last)}.",
+            says=f"The report that stands is a revised one ({_named(in_force)}): it replaces that "
+            f"of {_named(last)}.",
         )
 
 
 def _elsewhere(
-    in_force: JobRow, by_number: Mapping[int, JobRow], deliveries: Sequence[DeliveryRow]
+    in_force: JobRow,
+    by_number: Mapping[int, JobRow],
+    deliveries: Sequence[DeliveryRow],
+    *,
+    failed: bool,
 ) -> Iterator[Caution]:
+    def replaces(delivery: DeliveryRow) -> tuple[int, bool]:
+        """What is greater replaces what is less: a result its own job's technical failure."""
+        revision = by_number[delivery.job_id].revision
+        return revision, delivery.outcome is not Outcome.TECHNICAL_FAILURE
+
+    stands = (in_force.revision, not failed)
     for destination in sorted({each.destination for each in deliveries}):
         there = [e for e in deliveries if e.destination == destination and e.job_id in by_number]
-        arrived = [by_number[e.job_id].revision for e in there if e.state is State.DONE]
-        if not arrived or max(arrived) >= in_force.revision:
+        arrived = [replaces(each) for each in there if each.state is State.DONE]
+        if not arrived or max(arrived) >= stands:
             continue
-        own = [each for each in there if each.job_id == in_force.job_id]
+        own = [each for each in there if replaces(each) == stands]
         last = max(own, key=lambda each: each.delivery_id, default=None)
         how = (
             "is not to be sent there"
             if last is None
             else f"has not arrived there (delivery {last.delivery_id}, {last.state})"
         )
+        revision, has_result = max(arrived)
+        holds = "earlier report" if has_result else 'report of a "technical failure"'
         yield Caution(
             name=Name.EARLIER_ELSEWHERE,
-            says=f"{destination} still holds the earlier report, revision {max(arrived)}: the one "
-            f"that stands {how}.",
+            says=f"{destination} still holds the {holds}, revision {revision}: the one that "
+            f"stands {how}.",
         )
 
 

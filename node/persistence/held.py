@@ -5,6 +5,7 @@ Of what was received: the current version of each instance.  Of what was made: t
 handed out as received: it may be an outdated report, and stand beside the one that replaced it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,8 @@ from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInst
 from node.core.inputs import Role
 from node.core.results import ArtifactKind
 from node.core.uids import is_own_series
-from node.persistence.schema import IN_FORCE, Artifact, Instance
+from node.persistence.outdated import newest_reported
+from node.persistence.schema import IN_FORCE, Artifact, Instance, Job
 from node.persistence.transactions import Transactions
 from sr_templates.findings import Outcome
 
@@ -54,18 +56,37 @@ class ResultInForce:
     number_of_frames: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastReport:
+    """The report that stands of a study, whether or not its files are still here.
+
+    outcome : the job's, or a technical failure
+    results : what is handed out of it, as it was written; empty where its files were freed, or
+              have not been read since an upgrade
+    """
+
+    job_id: int
+    outcome: Outcome
+    results: Sequence[ResultInForce]
+
+
 class HeldObjects(Transactions):
     """What is handed out."""
 
-    def results_in_force(self, study: StudyInstanceUID) -> list[ResultInForce]:
-        """The results of the study's last reported job, as they were written."""
+    def last_report(self, study: StudyInstanceUID) -> LastReport | None:
+        """The report of the study's last reported job; None if there has been none."""
         with self._read() as connection:
+            newest = newest_reported(connection, study)
+            if newest is None:
+                return None
+            job_id, _ = newest
+            said = connection.execute(select(Job.outcome).where(Job.id == job_id)).scalar_one()
             rows = connection.execute(
                 select(*Artifact.__table__.columns)
-                .where(Artifact.study_instance_uid == study, text(IN_FORCE))
+                .where(Artifact.job_id == job_id, text(IN_FORCE))
                 .order_by(Artifact.id)
             ).all()
-        return [
+        results = [
             ResultInForce(
                 job_id=row.job_id,
                 outcome=Outcome(row.outcome),
@@ -77,6 +98,8 @@ class HeldObjects(Transactions):
             )
             for row in rows
         ]
+        outcome = Outcome.TECHNICAL_FAILURE if said is None else Outcome(said)
+        return LastReport(job_id=job_id, outcome=outcome, results=results)
 
     def held(
         self,

@@ -85,7 +85,7 @@ class CautionAnswer(Answer):
 class WholeStudyAnswer(StudyAnswer):
     """One study with all that belongs to it; the patient is named.
 
-    job_in_force : whose results are handed out; null if there are none
+    job_in_force : whose report stands, be it here or only where it was sent; null if there is none
     cautions     : what a reader of its report has to know beside it
     """
 

@@ -138,7 +138,8 @@ def test_it_is_said_beside_a_report_that_it_may_not_be_the_last_word(
     assert f"\ncaution: {says}\n" in cli("job", "show", job, "--config", config_file).out
     other = cli("job", "show", 2, "--config", config_file).out
     assert f"\ncaution: What stands is of another analysis, job {job}.\n" in other
-    assert cli("job", "show", 2, "--json", "--config", config_file).json()["job_in_force"] == job
+    shown = cli("job", "show", 2, "--json", "--config", config_file).json()
+    assert (shown["job_in_force"], shown["cautions"]) == (job, [{"name": "failed", "says": says}])
     said = cli("study", "show", STUDY, "--config", config_file).out
     assert "\njob 2 (dead, revision 2): the GPU is on fire\n" in said
 

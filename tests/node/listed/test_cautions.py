@@ -42,10 +42,11 @@ def judged(store: Store, kind: Kind, reason: str) -> None:
     )
 
 
-def delivered(store: Store) -> None:
-    lease = store.claim_delivery(destination="pacs", owner="a:1:1", lease_s=60, now=at(5))
+def delivered(store: Store, *, seconds: float = 5) -> None:
+    now = at(seconds)
+    lease = store.claim_delivery(destination="pacs", owner="a:1:1", lease_s=60, now=now)
     assert lease is not None
-    store.finish_delivery(lease, now=at(6))
+    store.finish_delivery(lease, now=now)
 
 
 def said(store: Store) -> dict[str, str]:
@@ -54,7 +55,7 @@ def said(store: Store) -> dict[str, str]:
         each.name.value: each.says
         for each in cautions(
             store.find_study(STUDY),
-            store.results_in_force(STUDY),
+            store.last_report(STUDY),
             store.jobs(WorkAsked(study=STUDY)).rows,
             store.deliveries(DeliveriesAsked(study=STUDY)).rows,
         )
@@ -146,17 +147,29 @@ def revised_and_sent_nowhere(store: Store) -> None:
     finish(store, claimed(store), destinations=())
 
 
+def failed_and_told(store: Store) -> None:
+    """Also the destination was told of the failure, and what it came to at last was not."""
+    newer(store)
+    store.bury(claimed(store), error="the disk is full", now=at(11))
+    lease = store.unreported_failure()
+    assert lease is not None
+    store.report_failure(
+        lease,
+        artifacts=[artifact("failure")],
+        outbox=Outbox(destinations=("pacs",), max_attempts=3),
+        now=at(12),
+    )
+    delivered(store, seconds=12)
+    store.requeue_job(2, analysis_id=MODEL, now=at(13))
+    finish(store, claimed(store, now=at(14)), now=at(15))
+
+
 def freed(store: Store) -> None:
     with store._engine.begin() as connection:
         connection.exec_driver_sql("UPDATE artifact SET freed_at = '2026-03-02', in_force = 0")
 
 
-def freed_before_more_came(store: Store) -> None:
-    freed(store)
-    waiting(store)
-
-
-@pytest.mark.parametrize(
+EVERY_WAY = pytest.mark.parametrize(
     ("happens", "expected"),
     [
         (
@@ -195,22 +208,28 @@ def freed_before_more_came(store: Store) -> None:
         (
             revised,
             {
-                "revised": "This is a revised report (job 2, revision 2, of ",
+                "revised": "The report that stands is a revised one (job 2, revision 2, of ",
                 "earlier_elsewhere": "has not arrived there (delivery 2, queued).",
             },
         ),
         (revised_and_delivered, {"revised": "it replaces that of job 1, revision 1, of "}),
         (
+            failed_and_told,
+            {
+                "revised": "it replaces that of job 1",
+                "earlier_elsewhere": 'pacs still holds the report of a "technical failure", '
+                "revision 2: the one that stands has not arrived there (delivery 3, queued).",
+            },
+        ),
+        (
             revised_and_sent_nowhere,
             {"revised": "it replaces", "earlier_elsewhere": "is not to be sent there."},
         ),
-        (freed, {"not_here": "A report was made (job 1, revision 1, of "}),
-        (
-            freed_before_more_came,
-            {"waiting": "Newer objects of this study wait: for 3 slices.", "not_here": "A report"},
-        ),
     ],
 )
+
+
+@EVERY_WAY
 def test_every_way_in_which_it_may_not_be_the_last_word_is_said(
     store: Store, happens: Callable[[Store], object], expected: dict[str, str]
 ) -> None:
@@ -219,6 +238,30 @@ def test_every_way_in_which_it_may_not_be_the_last_word_is_said(
     assert list(found) == list(expected)
     for name, part in expected.items():
         assert part in found[name]
+
+
+@EVERY_WAY
+def test_all_of_it_is_said_as_well_where_the_files_of_the_report_were_freed(
+    store: Store, happens: Callable[[Store], object], expected: dict[str, str]
+) -> None:
+    happens(store)
+    before = said(store)
+    freed(store)
+    found = said(store)
+    assert list(found) == [*before, "not_here"]
+    assert {name: says for name, says in found.items() if name != "not_here"} == before
+
+
+def test_of_a_report_whose_files_were_freed_it_is_said_what_it_was(store: Store) -> None:
+    freed(store)
+    assert said(store)["not_here"].startswith("A report was made (job 1, revision 1, of ")
+    assert (
+        '), headed "No annotation received, nothing was assessed", and is '
+        in said(store)["not_here"]
+    )
+    failed(store)
+    freed(store)
+    assert "(job 2, revision 2, dead), headed a technical failure, " in said(store)["not_here"]
 
 
 def test_a_correction_that_is_taken_back_leaves_the_report_the_last_word(store: Store) -> None:
@@ -236,7 +279,7 @@ def queued_again(store: Store) -> list[State]:
 
 
 def test_what_is_reported_between_two_looks_is_not_passed_over(store: Store) -> None:
-    before = store.results_in_force(STUDY)
+    before = store.last_report(STUDY)
     revised(store)
     found = cautions(store.find_study(STUDY), before, store.jobs(WorkAsked(study=STUDY)).rows, [])
     assert [each.name for each in found] == ["reported"]
