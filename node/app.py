@@ -116,6 +116,7 @@ def reach() -> "Reach":
         connect_source=connect_source,
         port_is_free=port_is_free,
         served_by=orphans.holder_of,
+        environ=os.environ,
     )
 
 

@@ -1,5 +1,6 @@
 """`m3node check`: is everything there that the node needs?"""
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,14 +25,16 @@ def check(as_json: bool, config_path: Path | None) -> None:
     """
     from node.app import reach
     from node.core.errors import ConfigError
-    from node.operator.check import check_node
+    from node.operator.check import check_node, variables
     from node.operator.findings import Status, fail
 
     findings: list[Finding] = []
     try:
-        config = loaded(config_path)
+        config = loaded(config_path, warn=False)
     except ConfigError as error:
         findings = [fail("configuration", line) for line in str(error).splitlines()]
+        said = {finding.says for finding in findings}
+        findings += [each for each in variables(os.environ) if each.says not in said]
         if not as_json:
             for finding in findings:
                 show_finding(finding)

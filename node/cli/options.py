@@ -77,10 +77,16 @@ def state_option(choices: Iterable[State]) -> Callable[[F], F]:
     )
 
 
-def loaded(config_path: Path | None) -> "NodeConfig":
-    """The configuration that is meant."""
+def loaded(config_path: Path | None, *, warn: bool = True) -> "NodeConfig":
+    """The configuration that is meant.
+
+    warn : a variable that is nearly a key's is told on standard error, since whoever typed it
+           believes that another node answers; of what only begins like ours `check` tells
+    """
     from node.config import find_config, load_config
 
+    if warn:
+        _warn_of_slips()
     return load_config(find_config(config_path, os.environ), os.environ)
 
 
@@ -92,7 +98,16 @@ def loaded_or_default(config_path: Path | None) -> "NodeConfig":
     named = config_path is not None or "M3NODE_CONFIG" in os.environ
     if found is not None and not named and not found.exists():
         found = None
+    _warn_of_slips()
     return load_config(found, os.environ)
+
+
+def _warn_of_slips() -> None:
+    from node.config import sets_nothing, unknown_variables
+
+    for name, nearest in unknown_variables(os.environ).items():
+        if nearest is not None:
+            click.echo(f"warning: {sets_nothing(name, nearest)}", err=True)
 
 
 @contextmanager

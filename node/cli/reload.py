@@ -23,7 +23,7 @@ def reload(force: bool, config_path: Path | None) -> None:
     from node.operator.findings import Status
     from node.process.reloading import ask_to_reload
 
-    config = loaded(config_path)
+    config = loaded(config_path, warn=False)
     failed = False
     for finding in check_node(config, reach()):
         if finding.status is Status.FAIL:

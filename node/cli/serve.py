@@ -3,6 +3,8 @@
 import os
 import sys
 from contextlib import closing
+from functools import partial
+from logging import WARNING
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,7 +25,7 @@ def serve(config_path: Path | None) -> None:
 
     from node import logs
     from node.app import open_node_store
-    from node.config import find_config
+    from node.config import find_config, unknown_variables
     from node.config.reloading import changed, needs_restart
     from node.core.errors import ConfigError
     from node.operator.people import require_users
@@ -33,7 +35,7 @@ def serve(config_path: Path | None) -> None:
     from node.watch.roles import roles_of
     from node.words import in_words
 
-    config = loaded(config_path)
+    config = loaded(config_path, warn=False)
     path = find_config(config_path, os.environ)
     logs.configure(config.log, role="supervisor")
     host, ports = config.receiver.host, config.receiver.ports
@@ -54,11 +56,15 @@ def serve(config_path: Path | None) -> None:
                 )
         with closing(open_node_store(config, change=Change.UPGRADE)) as store:
             require_users(config.web, store)
+        for name, nearest in unknown_variables(os.environ).items():
+            logs.event(
+                "config.variable_sets_nothing", level=WARNING, variable=name, did_you_mean=nearest
+            )
 
     in_force = [config]
 
     def reread() -> list[str]:
-        new = loaded(config_path)
+        new = loaded(config_path, warn=False)
         keys = changed(in_force[0], new)
         fixed = needs_restart(keys)
         if roles_of(new) != roles_of(in_force[0]):
@@ -104,7 +110,8 @@ def run_role(role: str, config_path: Path | None) -> None:
     """Be one of the processes that `serve` starts."""
     from node.app import run_role as run
 
-    leave(run(role, loaded(config_path), reread=lambda: loaded(config_path)))
+    config = partial(loaded, config_path, warn=False)  # `serve` has told of it
+    leave(run(role, config(), reread=config))
 
 
 def leave(status: int) -> NoReturn:

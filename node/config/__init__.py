@@ -30,6 +30,7 @@ from node.config.sections import (
 from node.config.source import find_config, load_config
 from node.config.sources import DicomwebSource, DimseSource, PullConfig, SourceConfig
 from node.config.toml import commented_toml, toml_value
+from node.config.variables import sets_nothing, unknown_variables
 from node.config.watch import AlertsConfig, WatchConfig
 
 __all__ = [
@@ -64,5 +65,7 @@ __all__ = [
     "commented_toml",
     "find_config",
     "load_config",
+    "sets_nothing",
     "toml_value",
+    "unknown_variables",
 ]

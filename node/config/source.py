@@ -27,8 +27,8 @@ from node.config.sources import DicomwebSource, DimseSource
 from node.config.toml import tables_of
 from node.core.errors import ConfigError
 
-_PREFIX = "M3NODE_"
-_LISTS: Mapping[str, Mapping[str, type[BaseModel]]] = {
+PREFIX = "M3NODE_"
+LISTS: Mapping[str, Mapping[str, type[BaseModel]]] = {
     "destinations": {
         "dimse": DimseDestination,
         "dicomweb": DicomwebDestination,
@@ -59,7 +59,7 @@ def find_config(option: Path | None, environ: Mapping[str, str]) -> Path | None:
     if named := environ.get("M3NODE_CONFIG"):
         return Path(named)
     here = Path("node.toml")
-    if not here.exists() and any(_keys_of(name) for name in environ):
+    if not here.exists() and any(keys_of(name) for name in environ):
         return None
     return here
 
@@ -118,10 +118,10 @@ def _toml_words(said: str) -> str:
     return said
 
 
-def _keys_of(name: str) -> list[str]:
+def keys_of(name: str) -> list[str]:
     """The key path that an environment variable sets; empty if it is none of ours."""
-    rest = name.removeprefix(_PREFIX)
-    if rest == name or not ("__" in rest or rest.lower() in _LISTS):
+    rest = name.removeprefix(PREFIX)
+    if rest == name or not ("__" in rest or rest.lower() in LISTS):
         return []
     return rest.lower().split("__")
 
@@ -130,7 +130,7 @@ def _overlay(tree: Tree, environ: Mapping[str, str]) -> dict[tuple[str, ...], st
     """Write the environment over the file's tree; returns which variable set which key."""
     set_by: dict[tuple[str, ...], str] = {}
     for name in sorted(environ):
-        keys = _keys_of(name)
+        keys = keys_of(name)
         if not keys:
             _require_not_meant(name, environ[name])
             continue
@@ -146,26 +146,26 @@ def _overlay(tree: Tree, environ: Mapping[str, str]) -> dict[tuple[str, ...], st
 
 def _require_not_meant(name: str, text: str) -> None:
     """It is no key with one "_" too few, which would be passed over.  Raises ConfigError."""
-    rest = name.removeprefix(_PREFIX).lower()
-    if rest == name.lower() or _PORT_OF_A_SERVICE.match(text):
+    rest = name.removeprefix(PREFIX).lower()
+    if rest == name.lower() or PORT_OF_A_SERVICE.match(text):
         return
     if rest in NodeConfig.model_fields:
         raise ConfigError(f"{name} sets nothing; a key of [{rest}] is set by {name}__KEY")
-    meant = [path for path in _settable() if "_".join(path) == rest]
-    meant += [(f"{rest}s",)] if f"{rest}s" in _LISTS else []
+    meant = [path for path in settable() if "_".join(path) == rest]
+    meant += [(f"{rest}s",)] if f"{rest}s" in LISTS else []
     meant += [entry.groups()] if (entry := _ENTRY.fullmatch(rest)) else []
     if meant:
         raise ConfigError(
-            f"{name} sets nothing; did you mean {_PREFIX}{'__'.join(meant[0]).upper()}?"
+            f"{name} sets nothing; did you mean {PREFIX}{'__'.join(meant[0]).upper()}?"
         )
 
 
-_ENTRY = re.compile(rf"({'|'.join(_LISTS)})_([0-9]+)_(.+)")
-_PORT_OF_A_SERVICE = re.compile("(?:tcp|udp|sctp)://")
+_ENTRY = re.compile(rf"({'|'.join(LISTS)})_([0-9]+)_(.+)")
+PORT_OF_A_SERVICE = re.compile("(?:tcp|udp|sctp)://")
 """Kubernetes sets M3NODE_WEB_PORT=tcp://10.0.0.1:8105 for a service that is named m3node-web."""
 
 
-def _settable() -> Iterator[tuple[str, ...]]:
+def settable() -> Iterator[tuple[str, ...]]:
     """The paths of all keys of sections, and of the tables within these."""
     for section in NodeConfig.model_fields:
         yield from ((section, key) for key in _keys_in(section))
@@ -202,7 +202,7 @@ def _value(name: str, text: str) -> Any:
 
 
 def _tables(tree: Tree) -> list[Tree]:
-    lists = [tree.get(name) for name in _LISTS]
+    lists = [tree.get(name) for name in LISTS]
     return [
         table
         for tables in lists
@@ -221,7 +221,7 @@ def _fill(tree: Tree) -> None:
     """Every section is there, so that its defaults are checked and anchored like what is written;
     and so are the two defaults that come from another section.
     """
-    for name in NodeConfig.model_fields.keys() - _LISTS.keys():
+    for name in NodeConfig.model_fields.keys() - LISTS.keys():
         tree.setdefault(name, {})
     directory = _section(tree, "storage").get("directory")
     if isinstance(directory, str) and isinstance(database := tree["database"], dict):
@@ -243,7 +243,7 @@ def _mistake(
     match error["type"]:
         case "extra_forbidden":
             close = difflib.get_close_matches(path[-1], _known(tree, path), n=1)
-            parent = "" if path[0] in _LISTS else ".".join([*path[:-1], ""])
+            parent = "" if path[0] in LISTS else ".".join([*path[:-1], ""])
             if close:
                 return place, f"unknown key; did you mean {parent}{close[0]}?"
             homes = [name for name in NodeConfig.model_fields if path[-1] in _keys_in(name)]
@@ -252,20 +252,20 @@ def _mistake(
                 "unknown key; remove it"
             )
         case "missing":
-            table = path[0].removesuffix("s") if path[0] in _LISTS else f"[{'.'.join(path[:-1])}]"
+            table = path[0].removesuffix("s") if path[0] in LISTS else f"[{'.'.join(path[:-1])}]"
             return place, f"missing; every {table} needs it"
         case "union_tag_not_found" | "union_tag_invalid":
-            *kinds, last = (json.dumps(kind) for kind in _LISTS[path[0]])
+            *kinds, last = (json.dumps(kind) for kind in LISTS[path[0]])
             return f"{place}: kind", f"must be {', '.join(kinds)} or {last}"
         case "path_type":
             return place, "must be a path"
         case "model_type" | "model_attributes_type":
-            table = f"[[{path[0]}]]" if path[0] in _LISTS else f"[{key}]"
+            table = f"[[{path[0]}]]" if path[0] in LISTS else f"[{key}]"
             return place, f"must be a table, {table}"
         case "tuple_type":
             return (
                 place,
-                f"must be a list of tables, [[{key}]]" if key in _LISTS else "must be a list",
+                f"must be a list of tables, [[{key}]]" if key in LISTS else "must be a list",
             )
         case "literal_error" | "enum":
             return place, f"must be {error['ctx']['expected']}".replace("'", '"')
@@ -310,7 +310,7 @@ def _network_of(written: object) -> str | None:
 
 def _key_path(location: tuple[str | int, ...]) -> list[str]:
     """The key, and in a list the number; without the branches of a union that pydantic names."""
-    kinds = _LISTS.get(str(location[0])) if location else None
+    kinds = LISTS.get(str(location[0])) if location else None
     if kinds is None:
         depth = 3 if location[:2] in _TABLES else 2
         key, within = location[:depth], location[depth:]
@@ -322,7 +322,7 @@ def _key_path(location: tuple[str | int, ...]) -> list[str]:
 
 def _said(tree: Tree, path: list[str]) -> str:
     """The key in words: of several tables the one of that name, or the second, counted from 1."""
-    if len(path) < 2 or path[0] not in _LISTS:
+    if len(path) < 2 or path[0] not in LISTS:
         return _numbered(path) or "the file"
     table = path[0].removesuffix("s")
     entry = tree[path[0]][int(path[1])]
@@ -359,8 +359,8 @@ def _variable(set_by: Mapping[tuple[str, ...], str], path: list[str]) -> str | N
 def _known(tree: Tree, path: list[str]) -> list[str]:
     if len(path) == 1:
         return list(NodeConfig.model_fields)
-    if path[0] in _LISTS:
+    if path[0] in LISTS:
         kind = tree[path[0]][int(path[1])]["kind"]
-        return list(_LISTS[path[0]][kind].model_fields)
+        return list(LISTS[path[0]][kind].model_fields)
     section = _TABLES.get(tuple(path[:-1])) or type(getattr(NodeConfig(), path[0]))
     return list(section.model_fields)

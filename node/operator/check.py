@@ -4,7 +4,7 @@ Nothing is started, made or changed: whoever looks, and be it root, leaves nothi
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -24,7 +24,9 @@ from node.config import (
     NodeConfig,
     SourceConfig,
     as_destination,
+    sets_nothing,
     toml_value,
+    unknown_variables,
 )
 from node.core.errors import DatabaseBehind, NodeError
 from node.core.states import State
@@ -49,7 +51,10 @@ class Answering(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """How the check reaches what it looks at; `node.app` binds it to the node's own parts."""
+    """How the check reaches what it looks at; `node.app` binds it to the node's own parts.
+
+    environ : the variables that the configuration was read with
+    """
 
     open_database: Callable[[DatabaseConfig], Store]
     connect: Callable[[DestinationConfig], Answering]
@@ -57,11 +62,13 @@ class Reach:
     port_is_free: Callable[[str, int], bool]
     served_by: Callable[[Path], int | None]
     """The process of the node that serves the storage directory; None if none does."""
+    environ: Mapping[str, str]
 
 
 def check_node(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
     """Every finding, as it is made; a check that fails does not stop the others."""
     yield ok("configuration", "read; every key is known")
+    yield from variables(reach.environ)
     runs = partial(_runs, config, reach)
     checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("storage", partial(kept.storage, config.storage)),
@@ -109,6 +116,12 @@ def check_node(config: NodeConfig, reach: Reach) -> Iterator[Finding]:
             yield from check()
         except Exception as error:
             yield fail(what, in_words_with_place(error))
+
+
+def variables(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Those that are meant for the node and set nothing; never what stands in them."""
+    for name, nearest in unknown_variables(environ).items():
+        yield warn("configuration", sets_nothing(name, nearest))
 
 
 def _database(config: NodeConfig, reach: Reach) -> Iterator[Finding]:

@@ -20,6 +20,8 @@ from node.config import (
     commented_toml,
     find_config,
     load_config,
+    sets_nothing,
+    unknown_variables,
 )
 from node.config.section import Section
 from node.core.errors import ConfigError
@@ -277,6 +279,55 @@ def test_the_variables_of_a_service_in_kubernetes_are_none_of_ours() -> None:
         "M3NODE_SERVICE_PORT": "8105",
     }
     assert load_config(None, service) == load_config(None, {})
+    assert unknown_variables(service) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("M3NODE_DATABASE_ULR", "M3NODE_DATABASE__URL"),
+        ("M3NODE_STORAGE_DIR", "M3NODE_STORAGE__DIRECTORY"),
+        ("M3NODE_LOGLEVEL", "M3NODE_LOG__LEVEL"),
+        ("M3NODE_AE_TITLE", "M3NODE_RECEIVER__AE_TITLE"),
+        ("M3NODE_DESTINATION_1_HOST", "M3NODE_DESTINATIONS__1__HOST"),
+        ("M3NODE_RECEIVER_PROT", "M3NODE_RECEIVER__PORT"),
+        ("M3NODE_CONFG", "M3NODE_CONFIG"),
+        ("m3node_database__url", "M3NODE_DATABASE__URL"),
+        ("M3NODE-WEB-PORT", "M3NODE_WEB__PORT"),
+        ("M3NOD_DATABASE__URL", "M3NODE_DATABASE__URL"),
+        ("M3NODE_ANYTHING", None),
+        ("M3NODE", None),
+    ],
+)
+def test_a_variable_that_sets_nothing_is_named_with_the_nearest_that_does(
+    name: str, meant: str | None
+) -> None:
+    assert unknown_variables({name: "postgresql://m3node:secret@db/m3node"}) == {name: meant}
+    assert sets_nothing(name, meant) == (
+        f"{name} sets nothing; did you mean {meant}?"
+        if meant
+        else f"{name} sets nothing; a key is set by M3NODE_SECTION__KEY"
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "M3NODE_CONFIG",
+        "M3NODE_TRACEBACK",
+        "M3NODE_FAMILY",
+        "M3NODE_PARENT",
+        "M3NODE_RECEIVER__PORT",
+        "M3NODE_DESTINATIONS",
+        "M3NODE_SERVICE_HOST",
+        "M3NODE_WEB_SERVICE_PORT_HTTP",
+        "M3NODE_WEB_PORT_8105_TCP_ADDR",
+        "NODE_PATH",
+        "PATH",
+    ],
+)
+def test_of_a_variable_that_is_known_or_of_others_nothing_is_said(name: str) -> None:
+    assert unknown_variables({name: "1"}) == {}
 
 
 def test_the_environment_overrides_the_file(minimal: Path) -> None:

@@ -81,6 +81,21 @@ def test_whoever_looks_leaves_nothing_behind(
     ]
 
 
+def test_a_variable_that_was_mistyped_is_named_and_not_quoted(
+    cli: Cli, config_file: Path, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("M3NODE_DATABASE_ULR", "postgresql://m3node:secret@db/m3node")
+    says = "M3NODE_DATABASE_ULR sets nothing; did you mean M3NODE_DATABASE__URL?"
+    said = cli("check", "--json", "--config", config_file)
+    assert (said.status, said.err) == (0, "")
+    assert ("warn", says) in findings(said.json(), "configuration")
+    listed = cli("study", "list", "--json", "--config", config_file)
+    assert (listed.status, len(listed.json()), listed.err) == (0, 1, f"warning: {says}\n")
+    said = cli("check", "--json", "--config", tmp_path / "gone.toml")
+    assert said.status == 1
+    assert findings(said.json(), "configuration")[-1] == ("warn", says)
+
+
 def test_a_database_that_is_gone_or_of_another_storage_fails(
     cli: Cli, config_file: Path, store: Store, tmp_path: Path
 ) -> None:

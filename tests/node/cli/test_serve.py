@@ -153,7 +153,7 @@ def test_it_serves_from_next_to_nothing_answers_and_drains(
     planted.mkdir()
     for name in ("click", "sqlalchemy", "node"):
         (planted / f"{name}.py").write_text("open('executed', 'w'); raise SystemExit(9)")
-    process = serve(config_file, port, cwd=planted)
+    process = serve(config_file, port, cwd=planted, M3NODE_DATABASE_ULR="secret")
     try:
         assert process.stderr is not None
         log = ""
@@ -161,6 +161,13 @@ def test_it_serves_from_next_to_nothing_answers_and_drains(
             line = process.stderr.readline()
             assert line, log
             log += line
+        (slip,) = [said for said in map(json.loads, log.splitlines()) if "variable" in said]
+        assert (slip["action"], slip["level"]) == ("config.variable_sets_nothing", "warning")
+        assert (slip["variable"], slip["did_you_mean"]) == (
+            "M3NODE_DATABASE_ULR",
+            "M3NODE_DATABASE__URL",
+        )
+        assert "secret" not in log
         environ = {**os.environ, **WEB, "M3NODE_RECEIVER__PORT": str(port)}
         health = [sys.executable, "-m", "node", "health", "--config", str(config_file)]
         end = time.monotonic() + 60
