@@ -123,12 +123,25 @@ class Registration:
     now: CTVolume
     then: CTVolume
 
-    @cached_property
+    @property
     def _chests(self) -> NDArray[np.float64]:
         """(4, 4), point of `now` -> point of `then`, LPS mm, by the whole chests.
 
         Raises NoduleUnusable.
         """
+        if isinstance(self._laid, NoduleUnusable):
+            raise NoduleUnusable(str(self._laid)) from self._laid
+        return self._laid
+
+    @cached_property
+    def _laid(self) -> NDArray[np.float64] | NoduleUnusable:
+        """The same, or why there is none: it is found once, for all nodules."""
+        try:
+            return self._lay()
+        except NoduleUnusable as reason:
+            return reason
+
+    def _lay(self) -> NDArray[np.float64]:
         (fixed, centre_mm), (moving, centre_there_mm) = map(_whole, (self.now, self.then))
         start = sitk.Euler3DTransform()
         start.SetCenter(centre_mm.tolist())

@@ -142,7 +142,8 @@ def results_digest(input_digest: str, prior: PriorStudy | None) -> str:
     """
     if prior is None:
         return input_digest
-    return _sha256([input_digest, inputs_digest(prior.inputs), sorted(prior.judged)])
+    rests_on = [input_digest, inputs_digest(prior.inputs), sorted(prior.judged)]
+    return _sha256([*rests_on, "newer"] if prior.newer else rests_on)
 
 
 def question_digest(inputs: StudyInputs) -> str:

@@ -18,7 +18,7 @@ from m3net.uids import SOPInstanceUID
 from node.core.assessment import Assessment, JudgedNodule
 from node.core.drawn import image_reference
 from node.core.earlier import EarlierCT, read_earlier, same_nodules
-from node.core.inputs import StudyInputs
+from node.core.inputs import PriorStudy, StudyInputs
 from node.core.marks import slice_thickness_mm
 from node.core.reading import read_header
 from sr_templates.findings import EarlierImage, Growth
@@ -34,6 +34,11 @@ MOST_COMPARED = 20
 
 _NOT_COMPARED: tuple[type[Exception], ...] = (StudyError, *PARSER_ERRORS)
 """What reading a CT raises that was read before, and is damaged, or gone, now."""
+
+NEWER_NOT_JUDGED = (
+    "The earlier CT is compared with as it was last reported: what came of its study since then is "
+    "not judged."
+)
 
 
 def with_growth(
@@ -69,11 +74,25 @@ def with_growth(
             for each, mark in zip(judged, same, strict=True)
         ]
     except _NOT_COMPARED as error:
-        reason = str(error) if isinstance(error, StudyError) else type(error).__name__
-        said = f"An earlier CT of the patient is here, and no growth is told: {reason}."
-        return replace(assessment, remarks=(*assessment.remarks, said))
-    how = (HOW_GROWTH_IS_RECKONED,) if any(each.growth for each in compared) else ()
-    return replace(assessment, judged=tuple(compared), remarks=(*assessment.remarks, *how))
+        return replace(assessment, remarks=(*assessment.remarks, _why_none(error, prior, paths)))
+    remarks = [*assessment.remarks]
+    if any(each.growth for each in compared):
+        remarks.append(HOW_GROWTH_IS_RECKONED)
+    if prior.newer:
+        remarks.append(NEWER_NOT_JUDGED)
+    return replace(assessment, judged=tuple(compared), remarks=tuple(remarks))
+
+
+def _why_none(error: Exception, prior: PriorStudy, paths: Mapping[SOPInstanceUID, Path]) -> str:
+    """What fails while files of it are freed, or erased, fails by that."""
+    if not all(paths[each.sop_instance_uid].is_file() for each in prior.inputs.instances()):
+        return "No growth is told: the earlier CT of the patient is no longer kept."
+    reason = (
+        str(error)
+        if isinstance(error, StudyError)
+        else f"it cannot be read ({type(error).__name__})"
+    )
+    return f"An earlier CT of the patient is here, and no growth is told: {reason}."
 
 
 def _of_one_patient(inputs: StudyInputs, earlier: StudyInputs) -> bool:

@@ -146,7 +146,9 @@ class PriorStudy:
 
     inputs : what its report rests on
     judged : tracking UIDs of the nodules that have a probability in that report
+    newer  : what has come of it since that report is not judged yet, or will not be
     """
 
     inputs: StudyInputs
     judged: frozenset[str]
+    newer: bool = False

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
+import m3net.registration
 from m3net.errors import NoduleUnusable
 from m3net.nodule import Nodule, Point
 from m3net.placed import PlacedNodule
@@ -142,3 +144,22 @@ def test_a_chest_in_which_nothing_is_seen_has_no_place() -> None:
     flat = in_volume(np.full(chest().shape, -850, np.float32))
     with pytest.raises(NoduleUnusable):
         Registration(flat, flat).place_of(placed(NODULE, flat))
+
+
+def test_scans_that_cannot_be_laid_over_each_other_are_tried_once_for_all_nodules(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[CTVolume] = []
+    measured = m3net.registration._whole
+
+    def counted(volume: CTVolume) -> Any:
+        tried.append(volume)
+        return measured(volume)
+
+    monkeypatch.setattr(m3net.registration, "_whole", counted)
+    nothing = in_volume(np.full((GRID.slices, GRID.size, GRID.size), -2000, dtype=np.float32))
+    registration = Registration(chest(), nothing)
+    for _ in range(2):
+        with pytest.raises(NoduleUnusable, match="one of both scans shows nothing"):
+            registration.place_of(placed(NODULE, chest()))
+    assert len(tried) == 2, "each scan once"

@@ -154,17 +154,42 @@ def test_volumes_in_slices_of_another_thickness_are_not_compared(pair: Pair) -> 
     )
 
 
-def test_a_ct_whose_files_are_gone_keeps_no_report_back(pair: Pair) -> None:
+@pytest.mark.parametrize("first_gone", [0, 5])
+def test_a_ct_that_is_freed_while_it_is_compared_with_is_called_no_longer_kept(
+    pair: Pair, first_gone: int
+) -> None:
     assert pair.inputs.prior is not None
-    gone = {f.sop_instance_uid for f in pair.inputs.prior.inputs.ct[5:]}
+    gone = {f.sop_instance_uid for f in pair.inputs.prior.inputs.ct[first_gone:]}
     paths = {
         uid: path.with_suffix(".gone") if uid in gone else path for uid, path in pair.paths.items()
     }
     compared = replace(pair, paths=paths).compared()
     assert compared.judged == pair.assessment.judged
     assert compared.remarks == (
-        "An earlier CT of the patient is here, and no growth is told: one of the "
-        "series' files is no DICOM file; resend it.",
+        "No growth is told: the earlier CT of the patient is no longer kept.",
+    )
+
+
+def test_a_ct_whose_files_are_damaged_is_here_and_cannot_be_read(
+    pair: Pair, tmp_path: Path
+) -> None:
+    assert pair.inputs.prior is not None
+    damaged = tmp_path / "damaged.dcm"
+    damaged.write_bytes(b"no DICOM")
+    first = pair.inputs.prior.inputs.ct[0].sop_instance_uid
+    compared = replace(pair, paths={**pair.paths, first: damaged}).compared()
+    (said,) = compared.remarks
+    assert said.startswith("An earlier CT of the patient is here, and no growth is told: ")
+
+
+def test_of_an_earlier_ct_of_which_more_has_come_it_is_said_that_this_is_not_judged(
+    pair: Pair,
+) -> None:
+    alike = pair.compared(newer=True)
+    assert alike.judged == pair.compared().judged
+    assert alike.remarks[-1] == (
+        "The earlier CT is compared with as it was last reported: what came of its study since "
+        "then is not judged."
     )
 
 

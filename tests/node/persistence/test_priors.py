@@ -1,6 +1,6 @@
 """Which earlier CT a job compares with, whatever has happened to that CT since."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast
@@ -167,6 +167,73 @@ def test_what_was_judged_otherwise_between_two_tries_is_compared_with_as_it_is_n
     again = claim(store, now=LATER)
     assert again.inputs.prior is not None
     assert again.inputs.prior.inputs.ct == tuple(slices_of(study)[:1])
+
+
+def more_comes(store: Store, study: StudyInstanceUID) -> None:
+    arrive(
+        store,
+        replace(slices_of(study)[0], sop_instance_uid=SOPInstanceUID(f"{study}.1.9")),
+        identity=replace(IDENTITY, study_date="20250101"),
+        says=Described(study=JANE, series={}, instance={}),
+    )
+
+
+def more_waits(store: Store, study: StudyInstanceUID) -> None:
+    more_comes(store, study)
+    judged(store, study, Kind.STUDY_WAITS, "for 3 slices")
+
+
+def more_is_queued(store: Store, study: StudyInstanceUID) -> None:
+    queue_of(store, study, slices_of(study)[:1], day="20250101")
+    judged(store, study, Kind.STUDY_COMPLETE, "all is here")
+
+
+def more_is_cancelled(store: Store, study: StudyInstanceUID) -> None:
+    more_is_queued(store, study)
+    store.cancel_job(3, now=NOON)
+
+
+def more_is_taken_back(store: Store, study: StudyInstanceUID) -> None:
+    more_is_queued(store, study)
+    inputs = replace(inputs_of(*slices_of(study), study=study), intent=Intent.ANALYSE)
+    inputs = replace(inputs, missing=frozenset())
+    terms = JobTerms(analysis_id=MODEL, max_attempts=3)
+    assert store.enqueue(inputs, digest=inputs_digest(inputs), terms=terms, now=NOON) is None
+
+
+def nothing_comes(store: Store, study: StudyInstanceUID) -> None:
+    pass
+
+
+def judged(store: Store, study: StudyInstanceUID, kind: Kind, reason: str) -> None:
+    store.note_judgement(
+        store.study_pulse(study), kind=kind, reason=reason, look_again_at=None, now=NOON
+    )
+
+
+@pytest.mark.parametrize(
+    ("happens", "newer"),
+    [
+        (nothing_comes, False),
+        (more_comes, True),
+        (more_waits, True),
+        (more_is_queued, True),
+        (more_is_cancelled, True),
+        (more_is_taken_back, False),
+    ],
+)
+def test_it_is_known_whether_more_has_come_of_the_earlier_study_than_was_judged(
+    store: Store, happens: Callable[[Store, StudyInstanceUID], None], newer: bool
+) -> None:
+    study = earlier(store, 1, day="20250101")
+    judged(store, study, Kind.STUDY_COMPLETE, "all is here")
+    queue(store, TODAY, day="20260301")
+    happens(store, study)
+    lease = claim(store)
+    assert lease.study_instance_uid == TODAY
+    assert lease.inputs.prior is not None
+    assert lease.inputs.prior.inputs.ct == tuple(slices_of(study))
+    assert lease.inputs.prior.newer is newer
 
 
 def test_a_report_that_was_taken_back_between_two_tries_is_not_compared_with(store: Store) -> None:
