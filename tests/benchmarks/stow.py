@@ -19,7 +19,14 @@ from pathlib import Path
 
 from pydicom import dcmread
 
-from tests.benchmarks.ingest.__main__ import Serving, cpu_s_of, images, one_round, the_node
+from tests.benchmarks.ingest.__main__ import (
+    Serving,
+    a_room,
+    cpu_s_of,
+    images,
+    one_round,
+    the_node,
+)
 from tests.node.web.dicomweb.posting import BOUNDARY, MULTIPART, image
 from tests.peers import free_port, listens, running, wait_until
 from tests.required import require_binary
@@ -76,7 +83,7 @@ def _tell(found: dict[str, list[tuple[float, float]]], senders: int) -> None:
 
 def _stowed(bodies: Sequence[Path], images: int, folder: str) -> tuple[float, float]:
     """Images a second, and milliseconds of CPU an image, until all that is sent is answered."""
-    with tempfile.TemporaryDirectory(dir=folder) as room, the_web(Path(room)) as (port, pid):
+    with a_room(folder) as room, the_web(room) as (port, pid):
         started, cpu_before_s = time.perf_counter(), cpu_s_of(pid)
         senders = [_sender(port, body) for body in bodies]
         said = [sender.communicate()[0] for sender in senders]

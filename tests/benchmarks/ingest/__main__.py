@@ -7,8 +7,13 @@ is there (M3NODE_LIDC), else slices of noise.  The receivers take turns within e
 an empty disk, so that whatever else the machine does hits all of them; what is told are medians,
 and ratios of medians.  A receiver whose rounds differ by more than half says that the machine was
 too noisy to tell, and so does the whole table if others had more than a tenth of the CPU time
-meanwhile.  The node is durable: file, directory and row are synced before each answer; the
-bare loop syncs its files, Orthanc and dcmtk nothing.
+meanwhile.  What a receiver has stored is emptied at once and removed at the end: for minutes after
+files were removed, ext4 spends a millisecond on each new one, looking for a number that none of
+those had, and whoever receives next would pay for it.  So a folder that was emptied just before is
+no place to measure in (--folder).
+
+The node is durable: file, directory and row are synced before each answer; the bare loop syncs its
+files, Orthanc and dcmtk nothing.
 
 The node receives in one process.  Two on one port (SO_REUSEPORT) were tried on two CPUs and reached
 0.65 of its rate with 4 associations and 0.75 with 16: the rows of all associations go into one
@@ -175,13 +180,23 @@ def one_round(
     folder: str,
 ) -> tuple[float, float]:
     """Images a second, and milliseconds of CPU an image, until all that is sent is answered."""
-    with tempfile.TemporaryDirectory(dir=folder) as room, serve(Path(room)) as (port, pid):
+    with a_room(folder) as room, serve(room) as (port, pid):
         started, cpu_before_s = time.perf_counter(), cpu_s_of(pid)
         senders = [sender(port, files, count) for _ in range(associations)]
         codes = [each.wait() for each in senders]
         seconds, cpu_s = time.perf_counter() - started, cpu_s_of(pid) - cpu_before_s
     assert codes == [0] * associations, codes
     return associations * count / seconds, 1000 * cpu_s / (associations * count)
+
+
+@contextmanager
+def a_room(folder: str) -> Iterator[Path]:
+    """A folder within it; its files are empty in the end, and stay."""
+    room = Path(tempfile.mkdtemp(dir=folder))
+    yield room
+    for parent, _, names in os.walk(room):
+        for name in names:
+            os.truncate(Path(parent, name), 0)
 
 
 def sender(port: int, files: Sequence[Path], count: int) -> subprocess.Popen[bytes]:
