@@ -6,11 +6,12 @@ microseconds and nothing stays: so it is known what a parser may be given before
 """
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from pydicom._dicom_dict import DicomDictionary
-from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
+from pydicom.valuerep import EXPLICIT_VR_LENGTH_16, EXPLICIT_VR_LENGTH_32
 
 MAX_ELEMENTS = 300_000
 """Elements and items of an object that is read; a CT slice has 150, a SEG some 30 a frame."""
@@ -18,9 +19,11 @@ MAX_DEPTH = 64
 """Sequences within sequences of an object that is read; the deepest reports have 20."""
 
 _LONG_VRS = frozenset(vr.encode() for vr in EXPLICIT_VR_LENGTH_32)
+_SHORT_VRS = frozenset(vr.encode() for vr in EXPLICIT_VR_LENGTH_16)
 _SEQUENCES = frozenset(tag for tag, entry in DicomDictionary.items() if entry[0] == "SQ")
-_PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
+PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_ITEMS = 0xFFFE
 _UNDEFINED = 0xFFFFFFFF
 _NEVER = 1 << 62
 
@@ -53,6 +56,7 @@ class Header(NamedTuple):
 
 
 _EXPLICIT = {True: struct.Struct("<HH2sH"), False: struct.Struct(">HH2sH")}
+_EXPLICIT_BYTES = 8
 _LENGTH = {True: struct.Struct("<L"), False: struct.Struct(">L")}
 
 
@@ -64,13 +68,40 @@ def header_at(data: memoryview, at: int, *, implicit: bool, little: bool) -> Hea
     try:
         group, element, vr, length = _EXPLICIT[little].unpack_from(data, at)
         tag = group << 16 | element
-        if implicit or group == 0xFFFE or not (vr.isalpha() and vr.isupper()):
+        if implicit or group == _ITEMS or not (vr.isalpha() and vr.isupper()):
             return Header(tag, b"", at + 8, _LENGTH[little].unpack_from(data, at + 4)[0])
         if vr in _LONG_VRS:
             return Header(tag, vr, at + 12, _LENGTH[little].unpack_from(data, at + 8)[0])
         return Header(tag, vr, at + 8, length)
     except struct.error:
         return None
+
+
+def top_level(
+    data: memoryview, *, implicit: bool, little: bool
+) -> Iterator[tuple[int, int, int, int | None]]:
+    """Tag, offset, offset of the value, and offset behind it, of one element after the other.
+
+    The last may end behind the bytes, or have no end that can be seen: None.  Of nearly every
+    object that comes some sixty are asked for, so the common ones cost as little as they can.
+    """
+    unpack, at, end = _EXPLICIT[little].unpack_from, 0, 0
+    short = frozenset() if implicit else _SHORT_VRS
+    while at + _EXPLICIT_BYTES <= len(data):
+        group, element, vr, length = unpack(data, at)
+        if vr in short and group != _ITEMS:
+            yield group << 16 | element, at, at + 8, (end := at + 8 + length)
+        elif (header := header_at(data, at, implicit=implicit, little=little)) is None:
+            return
+        elif header.length != _UNDEFINED:
+            yield header.tag, at, header.value, (end := header.value + header.length)
+        else:
+            inner = walk(data[at:], implicit=implicit, little=little, first_only=True).end
+            yield header.tag, at, header.value, at + inner if inner else None
+            if not inner:
+                return
+            end = at + inner
+        at = end
 
 
 def walk(
@@ -109,7 +140,7 @@ def walk(
         header = header_at(data, at, implicit=implicit, little=little)
         if header is None:
             return Extent(end=end, elements=elements, pixels=pixels, torn=True)
-        if not ends and header.tag in _PIXELS:
+        if not ends and header.tag in PIXELS:
             pixels = at
             if not through_pixels:
                 return Extent(end=end, elements=elements, pixels=at)

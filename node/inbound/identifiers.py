@@ -5,7 +5,7 @@ They stand at the beginning of a Data Set, in order (PS3.5 7.1): a walk over som
 finds them, and nothing is parsed.  Where a sender has broken that order, its whole header is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,7 +17,7 @@ from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInst
 from node.core.errors import CANNOT_UNDERSTAND, Refused
 from node.core.inputs import InstanceFacts, StudyIdentity
 from node.dicom.described import date_of
-from node.dicom.elements import Header, header_at, walk
+from node.dicom.elements import PIXELS, top_level
 from node.dicom.header_text import is_uid, text_of
 from node.inbound.encoded import Parts, parsed
 from sr_templates.character_sets import assume
@@ -32,7 +32,6 @@ _UIDS: Mapping[int, str] = {
 _OF_THE_STUDY = frozenset({0x00080005, 0x00080020, 0x00080050, 0x00100010, 0x00100020})
 _PATIENT_ID = {True: b"\x10\0\x20\0", False: b"\0\x10\0\x20"}
 """The tag as it is encoded in little endian, or in big."""
-_UNDEFINED = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,47 +55,44 @@ def leading_identifiers(
     Raises Refused(0xC000) if one of them is no UID.
     """
     little, implicit = syntax != ExplicitVRBigEndian, syntax == ImplicitVRLittleEndian
-    if _patient_ids(data, implicit=implicit, little=little) > 1:
-        return None  # of two patients in one object, or an ID of old in a sequence
+    elements = top_level(data, implicit=implicit, little=little)
     uids: dict[int, str] = {}
     of_the_study: list[bytes] = []
-    at, last = 0, 0
-    while len(uids) < len(_UIDS):
-        header = header_at(data, at, implicit=implicit, little=little)
-        if header is None or not last < header.tag <= _SERIES:
+    last = 0
+    for tag, at, value, end in elements:
+        if not last < tag <= _SERIES or end is None or end > len(data):
             return None
-        last = header.tag
-        end = _end(data, at, header, implicit=implicit, little=little)
-        if end is None or end > len(data):
-            return None
-        if last in _UIDS:
-            text = bytes(data[header.value : end]).decode("ascii", "replace")
-            uids[last] = " ".join(text.replace("\0", "").split())
-        elif last in _OF_THE_STUDY:
+        last = tag
+        if tag in _UIDS:
+            text = bytes(data[value:end]).decode("ascii", "replace")
+            uids[tag] = " ".join(text.replace("\0", "").split())
+        elif tag in _OF_THE_STUDY:
             of_the_study.append(bytes(data[at:end]))
-        at = end
+        if len(uids) == len(_UIDS):
+            break
+    else:
+        return None
+    if _names_another_patient(data, elements, little=little):
+        return None
     identity = _identity(b"".join(of_the_study), syntax, assumed_character_set)
     return _identifiers({_UIDS[tag]: uid for tag, uid in uids.items()}, identity)
 
 
-def _patient_ids(data: memoryview, *, implicit: bool, little: bool) -> int:
-    """How often the tag of a Patient ID may stand before the Pixel Data.
+def _names_another_patient(
+    data: memoryview, rest: Iterator[tuple[int, int, int, int | None]], *, little: bool
+) -> bool:
+    """Whether the tag of a Patient ID may stand twice before the Pixel Data: of two patients in
+    one object, or an ID of old in a sequence.
 
     Among pixels its bytes are two values of Hounsfield, in every sixth slice of a lung.
+
+    rest : the elements that have not been looked at
     """
-    found = data.tobytes().count(_PATIENT_ID[little])
-    if found > 1:
-        pixels = walk(data, implicit=implicit, little=little).pixels
-        found = data[:pixels].tobytes().count(_PATIENT_ID[little])
-    return found
-
-
-def _end(data: memoryview, at: int, header: Header, *, implicit: bool, little: bool) -> int | None:
-    """Where the element ends; None if that cannot be seen."""
-    if header.length != _UNDEFINED:
-        return header.value + header.length
-    extent = walk(data[at:], implicit=implicit, little=little, first_only=True)
-    return at + extent.end if extent.end else None
+    encoded, patient_id = data.tobytes(), _PATIENT_ID[little]
+    if encoded.count(patient_id) <= 1:
+        return False
+    pixels = next((at for tag, at, _, _ in rest if tag in PIXELS), len(encoded))
+    return encoded.count(patient_id, 0, pixels) > 1
 
 
 @lru_cache(maxsize=256)

@@ -12,7 +12,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from node.dicom.elements import Extent, walk
+from node.dicom.elements import Extent, header_at, top_level, walk
 from tests.node.inbound.test_intake import encoded
 from tests.node.objects import ct_image
 from tests.sr_templates.encoded_text import element, sequence
@@ -120,6 +120,37 @@ def test_any_bytes_are_walked_within_their_bounds(
     )
     assert 0 <= extent.end <= len(data)
     assert extent.elements <= 20 or extent.over
+
+
+def test_elements_at_top_level_come_one_after_the_other_as_far_as_their_ends_are_seen() -> None:
+    codes = open_sequence(0x00082218, item(NAME, defined=False))
+    long = struct.pack("<HH2sHL", 0x0009, 0x1001, b"OB", 0, 4) + bytes(4)
+    data = codes + long + NAME + PIXELS[:-1]
+    behind_codes = len(codes)
+    behind_long = behind_codes + 16
+    pixels = behind_long + len(NAME)
+    assert list(top_level(memoryview(data), implicit=False, little=True)) == [
+        (0x00082218, 0, 12, behind_codes),
+        (0x00091001, behind_codes, behind_codes + 12, behind_long),
+        (0x00100010, behind_long, behind_long + 8, pixels),
+        (0x7FE00010, pixels, pixels + 12, pixels + 20),
+    ]
+    no_end = memoryview(codes[:-1])
+    assert list(top_level(no_end, implicit=False, little=True)) == [(0x00082218, 0, 12, None)]
+
+
+@given(st.binary(max_size=200), st.booleans(), st.booleans())
+def test_of_any_bytes_an_element_at_top_level_is_what_its_header_says(
+    data: bytes, implicit: bool, little: bool
+) -> None:
+    view, expected = memoryview(data), 0
+    for tag, at, value, end in top_level(view, implicit=implicit, little=little):
+        header = header_at(view, at, implicit=implicit, little=little)
+        assert at == expected
+        assert header is not None
+        assert (tag, value) == (header.tag, header.value)
+        assert header.length == UNDEFINED or end == value + header.length
+        expected = end or len(data)
 
 
 def test_a_million_items_cost_less_than_three_seconds() -> None:
