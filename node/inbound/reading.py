@@ -49,7 +49,12 @@ class KeepsUnread(Protocol):
         """Instances that are still to be read."""
         ...
 
-    def note_facts(self, read: Mapping[int, ReadInstance], *, out_of_reach: Sequence[int]) -> None:
+    def note_facts(
+        self,
+        read: Mapping[UnreadInstance, ReadInstance],
+        *,
+        out_of_reach: Collection[UnreadInstance],
+    ) -> None:
         """What they say is known."""
         ...
 
@@ -76,7 +81,7 @@ class Reading:
         self._store = store
         self._spool = spool
         self._config = config
-        self._survived: set[int] = set()
+        self._survived: set[str] = set()
         self._all_described = False
 
     def read(self, study: StudyInstanceUID | None = None, *, within_s: float) -> int:
@@ -87,8 +92,8 @@ class Reading:
         Raises OSError, at the end, if a file does not answer; those behind it are read.
         """
         until, number = time.monotonic() + within_s, 0
-        silent: dict[int, OSError] = {}
-        while unread := self._store.unread(study, most=AT_ONCE, apart_from=silent):
+        silent: dict[UnreadInstance, OSError] = {}
+        while unread := self._store.unread(study, most=AT_ONCE, apart_from=_numbers(silent)):
             silent |= self._read(unread)
             number += len(unread)
             if time.monotonic() > until:
@@ -100,26 +105,27 @@ class Reading:
             raise next(iter(silent.values()))
         return number
 
-    def _read(self, unread: Sequence[UnreadInstance]) -> dict[int, OSError]:
+    def _read(self, unread: Sequence[UnreadInstance]) -> dict[UnreadInstance, OSError]:
         """They are read, but for those whose files do not answer: which, and why."""
-        read: dict[int, ReadInstance] = {}
-        silent: dict[int, OSError] = {}
+        read: dict[UnreadInstance, ReadInstance] = {}
+        silent: dict[UnreadInstance, OSError] = {}
         try:
             for each in unread:
                 try:
-                    read[each.number] = self._read_one(each)
+                    read[each] = self._read_one(each)
                 except OSError as error:
-                    silent[each.number] = error
+                    silent[each] = error
         finally:
-            rest = [each.number for each in unread if each.number not in read]
+            rest = [each for each in unread if each not in read]
             # Should the database not take it now, that is no fault of the objects.
-            self._survived |= read.keys()
+            survived = {each.path for each in read}
+            self._survived |= survived
             self._store.note_facts(read, out_of_reach=rest)
-            self._survived -= read.keys()
+            self._survived -= survived
         return silent
 
     def _read_one(self, unread: UnreadInstance) -> ReadInstance:
-        if unread.tries >= MOST_TRIES and unread.number not in self._survived:
+        if unread.tries >= MOST_TRIES and unread.path not in self._survived:
             return _damaged(unread, "content that cannot be read")
         encoded = _mapped(self._spool.locate(unread.path))
         try:
@@ -183,6 +189,10 @@ class Reading:
             # An outer loop: one object that nobody expected must not hold up the others.
             event("instance.not_described", level=logging.ERROR, error=error)
             return NOTHING_SAID, ""
+
+
+def _numbers(instances: Collection[UnreadInstance]) -> list[int]:
+    return [each.number for each in instances]
 
 
 def _mapped(path: Path) -> memoryview:

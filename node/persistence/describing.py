@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, select, text, tuple_, update
 
 from node.core.inputs import Role
 from node.core.uids import is_own_series
@@ -53,7 +53,7 @@ class Describing(Transactions):
         rows = next(([row] for row in rows if row.read_tries), rows)
         if rows:
             with self._write() as connection:
-                count_tries(connection, [row.id for row in rows], 1)
+                count_tries(connection, [(row.id, row.path) for row in rows], 1)
         return [
             *(
                 NotDescribed(number=row.id, made=False, path=row.path, tries=row.read_tries)
@@ -74,32 +74,43 @@ class Describing(Transactions):
         out_of_reach : whose files did not answer; that counts as no try
         """
         with self._write() as connection:
-            received = {each.number: says for each, (says, _) in read.items() if not each.made}
+            received = {
+                (each.number, each.path): says for each, (says, _) in read.items() if not each.made
+            }
             for study in sorted(_note_received(connection, received)):
                 recount(connection, study)
-            made = {each.number: says for each, says in read.items() if each.made}
+            made = {(each.number, each.path): says for each, says in read.items() if each.made}
             for study in sorted(_note_made(connection, made)):
                 hand_out_in_force(connection, study)
-            silent = [each.number for each in out_of_reach if not each.made]
+            silent = [(each.number, each.path) for each in out_of_reach if not each.made]
             if silent:
                 count_tries(connection, silent, -1)
 
 
-def _note_received(connection: Connection, read: Mapping[int, Described]) -> set[str]:
+_Stored = tuple[int, str]
+"""Its number and its file: what was erased meanwhile may have left its number to another."""
+
+
+def _note_received(connection: Connection, read: Mapping[_Stored, Described]) -> set[str]:
     """Of which studies they are."""
     studies = set()
     rows = connection.execute(
         select(
             Instance.id,
+            Instance.path,
             Instance.study_instance_uid,
             Instance.series_instance_uid,
             Instance.sop_class_uid,
             Instance.role,
             Instance.current,
-        ).where(Instance.id.in_(read))
+        ).where(tuple_(Instance.id, Instance.path).in_(list(read)))
     ).all()
     for row in rows:
-        study, series, says = row.study_instance_uid, row.series_instance_uid, read[row.id]
+        study, series, says = (
+            row.study_instance_uid,
+            row.series_instance_uid,
+            read[row.id, row.path],
+        )
         own = row.role == Role.OWN_RESULT or is_own_series(study, series)
         connection.execute(
             update(Instance).where(Instance.id == row.id).values(findable=not own, **says.instance)
@@ -111,15 +122,18 @@ def _note_received(connection: Connection, read: Mapping[int, Described]) -> set
     return studies
 
 
-def _note_made(connection: Connection, read: Mapping[int, tuple[Described, str]]) -> set[str]:
+def _note_made(connection: Connection, read: Mapping[_Stored, tuple[Described, str]]) -> set[str]:
     studies = set()
     rows = connection.execute(
-        select(Artifact.id, Artifact.study_instance_uid, Artifact.series_instance_uid).where(
-            Artifact.id.in_(read)
-        )
+        select(
+            Artifact.id,
+            Artifact.path,
+            Artifact.study_instance_uid,
+            Artifact.series_instance_uid,
+        ).where(tuple_(Artifact.id, Artifact.path).in_(list(read)))
     ).all()
     for row in rows:
-        says, syntax = read[row.id]
+        says, syntax = read[row.id, row.path]
         connection.execute(
             update(Artifact)
             .where(Artifact.id == row.id)

@@ -1,9 +1,9 @@
 """The transactions of whoever reads what stored instances say: which, and what it was."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, cast
 
-from sqlalchemy import Connection, Table, bindparam, select, text, update
+from sqlalchemy import Connection, Table, bindparam, select, text, tuple_, update
 
 from m3net.uids import SeriesInstanceUID, SOPClassUID, SOPInstanceUID, StudyInstanceUID
 from node.core.inputs import Role
@@ -44,7 +44,7 @@ class Readings(Transactions):
         if not rows:
             return []
         with self._write() as connection:
-            count_tries(connection, [row.id for row in rows], 1)
+            count_tries(connection, [(row.id, row.path) for row in rows], 1)
         return [
             UnreadInstance(
                 number=row.id,
@@ -59,42 +59,50 @@ class Readings(Transactions):
             for row in rows
         ]
 
-    def note_facts(self, read: Mapping[int, ReadInstance], *, out_of_reach: Sequence[int]) -> None:
+    def note_facts(
+        self,
+        read: Mapping[UnreadInstance, ReadInstance],
+        *,
+        out_of_reach: Collection[UnreadInstance],
+    ) -> None:
         """The facts of these instances are known; a judgement made before does not stand.
 
-        What was erased while it was read is left out.
+        What was erased while it was read is left out, and so is what has come in its place: SQLite
+        gives the number of a row that is erased to the next one, which may be another patient's, or
+        the same object, corrected.  Its file tells it from that.
 
         out_of_reach : instances whose files did not answer; that counts as no try
         """
-        studies = sorted({each.facts.study_instance_uid for each in read.values()})
+        studies = sorted({each.study_instance_uid for each in read})
         with self._write() as connection:
             here = [
                 study for study in studies if connection.execute(_CHANGE, {"study": study}).rowcount
             ]
-            known = {
-                number: each
-                for number, each in read.items()
-                if each.facts.study_instance_uid in here
+            stored = {
+                (row.id, row.path)
+                for row in connection.execute(
+                    select(Instance.id, Instance.path).where(
+                        Instance.id.in_([each.number for each in read])
+                    )
+                )
             }
+            known = {each: read[each] for each in read if (each.number, each.path) in stored}
             if known:
-                connection.execute(_NOTE, [_noted(number, each) for number, each in known.items()])
+                connection.execute(
+                    _NOTE, [_noted(each.number, said) for each, said in known.items()]
+                )
             _describe(connection, known.values())
             for study in here:
                 recount(connection, study)
             if out_of_reach:
-                count_tries(connection, out_of_reach, -1)
+                count_tries(connection, [(each.number, each.path) for each in out_of_reach], -1)
 
 
 _INSTANCES = cast(Table, Instance.__table__)
 _STUDIES = cast(Table, Study.__table__)
 _FACTS = ("role", "kind", "content_digest", "facts")
 _NUMBERS = {each.column: None for each in READ[Level.INSTANCE]}
-# SQLite gives the number of a row that is erased to the next one, which may be another patient's.
-_NOTE = update(_INSTANCES).where(
-    _INSTANCES.c.id == bindparam("number"),
-    _INSTANCES.c.study_instance_uid == bindparam("study"),
-    _INSTANCES.c.sop_instance_uid == bindparam("sop"),
-)
+_NOTE = update(_INSTANCES).where(_INSTANCES.c.id == bindparam("number"))
 _CHANGE = (
     update(_STUDIES)
     .where(_STUDIES.c.study_instance_uid == bindparam("study"))
@@ -106,8 +114,6 @@ def _noted(number: int, read: ReadInstance) -> dict[str, Any]:
     row = facts_to_row(read.facts)
     return {
         "number": number,
-        "study": read.facts.study_instance_uid,
-        "sop": read.facts.sop_instance_uid,
         **{name: row[name] for name in _FACTS},
         **_NUMBERS,
         **read.says.instance,
@@ -130,10 +136,10 @@ def _describe(connection: Connection, read: Iterable[ReadInstance]) -> None:
         describe_series(connection, study, uid, says)
 
 
-def count_tries(connection: Connection, numbers: Sequence[int], more: int) -> None:
-    """It was begun so many times more to read these instances."""
+def count_tries(connection: Connection, stored: Collection[tuple[int, str]], more: int) -> None:
+    """It was begun so many times more to read these instances, named by number and file."""
     connection.execute(
         update(Instance)
-        .where(Instance.id.in_(numbers))
+        .where(tuple_(Instance.id, Instance.path).in_(stored))
         .values(read_tries=Instance.read_tries + more)
     )

@@ -10,7 +10,7 @@ from m3net.uids import StudyInstanceUID
 from node.core.diary import Kind
 from node.core.errors import NotAllowed, UnknownEntry
 from node.core.inputs import InstanceFacts
-from node.dicom.searchable import NOTHING_SAID
+from node.dicom.searchable import NOTHING_SAID, Described
 from node.keeping import identity
 from node.keeping.backup import back_up
 from node.keeping.erasure import erase
@@ -151,7 +151,7 @@ def test_what_is_erased_while_it_is_read_or_judged_holds_up_nobody(kept: Bench) 
         facts = kept.slices(number, 3)[-1]
         record(kept, facts, f"late of {number}")
         (unread,) = kept.store.unread(facts.study_instance_uid, most=5)
-        late[unread.number] = ReadInstance(facts=facts, says=NOTHING_SAID)
+        late[unread] = ReadInstance(facts=facts, says=NOTHING_SAID)
     snapshot = kept.store.study_snapshot(study)
     erase(kept.store, kept.spool, study, by="alice", forced=True, now=now())
     kept.store.note_facts(late, out_of_reach=[])
@@ -164,24 +164,29 @@ def test_what_is_erased_while_it_is_read_or_judged_holds_up_nobody(kept: Bench) 
         kept.store.study_snapshot(study)
 
 
+@pytest.mark.parametrize("of", [2, 1], ids=["another patient's", "the same object, corrected"])
 def test_what_was_read_of_an_erased_object_is_not_said_of_one_that_got_its_number(
-    kept: Bench,
+    kept: Bench, url: str, of: int
 ) -> None:
     """SQLite gives the number of the last row that was deleted again."""
     kept.study(2, until="judged")
     study = kept.study(1, until="judged")
-    first, other = kept.slices(1, 3)[-1], kept.slices(2, 3)[-1]
+    first, other = kept.slices(1, 3)[-1], kept.slices(of, 3)[-1]
     record(kept, first, "first")
-    (unread,) = kept.store.unread(study, most=5)
+    (erased,) = kept.store.unread(study, most=5)
     erase(kept.store, kept.spool, study, by="alice", forced=True, now=now())
-    kept.study(1, until="judged")  # comes again, with fewer objects
+    kept.study(1, until="judged")  # comes again
     record(kept, other, "other")
-    (same_number,) = kept.store.unread(other.study_instance_uid, most=5)
-    assert same_number.number == unread.number
-    kept.store.note_facts(
-        {unread.number: ReadInstance(facts=first, says=NOTHING_SAID)}, out_of_reach=[]
-    )
-    assert kept.store.study_snapshot(other.study_instance_uid).unread == 1
+    (here,) = kept.store.unread(other.study_instance_uid, most=5)
+    assert (here.number, here.tries) == (erased.number, 0)
+    wrong = Described(study={"patient_birth_date": "19000101"}, series={}, instance={})
+    kept.store.note_facts({erased: ReadInstance(facts=first, says=wrong)}, out_of_reach=[])
+    kept.store.note_facts({}, out_of_reach=[erased])
+    snapshot = kept.store.study_snapshot(other.study_instance_uid)
+    assert snapshot.unread == 1
+    (again,) = kept.store.unread(other.study_instance_uid, most=5)
+    assert again.tries == 1, "that it was begun is of the one that is here"
+    assert "19000101" not in everything(url)
 
 
 def record(kept: Bench, facts: InstanceFacts, content: str) -> None:

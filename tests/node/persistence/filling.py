@@ -73,7 +73,7 @@ def arrive(
     )
     unread = store.unread(facts.study_instance_uid, most=1)
     store.note_facts(
-        {each.number: ReadInstance(facts=facts, says=says) for each in unread}, out_of_reach=[]
+        {each: ReadInstance(facts=facts, says=says) for each in unread}, out_of_reach=[]
     )
     return arrival
 
