@@ -9,7 +9,7 @@ with 500 and without a trace.
 
 import logging
 from collections.abc import Mapping
-from enum import Enum, auto
+from enum import Enum
 from http import HTTPStatus
 
 from sqlalchemy.exc import OperationalError
@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from node.core.errors import NodeError
 from node.logs import event
+from node.web.media_ranges import preferred
 from node.web.page.bare import bare_page
 
 _SAID: Mapping[int, str] = {
@@ -49,22 +50,21 @@ class Problem(NodeError):
 class Form(Enum):
     """What an answer looks like to whoever asks."""
 
-    PAGE = auto()
-    TEXT = auto()
-    JSON = auto()
+    PAGE = "text/html"
+    TEXT = "text/plain"
+    JSON = "application/json"
 
 
 def form_of_answer(request: HTTPConnection) -> Form:
     """As Accept says; where it says nothing of that, as the address does: most are of pages.
 
-    Browsers ask for text/html by name when a person goes to an address, and then never for JSON.
+    Browsers ask for text/html by name when a person goes to an address.
     """
-    asked = request.headers.get("accept", "").lower()
-    for name, form in (("json", Form.JSON), ("text/html", Form.PAGE), ("text/plain", Form.TEXT)):
-        if name in asked:
-            return form
     of_programs = f"{request.scope['path']}/".startswith(_OF_PROGRAMS)
-    return Form.JSON if of_programs else Form.PAGE
+    forms = (Form.JSON, Form.TEXT, Form.PAGE) if of_programs else (Form.PAGE, Form.TEXT, Form.JSON)
+    accepted = ",".join(request.headers.getlist("accept"))
+    wanted = preferred(accepted, [form.value for form in forms])
+    return forms[0] if wanted is None else Form(wanted)
 
 
 def answer_to(request: Request, problem: Problem) -> Response:

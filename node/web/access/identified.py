@@ -146,7 +146,8 @@ def address_of(request: HTTPConnection, config: WebConfig) -> str:
 
 def _is_by_itself(request: HTTPConnection) -> bool:
     """Whether a page asks that stands on a screen, which says nothing of a person before it."""
-    return BY_ITSELF in request.headers or "text/event-stream" in request.headers.get("accept", "")
+    streams = request.headers.get("accept", "") == "text/event-stream"  # as browsers write it
+    return streams or BY_ITSELF in request.headers
 
 
 def _is_from_a_proxy(request: HTTPConnection, config: WebConfig) -> bool:

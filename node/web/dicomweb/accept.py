@@ -1,28 +1,29 @@
-"""What a client says it takes: media ranges with parameters (RFC 9110 12.5.1, PS3.18 8.7).
+"""What a client of DICOMweb takes: media types alone or in parts, and syntaxes (PS3.18 8.7).
 
-Clients write `type=application/dicom` and `type=*/*` without the quotation marks that RFC 9110 asks
-for, and some put a media type with its parameters into the quotation: all of that is read.  What
-has no reading is refused, not skipped: half of a wish is another wish.
+Some clients put the media type of a part with its parameters into one quotation: that is read.
+What has no reading is refused, not skipped: half of a wish is another wish.
 """
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
-from node.dicom.content_type import ContentType, content_type
+from node.dicom.content_type import ContentType
+from node.web.media_ranges import (
+    ANY,
+    MediaRange,
+    Unreadable,
+    breadth,
+    lies_in,
+    media_ranges,
+    media_type,
+)
 from node.web.problems import Problem
 
-ANY = "*/*"
 AS_STORED = "*"
 """Of a transfer syntax: whichever the object lies in."""
 MULTIPART = "multipart/related"
 MOST = 32
 """Ranges that differ, each of which may have to be tried; browsers name eight."""
-MAX_BYTES = 4096
-"""Of an Accept header; those of browsers have 150."""
-
-_QUALITY = re.compile(r"0(?:\.\d{0,3})?|1(?:\.0{0,3})?|\.\d{1,3}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,20 +33,26 @@ class Wish:
     multipart       : whether in parts; None if either will do
     type            : of a part, or of the whole; lower case, may be a range ("image/*")
     transfer_syntax : UID; `AS_STORED`; empty if nothing is said of it
+    but_for         : of a range: what lies in it and is wanted less, or not at all
     """
 
     multipart: bool | None
     type: str
     transfer_syntax: str = ""
+    but_for: "tuple[Wish, ...]" = ()
 
     def takes(self, media_type: str, *, multipart: bool) -> bool:
         """Whether that kind of answer is one that was asked for; of syntaxes nothing is said."""
         if self.multipart not in (None, multipart):
             return False
-        if self.type in (ANY, media_type):
-            return True
-        kind, _, subtype = self.type.partition("/")
-        return subtype == "*" and media_type.startswith(f"{kind}/")
+        return lies_in(media_type, self.type) and not any(
+            each.takes(media_type, multipart=multipart) for each in self.but_for
+        )
+
+    def takes_alone(self, media_type: str, *other_names: str) -> bool:
+        """Whether it takes that, not in parts; a range knows it by its first name alone."""
+        named = self.multipart is False and self.type in other_names
+        return named or self.takes(media_type, multipart=False)
 
 
 ANYTHING = Wish(multipart=None, type=ANY, transfer_syntax=AS_STORED)
@@ -60,17 +67,44 @@ def wishes(header: str | None, query: str | None = None) -> tuple[Wish, ...]:
 
     Raises Problem(400) if one of them cannot be read.
     """
-    said = [_ranges(text) for text in (query, header) if text and text.strip(" \t,")]
+    said = [text for text in (query, header) if text and text.strip(" \t,")]
     if not said:
         return (ANYTHING,)
-    found: list[Wish] = []
-    for ranges in said:
-        ordered = sorted(ranges, key=lambda each: -each[0])
-        found += [_wish(said) for quality, said in ordered if quality > 0]
-    distinct = tuple(dict.fromkeys(found))
-    if len(distinct) > MOST:
-        raise _unreadable()
-    return distinct
+    try:
+        found = [wish for text in said for wish in _wishes(media_ranges(text))]
+    except Unreadable:
+        raise _unreadable() from None
+    return tuple(dict.fromkeys(found))
+
+
+def _wishes(ranges: list[MediaRange]) -> list[Wish]:
+    """Those of one header; one that is named twice counts as where it is wanted more."""
+    qualities: dict[Wish, float] = {}
+    for each in sorted(ranges, key=lambda each: -each.quality):
+        qualities.setdefault(_wish(each.said), each.quality)
+    wanted = [(wish, quality) for wish, quality in qualities.items() if quality > 0]
+    if len(wanted) > MOST:
+        raise Unreadable
+    return [
+        replace(
+            wish,
+            but_for=tuple(
+                other
+                for other, less in qualities.items()
+                if less < quality and _narrows(other, wish)
+            ),
+        )
+        for wish, quality in wanted
+    ]
+
+
+def _narrows(wish: Wish, other: Wish) -> bool:
+    """Whether it says of a part of what the other takes how much that is wanted."""
+    return _breadth(wish) < _breadth(other) and wish.transfer_syntax in ("", AS_STORED)
+
+
+def _breadth(wish: Wish) -> int:
+    return breadth(wish.type) + (wish.multipart is None)
 
 
 def _wish(said: ContentType) -> Wish:
@@ -81,51 +115,11 @@ def _wish(said: ContentType) -> Wish:
         return Wish(multipart=False, type=said.type, transfer_syntax=syntax)
     if said.type not in (MULTIPART, "multipart/*"):
         return Wish(multipart=True, type=said.type)
-    within = _media_type(said.parameters.get("type", ANY))
+    within = media_type(said.parameters.get("type", ANY))
     syntax = syntax or within.parameters.get("transfer-syntax", "")
     if within.type == ANY:
         syntax = syntax or AS_STORED
     return Wish(multipart=True, type=within.type, transfer_syntax=syntax)
-
-
-def _ranges(text: str) -> Sequence[tuple[float, ContentType]]:
-    if len(text) > MAX_BYTES:
-        raise _unreadable()
-    return [_range(part) for part in _separated(text) if part]
-
-
-def _range(text: str) -> tuple[float, ContentType]:
-    """How much it is wanted, and what."""
-    said = _media_type(text)
-    quality = said.parameters.get("q", "1")
-    if not _QUALITY.fullmatch(quality):
-        raise _unreadable()
-    return float(quality), said
-
-
-def _media_type(text: str) -> ContentType:
-    said = content_type(text)
-    if said is None or (said.type.startswith("*") and said.type != ANY):
-        raise _unreadable()
-    return said
-
-
-def _separated(text: str) -> Iterator[str]:
-    """What stands between commas that are in no quotation, without spaces about it."""
-    begin, quoted, escaped = 0, False, False
-    for index, character in enumerate(text):
-        if escaped:
-            escaped = False
-        elif quoted and character == "\\":
-            escaped = True
-        elif character == '"':
-            quoted = not quoted
-        elif character == "," and not quoted:
-            yield text[begin:index].strip(" \t")
-            begin = index + 1
-    if quoted:
-        raise _unreadable()
-    yield text[begin:].strip(" \t")
 
 
 def _unreadable() -> Problem:

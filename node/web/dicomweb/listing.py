@@ -19,7 +19,7 @@ def wants_json(request: Request) -> bool:
     """Whether it is answered in JSON; else in XML.  Raises Problem(406) for any other form."""
     parameter = request.query_params.get("accept")
     for wish in wishes(", ".join(request.headers.getlist("accept")), parameter):
-        if any(wish.takes(each, multipart=False) for each in (JSON, "application/json")):
+        if wish.takes_alone(JSON, "application/json"):
             return True
         if wish.takes(XML, multipart=True):
             return False

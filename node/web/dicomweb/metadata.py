@@ -35,7 +35,7 @@ def metadata(asked: Asked) -> Answer:
     Raises Problem(406) if it is asked for otherwise than in JSON or XML, (500) if none can be read.
     """
     for wish in asked.wishes:
-        if any(wish.takes(each, multipart=False) for each in (JSON, "application/json")):
+        if wish.takes_alone(JSON, "application/json"):
             return _answer(asked, JSON, as_json, _AS_LIST)
         if wish.takes(XML, multipart=True):
             return _answer(

@@ -39,9 +39,9 @@ def answer(
 
 def _form(wishes: Sequence[Wish]) -> tuple[str, Callable[[Sequence[Attribute]], bytes]]:
     for wish in wishes:
-        if any(wish.takes(each, multipart=False) for each in (JSON, "application/json")):
+        if wish.takes_alone(JSON, "application/json"):
             break
-        if any(wish.takes(each, multipart=False) for each in (XML, "application/xml", "text/xml")):
+        if wish.takes_alone(XML, "application/xml", "text/xml"):
             return XML, as_xml
     return JSON, as_json
 

@@ -71,6 +71,38 @@ def test_what_has_the_quality_zero_is_not_wanted() -> None:
     assert wishes("image/png;q=0") == ()
 
 
+@pytest.mark.parametrize(
+    ("header", "png"),
+    [
+        ("image/png;q=0, */*", None),
+        ("image/png;q=0.1, */*;q=0.5", "image/png"),
+        ("image/png;q=0.9, */*;q=0.5", "image/png"),
+        ("image/*;q=0, */*", None),
+        ("image/*;q=0, image/png, */*", "image/png"),
+        ("image/png;transfer-syntax=1.2.3;q=0, image/*", "image/*"),
+        ("image/*, */*;q=0", "image/*"),
+    ],
+)
+def test_a_range_takes_nothing_of_which_the_header_says_otherwise(
+    header: str, png: str | None
+) -> None:
+    takes = [wish.type for wish in wishes(header) if wish.takes("image/png", multipart=False)]
+    assert next(iter(takes), None) == png
+
+
+def test_of_several_names_a_range_takes_the_first_and_whoever_names_another_takes_that() -> None:
+    names = ("application/dicom+json", "application/json")
+    for header, taken in (
+        ("application/json", True),
+        ("*/*", True),
+        ("application/json;q=0, */*", True),
+        ("application/dicom+json;q=0, */*", False),
+        ("multipart/related;type=application/json", False),
+    ):
+        (wish,) = wishes(header)
+        assert wish.takes_alone(*names) is taken, header
+
+
 def test_the_same_wish_is_tried_once_and_not_too_many_are() -> None:
     assert len(wishes("image/png, image/*, image/png;q=0.5, IMAGE/PNG")) == 2
     assert len(wishes(", ".join(f"image/x{number}" for number in range(32)))) == 32
