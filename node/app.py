@@ -190,6 +190,14 @@ def job_terms(config: NodeConfig) -> JobTerms:
     return JobTerms(analysis_id=analysis_id_of(config), max_attempts=config.worker.max_attempts)
 
 
+def outbox_of(config: NodeConfig) -> Outbox:
+    """To whom results go."""
+    return Outbox(
+        destinations=[each.name for each in config.destinations],
+        max_attempts=config.delivery.max_attempts,
+    )
+
+
 def result_settings(config: NodeConfig) -> "ResultSettings":
     """How results look, and what is written beside report and captures."""
     from node.core.objects import ResultSettings
@@ -335,10 +343,7 @@ def _work(config: NodeConfig, store: Store, stop: Stop, moved: Moved) -> None:
         store=store,
         spool=open_spool(config.storage),
         analyst=worker.Analyst(classifier=classifier, settings=result_settings(config)),
-        outbox=Outbox(
-            destinations=[d.name for d in config.destinations],
-            max_attempts=config.delivery.max_attempts,
-        ),
+        outbox=outbox_of(config),
         stop=stop.from_here_on(),
         compares=config.priors.enabled,
         moved=moved,
@@ -452,6 +457,7 @@ def _serve_web(config: NodeConfig, store: Store, stop: Stop, moved: Moved) -> No
         clock=now_utc,
         lookout=Lookout(config, store, clock=now_utc),
         analysis_id=cache(lambda: analysis_id_of(config)),
+        outbox=outbox_of(config),
         echo=lambda name: _echo(config, name),
         stopping=stop,
     )

@@ -127,7 +127,7 @@ def requeue(
     --state and --study only dead jobs are chosen.
     """
     require_choice("job", ids, state=states, study=study, since=since)
-    from node.app import analysis_id_of
+    from node.app import analysis_id_of, outbox_of
 
     config = loaded(config_path)
     with opened_store(config) as store:
@@ -143,8 +143,13 @@ def requeue(
         analysis_id = analysis_id_of(config)
 
         def requeued(job_id: int) -> str:
-            now = datetime.now(UTC)
-            return store.requeue_job(job_id, analysis_id=analysis_id, now=now, by=person()).sentence
+            return store.requeue_job(
+                job_id,
+                analysis_id=analysis_id,
+                now=datetime.now(UTC),
+                by=person(),
+                outbox=outbox_of(config),
+            ).sentence
 
         for_each("job", [row.job_id for row in rows], requeued, past="requeued")
 

@@ -13,7 +13,7 @@ from node.persistence.conditions import in_states
 from node.persistence.files_here import require_inputs, require_results
 from node.persistence.outdated import reported_after
 from node.persistence.queueing import queue_job, resend
-from node.persistence.rows import JobTerms, Requeued
+from node.persistence.rows import NOBODY, JobTerms, Outbox, Requeued
 from node.persistence.schema import Job
 from node.persistence.transactions import Transactions, lock_study
 from sr_templates.findings import Outcome
@@ -23,16 +23,24 @@ class JobRequests(Transactions):
     """Requeue and cancel."""
 
     def requeue_job(
-        self, job_id: int, *, analysis_id: str, now: datetime, by: str = AN_OPERATOR
+        self,
+        job_id: int,
+        *,
+        analysis_id: str,
+        now: datetime,
+        by: str = AN_OPERATOR,
+        outbox: Outbox = NOBODY,
     ) -> Requeued:
         """The job runs again, or its stored results are sent again.
 
         Dead or cancelled: queued, with all its tries.  Done: its results are sent again as they
         lie, or, if the model or its settings have changed since, a new job analyses the same
         inputs.  Raises UnknownEntry, and NotAllowed for one that is queued or running, or that a
-        later job of its study has overtaken: what it says is outdated; or whose files were freed.
+        later job of its study has overtaken: what it says is outdated; or whose files were freed;
+        or whose results are being sent, or can be sent to nobody.
 
-        by : who asks, for the diary
+        by     : who asks, for the diary
+        outbox : to whom stored results go that went to nobody yet
         """
         with self._write() as connection:
             job = _job(connection, job_id)
@@ -55,6 +63,7 @@ class JobRequests(Transactions):
                         job_id,
                         study=study,
                         outcome=Outcome(job.outcome),
+                        outbox=outbox,
                         now=now,
                         by=by,
                     )

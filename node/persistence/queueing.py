@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from node.core.errors import NotAllowed
 from node.persistence import work
 from node.persistence.conditions import is_open
 from node.persistence.rows import JobTerms, Outbox
@@ -94,25 +95,42 @@ def queue_deliveries(
 
 
 def resend(
-    connection: Connection, job_id: int, *, study: str, outcome: Outcome, now: datetime, by: str
+    connection: Connection,
+    job_id: int,
+    *,
+    study: str,
+    outcome: Outcome,
+    outbox: Outbox,
+    now: datetime,
+    by: str,
 ) -> Sequence[int]:
-    """The stored results of the job are queued for every destination that they ever went to."""
-    latest = connection.execute(
+    """The stored results of the job are queued for every destination that they ever went to.
+
+    Raises NotAllowed if they are on their way already, or there is nobody to send them to.
+
+    outbox : to whom they go if they went to nobody yet
+    """
+    went = connection.execute(
         select(Delivery.destination, func.max(Delivery.max_attempts).label("max_attempts"))
         .where(Delivery.job_id == job_id, Delivery.outcome == outcome)
         .group_by(Delivery.destination)
         .order_by(Delivery.destination)
     ).all()
-    return [
+    boxes = [
+        Outbox(destinations=[row.destination], max_attempts=row.max_attempts) for row in went
+    ] or [outbox]
+    queued = [
         number
-        for row in latest
+        for each in boxes
         for number in queue_deliveries(
-            connection,
-            job_id,
-            study=study,
-            outcome=outcome,
-            outbox=Outbox(destinations=[row.destination], max_attempts=row.max_attempts),
-            now=now,
-            by=by,
+            connection, job_id, study=study, outcome=outcome, outbox=each, now=now, by=by
         )
     ]
+    if not queued and went:
+        raise NotAllowed(f"the results of job {job_id} are on their way already")
+    if not queued:
+        raise NotAllowed(
+            f"the results of job {job_id} went to nobody, and no destination is configured: add "
+            "[[destinations]], and requeue the job then"
+        )
+    return queued

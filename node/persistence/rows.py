@@ -156,6 +156,10 @@ class Outbox:
     max_attempts: int
 
 
+NOBODY = Outbox(destinations=(), max_attempts=1)
+"""No destination is configured, or meant."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResult:
     """How an analysis ended, its objects being in the spool."""

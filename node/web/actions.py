@@ -73,7 +73,11 @@ class Action:
 def _requeue(services: Services, target: str, by: str) -> Done:
     job = _job(services, target)
     requeued = services.store.requeue_job(
-        job.job_id, analysis_id=services.analysis_id(), now=services.clock(), by=by
+        job.job_id,
+        analysis_id=services.analysis_id(),
+        now=services.clock(),
+        by=by,
+        outbox=services.outbox,
     )
     return Done(sentence=requeued.sentence, study=job.study_instance_uid)
 
@@ -105,6 +109,8 @@ def _cancel_delivery(services: Services, target: str, by: str) -> Done:
 def _send_dead_again(services: Services, target: str, by: str) -> Done:
     _require_destination(services, target)
     dead = services.store.deliveries(DeliveriesAsked(destination=target, states=[State.DEAD])).rows
+    if not dead:
+        raise NotAllowed(f"no delivery to {target} is dead: nothing is to be sent again")
     refused: list[str] = []
     for row in dead:
         try:
@@ -112,8 +118,10 @@ def _send_dead_again(services: Services, target: str, by: str) -> Done:
         except (NotAllowed, UnknownEntry) as error:
             # Overtaken by a later result, or erased: the others are sent all the same.
             refused.append(str(error))
-    told = f"; {len(refused)} are not: {refused[0]}" if refused else ""
     queued = len(dead) - len(refused)
+    if not queued:
+        raise NotAllowed(f"none of {len(dead)} dead deliveries is sent again: {refused[0]}")
+    told = f"; {len(refused)} are not: {refused[0]}" if refused else ""
     return Done(sentence=f"{queued} of {len(dead)} dead deliveries are queued{told}")
 
 

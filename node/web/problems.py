@@ -63,7 +63,8 @@ def form_of_answer(request: HTTPConnection) -> Form:
     of_programs = f"{request.scope['path']}/".startswith(_OF_PROGRAMS)
     forms = (Form.JSON, Form.TEXT, Form.PAGE) if of_programs else (Form.PAGE, Form.TEXT, Form.JSON)
     accepted = ",".join(request.headers.getlist("accept"))
-    wanted = preferred(accepted, [form.value for form in forms])
+    # Something is said in any case: rather what was not named than what is refused.
+    wanted = preferred(f"{accepted}, */*;q=0.001", [form.value for form in forms])
     return forms[0] if wanted is None else Form(wanted)
 
 

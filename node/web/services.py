@@ -8,6 +8,7 @@ from threading import Event
 from node.config import NodeConfig
 from node.inbound.intake import Intake
 from node.inbound.senders import Senders
+from node.persistence.rows import Outbox
 from node.persistence.spool import Spool
 from node.persistence.store import Store
 from node.watch.look import Lookout
@@ -21,6 +22,7 @@ class Services:
     clock   : the time now, in UTC
     lookout : says what is wrong
     analysis_id : of the present model and settings (`node.app.analysis_id_of`)
+    outbox   : the configured destinations
     echo     : asks the destination of that name whether it answers; raises DestinationError
     stopping : set when the node is to end; answers that go on for long end then
     """
@@ -33,5 +35,6 @@ class Services:
     clock: Callable[[], datetime]
     lookout: Lookout
     analysis_id: Callable[[], str]
+    outbox: Outbox
     echo: Callable[[str], None]
     stopping: Event

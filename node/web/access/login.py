@@ -26,7 +26,7 @@ from node.web.access.entry import LOGOUT
 from node.web.access.forms import field_of
 from node.web.access.identified import address_of
 from node.web.access.person import VISIT_CSRF_KEY, Means, person_of
-from node.web.access.required import LOGIN
+from node.web.access.required import ENDED, LOGIN
 from node.web.page.bare import bare_page
 from node.web.problems import Form, Problem, answer_to, form_of_answer
 from node.web.services import Services
@@ -35,6 +35,10 @@ WRONG = "This name and this password do not belong together."
 NO_USERS = (
     "There is no user yet. Whoever runs this node makes the first: "
     "m3node user add NAME --role operator"
+)
+NOTHING_DONE = (
+    "Your log-in has ended, so nothing was done. Log in, and you are asked once more whether to do "
+    "it."
 )
 BUSY = "Too many are logging in just now; try again in a moment."
 _MOST_AT_ONCE = 2
@@ -72,7 +76,8 @@ class _Login:
         person = person_of(request)
         if person is not None and person.means is not Means.TOKEN:
             return self._to(next_)
-        return self._again(request, HTTPStatus.OK, "" if self._store.has_users() else NO_USERS)
+        says = NOTHING_DONE if ENDED in request.query_params else ""
+        return self._again(request, HTTPStatus.OK, says if self._store.has_users() else NO_USERS)
 
     def log_in(self, request: Request) -> Response:
         """Another session, or the form again."""

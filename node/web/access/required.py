@@ -18,6 +18,8 @@ from node.web.problems import Form, Problem, form_of_answer
 E = TypeVar("E", bound=Callable[..., Any])
 
 LOGIN = "/login"
+ENDED = "ended"
+"""In the address of the log-in: something was to be done, and nobody was in any more to do it."""
 
 
 def required(role: Role) -> Callable[[E], E]:
@@ -66,7 +68,9 @@ def _stranger(request: HTTPConnection) -> Problem:
     if form_of_answer(request) is Form.PAGE and not shows_token:
         method, query = request.scope["method"], request.url.query
         back = request.url.path + (f"?{query}" if query else "")
-        next_ = f"?next={quote(back, safe='/')}" if method in ("GET", "HEAD") else ""
+        next_ = f"?next={quote(back, safe='/')}"
+        if method not in ("GET", "HEAD"):
+            next_ += f"&{ENDED}=1"  # where something is done it is asked first, at the same address
         return Problem(
             HTTPStatus.SEE_OTHER,
             "log in first",

@@ -12,6 +12,7 @@ from pathlib import Path
 from node import app
 from node.config import NodeConfig
 from node.inbound.senders import Senders
+from node.persistence.rows import NOBODY
 from node.persistence.spool import Spool
 from node.watch.look import Lookout
 from node.web import server
@@ -37,6 +38,7 @@ def main() -> None:
         clock=lambda: datetime.now(UTC),
         lookout=Lookout(config, store, clock=lambda: datetime.now(UTC)),
         analysis_id=lambda: "model-1",
+        outbox=NOBODY,
         echo=lambda _: None,
         stopping=stop,
     )

@@ -203,9 +203,18 @@ def test_requeueing_a_done_job_of_the_same_model_sends_its_results_again(
 ) -> None:
     finish(store)
     said = cli("job", "requeue", "--study", "ACC-0815", "--config", config_file)
+    on_their_way = f"the results of job {job} are on their way already"
+    assert (said.status, on_their_way in said.out + said.err) == (1, True)
+    now = datetime.now(UTC)
+    lease = store.claim_delivery(destination="pacs", owner="a:1:1", lease_s=60, now=now)
+    assert lease is not None
+    store.finish_delivery(lease, now=now)
+    said = cli("job", "requeue", "--study", "ACC-0815", "--config", config_file)
     assert said.status == 0
     assert "sent again" in said.out
-    assert [d.job_id for d in store.list_deliveries()][-1] == job
+    assert [(d.job_id, d.state) for d in store.list_deliveries(states=[State.QUEUED])] == [
+        (job, State.QUEUED)
+    ]
 
 
 def test_a_job_that_cannot_be_requeued_fails_the_command_with_its_reason(

@@ -285,6 +285,21 @@ def test_requeueing_a_done_job_sends_its_stored_results_again(store: Store) -> N
     assert second.already_delivered == frozenset()
 
 
+def test_results_that_went_to_nobody_go_to_whoever_is_configured_by_now_or_it_is_said(
+    store: Store,
+) -> None:
+    job_id = queued(store, 0)
+    finish(store, claimed(store), destinations=())
+    with pytest.raises(NotAllowed, match=f"the results of job {job_id} went to nobody, and no "):
+        store.requeue_job(job_id, analysis_id=MODEL, now=NOON)
+    outbox = Outbox(destinations=("pacs", "ris"), max_attempts=5)
+    store.requeue_job(job_id, analysis_id=MODEL, now=NOON, outbox=outbox)
+    told = [(each.destination, each.max_attempts) for each in store.list_deliveries()]
+    assert sorted(told) == [("pacs", 5), ("ris", 5)]
+    with pytest.raises(NotAllowed, match=f"the results of job {job_id} are on their way already"):
+        store.requeue_job(job_id, analysis_id=MODEL, now=NOON, outbox=outbox)
+
+
 def test_requeueing_a_done_job_after_the_model_has_changed_analyses_anew(store: Store) -> None:
     first = queued(store, 0)
     finish(store, claimed(store))

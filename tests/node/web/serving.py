@@ -10,6 +10,7 @@ from typing import Any
 
 import requests
 
+from node.app import outbox_of
 from node.config import NodeConfig
 from node.inbound.intake import Intake
 from node.inbound.senders import Senders
@@ -84,6 +85,7 @@ def serving(
         clock=clock,
         lookout=Lookout(config, store, clock=clock),
         analysis_id=lambda: "model-1",
+        outbox=outbox_of(config),
         echo=lambda _: None,
         stopping=stop,
     )

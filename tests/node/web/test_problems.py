@@ -119,6 +119,21 @@ def test_a_stranger_is_led_to_the_log_in_from_wherever_a_person_goes(asked: Aske
         assert (said.status_code, is_a_page(said)) == (401, False)
 
 
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("text/html;q=0", "text/plain"),
+        ("application/json;q=0.9, text/html", "text/html"),
+        ("image/png", "text/html"),
+        ("nonsense", "text/html"),
+        ("*/*;q=0", "text/html"),
+    ],
+)
+def test_an_error_has_no_form_that_is_refused(asked: Asked, accept: str, form: str) -> None:
+    said = asked.answer("GET", "/nothing", accept)
+    assert (said.status_code, said.headers["Content-Type"].partition(";")[0]) == (404, form)
+
+
 def test_a_log_in_that_fails_is_a_form_to_people_and_json_to_programs(
     asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:

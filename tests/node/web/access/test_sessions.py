@@ -135,6 +135,24 @@ def test_a_new_password_and_removal_end_every_session(served: Served, browser: B
     assert browser.visit("/").status_code == 303
 
 
+def test_whose_session_ends_before_an_action_is_told_that_nothing_was_done_and_is_asked_again(
+    served: Served, browser: Browser
+) -> None:
+    add_user(served.services.store, "dora", Role.OPERATOR)
+    browser.log_in("dora")
+    ask = "/act/echo/pacs"
+    fields = {"csrf_token": browser.csrf_token}
+    served.services.store.remove_account(AccountKind.USER, "dora", now=datetime.now(UTC))
+    led = browser.submit(ask, fields, Accept="text/html")
+    where = "/login?next=/act/echo/pacs&ended=1"
+    assert (led.status_code, led.headers["Location"]) == (303, where)
+    form = browser.visit(where)
+    assert "Your log-in has ended, so nothing was done." in form.text
+    assert 'name="next" value="/act/echo/pacs"' in form.text
+    program = browser.submit(ask, fields, Accept="application/json")
+    assert program.status_code == 401
+
+
 def test_of_a_session_the_database_knows_no_cookie(served: Served, browser: Browser) -> None:
     browser.log_in("anna")
     token = browser.session_token

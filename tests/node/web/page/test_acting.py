@@ -158,6 +158,9 @@ def test_all_dead_deliveries_of_a_destination_are_sent_again(browser: Browser) -
     assert "/act/send-dead-again/pacs" in browser.get("/destinations")
     assert browser.press("/act/send-dead-again/pacs").status_code == 303
     assert browser.diary()[-1] == "delivery 1 to pacs requeued by local (operator)"
+    twice = browser.press("/act/send-dead-again/pacs")
+    assert twice.status_code == 409
+    assert "no delivery to pacs is dead: nothing is to be sent again" in twice.text
 
 
 def test_of_dead_deliveries_it_is_said_how_many_are_not_sent_again(browser: Browser) -> None:
