@@ -32,13 +32,42 @@ def back_up(
 
     told : called with the number of files done so far
 
-    Raises ConfigError if the folder is not empty, or a file is missing that the database names.
+    Raises ConfigError if the folder is not empty, its disk is full, or a file is missing that the
+    database names.  One that was broken off leaves nothing, lest it fills a disk and reads as one.
     """
     if target.exists() and any(target.iterdir()):
         raise ConfigError(f"{target} is not empty; choose a folder that is not there yet")
     known = store.storage_identity()
     if known is None:
         raise ConfigError("the storage has no identity yet; start `m3node serve` once")
+    try:
+        return _written(store, spool, target, known=known, told=told)
+    except BaseException as error:
+        _empty(target)
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise ConfigError(
+                f"the disk of {target} is full, and nothing is saved: make room there, or name a "
+                "folder on another disk"
+            ) from error
+        raise
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def _empty(target: Path) -> None:
+    """What was written is gone, as far as the disk lets it go."""
+    if target.is_dir():
+        for each in target.iterdir():
+            if each.is_dir():
+                shutil.rmtree(each, ignore_errors=True)
+            else:
+                each.unlink(missing_ok=True)
+
+
+def _written(
+    store: Store, spool: Spool, target: Path, *, known: str, told: Callable[[int], None]
+) -> int:
     make_folder(target)
     tighten(target)
     for folder in FOLDERS:
@@ -107,7 +136,12 @@ def link_or_copy(source: Path, target: Path) -> None:
         if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
             raise
         part = target.with_suffix(".part")
-        shutil.copyfile(source, part)
+        try:
+            shutil.copyfile(source, part)
+        except OSError as failed:
+            if failed.errno in _FULL:  # of both files it names the one that was read
+                raise OSError(failed.errno, failed.strerror, str(target)) from failed
+            raise
         part.chmod(FILE)
         with part.open("rb") as copied:
             os.fsync(copied.fileno())

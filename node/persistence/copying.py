@@ -5,12 +5,15 @@ copied within one snapshot: the copy needs no pg_dump of the server's version, h
 SQLite's, and can be restored into either.
 """
 
+import errno
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, Table, func, select, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from node.core.errors import ConfigError
 from node.persistence.database import open_engine
@@ -25,8 +28,20 @@ class Copying(Transactions):
     """The whole database."""
 
     def copy_to(self, file: Path) -> None:
-        """The new file holds every row as it is at one moment; the node may run meanwhile."""
+        """The new file holds every row as it is at one moment; the node may run meanwhile.
+
+        Raises OSError(ENOSPC) if the file's disk is full.
+        """
         make_file(file)
+        try:
+            self._copy_to(file)
+        except (sqlite3.Error, SQLAlchemyError) as error:
+            of_sqlite = error.orig if isinstance(error, DBAPIError) else error
+            if getattr(of_sqlite, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file)) from error
+            raise
+
+    def _copy_to(self, file: Path) -> None:
         if self._engine.dialect.name == "sqlite":
             with self._engine.connect() as connection:
                 source = connection.connection.driver_connection

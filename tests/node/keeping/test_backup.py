@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -187,6 +188,26 @@ def test_a_restore_that_broke_off_goes_on_with_the_same_backup_only(
         restore(newer, directory, opener(tmp_path), by="alice", now=now())
     assert restore(saved, directory, opener(tmp_path), by="alice", now=now()) == (10, 1)
     require_finished(directory)
+
+
+def test_a_backup_onto_a_disk_that_is_full_says_which_and_leaves_nothing(
+    kept: Bench, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on_another_disk(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.EXDEV, "another disk")
+
+    def full(source: Path, target: Path) -> NoReturn:
+        target.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device", str(source), None, str(target))
+
+    target = tmp_path / "another"
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "link", on_another_disk)
+        disk.setattr(shutil, "copyfile", full)
+        with pytest.raises(ConfigError, match=f"the disk of {target} is full, and nothing is"):
+            back_up(kept.store, kept.spool, target)
+    assert list(target.iterdir()) == []
+    assert back_up(kept.store, kept.spool, target) == 10, "and it can be tried again"
 
 
 def test_what_is_freed_after_a_backup_is_still_in_it(kept: Bench, saved: Path) -> None:
