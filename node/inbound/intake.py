@@ -246,20 +246,24 @@ class Intake:
         self, part: Part, ids: Identifiers, *, syntax: str, sender_id: int | None
     ) -> Arrival:
         """File and row survive a power cut.  Raises Refused(0xA700) if the database is lost."""
-        file, durable = part.name()
-        received = ReceivedInstance(
-            study_instance_uid=ids.study_instance_uid,
-            series_instance_uid=ids.series_instance_uid,
-            sop_instance_uid=ids.sop_instance_uid,
-            sop_class_uid=ids.sop_class_uid,
-            transfer_syntax_uid=syntax,
-            identity=ids.identity,
-            names_study=names_study(ids.sop_class_uid),
-            file=file,
-            durable=durable,
-            sender_id=sender_id,
-            at=self._clock(),
-        )
+
+        def received() -> ReceivedInstance:
+            at = self._clock()
+            file = part.keep()
+            return ReceivedInstance(
+                study_instance_uid=ids.study_instance_uid,
+                series_instance_uid=ids.series_instance_uid,
+                sop_instance_uid=ids.sop_instance_uid,
+                sop_class_uid=ids.sop_class_uid,
+                transfer_syntax_uid=syntax,
+                identity=ids.identity,
+                names_study=names_study(ids.sop_class_uid),
+                file=file,
+                require=lambda: self._spool.require(file),
+                sender_id=sender_id,
+                at=at,
+            )
+
         try:
             return self._rows.submit(received)
         except DatabaseLost as lost:

@@ -99,8 +99,6 @@ class Arrivals(Transactions):
         The same bytes again change nothing but the time of the last arrival.  Other bytes under a
         known UID become a newer version.  The last to arrive is current: bytes that were replaced
         and come once more are current again, since the sender's last word counts.
-
-        The transaction is prepared while the files are synced, and committed when all of them are.
         """
         brought: dict[tuple[int, str], Counter[Arrival]] = {}
         arrivals = []
@@ -117,7 +115,7 @@ class Arrivals(Transactions):
             for (sender_id, study), counts in brought.items():
                 _contribute(connection, cursor, sender_id, study, counts, received[-1].at)
             for each in received:
-                each.durable()
+                each.require()
         return arrivals
 
 

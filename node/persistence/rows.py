@@ -30,12 +30,12 @@ class Arrival(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedInstance:
-    """An object whose file is on its way to the disk and whose row is to be.
+    """An object whose file is durable and whose row is to be.
 
     What else it says is read later.
 
     names_study : a scanner's object names the patient of the study; a stray annotation does not
-    durable     : returns when the file is; no row is committed before
+    require     : raises if the file has gone since, and then no row is committed
     sender_id   : who brought it; None if nobody is to be remembered
     at          : when it was here whole
     """
@@ -48,7 +48,7 @@ class ReceivedInstance:
     identity: StudyIdentity = field(repr=False)
     names_study: bool
     file: StoredFile
-    durable: Callable[[], None] = field(default=lambda: None, repr=False)
+    require: Callable[[], None] = field(default=lambda: None, repr=False)
     sender_id: int | None
     at: datetime
 

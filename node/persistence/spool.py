@@ -16,9 +16,8 @@ import math
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +26,6 @@ from typing import IO, BinaryIO
 from node.core.errors import OUT_OF_RESOURCES, Refused
 from node.persistence.private import FILE, heir, make_folder, tighten
 
-_MOST_SYNCS = 64
 FOLDERS = [f"{number:02x}" for number in range(256)]
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _BEGIN_WRITEBACK = 2
@@ -61,7 +59,6 @@ class Spool:
         self._heir = heir(directory)
         fsync_directory(directory)
         self._count = itertools.count()
-        self._syncing = ThreadPoolExecutor(_MOST_SYNCS, thread_name_prefix="sync")
 
     def begin(self) -> "Part":
         """A file that grows; nothing of it stays if it is not kept.
@@ -69,7 +66,13 @@ class Spool:
         Raises Refused(0xA700) if the disk is full.
         """
         name = f"{os.getpid()}-{threading.get_ident()}-{next(self._count)}.part"
-        return Part(self._parts / name, self.directory, self._syncing, heir=self._heir)
+        return Part(self._parts / name, self.directory, heir=self._heir)
+
+    def require(self, file: StoredFile) -> None:
+        """The file is there.  Raises FileNotFoundError: it may have been removed just before it
+        was said that it is needed again.
+        """
+        os.stat(self.locate(file.path))
 
     def scratch(self) -> IO[bytes]:
         """A file without a name, gone when it is closed and no longer mapped."""
@@ -80,7 +83,7 @@ class Spool:
 
         Raises Refused(0xA700) if the disk is full; nothing half-written stays.
         """
-        with _full_is_refused(), self.begin() as part:
+        with _FullIsRefused(), self.begin() as part:
             for chunk in chunks:
                 part.write(chunk)
             return part.keep()
@@ -154,18 +157,14 @@ def _written(entry: os.DirEntry[str]) -> float:
 class Part:
     """One file of the spool while it is written; used by one thread, and as a context manager."""
 
-    def __init__(
-        self, path: Path, spool: Path, syncing: Executor, *, heir: tuple[int, int] | None
-    ) -> None:
+    def __init__(self, path: Path, spool: Path, *, heir: tuple[int, int] | None) -> None:
         self._path = path
         self._spool = spool
-        self._syncing = syncing
         self._digest = hashlib.sha256()
         self._kept = False
-        self._sync: Future[None] | None = None
         self._under_way = 0
         self.size = 0
-        with _full_is_refused():
+        with _FullIsRefused():
             self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, FILE)
         if heir is not None:
             os.fchown(self._fd, *heir)
@@ -186,7 +185,8 @@ class Part:
         Raises Refused(0xA700) if the disk is full.
         """
         for chunk in chunks:
-            self._digest.update(chunk)
+            if chunk:
+                self._digest.update(chunk)
         wanted = sum(map(len, chunks))
         try:
             written = os.writev(self._fd, chunks)
@@ -211,19 +211,8 @@ class Part:
 
     def keep(self) -> StoredFile:
         """The content is durable under its own digest.  Raises Refused(0xA700) as `write` does."""
-        file, durable = self.name()
-        durable()
-        return file
-
-    def name(self) -> tuple[StoredFile, Callable[[], None]]:
-        """The content has its name, and is on its way to the disk.
-
-        What is returned beside it returns when the file is durable, file and directory having been
-        synced at the same time: a disk flushes once for both.  Both raise Refused(0xA700), and
-        what is returned raises FileNotFoundError if the file has been removed meanwhile.
-        """
         name = self._digest.hexdigest()
-        with _full_is_refused():
+        with _FullIsRefused():
             folder = self._spool / name[:2]
             target = folder / f"{name}.dcm"
             try:
@@ -232,39 +221,29 @@ class Part:
                 # Equal, or one that a power cut or the disk has damaged; a row may know it.
                 os.fsync(self._fd)
                 os.replace(self._path, target)
-                fsync_directory(folder)
             else:
                 os.unlink(self._path)
-                self._sync = self._syncing.submit(os.fsync, self._fd)
-                fsync_directory(folder)
+                os.fsync(self._fd)
             self._kept = True
-
-        def durable() -> None:
-            with _full_is_refused():
-                if self._sync is not None:
-                    self._sync.result()
-            # It may have been removed just before it was said that it is needed again.
-            os.stat(target)
-
-        return StoredFile(path=f"{name[:2]}/{name}.dcm", sha256=name, size=self.size), durable
+            fsync_directory(folder)
+        return StoredFile(path=f"{name[:2]}/{name}.dcm", sha256=name, size=self.size)
 
     def close(self) -> None:
         """Nothing of it stays if it was not kept."""
-        if self._sync is not None:
-            wait([self._sync])  # it uses the descriptor
         os.close(self._fd)
         if not self._kept:
             self._path.unlink(missing_ok=True)
 
 
-@contextmanager
-def _full_is_refused() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
+class _FullIsRefused:
+    """A disk that is full is Refused(0xA700)."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, OSError) and error.errno in _FULL:
             raise _full() from error
-        raise
 
 
 def _full() -> Refused:

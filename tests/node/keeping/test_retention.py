@@ -332,10 +332,10 @@ def test_a_file_that_is_written_again_meanwhile_is_not_removed(kept: Bench) -> N
 def test_a_file_that_vanished_before_its_row_is_not_acknowledged(kept: Bench) -> None:
     with kept.spool.begin() as part:
         part.write(b"slice")
-        file, durable = part.name()
+        file = part.keep()
         kept.spool.locate(file.path).unlink()
         with pytest.raises(FileNotFoundError):
-            durable()
+            kept.spool.require(file)
 
 
 def test_the_keeper_frees_removes_and_looks_for_what_no_row_knows(kept: Bench) -> None:

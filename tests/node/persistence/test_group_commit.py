@@ -1,6 +1,7 @@
 """One transaction for all that wait, and an answer for each."""
 
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -27,10 +28,12 @@ class Database:
         return [f"row {row}" for row in rows]
 
 
-def submitted(group: GroupCommit[int, str], rows: range, into: dict[int, object]) -> list:
+def submitted(
+    group: GroupCommit[int, str], rows: range, into: dict[int, object]
+) -> list[threading.Thread]:
     def submit(row: int) -> None:
         try:
-            into[row] = group.submit(row)
+            into[row] = group.submit(lambda: row)
         except Exception as error:
             into[row] = error
 
@@ -41,7 +44,7 @@ def submitted(group: GroupCommit[int, str], rows: range, into: dict[int, object]
 
 
 def test_those_that_come_while_one_commits_share_the_next_transaction() -> None:
-    database, answers = Database(), {}
+    database, answers = Database(), dict[int, object]()
     group = GroupCommit(database.commit)
     threads = submitted(group, range(1), answers)
     assert database.begun.wait(20)
@@ -58,7 +61,7 @@ def test_more_than_one_transaction_takes_are_committed_in_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(group_commit, "MOST_AT_ONCE", 3)
-    database, answers = Database(), {}
+    database, answers = Database(), dict[int, object]()
     group = GroupCommit(database.commit)
     threads = submitted(group, range(1), answers)
     assert database.begun.wait(20)
@@ -79,7 +82,7 @@ def test_a_row_that_cannot_be_written_takes_no_other_with_it() -> None:
 
     answers: dict[int, object] = {}
     gate = Database()
-    group = GroupCommit(lambda rows: gate.commit(rows) and commit(rows))
+    group: GroupCommit[int, str] = GroupCommit(lambda rows: gate.commit(rows) and commit(rows))
     threads = submitted(group, range(1), answers)
     assert gate.begun.wait(20)
     threads += submitted(group, range(1, 6), answers)
@@ -99,7 +102,7 @@ def test_while_the_database_is_away_nobody_waits_for_it_twice() -> None:
         raise OperationalError("", {}, Exception("database is locked"))
 
     answers: dict[int, object] = {}
-    group = GroupCommit(commit)
+    group: GroupCommit[int, str] = GroupCommit(commit)
     threads = submitted(group, range(1), answers)
     assert gate.begun.wait(20)
     threads += submitted(group, range(1, 6), answers)
@@ -109,3 +112,70 @@ def test_while_the_database_is_away_nobody_waits_for_it_twice() -> None:
         thread.join(20)
     assert gate.batches == [[0]]
     assert all(isinstance(answers[row], OperationalError) for row in range(6))
+
+
+def test_those_who_are_getting_their_rows_ready_are_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(group_commit, "PATIENCE_S", 20)
+    database, answers = Database(), dict[int, object]()
+    database.go.set()
+    group = GroupCommit(database.commit)
+    at_it, ready = threading.Event(), threading.Event()
+
+    def slow() -> int:
+        at_it.set()
+        assert ready.wait(20)
+        return 1
+
+    first = threading.Thread(target=group.submit, args=(slow,))
+    first.start()
+    assert at_it.wait(20)
+    (second,) = submitted(group, range(2, 3), answers)
+    wait_until(lambda: len(group._waiting) == 1, "the second one waits")
+    assert database.batches == []
+    ready.set()
+    first.join(20)
+    second.join(20)
+    assert database.batches == [[2, 1]]
+
+
+def test_nobody_waits_long_for_one_who_gets_nothing_ready() -> None:
+    group: GroupCommit[int, int] = GroupCommit(lambda rows: rows)
+    at_it, ready = threading.Event(), threading.Event()
+
+    def stuck() -> int:
+        at_it.set()
+        assert ready.wait(20)
+        raise OSError(28, "no space left")
+
+    failures: list[OSError] = []
+
+    def fail() -> None:
+        try:
+            group.submit(stuck)
+        except OSError as error:
+            failures.append(error)
+
+    first = threading.Thread(target=fail)
+    first.start()
+    assert at_it.wait(20)
+    assert group.submit(lambda: 2) == 2
+    ready.set()
+    first.join(20)
+    assert [error.errno for error in failures] == [28]
+    assert group.submit(lambda: 3) == 3
+
+
+def test_one_that_fails_to_get_ready_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "PATIENCE_S", 20)
+    group: GroupCommit[int, int] = GroupCommit(lambda rows: rows)
+
+    def fails() -> int:
+        raise OSError(28, "no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        group.submit(fails)
+    started = time.monotonic()
+    assert group.submit(lambda: 2) == 2
+    assert time.monotonic() - started < 10
