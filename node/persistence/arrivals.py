@@ -134,18 +134,18 @@ _STUDY_NAMED = (
     "accession_number",
     "study_date",
 )
+_STUDIES = cast(Table, Study.__table__)
 
 
-def _study_upsert(insert_into: Any, *, rename: bool) -> Prepared:
-    statement = insert_into(Study.__table__).values(change=1)
+def _study_upsert(insert_into: Any) -> Prepared:
+    statement = insert_into(_STUDIES).values(change=1)
     upsert = statement.on_conflict_do_update(
         index_elements=["study_instance_uid"],
         set_={
             **{name: statement.excluded[name] for name in _STUDY_SEEN},
-            **({name: statement.excluded[name] for name in _STUDY_NAMED} if rename else {}),
-            "change": Study.__table__.c.change + 1,
+            "change": _STUDIES.c.change + 1,
         },
-    )
+    ).returning(*(_STUDIES.c[name] for name in _STUDY_NAMED))
     columns = (
         "study_instance_uid",
         "uid_backwards",
@@ -158,10 +158,14 @@ def _study_upsert(insert_into: Any, *, rename: bool) -> Prepared:
 
 
 _UPSERTS = {
-    (dialect, rename): _study_upsert(insert_into, rename=rename)
+    dialect: _study_upsert(insert_into)
     for dialect, insert_into in (("sqlite", sqlite_insert), ("postgresql", postgresql_insert))
-    for rename in (False, True)
 }
+_RENAME = Prepared(
+    update(_STUDIES)
+    .where(_STUDIES.c.study_instance_uid == bindparam("study_instance_uid"))
+    .values({name: bindparam(name) for name in _STUDY_NAMED})
+)
 _INSTANCES = cast(Table, Instance.__table__)
 _CONTRIBUTIONS = cast(Table, Contribution.__table__)
 _ITSELF = (
@@ -221,22 +225,22 @@ def _upsert_study(
     naming = [each for each in of_it if each.names_study]
     last = (naming or of_it)[-1]
     now = of_it[-1].at
-    _UPSERTS[connection.dialect.name, bool(naming)].execute(
-        connection,
-        cursor,
-        {
-            "study_instance_uid": study,
-            "uid_backwards": backwards(study),
-            "patient_id": last.identity.patient_id,
-            "patient_name": last.identity.patient_name,
-            "patient_name_key": name_key(last.identity.patient_name),
-            "accession_number": last.identity.accession_number,
-            "study_date": last.identity.study_date,
-            "first_arrival_at": now,
-            "last_arrival_at": now,
-            "judge_at": now,
-        },
-    )
+    values = {
+        "study_instance_uid": study,
+        "uid_backwards": backwards(study),
+        "patient_id": last.identity.patient_id,
+        "patient_name": last.identity.patient_name,
+        "patient_name_key": name_key(last.identity.patient_name),
+        "accession_number": last.identity.accession_number,
+        "study_date": last.identity.study_date,
+        "first_arrival_at": now,
+        "last_arrival_at": now,
+        "judge_at": now,
+    }
+    row = _UPSERTS[connection.dialect.name].execute(connection, cursor, values).fetchone()
+    if naming and row != tuple(values[name] for name in _STUDY_NAMED):
+        # Only then: an index is written anew with every column that is set, changed or not.
+        _RENAME.execute(connection, cursor, values)
 
 
 class _Known(NamedTuple):
