@@ -45,11 +45,13 @@ def plan(limit: int, as_json: bool, config_path: Path | None) -> None:
     with opened_store(config) as store:
         planned = list(plan_of(store, config.retention, now=datetime.now(UTC)))
         stored = store.stored_bytes()
+    freed = sum(each.files.size for each in planned)
     if as_json:
         show_json(
             {
                 "stored_bytes": stored,
-                "freed_bytes": sum(each.files.size for each in planned),
+                "freed_bytes": freed,
+                "above_watermark_bytes": _above(config.retention, stored - freed),
                 "planned": [{**asdict(each.files), "because": each.because} for each in planned],
             }
         )
@@ -58,7 +60,7 @@ def plan(limit: int, as_json: bool, config_path: Path | None) -> None:
     if len(planned) > limit:
         click.echo(f"... and {len(planned) - limit} more (--limit)")
     click.echo(f"{_sum(planned)} would be freed of {stored / 1e9:.2f} GB stored")
-    if hint := _hint(config.retention):
+    if hint := _hint(config.retention) or _kept(_above(config.retention, stored - freed)):
         click.echo(hint)
 
 
@@ -66,11 +68,16 @@ def plan(limit: int, as_json: bool, config_path: Path | None) -> None:
 @json_option
 @config_option
 def run(as_json: bool, config_path: Path | None) -> None:
-    """Free now what `retention plan` says."""
+    """Free now what `retention plan` says.
+
+    Exit status 1 if the configuration frees nothing.
+    """
     from node.app import open_spool
     from node.keeping.retention import run as run_now
 
     config = loaded(config_path)
+    if hint := _hint(config.retention):
+        raise click.ClickException(hint)
     with opened_store(config) as store:
         done = list(
             run_now(
@@ -81,11 +88,14 @@ def run(as_json: bool, config_path: Path | None) -> None:
                 now=datetime.now(UTC),
             )
         )
+        above = _above(config.retention, store.stored_bytes())
     if as_json:
         show_json([{**asdict(each.files), "because": each.because} for each in done])
         return
     _show(done)
     click.echo(f"{_sum(done)} freed")
+    if hint := _kept(above):
+        click.echo(hint)
 
 
 def _show(planned: "Sequence[Planned]") -> None:
@@ -117,3 +127,19 @@ def _hint(config: "RetentionConfig") -> str:
     if config.received_days is config.results_days is config.watermark_gb is None:
         return "nothing is freed: [retention] sets neither days nor watermark_gb"
     return ""
+
+
+def _above(config: "RetentionConfig", stored: int) -> int:
+    """So many bytes are more than the watermark; 0 where there is none."""
+    watermark_gb = None if config.keep == "forever" else config.watermark_gb
+    return 0 if watermark_gb is None else max(0, int(stored - watermark_gb * 1e9))
+
+
+def _kept(above: int) -> str:
+    if not above:
+        return ""
+    return (
+        f"{above / 1e9:.2f} GB more than retention.watermark_gb stay, since nothing else may go: "
+        "what waits, is analysed, or is not delivered is kept: m3node study list --state waiting, "
+        "and m3node study list --deliveries dead"
+    )

@@ -106,4 +106,19 @@ def test_a_plan_without_a_number_says_that_nothing_is_freed(
     planned = json.loads(cli("retention", "plan", "--json", "--config", config_file).out)
     assert (planned["planned"], planned["freed_bytes"]) == ([], 0)
     assert planned["stored_bytes"] > 0
-    assert cli("retention", "run", "--config", config_file).status == 0
+    said = cli("retention", "run", "--config", config_file)
+    assert (said.status, said.out) == (1, "")
+    assert "nothing is freed: [retention] sets neither days nor watermark_gb" in said.err
+
+
+def test_what_stays_above_the_watermark_is_said_with_why(
+    cli: Cli, config_file: Path, store: Store
+) -> None:
+    with config_file.open("a") as file:
+        file.write("[retention]\nwatermark_gb = 1e-9\n")
+    for verb in ("plan", "run"):
+        said = cli("retention", verb, "--config", config_file)
+        assert said.status == 0
+        assert "GB more than retention.watermark_gb stay, since nothing else may go: " in said.out
+    planned = cli("retention", "plan", "--json", "--config", config_file).json()
+    assert planned["above_watermark_bytes"] == store.stored_bytes() - 1
