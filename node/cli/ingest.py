@@ -31,7 +31,7 @@ def ingest(paths: tuple[Path, ...], config_path: Path | None) -> None:
     What is not DICOM is skipped and listed.  LIDC-IDRI's XML is taken in as segmentations of the CT
     that lies in its folder, one for each of its readers.  A running node analyses the study when it
     is quiet; without one it is analysed by the next `m3node serve`.  Exit status 1 if a file was
-    refused or a folder could not be looked into.
+    refused, a folder could not be looked into, or nothing was there to take in.
     """
     from rich.progress import track
 
@@ -89,6 +89,8 @@ def ingest(paths: tuple[Path, ...], config_path: Path | None) -> None:
     )
     if refused:
         raise SystemExit(1)
+    if not counts:
+        raise click.ClickException("nothing was taken in: no DICOM object is there")
 
 
 def _take_in(file: Path, intake: "Intake", sender: int) -> list[str]:

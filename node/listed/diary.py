@@ -40,7 +40,7 @@ class _Entry:
 
 
 def folded(events: Iterable[Event]) -> list[DiaryLine]:
-    """The lines of the diary, in the order in which what they tell of began.
+    """The lines of the diary, in the order in which the last of what they tell of happened.
 
     Failed tries of one piece of work with one error, between which nothing else happened to it, are
     one line; that each was begun is said of the last alone, while it lasts.
@@ -58,6 +58,8 @@ def folded(events: Iterable[Event]) -> list[DiaryLine]:
         elif event.kind == step_entry(kind, Step.RETRY):
             if run and run.events[-1].details.get("error") == event.details.get("error"):
                 run.events.append(event)
+                entries.remove(run)
+                entries.append(run)
                 if (claim := begun.pop(work, None)) is not None:
                     entries.remove(claim)
             else:

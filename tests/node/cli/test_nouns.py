@@ -22,6 +22,17 @@ def names_no_patient(text: str) -> bool:
     return not any(value in text for value in PHI)
 
 
+def test_where_there_is_nothing_to_take_in_the_exit_status_says_so(
+    cli: Cli, config_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "read.me").write_text("no DICOM")
+    said = cli("ingest", tmp_path / "notes", "--config", config_file)
+    assert said.status == 1
+    assert "0 new, 0 known already, 0 newer versions, 1 skipped, 0 refused" in said.out
+    assert "nothing was taken in: no DICOM object is there" in said.err
+
+
 def test_ingest_takes_in_what_is_dicom_and_lists_what_is_not(
     cli: Cli, ct: Path, config_file: Path
 ) -> None:

@@ -87,5 +87,22 @@ def test_two_destinations_that_are_down_at_once_are_a_line_each() -> None:
     ]
 
 
+def test_what_happened_to_another_meanwhile_stands_before_the_last_of_the_failures() -> None:
+    events = [
+        of(0, "claimed"),
+        of(0, "retried"),
+        of(1, "claimed", delivery=8),
+        of(2, "done", delivery=8),
+        of(5, "claimed"),
+        of(5, "retried"),
+    ]
+    assert shown(*events) == [
+        f"0 {BEGAN}",
+        "1 delivery 8 to pacs begins, try 1 of 500",
+        "2 delivery 8 to pacs done: 2 objects stored",
+        f"5 {failed(5)} (2 times since {in_local_time(EVENING)})",
+    ]
+
+
 def test_the_zone_of_the_times_is_said() -> None:
     assert zone(EVENING).startswith(("UTC+", "UTC-"))
