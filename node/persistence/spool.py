@@ -17,6 +17,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,6 +60,7 @@ class Spool:
         self._heir = heir(directory)
         fsync_directory(directory)
         self._count = itertools.count()
+        self._syncs = _Syncs()
 
     def begin(self) -> "Part":
         """A file that grows; nothing of it stays if it is not kept.
@@ -66,7 +68,7 @@ class Spool:
         Raises Refused(0xA700) if the disk is full.
         """
         name = f"{os.getpid()}-{threading.get_ident()}-{next(self._count)}.part"
-        return Part(self._parts / name, self.directory, heir=self._heir)
+        return Part(self._parts / name, self.directory, self._syncs, heir=self._heir)
 
     def require(self, file: StoredFile) -> None:
         """The file is there.  Raises FileNotFoundError: it may have been removed just before it
@@ -157,9 +159,12 @@ def _written(entry: os.DirEntry[str]) -> float:
 class Part:
     """One file of the spool while it is written; used by one thread, and as a context manager."""
 
-    def __init__(self, path: Path, spool: Path, *, heir: tuple[int, int] | None) -> None:
+    def __init__(
+        self, path: Path, spool: Path, syncs: "_Syncs", *, heir: tuple[int, int] | None
+    ) -> None:
         self._path = path
         self._spool = spool
+        self._syncs = syncs
         self._digest = hashlib.sha256()
         self._kept = False
         self._under_way = 0
@@ -221,11 +226,11 @@ class Part:
                 # Equal, or one that a power cut or the disk has damaged; a row may know it.
                 os.fsync(self._fd)
                 os.replace(self._path, target)
+                fsync_directory(folder)
             else:
                 os.unlink(self._path)
-                os.fsync(self._fd)
+                self._syncs.sync(self._fd, folder)
             self._kept = True
-            fsync_directory(folder)
         return StoredFile(path=f"{name[:2]}/{name}.dcm", sha256=name, size=self.size)
 
     def close(self) -> None:
@@ -233,6 +238,34 @@ class Part:
         os.close(self._fd)
         if not self._kept:
             self._path.unlink(missing_ok=True)
+
+
+class _Syncs:
+    """How a file and the directory that it has just got its name in are made durable.
+
+    By one who syncs while nobody else does, both at one time: a disk flushes once for both, and a
+    single sender waits for less.  Of several each does it alone: they overlap all the same, and
+    handing over to another thread costs more than that saves.
+    """
+
+    def __init__(self) -> None:
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="sync")
+        self._nobody_else = threading.Lock()
+
+    def sync(self, file: int, folder: Path) -> None:
+        """Both are durable.  Raises OSError."""
+        if not self._nobody_else.acquire(blocking=False):
+            os.fsync(file)
+            fsync_directory(folder)
+            return
+        try:
+            synced = self._beside.submit(os.fsync, file)
+            try:
+                fsync_directory(folder)
+            finally:
+                synced.result()  # it uses the descriptor
+        finally:
+            self._nobody_else.release()
 
 
 class _FullIsRefused:
