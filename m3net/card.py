@@ -14,8 +14,11 @@ class ModelCard:
     meaning        : what the probability means, in one sentence for a radiologist
     in_short       : the same in a few words that follow a probability; may be empty
     preprocessing  : in words; the settings themselves are in `config`
-    panel          : bands of the measurements' estimate, ascending: from where each goes on, the
-                     range of panels' mean ratings in it (`m3net.panel`), and of how many nodules
+    panel          : per way in which a nodule is told (`m3net.panel`) bands of the probability,
+                     ascending: from where each goes on, the range of panels' mean ratings in it,
+                     and of how many nodules
+    reliability    : of the same, tenths of the probability: what was said on average, which share
+                     of the nodules readers rated above 3, and of how many
     temperature    : the logits are divided by it before the softmax; fitted, else 1
     config         : `M3NetConfig.to_json()` of the network that the weights belong to
     weights_sha256 : hex, of the safetensors file
@@ -31,7 +34,8 @@ class ModelCard:
     training_data: str
     licence: str
     metrics: Mapping[str, float] = field(default_factory=dict)
-    panel: Sequence[Mapping[str, float]] = ()
+    panel: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)
+    reliability: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)
     in_short: str = ""
     attribution: str = ""
     temperature: float = 1.0
@@ -49,6 +53,6 @@ class ModelCard:
         if unknown := sorted(set(data) - known):
             raise ValueError(f"a model card has no {', '.join(unknown)}")
         try:
-            return cls(**{**data, "panel": tuple(data.get("panel", ()))})
+            return cls(**data)
         except TypeError as error:
             raise ValueError(f"the model card is incomplete: {error}") from error

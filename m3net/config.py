@@ -160,6 +160,8 @@ class M3NetConfig:
     mirrored: the decision is the mean over the patches and their mirror images along z, y and x
     remembered: training nodules that an expert compares descriptions with (`m3net.expert`); it
               counts as much as all members together; 0: there is none
+    appearance: whether another compares how the same nodules look (`m3net.appearance`), and counts
+              as much again
     cam     : how the maps of where it looked weigh its activations
     """
 
@@ -173,6 +175,7 @@ class M3NetConfig:
     members: int = 1
     mirrored: bool = False
     remembered: int = 0
+    appearance: bool = False
     cam: Cam = "gradcam"
 
     def __post_init__(self) -> None:
@@ -184,6 +187,8 @@ class M3NetConfig:
             raise ValueError(f"fusion {self.fusion.kind!r} takes no description; use 'features'")
         if self.remembered and not self.preprocessing.description:
             raise ValueError("an expert judges by descriptions: set preprocessing.description")
+        if self.appearance and not self.remembered:
+            raise ValueError("an expert on appearance stands beside one on descriptions")
         if self.fusion.kind == "logits" and len(self.scales) != 3:
             raise ValueError("fusion 'logits' has no stand-in for a scale; use 'features'")
 

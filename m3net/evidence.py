@@ -1,15 +1,18 @@
 """What a probability rests on: how much on the images, how much on measurements, and on which.
 
-A heat map shows what the networks saw.  Half of the decision on an outlined nodule is an expert's
-that sees no image (`m3net.expert`), and the networks are told some of the numbers too: of that no
-map says anything, so it is said in numbers.
+A heat map shows what the networks saw.  As much of the decision on an outlined nodule is an
+expert's that sees no image (`m3net.expert`), as much again one's that sees slices by an encoder of
+its own (`m3net.appearance`), and the networks are told some of the numbers too: of that no map says
+anything, so it is said in numbers.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from m3net.description import NAMES
 from m3net.description.families import FAMILIES
 from m3net.expert import KernelExpert
 from m3net.network import Committee, Network, Outputs
@@ -35,9 +38,10 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a probability rests on; the log odds of both parts add up to its own.
+    """What a probability rests on; the log odds of all parts add up to its own.
 
     images       : the networks with every number at its training mean, at the weight that they have
+    appearance   : the part of the expert on slices; None where there is none, or it abstains
     measurements : what the numbers add to that: the expert's part, and what they changed of the
                    networks'
     measured     : what the expert's estimate rests on, the strongest first; none where it abstains
@@ -46,6 +50,7 @@ class Evidence:
 
     images: float
     measurements: float
+    appearance: float | None = None
     measured: tuple[Measured, ...] = ()
     estimate: float | None = None
     of_usual: float | None = None
@@ -63,20 +68,33 @@ def evidence_of(
     if outputs.undescribed is None:
         return None
     expert = network.expert if isinstance(network, Committee) else None
-    numbers = None if description is None else description[:1].float()  # (1, N)
+    numbers = None if description is None else description[:1, : len(NAMES)].float()  # (1, N)
     asked = expert is not None and numbers is not None and not bool(numbers.isnan().any())
-    # The margins of expert and networks are averaged (`m3net.expert.with_expert`).
-    images = _margin(outputs.undescribed) / temperature * (0.5 if asked else 1.0)
-    whole = _margin(outputs.logits) / temperature
+    looks = _looks(network, description)
+    # The margins of experts and networks are averaged (`m3net.expert.with_experts`).
+    share = 1 / (1 + asked + (looks is not None)) / temperature
+    images = _margin(outputs.undescribed) * share
+    appearance = None if looks is None else looks * share
+    measurements = _margin(outputs.logits) / temperature - images - (appearance or 0.0)
     if not asked or expert is None or numbers is None:
-        return Evidence(images=images, measurements=whole - images)
+        return Evidence(images=images, appearance=appearance, measurements=measurements)
     return Evidence(
         images=images,
-        measurements=whole - images,
+        appearance=appearance,
+        measurements=measurements,
         measured=_measured(expert, numbers),
         estimate=_capped(expert.estimate(numbers)),
         of_usual=_capped(expert.estimate(expert.medians[None])),
     )
+
+
+def _looks(network: Network, description: Tensor | None) -> float | None:
+    """The margin of the expert on slices; None where there is none, or it abstains."""
+    expert = network.appearance if isinstance(network, Committee) else None
+    if expert is None or description is None or description.shape[1] == len(NAMES):
+        return None
+    margin = float(expert(description[:1, len(NAMES) :].float()))
+    return None if math.isnan(margin) else margin
 
 
 def _measured(expert: KernelExpert, numbers: Tensor) -> tuple[Measured, ...]:

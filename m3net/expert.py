@@ -28,6 +28,7 @@ class KernelExpert(nn.Module):
 
     It abstains wherever a number is unknown: without an outline there is nothing to compare.
 
+    numbers     : N, how many; those of `m3net.description.NAMES` unless said otherwise
     percentiles : (N, LEVELS) of each number over the training nodules
     centres     : (M, N) training nodules, in `standard` numbers
     weights     : (M,), of each
@@ -41,12 +42,11 @@ class KernelExpert(nn.Module):
     mean: Tensor
     sharpness: Tensor
 
-    def __init__(self, centres: int) -> None:
+    def __init__(self, centres: int, *, numbers: int = len(NAMES)) -> None:
         super().__init__()
-        names = len(NAMES)
-        levels = torch.linspace(0, 1, LEVELS).expand(names, -1)
+        levels = torch.linspace(0, 1, LEVELS).expand(numbers, -1)
         self.register_buffer("percentiles", levels.contiguous())
-        self.register_buffer("centres", torch.zeros(centres, names))
+        self.register_buffer("centres", torch.zeros(centres, numbers))
         self.register_buffer("weights", torch.zeros(centres))
         self.register_buffer("mean", torch.tensor(0.5))
         self.register_buffer("sharpness", torch.tensor(1.0))
@@ -80,7 +80,7 @@ class KernelExpert(nn.Module):
         return torch.exp(-self.sharpness * distance**2 / standard.shape[1])  # (B, M)
 
     def forward(self, description: Tensor) -> Tensor:
-        """`m3net.description.NAMES`, NaN where unknown (B, N) -> (B,)."""
+        """The numbers, NaN where unknown (B, N) -> (B,)."""
         return torch.logit(self.estimate(description), eps=SUREST)  # (B,)
 
     def estimate(self, description: Tensor) -> Tensor:
@@ -124,13 +124,14 @@ class KernelExpert(nn.Module):
         return torch.stack([torch.exp(-squares[..., list(f)].sum(-1)) for f in families], -1)
 
 
-def with_expert(logits: Tensor, margin: Tensor) -> Tensor:
-    """The networks' logits (B, 2) and the expert's margin (B,), each counting half -> (B, 2).
+def with_experts(logits: Tensor, margins: Sequence[Tensor]) -> Tensor:
+    """The networks' logits (B, 2) and each expert's margin (B,), all counting alike -> (B, 2).
 
-    Where the expert abstains the networks decide alone.  No gradient comes from the expert, so a
-    map stays that of the networks.
+    An expert that abstains does not count.  No gradient comes from the experts, so a map stays that
+    of the networks.
     """
     with torch.no_grad():
         theirs = logits[:, 1] - logits[:, 0]  # (B,)
-        shift = torch.where(margin.isnan(), 0.0, (margin - theirs) / 4)  # (B,)
+        said = torch.stack([theirs, *margins])  # (1 + experts, B)
+        shift = (said.nanmean(0) - theirs) / 2  # (B,)
     return logits + torch.stack([-shift, shift], dim=1)  # (B, 2)

@@ -9,6 +9,7 @@
 Modules bear the names of the authors' checkpoints; `m3net.released` maps the rest.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,9 +19,11 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from m3net.appearance import NUMBERS, Appearance
 from m3net.config import M3NetConfig
+from m3net.description import NAMES
 from m3net.encoders import ScaleEncoder, build_encoder
-from m3net.expert import KernelExpert, with_expert
+from m3net.expert import KernelExpert, with_experts
 from m3net.fusion import SUFFIX, FeatureFusion, LogitFusion
 from m3net.scales import Scale
 
@@ -47,7 +50,7 @@ class Outputs:
 
 
 class Network(nn.Module, ABC):
-    """`network(x32, x64, x96)` -> logits (B, 2), benign first: an M³Net, or several and an expert.
+    """`network(x32, x64, x96)` -> logits (B, 2), benign first: an M³Net, or several and experts.
 
     It is cut where Grad-CAM looks, into `lower` and `upper`.
     """
@@ -72,8 +75,20 @@ class Network(nn.Module, ABC):
         """From those activations to the decision.
 
         present     : per scale (B,) bool, True where the sample has that scale; None: all have all
-        description : (B, N) `m3net.description.NAMES`, for a model that takes one; None: unknown
+        description : (B, N) `m3net.description.NAMES`, for a model that takes one; behind them, if
+                      it is known, how the nodule looks (`described`); None: unknown
         """
+
+    def described(
+        self,
+        description: Tensor,
+        slices: Sequence[Tensor | None],  # noqa: ARG002  # a committee's expert may read them
+    ) -> Tensor:
+        """The numbers of B nodules as `upper` takes them: (B, N) -> (B, N) or more.
+
+        slices : of each `m3net.slices` (10, 2, 160, 160), or None: nobody outlined it
+        """
+        return description  # (B, N)
 
     def forward_all(
         self,
@@ -147,7 +162,8 @@ class M3Net(Network):
         """From those activations to the decision.
 
         present     : per scale (B,) bool, True where the sample has that scale; None: all have all
-        description : (B, N) `m3net.description.NAMES`, for a model that takes one; None: unknown
+        description : (B, N) `m3net.description.NAMES`, for a model that takes one; behind them, if
+                      it is known, how the nodule looks (`described`); None: unknown
         """
         maps = {s: self.encoder(s).upper(a) for s, a in activations.items()}  # (B, C_s, d, h, w)
         kind = maps[self.config.scales[0]].device.type
@@ -230,7 +246,7 @@ def parameter_count(network: nn.Module) -> int:
 
 
 class Committee(Network):
-    """Networks of one config whose logits are averaged, and the expert beside them if there is one.
+    """Networks of one config whose logits are averaged, and the experts beside them if any.
 
     Their activations lie beside each other as channels of one, so that one pass of Grad-CAM shows
     where all of them looked.
@@ -241,6 +257,7 @@ class Committee(Network):
         self.config = config
         self.members = nn.ModuleList(M3Net(config) for _ in range(config.members))
         self.expert = KernelExpert(config.remembered) if config.remembered else None
+        self.appearance = Appearance(config.remembered) if config.appearance else None
 
     @property
     def networks(self) -> list[M3Net]:
@@ -271,10 +288,10 @@ class Committee(Network):
         ]  # (B, 2) and the rest
         scales = self.config.scales
         logits = torch.stack([o.logits for o in each]).mean(0)  # (B, 2)
-        if self.expert is not None and description is not None:
+        if description is not None:
             # as in a member, what decides is not rounded
             with torch.autocast(logits.device.type, enabled=False):
-                logits = with_expert(logits.float(), self.expert(description.float()))  # (B, 2)
+                logits = with_experts(logits.float(), self.margins(description.float()))  # (B, 2)
         return Outputs(
             logits=logits,
             features={s: torch.cat([o.features[s] for o in each], dim=1) for s in scales},
@@ -286,6 +303,26 @@ class Committee(Network):
             undescribed=_mean([o.undescribed for o in each]),
         )  # (B, 2)
 
+    def margins(self, description: Tensor) -> list[Tensor]:
+        """What each expert says: (B, N) -> (B,) each, NaN where it abstains."""
+        said = []
+        if self.expert is not None:
+            said.append(self.expert(description[:, : len(NAMES)]))  # (B,)
+        if self.appearance is not None and description.shape[1] > len(NAMES):
+            said.append(self.appearance(description[:, len(NAMES) :]))  # (B,)
+        return said
+
+    def described(self, description: Tensor, slices: Sequence[Tensor | None]) -> Tensor:
+        """With an expert on how nodules look, what it sees behind the numbers: (B, N + 672)."""
+        if self.appearance is None:
+            return description  # (B, N)
+        looks = description.new_full((len(slices), NUMBERS), math.nan)  # (B, 672)
+        with torch.no_grad(), torch.autocast(description.device.type, enabled=False):
+            for i, each in enumerate(slices):
+                if each is not None:
+                    looks[i] = self.appearance.numbers(each[None].float())[0]  # (672,)
+        return torch.cat([description, looks], dim=1)  # (B, N + 672)
+
 
 def _mean(logits: Sequence[Tensor | None]) -> Tensor | None:
     known = [each for each in logits if each is not None]  # (B, 2)
@@ -293,7 +330,7 @@ def _mean(logits: Sequence[Tensor | None]) -> Tensor | None:
 
 
 def network_of(config: M3NetConfig) -> Network:
-    """The network that a config describes, or the committee of such networks and an expert."""
+    """The network that a config describes, or the committee of such networks and its experts."""
     alone = config.members == 1 and not config.remembered
     return M3Net(config) if alone else Committee(config)
 

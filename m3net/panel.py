@@ -1,20 +1,23 @@
-"""What panels of radiologists said of nodules that measure alike: the scatter behind a probability.
+"""What panels of radiologists said of nodules of a like probability: the scatter behind the number.
 
 A probability of 87 % reads as if the nodule were known so well.  What the model learnt from are the
 means of three or four readers' ratings, from 1 (highly unlikely) to 5 (highly suspicious), and they
-scatter widely about nodules of the same size, shape and density.  So a range stands beside it: of
-nodules whose measurements gave the expert (`m3net.expert`) a like estimate, the means of at least
-nine in ten panels lay within.  It is of the measurements alone: no image and no network is in it,
-and there is none without an outline.
+scatter widely about nodules that the model judges alike.  So a range stands beside it: of nodules
+that were told in the same way and given a like probability, the means of at least nine in ten
+panels lay within.
 
-The card holds the bands (split conformal prediction within each band of the estimate: Vovk et al.
-2005, *Algorithmic Learning in a Random World*, 4.5), each from nodules that the expert had not
-seen, told by one reader's outline (`m3train panel`).
+The card holds the bands (split conformal prediction within each band of the probability: Vovk et
+al. 2005, *Algorithmic Learning in a Random World*, 4.5), each from nodules whose patient the model
+had not seen (`training.shipped.panel`).
 """
 
 from dataclasses import dataclass
 
 from m3net.card import ModelCard
+from m3net.nodule import Nodule
+
+OUTLINE, DIAMETER, CENTRE = "outline", "centre_and_diameter", "centre"
+"""How a nodule may be told, as the card names it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,15 +29,20 @@ class Rated:
     high: float
 
 
-def rated_alike(card: ModelCard, estimate: float | None) -> Rated | None:
-    """The range of nodules that measure alike; None of a card without one, or of no estimate.
+def told_as(nodule: Nodule) -> str:
+    """By what it is known: its outline, else its diameter, else its centre alone."""
+    if nodule.mask is not None:
+        return OUTLINE
+    return CENTRE if nodule.diameter_mm is None else DIAMETER
 
-    estimate : the expert's own p in [0, 1]
+
+def rated_alike(card: ModelCard, nodule: Nodule, probability: float) -> Rated | None:
+    """The range of nodules of a like probability, told as this one; None of a card without one.
+
+    probability : in [0, 1], as the report has it
     """
-    if estimate is None:
-        return None
     found = None
-    for band in card.panel:
-        if estimate >= band["from"]:
+    for band in card.panel.get(told_as(nodule), ()):
+        if probability >= band["from"]:
             found = Rated(low=band["low"], middle=band["middle"], high=band["high"])
     return found

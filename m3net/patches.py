@@ -14,6 +14,7 @@ from m3net.grid import GridBox, grid_points
 from m3net.nodule import Nodule
 from m3net.placed import PlacedNodule
 from m3net.scales import ContextBox, Scale, ScaleSpec
+from m3net.slices import slices_of
 from m3net.volume import AIR_HU, HALF, CTVolume, nearest_index, transform
 
 ROUNDING = 1e-6
@@ -43,10 +44,12 @@ class Patches:
 
     description : (N,) `m3net.description.NAMES`; NaN for a bare centre, and beyond the basic ones
                   for a nodule without a mask; None: not asked for
+    slices      : (10, 2, 160, 160) `m3net.slices`; None: not asked for, or nobody outlined it
     """
 
     scales: Mapping[Scale, Patch]
     description: NDArray[np.float64] | None = None
+    slices: NDArray[np.float32] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -58,6 +61,7 @@ def cut_patches(
     context: ContextBox | None = None,
     mask: bool = False,
     described: bool = False,
+    sliced: bool = False,
 ) -> Patches:
     """Cut the concentric patches of one nodule.
 
@@ -69,6 +73,7 @@ def cut_patches(
     mask      : whether the nodule's mask is wanted too: its own, else the sphere of its diameter,
                 else nothing
     described : whether its description is wanted, of what lies in the box
+    sliced    : whether slices of the box are wanted too
 
     Raises NoduleUnusable if the centre is not in the volume.
     Li et al. 2026, eq. 1; pixel to patient: PS3.3 C.7.6.2.1.1.
@@ -81,6 +86,7 @@ def cut_patches(
     return Patches(
         scales=cut,
         description=describe_placed(placed, low=low, high=high) if described else None,
+        slices=_slices(placed, low=low, high=high) if sliced else None,
         notes=_notes(nodule, context) if mask or context or described else (),
     )
 
@@ -255,6 +261,27 @@ def describe_placed(
     low, high : first and last voxel (z, y, x) of the box
     basic     : only the basic numbers, as of a sphere; NaN beyond them
     """
+    shown, inside = _boxed(placed, low=low, high=high)
+    if not inside.any():
+        return np.full(len(NAMES), np.nan)
+    measure = describe_basic if basic or placed.nodule.mask is None else describe
+    return measure(shown, inside, placed.volume.spacing_mm)
+
+
+def _slices(
+    placed: PlacedNodule, *, low: NDArray[np.int_], high: NDArray[np.int_]
+) -> NDArray[np.float32] | None:
+    """The slices of an outlined nodule in its box; None of another, or if none of it was imaged."""
+    if placed.nodule.mask is None:
+        return None
+    shown, inside = _boxed(placed, low=low, high=high)
+    return slices_of(shown, inside, placed.volume.spacing_mm) if inside.any() else None
+
+
+def _boxed(
+    placed: PlacedNodule, *, low: NDArray[np.int_], high: NDArray[np.int_]
+) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+    """The CT in a box of its voxels, and which of them are the nodule's and were imaged."""
     volume = placed.volume
     depth, height, width = (int(n) for n in high - low + 1)
     affine = volume.affine.copy()
@@ -263,11 +290,7 @@ def describe_placed(
     if volume.padding is not None:
         z, y, x = (int(n) for n in low)
         inside &= ~beyond_image(GridBox(first=(z, y, x), shape=inside.shape), volume)
-    if not inside.any():
-        return np.full(len(NAMES), np.nan)
-    shown = volume.hu[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))]
-    measure = describe_basic if basic or placed.nodule.mask is None else describe
-    return measure(shown, inside, volume.spacing_mm)
+    return volume.hu[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))], inside
 
 
 def _notes(nodule: Nodule, context: ContextBox | None) -> tuple[str, ...]:

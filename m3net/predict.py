@@ -157,7 +157,12 @@ class TorchClassifier:
         valid = mirrorings_of(shown, mirrored=config.mirrored)  # (M, 1, D, H, W) per scale
         description = None
         if patches.description is not None:
-            numbers = torch.from_numpy(patches.description).float().to(self.device)  # (N,)
+            numbers = torch.from_numpy(patches.description).float().to(self.device)[None]  # (1, N)
+            slices = None
+            if patches.slices is not None:
+                slices = torch.from_numpy(patches.slices).to(self.device)  # (10, 2, 160, 160)
+            with self._numerics():
+                numbers = self.network.described(numbers, [slices])  # (1, N or more)
             description = numbers.expand(len(next(iter(every.values()))), -1)  # (M, N)
         return _Inputs(
             patches=every,

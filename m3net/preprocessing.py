@@ -23,6 +23,7 @@ def cut_for(config: M3NetConfig, volume: CTVolume, nodule: Nodule) -> Patches:
         context=config.preprocessing.context,
         mask=config.preprocessing.mask,
         described=config.preprocessing.description,
+        sliced=config.appearance,
     )
 
 

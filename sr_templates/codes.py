@@ -58,9 +58,9 @@ DAY = Code("d", "UCUM", "day")
 SCORE = Code("{score}", "UCUM", "score")
 """Some viewers write the unit's value behind the number: "3 1" of no unit would be misread."""
 RATED_FROM = Code(
-    "RATED_FROM", PRIVATE_SCHEME, "Rated from, of nodules that measure alike (1 to 5)"
+    "RATED_FROM", PRIVATE_SCHEME, "Rated from, of nodules of a like probability (1 to 5)"
 )
-RATED_TO = Code("RATED_TO", PRIVATE_SCHEME, "Rated to, of nodules that measure alike (1 to 5)")
+RATED_TO = Code("RATED_TO", PRIVATE_SCHEME, "Rated to, of nodules of a like probability (1 to 5)")
 """Between which at least nine in ten panels of radiologists rated such nodules for suspicion.  Two
 numbers, and not one with TID 310's range of uncertainty: pixelmed's validator takes any number
 below a number for what it was inferred from."""

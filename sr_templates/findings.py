@@ -162,7 +162,7 @@ class EarlierImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatedAlike:
-    """What panels of radiologists rated nodules that measure alike, 1 to 5 for suspicion.
+    """What panels of radiologists rated nodules of a like probability, 1 to 5 for suspicion.
 
     low, high : at least nine in ten panels' means lay from the one to the other
     middle    : the median

@@ -40,7 +40,7 @@ def measured_in_words(measured: Measurements) -> str:
 
 
 def rated_in_words(rated: RatedAlike | None) -> str:
-    """ "of 10 nodules that measure alike, radiologists rated 9 from 2 to 3.5 of 5"; empty of None.
+    """ "of 10 nodules of a like probability, radiologists rated 9 from 2 to 3.5"; empty of None.
 
     To one decimal, rounded outwards.
     """
@@ -48,7 +48,7 @@ def rated_in_words(rated: RatedAlike | None) -> str:
         return ""
     low, high = floor(10 * rated.low) / 10, ceil(10 * rated.high) / 10
     return (
-        f"of 10 nodules that measure alike, radiologists rated 9 from {low:g} to {high:g} of 5 "
+        f"of 10 nodules of a like probability, radiologists rated 9 from {low:g} to {high:g} of 5 "
         "for suspicion"
     )
 

@@ -4,4 +4,4 @@ Raised whenever the same findings would make another object: then a study analys
 report instead of a second object under an old UID.
 """
 
-TEMPLATE_VERSION = "7"
+TEMPLATE_VERSION = "8"

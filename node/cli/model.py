@@ -27,12 +27,34 @@ def show(weights: str | None, as_json: bool, config_path: Path | None) -> None:
     if as_json:
         show_json(card)
         return
-    metrics = card.pop("metrics")
+    metrics, panel, reliability = (card.pop(key) for key in ("metrics", "panel", "reliability"))
     card.pop("config")
     show_fields({name.replace("_", " "): value for name, value in card.items()})
     if metrics:
         click.echo("metrics")
         show_fields({f"  {name}": value for name, value in metrics.items()})
+    if panel:
+        click.echo("nine in ten panels of radiologists rated, 1 to 5 for suspicion, by probability")
+        show_fields(
+            {
+                f"  told {told.replace('_', ' ')}, from {100 * band['from']:g} %": (
+                    f"{band['low']:g} to {band['high']:g} of {band['nodules']:.0f} nodules"
+                )
+                for told, bands in panel.items()
+                for band in bands
+            }
+        )
+    if reliability:
+        click.echo("rated above 3 of 5, by what was said on average")
+        show_fields(
+            {
+                f"  told {told.replace('_', ' ')}, {100 * tenth['said']:.0f} %": (
+                    f"{100 * tenth['was']:.0f} % of {tenth['nodules']:.0f} nodules"
+                )
+                for told, tenths in reliability.items()
+                for tenth in tenths
+            }
+        )
 
 
 @model.command("verify")

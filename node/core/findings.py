@@ -364,17 +364,16 @@ def _blank_maps(prediction: Prediction) -> tuple[str, ...]:
 def _rated_alike(judged: JudgedNodule, card: ModelCard) -> RatedAlike | None:
     """Not of untrained weights, nor of what is unlike the nodules that were counted.
 
-    Those were measured whole, lay in lung for certain, and were of sizes that were learnt.
+    Those were seen whole, lay in lung for certain, and were of sizes that were learnt.
     """
-    evidence = judged.prediction.evidence
     unlike = (
         judged.doubt is not None
         or judged.measured.cut_by
         or outside_learnt_sizes(judged.measured, card) is not None
     )
-    if evidence is None or unlike or not card.trained:
+    if unlike or not card.trained:
         return None
-    rated = rated_alike(card, evidence.estimate)
+    rated = rated_alike(card, judged.nodule, judged.prediction.probability)
     return (
         None if rated is None else RatedAlike(low=rated.low, middle=rated.middle, high=rated.high)
     )

@@ -51,6 +51,7 @@ def grounds_of(evidence: Evidence | None, *, cut: bool = False) -> Grounds | Non
     return Grounds(
         images=evidence.images,
         measurements=evidence.measurements,
+        appearance=evidence.appearance,
         bars=tuple(
             Bar(words=each.words, detail=_in_words(each, cut=cut), effect=each.effect)
             for each in evidence.measured

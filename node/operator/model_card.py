@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from m3net.card import ModelCard
 from m3net.model_files import load_card
+from m3net.panel import CENTRE, DIAMETER, OUTLINE
 from node.operator.markdown import table
 
 _TOLD_BY: Mapping[str, str] = {
@@ -26,6 +27,11 @@ _BESIDE: Mapping[str, str] = {
 _MOVED: Mapping[str, str] = {
     "moved_by_a_slice_less": "a slice less",
     "moved_by_a_slice_more": "a slice more",
+}
+_TOLD: Mapping[str, str] = {
+    OUTLINE: "one reader's outline",
+    DIAMETER: "a centre and a diameter",
+    CENTRE: "a bare centre",
 }
 _SCALES = ("micro", "meso", "macro")
 
@@ -60,7 +66,18 @@ def card_in_words(card: ModelCard) -> str:
         f"{metrics['long_axis_mm_least']:g} to {metrics['long_axis_mm_most']:g} mm; of others the "
         "report says so.",
         "",
+        *_reliability(card),
         *_panel(card),
+        "## What it refuses",
+        "",
+        "A mark on what is no nodule in lung, and nodules of a kind that it has hardly learnt, "
+        "get no number but the reason. Drawn nodules, outlined as they were marked, with what "
+        "was said of each and the range that a radiologist would sign (`m3train synthetic "
+        "--picture`); in orange what one would not:",
+        "",
+        "![Thirty drawn nodules: smooth, spiculated, ground glass, calcified, fat, cysts, air, "
+        "bone and empty lung, with probability or reason of refusal](drawn-nodules.png)",
+        "",
         "## How much the number moves",
         "",
         "Outlines are a matter of taste. How far the probability moves if the outline has a slice "
@@ -108,28 +125,68 @@ def card_in_words(card: ModelCard) -> str:
 def _panel(card: ModelCard) -> list[str]:
     if not card.panel:
         return []
-    held, low, high = (card.metrics[f"panel_coverage{end}"] for end in ("", "_low", "_high"))
     return [
         "## What radiologists rated alike",
         "",
-        "Beside the probability of an outlined nodule stands a range: between what panels of three "
-        "or four radiologists rated nodules that measure alike, 1 to 5 for suspicion. Of nodules "
-        f"that were not counted, {100 * held:.1f} % [{100 * low:.1f}, {100 * high:.1f}] lay "
-        "within; nine in ten are promised.",
+        "Beside the probability stands a range: between what panels of three or four radiologists "
+        "rated nodules of a like probability that were told in the same way, 1 to 5 for suspicion. "
+        "Nine in ten are promised.",
         "",
         *table(
-            ("Estimate from the measurements", "nodules", "from", "median", "to"),
+            ("Told by", "probability", "nodules", "from", "median", "to"),
             [
                 (
-                    f"{band['from']:g} and above",
+                    _TOLD[told],
+                    f"{100 * band['from']:g} % and above",
                     f"{band['nodules']:.0f}",
                     *(f"{band[key]:g}" for key in ("low", "middle", "high")),
                 )
-                for band in card.panel
+                for told, bands in card.panel.items()
+                for band in bands
+            ],
+        ),
+        "",
+        *table(
+            ("Told by", "of nodules that were not counted, within", "mean width, of 4"),
+            [(_TOLD[told], *_held(card, told)) for told in card.panel],
+        ),
+        "",
+    ]
+
+
+def _reliability(card: ModelCard) -> list[str]:
+    if not card.reliability:
+        return []
+    return [
+        "## How far a probability can be believed",
+        "",
+        "Of nodules whose patient it had not seen: which share of them radiologists rated above 3.",
+        "",
+        *table(
+            ("Told by", "probability", "nodules", "said on average", "rated above 3"),
+            [
+                (
+                    _TOLD[told],
+                    f"{100 * each['from']:.0f} to {100 * each['from'] + 10:.0f} %",
+                    f"{each['nodules']:.0f}",
+                    f"{100 * each['said']:.0f} %",
+                    f"{100 * each['was']:.0f} %",
+                )
+                for told, tenths in card.reliability.items()
+                for each in tenths
             ],
         ),
         "",
     ]
+
+
+def _held(card: ModelCard, told: str) -> tuple[str, str]:
+    held, low, high, width = (
+        card.metrics[f"panel_{told}_{key}"]
+        for key in ("coverage", "coverage_low", "coverage_high", "width")
+    )
+    within = f"{100 * held:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+    return within, f"{width:.1f}"
 
 
 def _paragraph(title: str, text: str) -> list[str]:
@@ -147,6 +204,7 @@ def _measured(title: str, cases: Mapping[str, str], metrics: Mapping[str, float]
                 f"{metrics[f'ece{case}']:.3f}",
             )
             for case, words in cases.items()
+            if f"auc{case}" in metrics
         ],
     )
 

@@ -23,10 +23,11 @@ def content_of_a_nodule() -> Rows:
             f'{MOST_TOLD} % only "< {LEAST_TOLD} %" and "> {MOST_TOLD} %"',
         ),
         (
-            "what radiologists rated nodules that measure alike",
+            "what radiologists rated nodules of a like probability",
             _named([codes.RATED_FROM, codes.RATED_TO]),
-            f"{outlined}; where the model's card has such ranges: nine in ten panels' means, 1 to "
-            "5 for suspicion, lay between both",
+            "where the model's card has such ranges of nodules told as this one; not where scan or "
+            "image ends in it, nor of a size that was not learnt, nor beside the lung: nine in ten "
+            "panels' means, 1 to 5 for suspicion, lay between both",
         ),
         (
             "long and short axis, their mean",

@@ -73,7 +73,7 @@ def _probability(nodule: NoduleFinding, algorithm: Algorithm) -> hd.sr.Measureme
 
 
 def _rated_alike(rated: RatedAlike | None) -> list[hd.sr.Measurement]:
-    """Both ends of what nine in ten panels of radiologists rated nodules that measure alike."""
+    """Both ends of what nine in ten panels of radiologists rated nodules of a like probability."""
     if rated is None:
         return []
     return [

@@ -1,5 +1,7 @@
 """What the number rests on: how much on images and on measurements, and on which of these."""
 
+from collections.abc import Collection
+
 from sr_templates.pictures import layout
 from sr_templates.pictures import pen as ink
 from sr_templates.pictures.capture_view import Grounds, Legend
@@ -16,7 +18,7 @@ _STEP = 18
 
 
 def draw_grounds(pen: Pen, legend: Legend) -> None:
-    """Two bars in log odds, which add up to the number's, and the strongest measurements."""
+    """Bars in log odds, which add up to the number's, and the strongest measurements."""
     x, baseline = layout.SECOND, layout.BARS_TOP + 12
     grounds = legend.grounds
     part = grounds is not None and grounds.of_part
@@ -32,14 +34,14 @@ def draw_grounds(pen: Pen, legend: Legend) -> None:
         return
     pen.text((_AXIS - 6, baseline), "less", size=12, colour=ink.QUIET, anchor="rs")
     pen.text((_AXIS + 6, baseline), "more suspicious", size=12, colour=ink.QUIET)
-    longest = max(abs(grounds.images), abs(grounds.measurements), 0.1)
-    parts = {
-        "images and outline" if grounds.bars else "images and mark": grounds.images,
-        "measurements in all": grounds.measurements,
-    }
+    parts = {"images and outline" if grounds.bars else "images and mark": grounds.images}
+    if grounds.appearance is not None:
+        parts["appearance on slices"] = grounds.appearance
+    parts["measurements in all"] = grounds.measurements
+    longest = max(0.1, *map(abs, parts.values()))
     for words, effect in parts.items():
         baseline += _STEP
-        share = _share(effect, grounds)
+        share = _share(effect, parts.values())
         row(pen, baseline, words, share, effect / longest, f"{effect:+.1f}")
     baseline += _STEP + 6
     if grounds.estimate is None or grounds.of_usual is None or not grounds.bars:
@@ -54,7 +56,7 @@ def _draw_bars(
 ) -> None:
     x = layout.SECOND
     text = (
-        f"Without the networks they say {100 * estimate:.0f} %, "
+        f"Measurements alone say {100 * estimate:.0f} %, "
         f"of a median nodule {100 * of_usual:.0f} %. The strongest, in points:"
     )
     pen.text((x, baseline), text, size=12, colour=ink.QUIET, width=layout.RIGHT - x)
@@ -82,9 +84,8 @@ def row(pen: Pen, baseline: float, words: str, detail: str, share: float, number
     pen.text((layout.RIGHT, baseline), number, size=13, anchor="rs")
 
 
-def _share(effect: float, grounds: Grounds) -> str:
-    """How much of the log odds it is, where both parts point the same way."""
-    if grounds.images * grounds.measurements <= 0:
+def _share(effect: float, parts: Collection[float]) -> str:
+    """How much of the log odds it is, where all parts point the same way."""
+    if min(parts) <= 0 <= max(parts):
         return "log odds"
-    whole = grounds.images + grounds.measurements
-    return f"{100 * effect / whole:.0f} % of the log odds"
+    return f"{100 * effect / sum(parts):.0f} % of the log odds"

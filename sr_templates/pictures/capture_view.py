@@ -129,7 +129,8 @@ class Bar:
 class Grounds:
     """What the probability rests on, beside where the network looked.
 
-    images, measurements : log odds that add up to the probability's
+    images, measurements : log odds that add up to the probability's, with
+    appearance           : those of how it looks on slices, of which no map tells; None: not judged
     bars                 : the strongest first; none where nothing was measured
     estimate, of_usual   : p by the measurements alone, and of a nodule with all of them usual
     of_part              : they are of the part of the nodule that was imaged
@@ -137,6 +138,7 @@ class Grounds:
 
     images: float
     measurements: float
+    appearance: float | None = None
     bars: Sequence[Bar] = ()
     estimate: float | None = None
     of_usual: float | None = None

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from m3net.appearance import NUMBERS
 from m3net.description import BASIC, NAMES
 from m3net.description.families import FAMILIES
 from m3net.evidence import Evidence, evidence_of
@@ -15,8 +16,9 @@ from m3net.scales import Scale
 from tests.m3net.toys import narrow, noise
 
 
-def committee(remembered: int) -> Committee:
-    built = build(replace(narrow("small"), members=2, remembered=remembered), seed=1).eval()
+def committee(remembered: int, *, appearance: bool = False) -> Committee:
+    config = replace(narrow("small"), members=2, remembered=remembered, appearance=appearance)
+    built = build(config, seed=1).eval()
     assert isinstance(built, Committee)
     if built.expert is not None:
         torch.manual_seed(5)
@@ -46,6 +48,21 @@ def test_images_and_measurements_add_up_to_the_log_odds() -> None:
     assert [abs(m.effect) for m in found.measured] == sorted(
         (abs(m.effect) for m in found.measured), reverse=True
     )
+
+
+def test_how_it_looks_on_slices_is_a_part_of_its_own() -> None:
+    network = committee(30, appearance=True)
+    assert network.appearance is not None
+    network.appearance.expert.mean.fill_(0.9)
+    numbers = torch.full((1, len(NAMES) + NUMBERS), 0.4)
+    found, logit = judged(network, numbers)
+    assert found.appearance == pytest.approx(math.log(9) / 3 / 0.5, abs=1e-4)
+    assert found.images + found.measurements + found.appearance == pytest.approx(logit, abs=1e-5)
+    unseen = numbers.clone()
+    unseen[0, len(NAMES) :] = math.nan
+    found, logit = judged(network, unseen)
+    assert found.appearance is None
+    assert found.images + found.measurements == pytest.approx(logit, abs=1e-6)
 
 
 def test_the_strongest_measurement_is_the_one_that_differs() -> None:

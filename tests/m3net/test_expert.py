@@ -1,4 +1,4 @@
-"""The expert compares what was measured, abstains where too little was, and counts half."""
+"""The expert compares what was measured, abstains where too little was, and counts as one."""
 
 import math
 from dataclasses import replace
@@ -9,7 +9,7 @@ import torch
 
 from m3net.config import SMALL
 from m3net.description import BASIC, NAMES
-from m3net.expert import LEVELS, KernelExpert, with_expert
+from m3net.expert import LEVELS, KernelExpert, with_experts
 from m3net.gradcam import explain
 from m3net.network import Committee, build
 from m3net.scales import Scale
@@ -64,15 +64,22 @@ def test_it_abstains_where_a_number_is_unknown() -> None:
     sphere[0, len(BASIC) :] = math.nan
     assert expert(sphere).isnan().all()
     logits = torch.tensor([[0.5, -0.5], [1.0, 2.0]])
-    assert torch.equal(with_expert(logits, torch.tensor([math.nan, math.nan])), logits)
+    assert torch.equal(with_experts(logits, [torch.tensor([math.nan, math.nan])]), logits)
 
 
 def test_it_counts_as_much_as_the_networks() -> None:
     logits = torch.tensor([[0.0, 1.0], [3.0, 1.0]])
-    both = with_expert(logits, torch.tensor([3.0, math.nan]))
+    both = with_experts(logits, [torch.tensor([3.0, math.nan])])
     margins = both[:, 1] - both[:, 0]
     assert margins.tolist() == pytest.approx([2.0, -2.0])
     assert both.sum(1).tolist() == pytest.approx([1.0, 4.0])
+
+
+def test_of_two_experts_each_counts_a_third_and_one_that_abstains_not_at_all() -> None:
+    logits = torch.tensor([[0.0, 1.0], [3.0, 1.0], [0.0, 1.0]])
+    first, second = torch.tensor([3.0, 4.0, math.nan]), torch.tensor([5.0, math.nan, math.nan])
+    all_three = with_experts(logits, [first, second])
+    assert (all_three[:, 1] - all_three[:, 0]).tolist() == pytest.approx([3.0, 1.0, 1.0])
 
 
 def test_a_committee_asks_its_expert_and_its_map_stays_the_networks() -> None:

@@ -82,6 +82,7 @@ def test_a_noun_is_in_the_plural_but_for_one(number: int, words: str) -> None:
 def test_what_was_rated_alike_is_told_to_one_decimal_rounded_outwards() -> None:
     assert rated_in_words(None) == ""
     assert rated_in_words(RatedAlike(low=2.33, middle=3.25, high=4.25)) == (
-        "of 10 nodules that measure alike, radiologists rated 9 from 2.3 to 4.3 of 5 for suspicion"
+        "of 10 nodules of a like probability, radiologists rated 9 from 2.3 to 4.3 of 5 for "
+        "suspicion"
     )
     assert "from 1 to 3 of 5" in rated_in_words(RatedAlike(low=1.0, middle=2.0, high=3.0))

@@ -28,10 +28,6 @@ COMMANDS = {
         "training.cli.robustness:robustness",
         "Measure how p moves with slices, kernel, dose and grid.",
     ),
-    "panel": (
-        "training.cli.panel:panel_command",
-        "Between what radiologists rated nodules that measure alike.",
-    ),
     "synthetic": (
         "training.cli.synthetic:synthetic",
         "Ask about nodules that are known to the voxel.",

@@ -41,7 +41,7 @@ def card_command(table: Path, check: Path | None, as_json: bool) -> None:
     if check is None:
         return
     held = ModelCard.from_json(json.loads(check.read_text(encoding="utf-8")))
-    wrong = [*differing(report, held.metrics)]
+    wrong = [*differing(report, held)]
     if abs(held.temperature / report["temperature"] - 1) > CLOSE:
         wrong.append(
             f"temperature: the card has {held.temperature}, the table gives {report['temperature']}"

@@ -3,12 +3,15 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
 from m3net.errors import InferenceError, WeightsError
 from m3net.weights import load_classifier
 from training.data.synthetic import ACQUISITIONS, CASES
+from training.figures.style import save, styled
+from training.figures.synthetic import draw_synthetic
 from training.measure.synthetic import Said, say
 
 
@@ -18,8 +21,12 @@ from training.measure.synthetic import Said, say
     "--acquired", "names", type=click.Choice(list(ACQUISITIONS)), multiple=True,
     help="Only this way; may be repeated.",
 )  # fmt: skip
+@click.option(
+    "--picture", type=click.Path(path_type=Path, dir_okay=False), default=None,
+    help="Draws them too, acquired in the first of these ways, with what was said of each.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object and nothing else.")
-def synthetic(weights: str, names: tuple[str, ...], as_json: bool) -> None:
+def synthetic(weights: str, names: tuple[str, ...], picture: Path | None, as_json: bool) -> None:
     """Ask weights about drawn nodules, and set p beside the range that a radiologist would sign.
 
     "refused" is what the node does with a mark that is no nodule in lung; a * marks what a
@@ -37,6 +44,10 @@ def synthetic(weights: str, names: tuple[str, ...], as_json: bool) -> None:
                 click.echo(f"{name:<34}{_expected(name):<14}{_cells(found[name])}")
     except (WeightsError, InferenceError) as error:
         raise click.ClickException(str(error)) from error
+    if picture is not None:
+        with styled():
+            first = {name: row[ways[0]] for name, row in found.items()}
+            save(draw_synthetic(first, ACQUISITIONS[ways[0]]), picture)
     if as_json:
         every = {n: {w: asdict(said) for w, said in row.items()} for n, row in found.items()}
         click.echo(json.dumps(every))

@@ -22,6 +22,7 @@ Inputs = Mapping[str, Tensor]
 
 micro, meso, macro : (C, D, H, W) float32, of the scales that the network reads
 description        : (66,) float32, for a network that takes one
+slices             : (10, 2, 160, 160) float32 `m3net.slices`, for a committee that takes them
 """
 
 
@@ -54,6 +55,8 @@ def network_inputs(patches: Patches, preprocessing: Preprocessing) -> Inputs:
     }
     if patches.description is not None:
         inputs["description"] = torch.from_numpy(patches.description).float()
+    if patches.slices is not None:
+        inputs["slices"] = torch.from_numpy(patches.slices)
     return inputs
 
 

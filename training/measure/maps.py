@@ -72,7 +72,8 @@ def measure_maps(
     on_nodule: Callable[[], None] = lambda: None,
 ) -> Mapping[Scale, MapQuality]:
     """The mean over the nodules, per scale; blank maps, which say nothing, are left out."""
-    config = replace(classifier.network.config, remembered=0)  # random weights remember nothing
+    # random weights remember nothing
+    config = replace(classifier.network.config, remembered=0, appearance=False)
     ignorant = replace(classifier, network=build(config, seed=seed).eval())
     rng = np.random.default_rng(seed)
     found: dict[Scale, list[MapQuality]] = {}

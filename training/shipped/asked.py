@@ -1,9 +1,12 @@
 """The committees of the folds, asked about the nodules that they did not see, in every way."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from m3net.axes import axes_mm
@@ -42,11 +45,15 @@ def ask(
     *,
     others: Mapping[str, Floats],
     outlines: Mapping[str, Sequence[Cutout]],
+    jobs: int = 1,
+    on_asked: Callable[[], None] = lambda: None,
 ) -> OutOfFold:
     """The table of all that they say.
 
     others   : key -> (N,) margins of what ours is compared with
     outlines : what `ours_outline_of_...` is called -> the same nodules, so outlined
+    jobs     : processes, of one thread each
+    on_asked : called whenever all have been asked in one more way, of `ways_of(outlines)`
     """
     cutouts = asked.cutouts
     labels = np.array([cutout.label.malignant for cutout in cutouts])
@@ -59,12 +66,22 @@ def ask(
         )
         for name in classical.BASELINES
     }
-    ours = {f"{OURS}_{name}": _say(asked, cutouts, marking) for name, marking in LESS.items()}
-    for name, outlined in outlines.items():
-        ours[f"{OURS}_outline_of_{name}"] = _say(asked, outlined)
-    for change, redrawn in (("less", one_slice_less), ("more", one_slice_more)):
-        for end in ("first", "last"):
-            ours[f"{MOVED}{change}_{end}"] = _redrawn(asked, redrawn, first=end == "first")
+    # spawned: a fork would share torch's threads
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_alone) as pool:
+        waiting = {
+            f"{OURS}_{name}": pool.submit(_say, asked, cutouts, marking)
+            for name, marking in LESS.items()
+        }
+        for name, outlined in outlines.items():
+            waiting[f"{OURS}_outline_of_{name}"] = pool.submit(_say, asked, outlined)
+        for change, redrawn in (("less", one_slice_less), ("more", one_slice_more)):
+            for end in ("first", "last"):
+                key = f"{MOVED}{change}_{end}"
+                waiting[key] = pool.submit(_redrawn, asked, redrawn, first=end == "first")
+        for said in as_completed(waiting.values()):
+            said.result()
+            on_asked()
+        ours = {key: said.result() for key, said in waiting.items()}
     return OutOfFold(
         names=tuple(cutout.label.name for cutout in cutouts),
         patients=tuple(cutout.label.patient_id for cutout in cutouts),
@@ -73,6 +90,15 @@ def ask(
         long_axes_mm=np.array([long_axis_mm(cutout) for cutout in cutouts]),
         margins={OURS: asked.margins, **ours, **theirs, **others},
     )
+
+
+def ways_of(outlines: Mapping[str, Sequence[Cutout]]) -> int:
+    """In how many ways `ask` asks: told less, outlined so, a slice less or more at either end."""
+    return len(LESS) + len(outlines) + 4
+
+
+def _alone() -> None:
+    torch.set_num_threads(1)
 
 
 def _say(asked: Committees, cutouts: Sequence[Cutout], marking: ToldAs = ToldAs.MASK) -> Floats:

@@ -1,9 +1,10 @@
-"""Networks that were trained apart, and the expert beside them, as one that decides."""
+"""Networks that were trained apart, and the experts beside them, as one that decides."""
 
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from m3net.appearance import Appearance
 from m3net.config import M3NetConfig
 from m3net.expert import KernelExpert
 from m3net.mirrorings import mean_logits, mirrorings_of
@@ -21,20 +23,26 @@ from training.data.nodules import Nodules, Subset
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitteeFiles:
-    """Where the tensors of each network lie, and of the expert if there is one."""
+    """Where the tensors of each network lie, and of the experts if there are any."""
 
     members: Sequence[Path]
     expert: Path | None = None
+    appearance: Path | None = None
 
 
 def load_committee(config: M3NetConfig, files: CommitteeFiles) -> Network:
     """All of them, in eval mode; one network without an expert is the network itself.
 
-    config : of each member; how many there are, and what the expert remembers, is as the files say
+    config : of each member; how many there are, and what the experts remember, is as the files say
     """
     expert = {} if files.expert is None else load_file(files.expert)
-    remembered = len(expert["centres"]) if expert else 0
-    network = network_of(replace(config, members=len(files.members), remembered=remembered))
+    made = replace(
+        config,
+        members=len(files.members),
+        remembered=len(expert["centres"]) if expert else 0,
+        appearance=files.appearance is not None,
+    )
+    network = network_of(made)
     members: Sequence[Network] = [network]
     if isinstance(network, Committee):
         members = network.networks
@@ -42,11 +50,13 @@ def load_committee(config: M3NetConfig, files: CommitteeFiles) -> Network:
         member.load_state_dict(load_file(file))
     if isinstance(network, Committee) and network.expert is not None:
         network.expert.load_state_dict(expert)
+    if isinstance(network, Committee) and network.appearance is not None:
+        network.appearance.load_state_dict(load_file(cast(Path, files.appearance)))
     network.eval()
     return network
 
 
-def save_expert(expert: KernelExpert, file: Path) -> None:
+def save_expert(expert: KernelExpert | Appearance, file: Path) -> None:
     """The expert's tensors, as `load_committee` reads them; whole, or not there."""
     unfinished = file.with_suffix(".part")
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +79,9 @@ def margins_of(
         repeats = len(next(iter(mirrorings.values()))) // len(items)
         description = None
         if committee.config.preprocessing.description:
-            description = torch.stack([item["description"] for item in items]).repeat(repeats, 1)
+            numbers = torch.stack([item["description"] for item in items])  # (B, N)
+            numbers = committee.described(numbers, [item.get("slices") for item in items])
+            description = numbers.repeat(repeats, 1)  # (M * B, N or more)
         with torch.no_grad():
             outputs = committee.upper(committee.lower(mirrorings), description=description)
         logits = mean_logits(outputs.logits, nodules=len(items))  # (B, 2)

@@ -1,7 +1,7 @@
-"""The expert on descriptions (`m3net.expert`), fitted: kernel ridge regression on the soft target.
+"""The experts (`m3net.expert`, `m3net.appearance`), fitted by kernel ridge regression.
 
-Sharpness and ridge are the pair that predicts best among the training nodules themselves, patients
-held out in turn; whoever tests has no say.
+They learn the soft target of the networks.  Sharpness and ridge are the pair that predicts best
+among the training nodules themselves, patients held out in turn; whoever tests has no say.
 """
 
 from collections.abc import Sequence
@@ -13,19 +13,30 @@ from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 from torch import Tensor
 
+from m3net.appearance import Appearance
+from m3net.efficientnet import EfficientNetLite0
 from m3net.expert import LEVELS, KernelExpert
 
 SHARPNESS = (0.05, 0.1, 0.2, 0.4)
 RIDGE = (0.05, 0.1, 0.2, 0.4)
+SHARPNESS_OF_LOOKS = (0.1, 0.2, 0.4, 0.8)
+RIDGE_OF_LOOKS = (0.1, 0.2, 0.4, 0.8)
 INNER_FOLDS = 5
 
 Floats = NDArray[np.float32]
 
 
-def fit_expert(descriptions: Floats, targets: Floats, patients: Sequence[str]) -> KernelExpert:
+def fit_expert(
+    descriptions: Floats,
+    targets: Floats,
+    patients: Sequence[str],
+    *,
+    sharpness: Sequence[float] = SHARPNESS,
+    ridge: Sequence[float] = RIDGE,
+) -> KernelExpert:
     """An expert that remembers all these nodules: (M, N) numbers, (M,) targets in [0, 1]."""
     numbers, target = torch.from_numpy(descriptions), torch.from_numpy(targets)
-    pairs = list(product(SHARPNESS, RIDGE))
+    pairs = list(product(sharpness, ridge))
     inner = list(GroupKFold(INNER_FOLDS).split(descriptions, groups=patients))
     error = dict.fromkeys(pairs, 0.0)
     for train, test in inner:
@@ -36,8 +47,20 @@ def fit_expert(descriptions: Floats, targets: Floats, patients: Sequence[str]) -
     return _fitted(numbers, target, *min(pairs, key=error.__getitem__))
 
 
+def fit_appearance(
+    encoder: EfficientNetLite0, looks: Floats, targets: Floats, patients: Sequence[str]
+) -> Appearance:
+    """The expert on how nodules look: (M, 672) `Appearance.numbers` by this encoder."""
+    fitted = Appearance(len(looks))
+    fitted.encoder.load_state_dict(encoder.state_dict())
+    fitted.expert = fit_expert(
+        looks, targets, patients, sharpness=SHARPNESS_OF_LOOKS, ridge=RIDGE_OF_LOOKS
+    )
+    return fitted
+
+
 def _fitted(numbers: Tensor, target: Tensor, sharpness: float, ridge: float) -> KernelExpert:
-    expert = KernelExpert(len(numbers))
+    expert = KernelExpert(len(numbers), numbers=numbers.shape[1])
     levels = torch.linspace(0, 1, LEVELS)
     expert.percentiles.copy_(torch.quantile(numbers, levels, dim=0).T)
     expert.sharpness.fill_(sharpness)

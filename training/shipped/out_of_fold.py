@@ -24,6 +24,9 @@ OURS = "ours"
 MOVED = "ours_slice_"
 """Before the keys of outlines that lost or gained a slice: less_first, less_last, more_first ..."""
 
+SIZES_MM = (0.0, 6.0, 8.0, 10.0, 15.0)
+"""Where the sizes begin by which something is told."""
+
 _MARGIN = "margin_"
 _KNOWN = ("name", "patient_id", "fold", "scores", "long_axis_mm")
 
@@ -54,6 +57,11 @@ class OutOfFold:
     def labels(self) -> NDArray[np.bool_]:
         """The paper's."""
         return np.array([is_malignant(scores) for scores in self.scores])
+
+    @property
+    def means(self) -> Floats:
+        """Of every reader's malignancy: (N,)."""
+        return np.array([np.mean(scores) for scores in self.scores])
 
     @property
     def undecided(self) -> NDArray[np.bool_]:

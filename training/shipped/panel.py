@@ -1,6 +1,6 @@
 """The ranges of panels' mean ratings that the card holds (`m3net.panel`), and how often they hold.
 
-Within each band of the expert's estimate the ends are conformal: of n nodules that it had not seen
+Within each band of the probability the ends are conformal: of n nodules that the model had not seen
 the ceil(0.95 (n + 1))-th of the means, counted from either side.  Of a nodule that comes as these
 came, the mean of its panel lies within in nine of ten cases or more.
 """
@@ -13,12 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.measure.bootstrap import Interval, patient_resamples
-from training.shipped.report import SIZES_MM
-
-Floats = NDArray[np.float64]
+from training.shipped.out_of_fold import SIZES_MM, Floats
 
 FROM = (0.0, 0.2, 0.4, 0.6, 0.8)
-"""Where the bands of the estimate begin."""
+"""Where the bands of the probability begin."""
 EACH_SIDE = 0.95
 LEAST, MOST = 1.0, 5.0
 RESAMPLES = 2000
@@ -33,13 +31,13 @@ class Coverage:
     width: float
 
 
-def panel_bands(estimates: Floats, means: Floats) -> list[dict[str, float]]:
+def panel_bands(p: Floats, means: Floats) -> list[dict[str, float]]:
     """The bands as the card holds them.
 
-    estimates, means : (N,), by an expert that had not seen the nodule, and its panel's mean rating
+    p, means : (N,), by a model that had not seen the nodule, and its panel's mean rating
     """
     found = []
-    for start, band in zip(FROM, _bands(estimates), strict=True):
+    for start, band in zip(FROM, _bands(p), strict=True):
         own = np.sort(means[band])
         at = ceil(EACH_SIDE * (len(own) + 1)) - 1
         enough = at < len(own)
@@ -56,7 +54,7 @@ def panel_bands(estimates: Floats, means: Floats) -> list[dict[str, float]]:
 
 
 def coverage(
-    estimates: Floats,
+    p: Floats,
     means: Floats,
     *,
     folds: NDArray[np.int_],
@@ -70,8 +68,8 @@ def coverage(
     within, width = np.zeros(len(means), dtype=bool), np.zeros(len(means))
     for fold in np.unique(folds):
         here = folds == fold
-        bands = panel_bands(estimates[~here], means[~here])
-        which = np.argmax(_bands(estimates[here]), axis=0)
+        bands = panel_bands(p[~here], means[~here])
+        which = np.argmax(_bands(p[here]), axis=0)
         low, high = (np.array([band[end] for band in bands])[which] for end in ("low", "high"))
         # an end is rounded as the card has it
         within[here] = (means[here] >= low - 0.01) & (means[here] <= high + 0.01)
@@ -90,7 +88,7 @@ def coverage(
     )
 
 
-def _bands(estimates: Floats) -> NDArray[np.bool_]:
+def _bands(p: Floats) -> NDArray[np.bool_]:
     """In which band each is: (bands, N)."""
-    number = np.maximum(np.digitize(estimates, FROM) - 1, 0)
+    number = np.digitize(p, FROM) - 1
     return np.asarray(np.arange(len(FROM))[:, None] == number)

@@ -11,20 +11,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from m3net.card import ModelCard
+from m3net.panel import CENTRE, DIAMETER, OUTLINE
 from training.measure import metrics
 from training.measure.bootstrap import paired_difference, patient_interval
 from training.measure.calibration import (
     calibrate_across_folds,
     expected_calibration_error,
     fit_temperature,
+    reliability,
 )
-from training.shipped.out_of_fold import MOVED, OURS, Floats, OutOfFold
+from training.shipped.out_of_fold import MOVED, OURS, SIZES_MM, Floats, OutOfFold
+from training.shipped.panel import coverage, panel_bands
 
 WITHOUT_MEAN_3 = f"{OURS}_without_mean_3"
-OTHERS = ("map_", "acquired_", "panel_")
-"""Before the card's numbers that are not of this table: `m3train maps`, `robustness`, `panel`."""
-SIZES_MM = (0.0, 6.0, 8.0, 10.0, 15.0)
-"""Where the sizes begin of which sensitivity and specificity are told."""
+OTHERS = ("map_", "acquired_")
+"""Before the card's numbers that are not of this table: `m3train maps`, `robustness`."""
+AS_SERVED = {
+    OUTLINE: f"{OURS}_outline_of_one",
+    DIAMETER: f"{OURS}_centre_and_diameter",
+    CENTRE: f"{OURS}_centre",
+}
+"""How a node gets its nodules, each by one reader, and the key of what was said of them so."""
 CARDS_BASELINES = ("size_alone", "gradient_boosting", "plain_resnet18")
 """Of the rows beside ours, those that the model card tells."""
 
@@ -48,8 +56,13 @@ def report_of(found: OutOfFold) -> dict[str, Any]:
             )
             table[key]["auc_of_ours_minus_this"] = asdict(difference)
     table[WITHOUT_MEAN_3] = _row(found, p, where=~found.undecided)
+    served = {
+        told: calibrated(found, key) for told, key in AS_SERVED.items() if key in found.margins
+    }
     return {
         "table": table,
+        "panel": {told: _panel(found, said) for told, said in served.items()},
+        "reliability": {told: _reliability(found, said) for told, said in served.items()},
         "by_size": _by_size(found, p),
         "moved_by_a_slice": _moved_by_a_slice(found, p),
         "long_axes_mm": found.long_axes_mm.tolist(),
@@ -91,17 +104,37 @@ def card_metrics(report: Mapping[str, Any]) -> dict[str, float]:
     found["long_axis_mm_most"] = round(max(report["long_axes_mm"]), 1)
     found["auc_low"] = round(table[OURS]["auc"]["low"], 4)
     found["auc_high"] = round(table[OURS]["auc"]["high"], 4)
+    for told, panel in report["panel"].items():
+        held = panel["coverage"]
+        found[f"panel_{told}_coverage"] = round(held["all"]["estimate"], 4)
+        found[f"panel_{told}_coverage_low"] = round(held["all"]["low"], 4)
+        found[f"panel_{told}_coverage_high"] = round(held["all"]["high"], 4)
+        found[f"panel_{told}_width"] = round(held["width"], 4)
+        for start, share in held["by_size"].items():
+            found[f"panel_{told}_coverage_from_{start:g}_mm"] = round(share, 4)
     for change, spread in moved.items():
         for key in ("outlines", "median", "percentile_90", "percentile_99"):
             found[f"moved_by_a_slice_{change}_{key}"] = round(spread[key], 4)
     return found
 
 
-def differing(report: Mapping[str, Any], metrics: Mapping[str, float]) -> Sequence[str]:
+def card_panel(report: Mapping[str, Any]) -> dict[str, Sequence[Mapping[str, float]]]:
+    """The ranges of the model card."""
+    return {told: panel["bands"] for told, panel in report["panel"].items()}
+
+
+def differing(report: Mapping[str, Any], card: ModelCard) -> Sequence[str]:
     """Each number of a card that the report does not give, in a sentence; others' are left out."""
     ours = card_metrics(report)
-    theirs = {key: value for key, value in metrics.items() if not key.startswith(OTHERS)}
-    sentences = []
+    theirs = {key: value for key, value in card.metrics.items() if not key.startswith(OTHERS)}
+    sentences = [
+        f"{what}: the card has other bands than the table gives"
+        for what, held, given in (
+            ("panel", card.panel, card_panel(report)),
+            ("reliability", card.reliability, report["reliability"]),
+        )
+        if held != given
+    ]
     for key in sorted({*ours, *theirs}):
         if ours.get(key) != theirs.get(key):
             sentences.append(
@@ -129,6 +162,31 @@ def _row(found: OutOfFold, p: Floats, *, where: NDArray[np.bool_] | None = None)
         "accuracy": asdict(accuracy),
         "ece": expected_calibration_error(labels, p[here]),
     }
+
+
+def _panel(found: OutOfFold, p: Floats) -> dict[str, Any]:
+    """The ranges of panels' ratings beside these probabilities, and how often they hold."""
+    held = coverage(
+        p,
+        found.means,
+        folds=found.folds,
+        patients=found.patients,
+        long_axes_mm=found.long_axes_mm,
+    )
+    return {"bands": panel_bands(p, found.means), "coverage": asdict(held)}
+
+
+def _reliability(found: OutOfFold, p: Floats) -> list[dict[str, float]]:
+    """By tenths of the probability: what was said, and what was so."""
+    return [
+        {
+            "from": each.low,
+            "said": round(each.mean_probability, 4),
+            "was": round(each.malignant_fraction, 4),
+            "nodules": float(each.nodules),
+        }
+        for each in reliability(found.labels, p)
+    ]
 
 
 def _by_size(found: OutOfFold, p: Floats) -> list[dict[str, Any]]:

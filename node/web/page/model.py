@@ -1,12 +1,14 @@
 """The model card: what the probabilities mean, how good they are, and how well they are meant."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any
 
 from m3net.card import ModelCard
 from m3net.errors import WeightsError
 from m3net.model_files import load_card
+from m3net.panel import CENTRE, DIAMETER, OUTLINE
 from node.web.services import Services
 from sr_templates.probability import threshold_text
 
@@ -18,6 +20,38 @@ _TOLD = (
     ("Accuracy at the threshold", "accuracy"),
     ("Expected calibration error", "ece"),
 )
+
+_CURVES = {
+    OUTLINE: "told one reader's outline",
+    DIAMETER: "told a centre and a diameter",
+    CENTRE: "told a bare point",
+}
+_SURE = 1.96
+"""Standard deviations on either side that hold 95 %."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenth:
+    """A point of a reliability curve, in percent: what was said, what was so, of how many nodules.
+
+    low, high : 95 % interval of what was so (Wilson 1927)
+    radius    : of its circle, in the same hundred units
+    """
+
+    said: float
+    was: float
+    low: float
+    high: float
+    nodules: int
+    radius: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """One reliability curve, and how its nodules were told."""
+
+    words: str
+    tenths: Sequence[Tenth]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +67,7 @@ def model(services: Services) -> Mapping[str, Any]:
     try:
         card = load_card(services.config.model.weights)
     except (WeightsError, OSError) as error:
-        return {"card": None, "error": str(error), "numbers": [], "others": []}
+        return {"card": None, "error": str(error), "numbers": [], "others": [], "curves": []}
     told = {key for _, key in _TOLD}
     return {
         "card": card,
@@ -47,7 +81,27 @@ def model(services: Services) -> Mapping[str, Any]:
             for name, value in card.metrics.items()
             if name not in told
         ],
+        "curves": [
+            Curve(words=words, tenths=[_tenth(each) for each in card.reliability[key]])
+            for key, words in _CURVES.items()
+            if card.reliability.get(key)
+        ],
     }
+
+
+def _tenth(each: Mapping[str, float]) -> Tenth:
+    nodules, was = each["nodules"], each["was"]
+    spread = 1 + _SURE**2 / nodules
+    middle = (was + _SURE**2 / (2 * nodules)) / spread
+    away = sqrt(was * (1 - was) / nodules + (_SURE / (2 * nodules)) ** 2) * _SURE / spread
+    return Tenth(
+        said=100 * each["said"],
+        was=100 * was,
+        low=100 * max(middle - away, 0.0),
+        high=100 * min(middle + away, 1.0),
+        nodules=int(nodules),
+        radius=0.6 + sqrt(nodules) / 6,
+    )
 
 
 def _value(card: ModelCard, key: str) -> str:

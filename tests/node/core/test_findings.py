@@ -12,6 +12,7 @@ from m3net.card import ModelCard
 from m3net.evidence import Evidence
 from m3net.measurements import Measured
 from m3net.nodule import Nodule, RefusedNodule
+from m3net.panel import CENTRE, OUTLINE
 from m3net.placed import PlacedNodule
 from m3net.prediction import HeatMap, Prediction
 from m3net.scales import Scale
@@ -126,12 +127,12 @@ def test_what_radiologists_rated_alike_stands_beside_the_probability_everywhere(
     ct = volume()
     mark = masked(ct, (4, 9, 14), (3, 3, 3))
     band = {"from": 0.0, "low": 2.33, "middle": 3.25, "high": 4.5, "nodules": 174.0}
-    trained = replace(load_card("untrained"), trained=True, panel=(band,))
-    evidence = Evidence(images=0.1, measurements=0.2, estimate=0.51, of_usual=0.4)
-    it = described(ct, mark, card=trained, evidence=evidence)
+    trained = replace(load_card("untrained"), trained=True, panel={OUTLINE: (band,)})
+    it = described(ct, mark, card=trained)
     rated = RatedAlike(low=2.33, middle=3.25, high=4.5)
     sentence = (
-        "Of 10 nodules that measure alike, radiologists rated 9 from 2.3 to 4.5 of 5 for suspicion."
+        "Of 10 nodules of a like probability, radiologists rated 9 from 2.3 to 4.5 of 5 for "
+        "suspicion."
     )
     assert it.finding.comment == f"Probability of malignancy 50 %; Im 495. {sentence}"
     assert it.finding.rated_alike == rated
@@ -139,18 +140,16 @@ def test_what_radiologists_rated_alike_stands_beside_the_probability_everywhere(
     (row,) = nodule_rows(Assessment(outcome=Outcome.ANALYSED, judged=[it.judged]), [it], Dataset())
     assert row.rated_alike == rated
     cut = {"measured": Measured(cut_by=frozenset({Border.IMAGE}), at_least_mm=30.4)}
-    no_expert = replace(evidence, estimate=None)
     doubtful = {"doubt": "bone or contrast in it goes on beyond it: it may be a rib or a vessel"}
     sizes = replace(trained, metrics={"long_axis_mm_least": 4.4, "long_axis_mm_most": 59.9})
     large = {"measured": Measured(long_axis_mm=64.0, short_axis_mm=50.0)}
     for other in (
-        described(ct, mark, card=trained, evidence=evidence, said=doubtful),
-        described(ct, mark, card=sizes, evidence=evidence, said=large),
-        described(ct, mark, card=trained, evidence=evidence, said=cut),
-        described(ct, mark, card=trained, evidence=no_expert),
-        described(ct, mark, card=trained),
-        described(ct, mark, card=replace(trained, panel=()), evidence=evidence),
-        described(ct, mark, card=replace(trained, trained=False), evidence=evidence),
+        described(ct, mark, card=trained, said=doubtful),
+        described(ct, mark, card=sizes, said=large),
+        described(ct, mark, card=trained, said=cut),
+        described(ct, mark, card=replace(trained, panel={CENTRE: (band,)})),
+        described(ct, mark, card=replace(trained, panel={})),
+        described(ct, mark, card=replace(trained, trained=False)),
     ):
         assert other.finding.rated_alike is None
         assert "radiologists" not in other.finding.comment

@@ -103,8 +103,8 @@ def test_a_report_reads_back_with_its_nodules():
     assert (call.name.value, call.value.value) == ("RID36042", "21594007")
     assert [(m.name.meaning, m.value, m.unit.value) for m in second.get_measurements()] == [
         ("Probability of cancer", 4.1, "%"),
-        ("Rated from, of nodules that measure alike (1 to 5)", 1.0, "{score}"),
-        ("Rated to, of nodules that measure alike (1 to 5)", 3.5, "{score}"),
+        ("Rated from, of nodules of a like probability (1 to 5)", 1.0, "{score}"),
+        ("Rated to, of nodules of a like probability (1 to 5)", 3.5, "{score}"),
         ("Long Axis", 33.4, "mm"),
         ("Short Axis", 24.4, "mm"),
         ("Diameter", 28.9, "mm"),

@@ -50,8 +50,7 @@ def test_five_measurements_are_told_with_their_numbers():
     assert "volume 998 mm³, median 225" in words
     assert {"+20", "-10", "+5", "+2", "+1", "+0.4", "+1.5"} <= set(words)
     assert (
-        "Without the networks they say 71 %, of a median nodule 54 %. The strongest, in points:"
-        in words
+        "Measurements alone say 71 %, of a median nodule 54 %. The strongest, in points:" in words
     )
 
 
@@ -92,3 +91,11 @@ def test_shares_are_told_only_where_both_parts_point_the_same_way():
 def test_what_has_no_bars_says_why(told, more, said):
     _, words = drawn(told, **more)
     assert said in words
+
+
+def test_how_a_nodule_looks_on_slices_has_a_bar_of_its_own():
+    _, words = drawn(replace(grounds(), appearance=0.75))
+    assert "appearance on slices" in words
+    assert "+0.8" in words
+    _, words = drawn(grounds())
+    assert "appearance on slices" not in words

@@ -35,7 +35,7 @@ def cutouts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_runs_of_the_engine_become_one_calibrated_model(cutouts: Path, tmp_path: Path) -> None:
     called = ["default-weights", "--voi", str(cutouts), "--out", str(tmp_path), "--members", "1"]
-    called += ["--version", "7", "--set", "run.epochs=1", "--set", "run.batch_size=4"]
+    called += ["--plain", "--version", "7", "--set", "run.epochs=1", "--set", "run.batch_size=4"]
     called += ["--set", "data.limit=4"]
     result = CliRunner().invoke(main, called)
     assert result.exit_code == 0, result.output
@@ -48,11 +48,14 @@ def test_the_runs_of_the_engine_become_one_calibrated_model(cutouts: Path, tmp_p
     card = load_card(tmp_path / "small.safetensors")
     assert (card.version, card.config["members"], card.config["remembered"]) == ("7", 1, 30)
     assert card.config["mirrored"]
+    assert card.config["appearance"]
     rows = learning.table(tmp_path / "out_of_fold.csv")
     assert len(rows) == 30
     called = ["card", "--from", str(tmp_path / "out_of_fold.csv")]
     again = CliRunner().invoke(main, [*called, "--check", str(tmp_path / "small.json")])
     assert again.exit_code == 0, again.stderr
     report = json.loads((tmp_path / "report.json").read_text())
-    assert {"ours", "networks_alone", "expert_alone", "plain_resnet18"} <= set(report["table"])
+    assert {"ours", "networks_alone", "expert_alone", "appearance_alone", "plain_resnet18"} <= set(
+        report["table"]
+    )
     assert load_classifier(tmp_path / "small.safetensors", device="cpu").card.trained

@@ -1,6 +1,7 @@
 """What is said of the default weights follows from one table of predictions out of fold."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+import training.shipped
 from m3net.card import ModelCard
+from m3net.model_files import DEFAULT_FOLDER
 from m3net.weights import load_card
 from training.cli import main
 from training.data.other_outlines import Outline
+from training.data.splits import voi_folds
 from training.measure.calibration import fit_temperature
 from training.shipped.card import card_of
 from training.shipped.out_of_fold import (
@@ -21,11 +25,14 @@ from training.shipped.out_of_fold import (
     read_out_of_fold,
     write_out_of_fold,
 )
+from training.shipped.panel import panel_bands
 from training.shipped.report import calibrated, differing, report_of
 
+SHIPPED_TABLE = Path(training.shipped.__file__).with_name("out_of_fold.csv")
+SHIPPED_CARD = DEFAULT_FOLDER / "small.json"
 TOLD = ["centre_and_diameter", "centre", *(f"outline_of_{o.name.lower()}" for o in Outline)]
 MOVED = [f"slice_{change}_{end}" for change in ("less", "more") for end in ("first", "last")]
-THEIRS = ["size_alone", "logistic_regression", "gradient_boosting", "plain_resnet18"]
+THEIRS = ["size_alone", "logistic_regression", "gradient_boosting"]
 
 
 def _found() -> OutOfFold:
@@ -130,15 +137,16 @@ def test_only_outlines_that_could_be_redrawn_count_as_moved(report: dict[str, An
     assert (moved["less"]["outlines"], moved["more"]["outlines"]) == (80, 50)
 
 
-def test_the_card_tells_ours_and_three_baselines_under_the_names_of_the_shipped_one(
+def test_the_card_tells_ours_and_two_baselines_under_the_names_of_the_shipped_one(
     report: dict[str, Any],
 ) -> None:
-    """What maps, robustness and panel measure is not the report's."""
+    """What maps and robustness measure is not the report's."""
     shipped = load_card("default")
     card = card_of(report, version="1")
-    others = {key for key in shipped.metrics if key.startswith(("map_", "acquired_", "panel_"))}
+    others = {key for key in shipped.metrics if key.startswith(("map_", "acquired_"))}
     assert card.metrics.keys() == shipped.metrics.keys() - others
-    assert shipped.metrics["acquired_slices_5_mm_percentile_90"] == 0.1875
+    assert card.panel.keys() == shipped.panel.keys() == card.reliability.keys()
+    assert shipped.metrics["acquired_slices_5_mm_percentile_90"] == 0.2177
     assert (card.metrics["long_axis_mm_least"], card.metrics["long_axis_mm_most"]) == (4.4, 59.9)
     assert (card.in_short, card.meaning) == (shipped.in_short, shipped.meaning)
     assert (card.training_data, card.attribution) == (shipped.training_data, shipped.attribution)
@@ -146,15 +154,34 @@ def test_the_card_tells_ours_and_three_baselines_under_the_names_of_the_shipped_
 
 def test_a_number_of_the_card_that_is_another_is_named(report: dict[str, Any]) -> None:
     card = card_of(report, version="1")
-    assert differing(report, {**card.metrics, "map_nodules": 40.0}) == []
+
+    def said(**changed: float | None) -> Sequence[str]:
+        metrics = {k: v for k, v in {**card.metrics, **changed}.items() if v is not None}
+        return differing(report, replace(card, metrics=metrics))
+
+    assert said(map_nodules=40.0) == []
     for key, value in card.metrics.items():
-        (said,) = differing(report, {**card.metrics, key: value + 0.0001})
-        assert said.startswith(f"{key}: the card has ")
-    missing = {k: v for k, v in card.metrics.items() if k != "ece_centre"}
-    assert differing(report, missing)[0].startswith("ece_centre: the card has nothing, the table")
-    assert differing(report, {**card.metrics, "auc_of_luck": 0.5}) == [
-        "auc_of_luck: the card has 0.5, the table gives nothing"
+        (sentence,) = said(**{key: value + 0.0001})
+        assert sentence.startswith(f"{key}: the card has ")
+    assert said(ece_centre=None)[0].startswith("ece_centre: the card has nothing, the table")
+    assert said(auc_of_luck=0.5) == ["auc_of_luck: the card has 0.5, the table gives nothing"]
+    assert differing(report, replace(card, panel={}, reliability={})) == [
+        "panel: the card has other bands than the table gives",
+        "reliability: the card has other bands than the table gives",
     ]
+
+
+def test_the_ranges_and_the_curve_are_of_nodules_told_as_a_node_gets_them(
+    found: OutOfFold, report: dict[str, Any]
+) -> None:
+    assert list(report["panel"]) == ["outline", "centre_and_diameter", "centre"]
+    one = calibrated(found, "ours_outline_of_one")
+    assert report["panel"]["outline"]["bands"] == panel_bands(one, found.means)
+    tenths = report["reliability"]["outline"]
+    assert sum(each["nodules"] for each in tenths) == 40
+    first = (one * 10).astype(int) == round(10 * tenths[0]["from"])
+    assert tenths[0]["said"] == pytest.approx(one[first].mean(), abs=1e-4)
+    assert tenths[0]["was"] == pytest.approx(found.labels[first].mean(), abs=1e-4)
 
 
 def _checked(table: Path, card: ModelCard) -> Result:
@@ -180,3 +207,15 @@ def test_one_command_recomputes_the_card_of_what_was_kept(found: OutOfFold, tmp_
     assert result.exit_code == 1
     assert said[0] == f"auc: the card has 0.99, the table gives {card.metrics['auc']}"
     assert said[1].startswith("temperature: the card has")
+
+
+def test_every_number_of_the_shipped_card_follows_from_the_shipped_table() -> None:
+    result = CliRunner().invoke(
+        main, ["card", "--from", str(SHIPPED_TABLE), "--check", str(SHIPPED_CARD)]
+    )
+    assert (result.exit_code, result.stderr) == (0, f"{SHIPPED_CARD} says the same\n")
+    found = read_out_of_fold(SHIPPED_TABLE)
+    assert len(found.names) == 791
+    assert len(set(found.patients)) == 430
+    where = voi_folds()
+    assert found.folds.tolist() == [where[name] for name in found.names]

