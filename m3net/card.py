@@ -14,12 +14,13 @@ class ModelCard:
     meaning        : what the probability means, in one sentence for a radiologist
     in_short       : the same in a few words that follow a probability; may be empty
     preprocessing  : in words; the settings themselves are in `config`
-    panel          : per way in which a nodule is told (`m3net.panel`) bands of the probability,
+    panel          : per way in which a nodule is told (`m3net.told`) bands of the probability,
                      ascending: from where each goes on, the range of panels' mean ratings in it,
                      and of how many nodules
     reliability    : of the same, tenths of the probability: what was said on average, which share
                      of the nodules readers rated above 3, and of how many
     temperature    : the logits are divided by it before the softmax; fitted, else 1
+    calibration    : instead, for nodules told so (`m3net.told`): slope and shift of the log odds
     config         : `M3NetConfig.to_json()` of the network that the weights belong to
     weights_sha256 : hex, of the safetensors file
     """
@@ -39,6 +40,7 @@ class ModelCard:
     in_short: str = ""
     attribution: str = ""
     temperature: float = 1.0
+    calibration: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     weights_sha256: str = ""
 

@@ -8,10 +8,11 @@ anything, so it is said in numbers.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from m3net.calibration import Calibration
 from m3net.description import NAMES
 from m3net.description.families import FAMILIES
 from m3net.expert import KernelExpert
@@ -38,12 +39,13 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a probability rests on; the log odds of all parts add up to its own.
+    """What a probability rests on; the log odds of all parts and `shift` add up to its own.
 
     images       : the networks with every number at its training mean, at the weight that they have
     appearance   : the part of the expert on slices; None where there is none, or it abstains
     measurements : what the numbers add to that: the expert's part, and what they changed of the
                    networks'
+    shift        : what calibration adds for every nodule that was told so
     measured     : what the expert's estimate rests on, the strongest first; none where it abstains
     estimate     : the expert's own p in [0, 1]; of_usual: of a nodule with all numbers usual
     """
@@ -51,19 +53,20 @@ class Evidence:
     images: float
     measurements: float
     appearance: float | None = None
+    shift: float = 0.0
     measured: tuple[Measured, ...] = ()
     estimate: float | None = None
     of_usual: float | None = None
 
 
 def evidence_of(
-    network: Network, outputs: Outputs, description: Tensor | None, *, temperature: float
+    network: Network, outputs: Outputs, description: Tensor | None, *, calibration: Calibration
 ) -> Evidence | None:
     """The evidence for one nodule; None of a network that takes no numbers.
 
     outputs     : of all its mirrorings, (M, 2) each
     description : (M, N) or None, the same for each
-    temperature : by which the logits are divided
+    calibration : of margins of nodules told as this one
     """
     if outputs.undescribed is None:
         return None
@@ -72,16 +75,20 @@ def evidence_of(
     asked = expert is not None and numbers is not None and not bool(numbers.isnan().any())
     looks = _looks(network, description)
     # The margins of experts and networks are averaged (`m3net.expert.with_experts`).
-    share = 1 / (1 + asked + (looks is not None)) / temperature
+    share = calibration.slope / (1 + asked + (looks is not None))
     images = _margin(outputs.undescribed) * share
     appearance = None if looks is None else looks * share
-    measurements = _margin(outputs.logits) / temperature - images - (appearance or 0.0)
-    if not asked or expert is None or numbers is None:
-        return Evidence(images=images, appearance=appearance, measurements=measurements)
-    return Evidence(
+    measurements = calibration.slope * _margin(outputs.logits) - images - (appearance or 0.0)
+    found = Evidence(
         images=images,
         appearance=appearance,
         measurements=measurements,
+        shift=calibration.shift,
+    )
+    if not asked or expert is None or numbers is None:
+        return found
+    return replace(
+        found,
         measured=_measured(expert, numbers),
         estimate=_capped(expert.estimate(numbers)),
         of_usual=_capped(expert.estimate(expert.medians[None])),

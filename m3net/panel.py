@@ -15,9 +15,7 @@ from dataclasses import dataclass
 
 from m3net.card import ModelCard
 from m3net.nodule import Nodule
-
-OUTLINE, DIAMETER, CENTRE = "outline", "centre_and_diameter", "centre"
-"""How a nodule may be told, as the card names it."""
+from m3net.told import told_as
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +25,6 @@ class Rated:
     low: float
     middle: float
     high: float
-
-
-def told_as(nodule: Nodule) -> str:
-    """By what it is known: its outline, else its diameter, else its centre alone."""
-    if nodule.mask is not None:
-        return OUTLINE
-    return CENTRE if nodule.diameter_mm is None else DIAMETER
 
 
 def rated_alike(card: ModelCard, nodule: Nodule, probability: float) -> Rated | None:

@@ -15,6 +15,7 @@ from m3net.nodule import Nodule
 from m3net.placed import PlacedNodule
 from m3net.scales import ContextBox, Scale, ScaleSpec
 from m3net.slices import slices_of
+from m3net.told import OUTLINE, told_as
 from m3net.volume import AIR_HU, HALF, CTVolume, nearest_index, transform
 
 ROUNDING = 1e-6
@@ -45,11 +46,13 @@ class Patches:
     description : (N,) `m3net.description.NAMES`; NaN for a bare centre, and beyond the basic ones
                   for a nodule without a mask; None: not asked for
     slices      : (10, 2, 160, 160) `m3net.slices`; None: not asked for, or nobody outlined it
+    told        : in which way the nodule was told (`m3net.told`)
     """
 
     scales: Mapping[Scale, Patch]
     description: NDArray[np.float64] | None = None
     slices: NDArray[np.float32] | None = None
+    told: str = OUTLINE
     notes: tuple[str, ...] = ()
 
 
@@ -87,6 +90,7 @@ def cut_patches(
         scales=cut,
         description=describe_placed(placed, low=low, high=high) if described else None,
         slices=_slices(placed, low=low, high=high) if sliced else None,
+        told=told_as(nodule),
         notes=_notes(nodule, context) if mask or context or described else (),
     )
 

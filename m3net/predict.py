@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from m3net.calibration import calibration_of
 from m3net.card import ModelCard
 from m3net.errors import InferenceError
 from m3net.evidence import evidence_of
@@ -19,6 +20,7 @@ from m3net.patches import Patch, Patches
 from m3net.prediction import HeatMap, Prediction
 from m3net.preprocessing import box_for, cut_for, inputs_of
 from m3net.scales import Scale
+from m3net.told import told_as
 from m3net.volume import CTVolume
 
 
@@ -108,7 +110,7 @@ class TorchClassifier:
             outputs = self.network.upper(
                 self.network.lower(inputs.patches), description=inputs.description
             )
-        return self._probability(outputs.logits)
+        return self._probability(outputs.logits, told_as(nodule))
 
     def predict(self, patches: Patches) -> Prediction:
         """What it says of one nodule, cut already.  Raises InferenceError."""
@@ -118,7 +120,7 @@ class TorchClassifier:
                 self.network, inputs.patches, inputs.description, valid=inputs.valid
             )
         return Prediction(
-            probability=self._probability(explained.outputs.logits),
+            probability=self._probability(explained.outputs.logits, patches.told),
             heat_maps={
                 scale: self._heat_map(scale, patch, explained.maps[scale])
                 for scale, patch in patches.scales.items()
@@ -127,7 +129,7 @@ class TorchClassifier:
                 self.network,
                 explained.outputs,
                 inputs.description,
-                temperature=self.card.temperature,
+                calibration=calibration_of(self.card, patches.told),
             ),
             notes=patches.notes,
         )
@@ -170,7 +172,7 @@ class TorchClassifier:
             description=description,
         )
 
-    def _probability(self, logits: Tensor) -> float:
+    def _probability(self, logits: Tensor, told: str) -> float:
         """The decision over all mirrorings (M, 2); InferenceError if it is no number."""
         decision = mean_logits(logits.float(), nodules=1).cpu()  # (1, 2)
         if not bool(torch.isfinite(decision).all()):
@@ -179,7 +181,8 @@ class TorchClassifier:
                 f"({self.precision} on {self.device}); verify the weights (m3node model verify) or "
                 "set [model] precision to fp32"
             )
-        return float(torch.softmax(decision / self.card.temperature, dim=1)[0, MALIGNANT])
+        margin = float(decision[0, MALIGNANT] - decision[0, 1 - MALIGNANT])
+        return calibration_of(self.card, told).probability(margin)
 
     def _numerics(self) -> AbstractContextManager[object]:
         """The same numbers on every run: results are named by their inputs, so they must not vary.

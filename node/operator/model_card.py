@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from m3net.card import ModelCard
 from m3net.model_files import load_card
-from m3net.panel import CENTRE, DIAMETER, OUTLINE
+from m3net.told import CENTRE, DIAMETER, OUTLINE
 from node.operator.markdown import table
 
 _TOLD_BY: Mapping[str, str] = {

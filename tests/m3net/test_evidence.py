@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from m3net.appearance import NUMBERS
+from m3net.calibration import Calibration
 from m3net.description import BASIC, NAMES
 from m3net.description.families import FAMILIES
 from m3net.evidence import Evidence, evidence_of
@@ -34,7 +35,7 @@ def judged(
     patches = dict(zip(Scale, noise(network.config, batch=1, seed=2), strict=True))
     with torch.no_grad():
         outputs = network.upper(network.lower(patches), description=numbers)
-    found = evidence_of(network, outputs, numbers, temperature=temperature)
+    found = evidence_of(network, outputs, numbers, calibration=Calibration(slope=1 / temperature))
     assert found is not None
     return found, float(outputs.logits[0, 1] - outputs.logits[0, 0]) / temperature
 
@@ -48,6 +49,20 @@ def test_images_and_measurements_add_up_to_the_log_odds() -> None:
     assert [abs(m.effect) for m in found.measured] == sorted(
         (abs(m.effect) for m in found.measured), reverse=True
     )
+
+
+def test_what_calibration_adds_for_all_is_no_part_of_the_evidence() -> None:
+    network = committee(30)
+    patches = dict(zip(Scale, noise(network.config, batch=1, seed=2), strict=True))
+    numbers = torch.full((1, len(NAMES)), 0.4)
+    with torch.no_grad():
+        outputs = network.upper(network.lower(patches), description=numbers)
+    plain, shifted = (
+        evidence_of(network, outputs, numbers, calibration=Calibration(slope=2.0, shift=shift))
+        for shift in (0.0, 0.7)
+    )
+    assert plain is not None
+    assert shifted == replace(plain, shift=0.7)
 
 
 def test_how_it_looks_on_slices_is_a_part_of_its_own() -> None:
@@ -101,7 +116,7 @@ def test_a_network_that_takes_no_numbers_has_no_such_evidence() -> None:
     patches = dict(zip(Scale, noise(network.config, batch=1, seed=2), strict=True))
     with torch.no_grad():
         outputs = network.upper(network.lower(patches))
-    assert evidence_of(network, outputs, None, temperature=1.0) is None
+    assert evidence_of(network, outputs, None, calibration=Calibration(slope=1.0)) is None
 
 
 def test_every_number_is_in_one_family_and_told_in_its_unit() -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from m3net.model_files import UNTRAINED_CARD, load_card
 from m3net.nodule import Mask, Nodule
-from m3net.panel import CENTRE, DIAMETER, OUTLINE, Rated, rated_alike, told_as
+from m3net.panel import Rated, rated_alike
+from m3net.told import CENTRE, DIAMETER, OUTLINE, told_as
 from tests.m3net.toys import nodule_at
 
 LOW = {"from": 0.0, "low": 1.0, "middle": 2.25, "high": 3.0, "nodules": 159.0}

@@ -46,6 +46,8 @@ def card_command(table: Path, check: Path | None, as_json: bool) -> None:
         wrong.append(
             f"temperature: the card has {held.temperature}, the table gives {report['temperature']}"
         )
+    if held.calibration != report["calibration"]:
+        wrong.append("calibration: the card has another than the table gives")
     for each in wrong:
         click.echo(each, err=True)
     if not wrong:

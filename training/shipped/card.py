@@ -43,4 +43,5 @@ def card_of(report: Mapping[str, Any], *, version: str) -> ModelCard:
         reliability=report["reliability"],
         attribution=ATTRIBUTION,
         temperature=report["temperature"],
+        calibration=report["calibration"],
     )

@@ -10,20 +10,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from m3net.card import ModelCard
-from m3net.panel import CENTRE, DIAMETER, OUTLINE
+from m3net.told import CENTRE, DIAMETER, OUTLINE
 from training.measure import metrics
 from training.measure.bootstrap import paired_difference, patient_interval
 from training.measure.calibration import (
-    calibrate_across_folds,
+    Calibration,
     expected_calibration_error,
+    fit_platt,
     fit_temperature,
     reliability,
 )
 from training.shipped.out_of_fold import MOVED, OURS, SIZES_MM, Floats, OutOfFold
 from training.shipped.panel import coverage, panel_bands
 
+HALF = f"{OURS}_outline_of_half"
 WITHOUT_MEAN_3 = f"{OURS}_without_mean_3"
 OTHERS = ("map_", "acquired_")
 """Before the card's numbers that are not of this table: `m3train maps`, `robustness`."""
@@ -44,9 +47,8 @@ def report_of(found: OutOfFold) -> dict[str, Any]:
     for key, margins in found.margins.items():
         if key.startswith(MOVED):
             continue
-        table[key] = _row(found, calibrated(found, key))
+        table[key] = _row(found, key)
         if not key.startswith(OURS):
-            # Ranks are compared before calibration, which differs between folds.
             difference = paired_difference(
                 metrics.roc_auc,
                 labels=found.labels,
@@ -55,7 +57,7 @@ def report_of(found: OutOfFold) -> dict[str, Any]:
                 patients=found.patients,
             )
             table[key]["auc_of_ours_minus_this"] = asdict(difference)
-    table[WITHOUT_MEAN_3] = _row(found, p, where=~found.undecided)
+    table[WITHOUT_MEAN_3] = _row(found, OURS, where=~found.undecided)
     served = {
         told: calibrated(found, key) for told, key in AS_SERVED.items() if key in found.margins
     }
@@ -67,22 +69,28 @@ def report_of(found: OutOfFold) -> dict[str, Any]:
         "moved_by_a_slice": _moved_by_a_slice(found, p),
         "long_axes_mm": found.long_axes_mm.tolist(),
         "temperature": 1 / fit_temperature(found.labels, found.margins[OURS]).slope,
+        "calibration": {
+            told: _rounded(fit_platt(found.labels, found.margins[key]))
+            for told, key in AS_SERVED.items()
+            if key in found.margins
+        },
     }
 
 
 def calibrated(found: OutOfFold, key: str) -> Floats:
     """p of each nodule, calibrated by the other folds: (N,).
 
-    Our weights are calibrated as they are where they are told all, whatever they are told.
+    What is told as a node gets it is calibrated as the node does; an outline that lost or gained a
+    slice as the whole one.
     """
-    margins = found.margins[key]
-    if not key.startswith(OURS):
-        return calibrate_across_folds(found.labels, margins, found.folds, platt=False)
-    p = np.full(len(margins), np.nan)
+    by = OURS if key.startswith(MOVED) else key
+    if key == HALF and AS_SERVED[OUTLINE] in found.margins:
+        by = AS_SERVED[OUTLINE]
+    p = np.full(len(found.margins[key]), np.nan)
     for fold in np.unique(found.folds):
         here = found.folds == fold
-        fitted = fit_temperature(found.labels[~here], found.margins[OURS][~here])
-        p[here] = fitted(margins[here])
+        fitted = fit_platt(found.labels[~here], found.margins[by][~here])
+        p[here] = fitted(found.margins[key][here])
     return p
 
 
@@ -149,13 +157,20 @@ def _accuracy(labels: NDArray[np.bool_], p: Floats) -> float:
     return float(((p >= 0.5) == labels).mean())
 
 
-def _row(found: OutOfFold, p: Floats, *, where: NDArray[np.bool_] | None = None) -> dict[str, Any]:
-    """One line of the table: AUC and accuracy with intervals over patients, and ECE."""
+def _row(found: OutOfFold, key: str, *, where: NDArray[np.bool_] | None = None) -> dict[str, Any]:
+    """One line of the table: AUC and accuracy with intervals over patients, and ECE.
+
+    Ranks are those before calibration, which differs between folds.
+    """
+    p = calibrated(found, key)
     here = np.ones(len(p), dtype=bool) if where is None else where
     labels, patients = found.labels[here], np.array(found.patients)[here].tolist()
     auc, accuracy = (
-        patient_interval(statistic, labels=labels, probabilities=p[here], patients=patients)
-        for statistic in (metrics.roc_auc, _accuracy)
+        patient_interval(statistic, labels=labels, probabilities=said[here], patients=patients)
+        for statistic, said in (
+            (metrics.roc_auc, expit(found.margins[key])),
+            (_accuracy, p),
+        )
     )
     return {
         "auc": asdict(auc),
@@ -187,6 +202,11 @@ def _reliability(found: OutOfFold, p: Floats) -> list[dict[str, float]]:
         }
         for each in reliability(found.labels, p)
     ]
+
+
+def _rounded(fitted: Calibration) -> dict[str, float]:
+    """So that a card holds what is found again."""
+    return {"slope": round(fitted.slope, 3), "shift": round(fitted.shift, 3)}
 
 
 def _by_size(found: OutOfFold, p: Floats) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 from m3net.card import ModelCard
 from m3net.errors import WeightsError
 from m3net.model_files import load_card
-from m3net.panel import CENTRE, DIAMETER, OUTLINE
+from m3net.told import CENTRE, DIAMETER, OUTLINE
 from node.web.services import Services
 from sr_templates.probability import threshold_text
 

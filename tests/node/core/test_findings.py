@@ -12,10 +12,10 @@ from m3net.card import ModelCard
 from m3net.evidence import Evidence
 from m3net.measurements import Measured
 from m3net.nodule import Nodule, RefusedNodule
-from m3net.panel import CENTRE, OUTLINE
 from m3net.placed import PlacedNodule
 from m3net.prediction import HeatMap, Prediction
 from m3net.scales import Scale
+from m3net.told import CENTRE, OUTLINE
 from m3net.volume import CTVolume
 from m3net.weights import load_card
 from node.core.assessment import Assessment, JudgedNodule

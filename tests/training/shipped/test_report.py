@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from sklearn.metrics import roc_auc_score
 
 import training.shipped
 from m3net.card import ModelCard
@@ -17,7 +18,7 @@ from m3net.weights import load_card
 from training.cli import main
 from training.data.other_outlines import Outline
 from training.data.splits import voi_folds
-from training.measure.calibration import fit_temperature
+from training.measure.calibration import fit_platt
 from training.shipped.card import card_of
 from training.shipped.out_of_fold import (
     OutOfFold,
@@ -90,11 +91,30 @@ def test_a_table_of_something_else_is_refused(tmp_path: Path, found: OutOfFold) 
         read_out_of_fold(tmp_path / "nowhere.csv")
 
 
-def test_our_weights_are_calibrated_alike_whatever_they_are_told(found: OutOfFold) -> None:
-    p = calibrated(found, "ours_centre")
+@pytest.mark.parametrize(
+    ("key", "by"),
+    [
+        ("ours", "ours"),
+        ("ours_centre", "ours_centre"),
+        ("ours_outline_of_one", "ours_outline_of_one"),
+        ("ours_outline_of_half", "ours_outline_of_one"),
+        ("ours_slice_less_last", "ours"),
+        ("size_alone", "size_alone"),
+    ],
+)
+def test_each_way_of_telling_is_calibrated_by_nodules_told_as_the_node_gets_them(
+    found: OutOfFold, key: str, by: str
+) -> None:
     here = found.folds == 1
-    fitted = fit_temperature(found.labels[~here], found.margins["ours"][~here])
-    assert p[here] == pytest.approx(fitted(found.margins["ours_centre"][here]))
+    fitted = fit_platt(found.labels[~here], found.margins[by][~here])
+    assert calibrated(found, key)[here] == pytest.approx(fitted(found.margins[key][here]))
+
+
+def test_a_calibration_between_folds_moves_no_rank(
+    found: OutOfFold, report: dict[str, Any]
+) -> None:
+    auc = report["table"]["ours_centre"]["auc"]["estimate"]
+    assert auc == pytest.approx(roc_auc_score(found.labels, found.margins["ours_centre"]))
 
 
 def test_a_folds_calibration_does_not_know_its_own_labels(found: OutOfFold) -> None:
@@ -146,6 +166,7 @@ def test_the_card_tells_ours_and_two_baselines_under_the_names_of_the_shipped_on
     others = {key for key in shipped.metrics if key.startswith(("map_", "acquired_"))}
     assert card.metrics.keys() == shipped.metrics.keys() - others
     assert card.panel.keys() == shipped.panel.keys() == card.reliability.keys()
+    assert card.calibration.keys() == shipped.calibration.keys() == card.panel.keys()
     assert shipped.metrics["acquired_slices_5_mm_percentile_90"] == 0.2177
     assert (card.metrics["long_axis_mm_least"], card.metrics["long_axis_mm_most"]) == (4.4, 59.9)
     assert (card.in_short, card.meaning) == (shipped.in_short, shipped.meaning)
@@ -199,6 +220,9 @@ def test_one_command_recomputes_the_card_of_what_was_kept(found: OutOfFold, tmp_
     assert (result.exit_code, result.stderr) == (0, f"{tmp_path / 'card.json'} says the same\n")
     names = [line.split()[0] for line in result.stdout.splitlines()]
     assert names == [*card.metrics, "temperature"]
+    told = {"outline": {"slope": 9.0, "shift": 0.0}}
+    (said,) = _checked(table, replace(card, calibration=told)).stderr.splitlines()
+    assert said == "calibration: the card has another than the table gives"
     wrong = replace(
         card, temperature=card.temperature * 1.001, metrics={**card.metrics, "auc": 0.99}
     )
