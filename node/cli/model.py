@@ -29,6 +29,10 @@ def show(weights: str | None, as_json: bool, config_path: Path | None) -> None:
         return
     metrics, panel, reliability = (card.pop(key) for key in ("metrics", "panel", "reliability"))
     card.pop("config")
+    card["calibration"] = "; ".join(
+        f"told {told.replace('_', ' ')}: log odds {each['slope']:g} x margin {each['shift']:+g}"
+        for told, each in card["calibration"].items()
+    )
     show_fields({name.replace("_", " "): value for name, value in card.items()})
     if metrics:
         click.echo("metrics")
