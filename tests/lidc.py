@@ -1,7 +1,7 @@
 """The real CT series beside the checkout, and annotations made from their readers' outlines.
 
 `study("LIDC-IDRI-0001")` unpacks a series once into the system's temporary folder; where the data
-is absent the test is skipped by name (or fails under M3NODE_FORBID_SKIPS=1).  M3NODE_LIDC names the
+is absent the test is skipped by name (or fails under TESTS_FORBID_SKIPS=1).  TESTS_LIDC names the
 data's folder, ../shared/data by default.
 
     study = lidc.study("LIDC-IDRI-0003")
@@ -115,7 +115,7 @@ class LidcStudy:
 def data_directory() -> Path:
     """Where the real data lies."""
     beside = Path(__file__).parents[2] / "shared" / "data"
-    return Path(os.environ.get("M3NODE_LIDC") or beside)
+    return Path(os.environ.get("TESTS_LIDC") or beside)
 
 
 def lying_segmentation() -> Path:
@@ -309,7 +309,7 @@ def _reading(marked: ET.Element, slices: dict[str, int]) -> Reading | None:
 
 def _needed(path: Path) -> Path:
     if not path.exists():
-        unavailable(f"{path.name} is not in {path.parent}: set M3NODE_LIDC to the data's folder")
+        unavailable(f"{path.name} is not in {path.parent}: set TESTS_LIDC to the data's folder")
     return path
 
 

@@ -1,6 +1,6 @@
-"""Objects that others made, beside the checkout: M3NODE_OTHERS, ../shared/data/others by default.
+"""Objects that others made, beside the checkout: TESTS_OTHERS, ../shared/data/others by default.
 
-Where they are absent the test is skipped by name (or fails under M3NODE_FORBID_SKIPS=1).
+Where they are absent the test is skipped by name (or fails under TESTS_FORBID_SKIPS=1).
 """
 
 import csv
@@ -17,9 +17,9 @@ from tests.required import unavailable
 
 def folder() -> Path:
     """Where they lie."""
-    at = Path(os.environ.get("M3NODE_OTHERS", "../shared/data/others"))
+    at = Path(os.environ.get("TESTS_OTHERS", "../shared/data/others"))
     if not (at / "manifest.tsv").is_file():
-        unavailable(f"the objects of others are not at {at}; M3NODE_OTHERS names their folder")
+        unavailable(f"the objects of others are not at {at}; TESTS_OTHERS names their folder")
     return at
 
 

@@ -10,7 +10,7 @@ import pytest
 
 
 def require_binary(name: str, package: str) -> Path:
-    """The program's path; else the test is skipped, or fails under M3NODE_FORBID_SKIPS=1.
+    """The program's path; else the test is skipped, or fails under TESTS_FORBID_SKIPS=1.
 
     Not of this Python's environment: pynetdicom puts programs named like dcmtk's there.
     """
@@ -25,6 +25,6 @@ def require_binary(name: str, package: str) -> Path:
 
 def unavailable(reason: str) -> NoReturn:
     """Skip, or fail where skips are forbidden; `reason` says what to install."""
-    if os.environ.get("M3NODE_FORBID_SKIPS") == "1":
+    if os.environ.get("TESTS_FORBID_SKIPS") == "1":
         pytest.fail(reason)
     pytest.skip(reason)

@@ -5,7 +5,7 @@ A test says so by a mark, several if need be::
     @pytest.mark.shows("Comprehensive 3D SR", "OHIF", "drawn")
 
 The marks of all tests are the table in deploy/CONFORMANCE.md, by way of node/operator/shown.tsv.
-Where M3NODE_SHOWN names a file, a run writes there which of them passed; CI requires that these are
+Where TESTS_SHOWN names a file, a run writes there which of them passed; CI requires that these are
 the table.
 
     python -m tests.shown > node/operator/shown.tsv      # after a mark was added
@@ -35,7 +35,7 @@ def collected() -> set[Claim]:
         subprocess.run(
             [sys.executable, "-m", "pytest", "--collect-only", "-qq", *sorted(files)],
             cwd=root.parent,
-            env={**os.environ, "M3NODE_SHOWN": found.name},
+            env={**os.environ, "TESTS_SHOWN": found.name},
             stdout=subprocess.PIPE,
             check=True,
         )
@@ -74,9 +74,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """What holds is written where M3NODE_SHOWN says."""
-    if "M3NODE_SHOWN" in os.environ and not hasattr(session.config, "workerinput"):
-        Path(os.environ["M3NODE_SHOWN"]).write_text(claims_text(_passed - _failed))
+    """What holds is written where TESTS_SHOWN says."""
+    if "TESTS_SHOWN" in os.environ and not hasattr(session.config, "workerinput"):
+        Path(os.environ["TESTS_SHOWN"]).write_text(claims_text(_passed - _failed))
 
 
 def claims_of(items: Iterable[pytest.Item]) -> set[Claim]:

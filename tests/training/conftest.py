@@ -10,9 +10,9 @@ from tests.required import unavailable
 
 @pytest.fixture(scope="session")
 def data_directory() -> Path:
-    """M3NODE_LIDC, or ../shared/data beside the checkout; without it the test is skipped."""
+    """TESTS_LIDC, or ../shared/data beside the checkout; without it the test is skipped."""
     default = Path(__file__).parents[3] / "shared" / "data"
-    directory = Path(os.environ.get("M3NODE_LIDC", default))
+    directory = Path(os.environ.get("TESTS_LIDC", default))
     if not (directory / "lidc_nodules_2625.csv").is_file():
-        unavailable(f"no LIDC-IDRI data at {directory}: set M3NODE_LIDC")
+        unavailable(f"no LIDC-IDRI data at {directory}: set TESTS_LIDC")
     return directory

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.ingest [--associations 1 4 16] [--images 532] [--rounds 3]
 
 dcmtk's storescu sends 512 x 512 CT slices under new UIDs, PDUs of 128 KB; the real series where it
-is there (M3NODE_LIDC), else slices of noise.  The receivers take turns within each round, each from
+is there (TESTS_LIDC), else slices of noise.  The receivers take turns within each round, each from
 an empty disk, so that whatever else the machine does hits all of them; what is told are medians,
 and ratios of medians.  A receiver whose rounds differ by more than half says that the machine was
 too noisy to tell, and so does the whole table if others had more than a tenth of the CPU time

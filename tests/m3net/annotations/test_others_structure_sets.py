@@ -33,7 +33,7 @@ VERDICTS = {
 def others(name: str) -> Dataset:
     path = lidc.data_directory() / "others" / Path(name)
     if not path.exists():
-        unavailable(f"{name} is not in {path.parent}: set M3NODE_LIDC to the data's folder")
+        unavailable(f"{name} is not in {path.parent}: set TESTS_LIDC to the data's folder")
     return dcmread(path, force=True)  # two have no File Meta
 
 

@@ -376,7 +376,7 @@ def test_a_jpeg_of_another_size_than_its_slice_is_refused(tmp_path: Path) -> Non
 
 def others() -> list[Path]:
     folder = Path(__file__).parents[4] / "shared" / "data" / "others"
-    folder = Path(os.environ.get("M3NODE_LIDC") or folder.parent) / "others"
+    folder = Path(os.environ.get("TESTS_LIDC") or folder.parent) / "others"
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.glob("ct_*/*") if "rt-utils" not in path.name)

@@ -233,7 +233,7 @@ VERDICTS = {
 @pytest.mark.parametrize("name", sorted(VERDICTS))
 def test_objects_that_others_made(name: str) -> None:
     folder = Path(__file__).parents[4] / "shared" / "data"
-    path = Path(os.environ.get("M3NODE_LIDC") or folder) / "others" / "enhanced_ct" / name
+    path = Path(os.environ.get("TESTS_LIDC") or folder) / "others" / "enhanced_ct" / name
     if not path.is_file():
         unavailable("no CT images of others beside the checkout")
     facts, _ = read_facts(

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped
 
 import node
 from node.core.diary import sentence
-from node.core.errors import LeaseLost
+from node.core.errors import LeaseLost, NotAllowed
 from node.core.states import State, Step
 from node.persistence import work
 from node.persistence.leases import abandoned
@@ -269,7 +269,8 @@ def test_whatever_the_store_does_it_is_the_machine_that_writes_the_state(store: 
         assert sent is not None
         store.finish_delivery(sent, now=at(999))
         store.requeue_delivery(sent.number, now=at(999))
-        store.requeue_job(first, analysis_id=MODEL, now=at(999))
+        with pytest.raises(NotAllowed, match="on their way already"):
+            store.requeue_job(first, analysis_id=MODEL, now=at(999))
         again = store.requeue_job(first, analysis_id="model-2", now=at(999))
         store.cancel_job(again.job_id, now=at(999))
         other = store.claim_delivery(destination="viewer", owner="a:1:1", lease_s=60, now=at(999))
