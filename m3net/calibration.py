@@ -1,26 +1,27 @@
-"""From a network's margin to a probability that means what it says, for each way of telling."""
+"""From margins to probabilities that mean what they say, for each way of telling a nodule."""
 
-import math
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
 
 from m3net.card import ModelCard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """log odds = slope x margin + shift (Platt 1999); a temperature T is slope 1 / T, shift 0."""
+    """log odds = slope x margin + shift (Platt 1999); a temperature T is slope 1 / T, shift 0.
+
+    A margin is the logit of malignant minus that of benign.
+    """
 
     slope: float
     shift: float = 0.0
 
-    def log_odds(self, margin: float) -> float:
-        """Of a margin: the logit of malignant minus that of benign."""
-        return self.slope * margin + self.shift
-
-    def probability(self, margin: float) -> float:
-        """In [0, 1]."""
-        odds = self.log_odds(margin)
-        return 1 / (1 + math.exp(-odds)) if odds > 0 else math.exp(odds) / (1 + math.exp(odds))
+    def __call__(self, margins: ArrayLike) -> NDArray[np.float64]:
+        """p(malignant) of margins, in [0, 1]."""
+        return np.asarray(expit(self.slope * np.asarray(margins) + self.shift), dtype=np.float64)
 
 
 def calibration_of(card: ModelCard, told: str) -> Calibration:

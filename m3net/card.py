@@ -54,6 +54,11 @@ class ModelCard:
         known = {f.name for f in fields(cls)}
         if unknown := sorted(set(data) - known):
             raise ValueError(f"a model card has no {', '.join(unknown)}")
+        if not isinstance(data.get("panel", {}), Mapping):
+            raise ValueError(
+                "its panel is a list, as before ranges were told for each way of telling a nodule; "
+                "take the panel out of the card, or make it anew with m3train default-weights"
+            )
         try:
             return cls(**data)
         except TypeError as error:

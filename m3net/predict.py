@@ -182,7 +182,7 @@ class TorchClassifier:
                 "set [model] precision to fp32"
             )
         margin = float(decision[0, MALIGNANT] - decision[0, 1 - MALIGNANT])
-        return calibration_of(self.card, told).probability(margin)
+        return float(calibration_of(self.card, told)(margin))
 
     def _numerics(self) -> AbstractContextManager[object]:
         """The same numbers on every run: results are named by their inputs, so they must not vary.

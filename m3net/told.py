@@ -8,6 +8,13 @@ from m3net.nodule import Nodule
 OUTLINE, DIAMETER, CENTRE = "outline", "centre_and_diameter", "centre"
 """As the card names them."""
 
+IN_WORDS = {
+    OUTLINE: "one reader's outline",
+    DIAMETER: "a centre and a diameter",
+    CENTRE: "a bare centre",
+}
+"""Behind "told", for people."""
+
 
 def told_as(nodule: Nodule) -> str:
     """By what it is known: its outline, else its diameter, else its centre alone."""

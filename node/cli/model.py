@@ -1,5 +1,6 @@
 """`m3node model`: the network's weights."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -27,38 +28,49 @@ def show(weights: str | None, as_json: bool, config_path: Path | None) -> None:
     if as_json:
         show_json(card)
         return
-    metrics, panel, reliability = (card.pop(key) for key in ("metrics", "panel", "reliability"))
+    metrics = card.pop("metrics")
+    told = {key: card.pop(key) for key in ("calibration", "panel", "reliability")}
     card.pop("config")
-    card["calibration"] = "; ".join(
-        f"told {told.replace('_', ' ')}: log odds {each['slope']:g} x margin {each['shift']:+g}"
-        for told, each in card["calibration"].items()
-    )
     show_fields({name.replace("_", " "): value for name, value in card.items()})
     if metrics:
         click.echo("metrics")
         show_fields({f"  {name}": value for name, value in metrics.items()})
-    if panel:
-        click.echo("nine in ten panels of radiologists rated, 1 to 5 for suspicion, by probability")
-        show_fields(
-            {
-                f"  told {told.replace('_', ' ')}, from {100 * band['from']:g} %": (
-                    f"{band['low']:g} to {band['high']:g} of {band['nodules']:.0f} nodules"
-                )
-                for told, bands in panel.items()
-                for band in bands
-            }
-        )
-    if reliability:
-        click.echo("rated above 3 of 5, by what was said on average")
-        show_fields(
-            {
-                f"  told {told.replace('_', ' ')}, {100 * tenth['said']:.0f} %": (
-                    f"{100 * tenth['was']:.0f} % of {tenth['nodules']:.0f} nodules"
-                )
-                for told, tenths in reliability.items()
-                for tenth in tenths
-            }
-        )
+    for words, each in _of_ways_of_telling(**told).items():
+        if each:
+            click.echo(words)
+            show_fields({f"  {name}": value for name, value in each})
+
+
+def _of_ways_of_telling(
+    calibration: Mapping[str, Mapping[str, float]],
+    panel: Mapping[str, Sequence[Mapping[str, float]]],
+    reliability: Mapping[str, Sequence[Mapping[str, float]]],
+) -> dict[str, list[tuple[str, str]]]:
+    """What is known of nodules told by an outline, a diameter or a centre: title, then lines."""
+    from m3net.told import IN_WORDS
+
+    return {
+        "log odds, told": [
+            (IN_WORDS[told], f"{each['slope']:g} x margin {each['shift']:+g}")
+            for told, each in calibration.items()
+        ],
+        "nine in ten panels of radiologists rated, 1 to 5 for suspicion, told": [
+            (
+                f"{IN_WORDS[told]}, from {100 * band['from']:g} %",
+                f"{band['low']:g} to {band['high']:g} of {band['nodules']:.0f} nodules",
+            )
+            for told, bands in panel.items()
+            for band in bands
+        ],
+        "rated above 3 of 5, by what was said on average, told": [
+            (
+                f"{IN_WORDS[told]}, {100 * tenth['said']:.0f} %",
+                f"{100 * tenth['was']:.0f} % of {tenth['nodules']:.0f} nodules",
+            )
+            for told, tenths in reliability.items()
+            for tenth in tenths
+        ],
+    }
 
 
 @model.command("verify")

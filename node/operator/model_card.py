@@ -8,16 +8,16 @@ from collections.abc import Iterable, Mapping
 
 from m3net.card import ModelCard
 from m3net.model_files import load_card
-from m3net.told import CENTRE, DIAMETER, OUTLINE
+from m3net.told import IN_WORDS
 from node.operator.markdown import table
 
 _TOLD_BY: Mapping[str, str] = {
-    "": "an outline, all readers' together",
-    "_outline_of_half": "an outline that half of the readers share",
     "_outline_of_one": "one reader's outline",
+    "_outline_of_half": "an outline that half of the readers share",
+    "": "all readers' outlines in one, which comes to no node",
+    "_without_mean_3": "the same; without nodules that readers rate exactly 3 on average",
     "_centre_and_diameter": "a centre and a diameter",
     "_centre": "a bare centre",
-    "_without_mean_3": "an outline; without nodules that readers rate exactly 3 on average",
 }
 _BESIDE: Mapping[str, str] = {
     "_of_gradient_boosting": "gradient boosting on 25 measured numbers",
@@ -27,11 +27,6 @@ _BESIDE: Mapping[str, str] = {
 _MOVED: Mapping[str, str] = {
     "moved_by_a_slice_less": "a slice less",
     "moved_by_a_slice_more": "a slice more",
-}
-_TOLD: Mapping[str, str] = {
-    OUTLINE: "one reader's outline",
-    DIAMETER: "a centre and a diameter",
-    CENTRE: "a bare centre",
 }
 _SCALES = ("micro", "meso", "macro")
 
@@ -52,13 +47,14 @@ def card_in_words(card: ModelCard) -> str:
         *_paragraph("What it learnt from", f"{card.training_data}. {card.attribution}."),
         "## How good it is",
         "",
-        "Each nodule was judged by networks that have not seen its patient (five folds); the "
-        f"AUC's 95 % interval over patients is [{metrics['auc_low']:.3f}, "
-        f"{metrics['auc_high']:.3f}].",
+        "Each nodule was judged by networks that have not seen its patient (five folds); told one "
+        "reader's outline the AUC's 95 % interval over patients is "
+        f"[{metrics['auc_outline_of_one_low']:.3f}, {metrics['auc_outline_of_one_high']:.3f}].",
         "",
         *_measured("The nodule is told by", _TOLD_BY, metrics),
         "",
-        "Others on the same nodules and folds, told the same outlines:",
+        "Others on the same nodules and folds, told all readers' outlines in one, each calibrated "
+        "for them:",
         "",
         *_measured("", _BESIDE, metrics),
         "",
@@ -136,7 +132,7 @@ def _panel(card: ModelCard) -> list[str]:
             ("Told by", "probability", "nodules", "from", "median", "to"),
             [
                 (
-                    _TOLD[told],
+                    IN_WORDS[told],
                     f"{100 * band['from']:g} % and above",
                     f"{band['nodules']:.0f}",
                     *(f"{band[key]:g}" for key in ("low", "middle", "high")),
@@ -148,7 +144,7 @@ def _panel(card: ModelCard) -> list[str]:
         "",
         *table(
             ("Told by", "of nodules that were not counted, within", "mean width, of 4"),
-            [(_TOLD[told], *_held(card, told)) for told in card.panel],
+            [(IN_WORDS[told], *_held(card, told)) for told in card.panel],
         ),
         "",
     ]
@@ -166,7 +162,7 @@ def _reliability(card: ModelCard) -> list[str]:
             ("Told by", "probability", "nodules", "said on average", "rated above 3"),
             [
                 (
-                    _TOLD[told],
+                    IN_WORDS[told],
                     f"{100 * each['from']:.0f} to {100 * each['from'] + 10:.0f} %",
                     f"{each['nodules']:.0f}",
                     f"{100 * each['said']:.0f} %",

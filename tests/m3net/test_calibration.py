@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from m3net.calibration import Calibration, calibration_of
+from m3net.card import ModelCard
 from m3net.model_files import UNTRAINED_CARD, load_card
 from m3net.nodule import Mask
 from m3net.told import CENTRE, DIAMETER, OUTLINE, told_as
@@ -20,11 +21,16 @@ def test_a_way_that_the_card_knows_has_its_own_and_another_the_temperature() -> 
     assert calibration_of(CARD, OUTLINE) == Calibration(slope=2.0, shift=0.0)
 
 
+def test_a_card_whose_ranges_are_for_one_way_of_telling_alone_is_refused_in_words() -> None:
+    before = {**UNTRAINED_CARD.to_json(), "panel": [{"from": 0.0, "low": 1.0}]}
+    with pytest.raises(ValueError, match="its panel is a list, as before ranges were told"):
+        ModelCard.from_json(before)
+
+
 def test_a_probability_is_the_logistic_of_slope_and_shift() -> None:
     told = Calibration(slope=3.0, shift=-0.5)
-    assert told.log_odds(1.0) == 2.5
-    assert told.probability(1.0) == pytest.approx(0.924142, abs=1e-6)
-    assert told.probability(-300.0) == pytest.approx(0.0, abs=1e-100)
+    assert told([1.0, -300.0]) == pytest.approx([0.924142, 0.0], abs=1e-6)
+    assert float(told(1.0)) == pytest.approx(0.924142, abs=1e-6)
 
 
 def test_the_same_ball_is_told_in_three_ways_and_each_has_its_calibration() -> None:

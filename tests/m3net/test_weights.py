@@ -206,11 +206,12 @@ def test_the_shipped_default_is_light_and_the_readme_says_of_it_what_its_card_sa
     said = load_card("default").metrics
     readme = " ".join((Path(__file__).parents[2] / "README.md").read_text().split())
     for words in (
-        f"AUC {said['auc']:.3f} [{said['auc_low']:.3f}, {said['auc_high']:.3f}]",
-        f"accuracy {said['accuracy']:.1%}".replace("%", " %"),
-        f"ECE {said['ece']:.3f}",
+        f"AUC {said['auc_outline_of_one']:.3f} [{said['auc_outline_of_one_low']:.3f}, "
+        f"{said['auc_outline_of_one_high']:.3f}]",
+        f"accuracy {said['accuracy_outline_of_one']:.1%}".replace("%", " %"),
+        f"ECE {said['ece_outline_of_one']:.3f}",
         f"a diameter alone the AUC is {said['auc_centre_and_diameter']:.3f}",
         f"a bare point {said['auc_centre']:.3f}",
-        f"one reader's outline {said['auc_outline_of_one']:.3f}",
+        f"all readers' outlines in one the AUC is {said['auc']:.3f}",
     ):
         assert words in readme

@@ -85,7 +85,7 @@ def _expert(cutouts: Sequence[Cutout], voi: Path) -> Floats:
         folds,
     )
     labels = np.array([cutout.label.malignant for cutout in cutouts])
-    return calibrate_across_folds(labels, margins, folds, platt=False)
+    return calibrate_across_folds(labels, margins, folds)
 
 
 def _say(name: str, measured: Ceiling) -> None:

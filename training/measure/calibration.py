@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
-from scipy.special import expit
+
+from m3net.calibration import Calibration
 
 Floats = NDArray[np.float64]
 
@@ -51,18 +52,6 @@ def expected_calibration_error(
     return sum(gaps) / sum(each.nodules for each in curve)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
-    """p = sigmoid(slope * logit + shift); a temperature T is slope 1 / T and shift 0."""
-
-    slope: float
-    shift: float
-
-    def __call__(self, logits: ArrayLike) -> Floats:
-        """Calibrated probabilities of logits."""
-        return np.asarray(expit(self.slope * np.asarray(logits) + self.shift), dtype=np.float64)
-
-
 def fit_temperature(labels: ArrayLike, logits: ArrayLike) -> Calibration:
     """The temperature with the highest likelihood (Guo et al. 2017)."""
     return _fit(np.asarray(labels, dtype=np.float64), np.asarray(logits), with_shift=False)
@@ -83,18 +72,23 @@ def _fit(truth: Floats, logits: Floats, *, with_shift: bool) -> Calibration:
     start = np.zeros(2 if with_shift else 1)
     # Separable logits have no finite optimum: the bound keeps p away from exact 0 and 1.
     bounds = [(-5.0, 3.0), (-20.0, 20.0)][: len(start)]
-    best = minimize(loss, start, method="L-BFGS-B", bounds=bounds).x
+    # to the last digits, so that what is rounded afterwards is the same on every machine
+    exactly = {"ftol": 0.0, "gtol": 1e-12, "maxiter": 1000}
+    best = minimize(loss, start, method="L-BFGS-B", bounds=bounds, options=exactly).x
     return Calibration(slope=float(np.exp(best[0])), shift=float(best[1]) if with_shift else 0.0)
 
 
 def calibrate_across_folds(
-    labels: ArrayLike, logits: ArrayLike, folds: ArrayLike, *, platt: bool = True
+    labels: ArrayLike, logits: ArrayLike, folds: ArrayLike, *, fitted_on: ArrayLike | None = None
 ) -> Floats:
-    """Out-of-fold logits to probabilities; each fold is calibrated by the other folds alone."""
+    """Out-of-fold logits to probabilities; each fold is calibrated by the other folds alone.
+
+    fitted_on : what was said of the same nodules when they were told otherwise; None: the logits
+    """
     truth, scores, fold = np.asarray(labels), np.asarray(logits), np.asarray(folds)
-    fit = fit_platt if platt else fit_temperature
+    known = scores if fitted_on is None else np.asarray(fitted_on)
     probabilities = np.full(len(truth), np.nan)
     for each in np.unique(fold):
         here = fold == each
-        probabilities[here] = fit(truth[~here], scores[~here])(scores[here])
+        probabilities[here] = fit_platt(truth[~here], known[~here])(scores[here])
     return probabilities

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from m3net.calibration import Calibration
 from m3net.card import ModelCard
 from m3net.told import CENTRE, DIAMETER, OUTLINE
 from training.measure import metrics
 from training.measure.bootstrap import paired_difference, patient_interval
 from training.measure.calibration import (
-    Calibration,
+    calibrate_across_folds,
     expected_calibration_error,
     fit_platt,
     fit_temperature,
@@ -26,7 +27,6 @@ from training.measure.calibration import (
 from training.shipped.out_of_fold import MOVED, OURS, SIZES_MM, Floats, OutOfFold
 from training.shipped.panel import coverage, panel_bands
 
-HALF = f"{OURS}_outline_of_half"
 WITHOUT_MEAN_3 = f"{OURS}_without_mean_3"
 OTHERS = ("map_", "acquired_")
 """Before the card's numbers that are not of this table: `m3train maps`, `robustness`."""
@@ -58,21 +58,19 @@ def report_of(found: OutOfFold) -> dict[str, Any]:
             )
             table[key]["auc_of_ours_minus_this"] = asdict(difference)
     table[WITHOUT_MEAN_3] = _row(found, OURS, where=~found.undecided)
-    served = {
-        told: calibrated(found, key) for told, key in AS_SERVED.items() if key in found.margins
-    }
+    keys = served_keys(found)
+    served = {told: calibrated(found, key) for told, key in keys.items()}
     return {
         "table": table,
         "panel": {told: _panel(found, said) for told, said in served.items()},
         "reliability": {told: _reliability(found, said) for told, said in served.items()},
-        "by_size": _by_size(found, p),
+        "by_size": _by_size(found, served[OUTLINE]),
         "moved_by_a_slice": _moved_by_a_slice(found, p),
         "long_axes_mm": found.long_axes_mm.tolist(),
         "temperature": 1 / fit_temperature(found.labels, found.margins[OURS]).slope,
         "calibration": {
             told: _rounded(fit_platt(found.labels, found.margins[key]))
-            for told, key in AS_SERVED.items()
-            if key in found.margins
+            for told, key in keys.items()
         },
     }
 
@@ -80,18 +78,24 @@ def report_of(found: OutOfFold) -> dict[str, Any]:
 def calibrated(found: OutOfFold, key: str) -> Floats:
     """p of each nodule, calibrated by the other folds: (N,).
 
-    What is told as a node gets it is calibrated as the node does; an outline that lost or gained a
-    slice as the whole one.
+    Ours as the node does: by nodules that were told as it gets them, whatever it is told.
     """
-    by = OURS if key.startswith(MOVED) else key
-    if key == HALF and AS_SERVED[OUTLINE] in found.margins:
-        by = AS_SERVED[OUTLINE]
-    p = np.full(len(found.margins[key]), np.nan)
-    for fold in np.unique(found.folds):
-        here = found.folds == fold
-        fitted = fit_platt(found.labels[~here], found.margins[by][~here])
-        p[here] = fitted(found.margins[key][here])
-    return p
+    by = key
+    if key.startswith(OURS):
+        told = served_keys(found)
+        by = key if key in told.values() else told[OUTLINE]
+    return calibrate_across_folds(
+        found.labels, found.margins[key], found.folds, fitted_on=found.margins[by]
+    )
+
+
+def served_keys(found: OutOfFold) -> dict[str, str]:
+    """Per way in which a node is told a nodule, the key of what was said of it so.
+
+    Where no reader's own outline was at hand, all readers' together stands for it.
+    """
+    known = {told: key for told, key in AS_SERVED.items() if key in found.margins}
+    return {OUTLINE: OURS, **known}
 
 
 def card_metrics(report: Mapping[str, Any]) -> dict[str, float]:
@@ -110,8 +114,9 @@ def card_metrics(report: Mapping[str, Any]) -> dict[str, float]:
         found[f"ece{suffix}"] = round(values["ece"], 4)
     found["long_axis_mm_least"] = round(min(report["long_axes_mm"]), 1)
     found["long_axis_mm_most"] = round(max(report["long_axes_mm"]), 1)
-    found["auc_low"] = round(table[OURS]["auc"]["low"], 4)
-    found["auc_high"] = round(table[OURS]["auc"]["high"], 4)
+    for key in {OURS, AS_SERVED[OUTLINE]} & table.keys():
+        for end in ("low", "high"):
+            found[f"auc{key.removeprefix(OURS)}_{end}"] = round(table[key]["auc"][end], 4)
     for told, panel in report["panel"].items():
         held = panel["coverage"]
         found[f"panel_{told}_coverage"] = round(held["all"]["estimate"], 4)

@@ -8,24 +8,20 @@ from typing import Any
 from m3net.card import ModelCard
 from m3net.errors import WeightsError
 from m3net.model_files import load_card
-from m3net.told import CENTRE, DIAMETER, OUTLINE
+from m3net.told import IN_WORDS
 from node.web.services import Services
 from sr_templates.probability import threshold_text
 
 _TOLD = (
-    ("AUC, out of fold, outlined nodules", "auc"),
-    ("AUC, told centre and diameter", "auc_centre_and_diameter"),
-    ("AUC, told a bare point", "auc_centre"),
+    ("AUC, out of fold, told one reader's outline", "auc_outline_of_one"),
+    ("AUC, told all readers' outlines in one", "auc"),
+    ("AUC, told a centre and a diameter", "auc_centre_and_diameter"),
+    ("AUC, told a bare centre", "auc_centre"),
     ("AUC of size alone", "auc_of_size_alone"),
-    ("Accuracy at the threshold", "accuracy"),
-    ("Expected calibration error", "ece"),
+    ("Accuracy at the threshold, told one reader's outline", "accuracy_outline_of_one"),
+    ("Expected calibration error, told one reader's outline", "ece_outline_of_one"),
 )
 
-_CURVES = {
-    OUTLINE: "told one reader's outline",
-    DIAMETER: "told a centre and a diameter",
-    CENTRE: "told a bare point",
-}
 _SURE = 1.96
 """Standard deviations on either side that hold 95 %."""
 
@@ -76,15 +72,17 @@ def model(services: Services) -> Mapping[str, Any]:
         "numbers": [
             Number(name=name, value=_value(card, key)) for name, key in _TOLD if key in card.metrics
         ],
+        "calibration": [
+            (IN_WORDS[key], each["slope"], each["shift"]) for key, each in card.calibration.items()
+        ],
         "others": [
             Number(name=name.replace("_", " "), value=f"{value:g}")
             for name, value in card.metrics.items()
             if name not in told
         ],
         "curves": [
-            Curve(words=words, tenths=[_tenth(each) for each in card.reliability[key]])
-            for key, words in _CURVES.items()
-            if card.reliability.get(key)
+            Curve(words=f"told {IN_WORDS[key]}", tenths=[_tenth(each) for each in tenths])
+            for key, tenths in card.reliability.items()
         ],
     }
 
