@@ -17,7 +17,7 @@ from node.core.errors import ConfigError, DatabaseBehind
 from node.keeping import identity, manifest
 from node.persistence.database import files_of_sqlite
 from node.persistence.private import FILE, make_file, make_folder, tighten
-from node.persistence.spool import FOLDERS, Spool, fsync_directory
+from node.persistence.spool import FOLDERS, FULL, Spool, fsync_directory
 from node.persistence.store import Store, open_store
 from node.persistence.upgrading import Change
 
@@ -44,15 +44,12 @@ def back_up(
         return _written(store, spool, target, known=known, told=told)
     except BaseException as error:
         _empty(target)
-        if isinstance(error, OSError) and error.errno in _FULL:
+        if isinstance(error, OSError) and error.errno in FULL:
             raise ConfigError(
                 f"the disk of {target} is full, and nothing is saved: make room there, or name a "
                 "folder on another disk"
             ) from error
         raise
-
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def _empty(target: Path) -> None:
@@ -139,7 +136,7 @@ def link_or_copy(source: Path, target: Path) -> None:
         try:
             shutil.copyfile(source, part)
         except OSError as failed:
-            if failed.errno in _FULL:  # of both files it names the one that was read
+            if failed.errno in FULL:  # of both files it names the one that was read
                 raise OSError(failed.errno, failed.strerror, str(target)) from failed
             raise
         part.chmod(FILE)

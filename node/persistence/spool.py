@@ -28,7 +28,8 @@ from node.core.errors import OUT_OF_RESOURCES, Refused
 from node.persistence.private import FILE, heir, make_folder, tighten
 
 FOLDERS = [f"{number:02x}" for number in range(256)]
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""How a system says that a disk is full."""
 _BEGIN_WRITEBACK = 2
 """SYNC_FILE_RANGE_WRITE."""
 _WRITEBACK_BYTES = 8 << 20
@@ -198,7 +199,7 @@ class Part:
             if written < wanted:
                 self._write_rest(b"".join(chunks)[written:])
         except OSError as error:
-            if error.errno in _FULL:
+            if error.errno in FULL:
                 raise _full() from error
             raise
         self.size += wanted
@@ -275,7 +276,7 @@ class _FullIsRefused:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, OSError) and error.errno in _FULL:
+        if isinstance(error, OSError) and error.errno in FULL:
             raise _full() from error
 
 

